@@ -1,0 +1,115 @@
+"""Every parameter a user sets for a run, declared once.
+
+Flags on the command line and rows in the panel are made from these fields: their type, default,
+bounds, description and ``json_schema_extra["unit"]``.  ``None`` means "what the preset says";
+``TrainConfig.resolved`` fills those in.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Preset = Literal["paper", "fast"]
+Representation = Literal["quaternion", "axis-angle", "6d", "distribution"]
+Labels = Literal["star", "simulated", "search"]
+DeviceName = Literal["auto", "cuda", "mps", "cpu"]
+Precision = Literal["auto", "float32", "bfloat16"]
+InvertContrast = Literal["auto", "no", "yes"]
+
+# The recipe of Lian et al. (2022), section 2.7; representation from their table 3.
+PAPER_VALUES: dict[str, Any] = {
+    "representation": "quaternion",
+    "labels": "star",
+    "steps": 2000,
+    "batch_size": 24,
+    "learning_rate": 5e-5,
+    "box": 128,
+}
+# Fields left out here are settled by the fast recipe itself, from the stack and the time budget.
+FAST_VALUES: dict[str, Any] = {"representation": "distribution"}
+
+
+def _unit(unit: str) -> dict[str, Any]:
+    return {"unit": unit}
+
+
+class TrainConfig(BaseModel):
+    """What a training run is asked to do; frozen, and written whole into ``run.json``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    preset: Preset = Field(
+        "fast", description="Recipe: 'paper' is Lian et al. (2022), 'fast' is this project's own"
+    )
+    w: float = Field(
+        0.8,
+        ge=0.0,
+        le=1.0,
+        description="Weight of the quaternion-distance loss against the reprojection loss: "
+        "at least 0.6 suits asymmetric particles, at most 0.4 symmetric ones",
+    )
+    representation: Representation | None = Field(
+        None, description="What the network regresses (paper: quaternion; fast: distribution)"
+    )
+    symmetry: str = Field("C1", description="Point group of the map on RELION's axes, such as D7")
+    labels: Labels | None = Field(
+        None,
+        description="Where the poses to learn from come from: the STAR file, projections of the "
+        "map, or a global search (default: the STAR file where it has poses)",
+    )
+    steps: int | None = Field(
+        None, ge=1, description="Training steps (paper: 2000)", json_schema_extra=_unit("steps")
+    )
+    minutes: float | None = Field(
+        None,
+        gt=0.0,
+        description="Time budget, in place of a number of steps",
+        json_schema_extra=_unit("min"),
+    )
+    batch_size: int | None = Field(
+        None, ge=1, description="Images in a step (paper: 24)", json_schema_extra=_unit("images")
+    )
+    learning_rate: float | None = Field(
+        None, gt=0.0, description="Learning rate of Adam at the start (paper: 5e-5)"
+    )
+    weight_decay: float = Field(1e-4, ge=0.0, description="L2 penalty of Adam")
+    decay_at: float = Field(
+        0.8, gt=0.0, le=1.0, description="Part of the steps after which the learning rate drops"
+    )
+    decay_factor: float = Field(
+        5.0, ge=1.0, description="What the learning rate is divided by at that point"
+    )
+    box: int | None = Field(
+        None,
+        ge=16,
+        le=1024,
+        multiple_of=2,
+        description="Working box that images and map are brought to (paper: 128)",
+        json_schema_extra=_unit("px"),
+    )
+    test_fraction: float = Field(
+        0.2, gt=0.0, lt=1.0, description="Part of the particles held out for testing"
+    )
+    seed: int = Field(0, ge=0, description="Seed of the split, the weights and the batches")
+    device: DeviceName = Field("auto", description="Where to compute; auto takes CUDA, MPS, CPU")
+    precision: Precision = Field(
+        "auto", description="Arithmetic of the network; auto times both and takes the faster"
+    )
+    weights: str = Field(
+        "auto",
+        description="Start of the paper's VGG16 blocks: 'auto' (ImageNet weights, fetched once), "
+        "'none' (He initialisation), or the path of a VGG16 weights file",
+    )
+    invert_contrast: InvertContrast = Field(
+        "auto",
+        description="Turn dark particles on white: auto looks at the correlation with the "
+        "reprojections and does it where the sign is clear",
+    )
+
+    def resolved(self) -> TrainConfig:
+        """Return the config with the preset's values where nothing was asked for."""
+        values = PAPER_VALUES if self.preset == "paper" else FAST_VALUES
+        missing = {key: value for key, value in values.items() if getattr(self, key) is None}
+        return self.model_copy(update=missing)

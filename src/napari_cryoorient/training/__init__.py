@@ -1,0 +1,1 @@
+"""Training: one flat, preset-agnostic loop, and the recipes that a preset supplies to it."""
