@@ -1,0 +1,43 @@
+# `make demo` and `make test` do everything on a fresh machine with Python 3.11 or newer, set-up included.
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DEMO_OUTPUT ?= demo-output
+HEADLESS := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY),$(filter Darwin,$(shell uname -s))),,--headless)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench clean
+
+help:
+	@echo "make demo    the main job on made data, into $(DEMO_OUTPUT)/, in minutes without a GPU"
+	@echo "make test    every test, real napari windows and RELION comparisons included"
+	@echo "make check   style, types, the one-way imports, the napari manifest"
+	@echo "make bench   the speed figures of docs/"
+	@echo "make clean   remove what the other targets made, $(VENV) included"
+
+setup: $(READY)
+
+# Made again when the pins or the project's settings change; instant otherwise.
+$(READY): constraints.txt pyproject.toml scripts/setup.sh scripts/system_libraries.sh
+	@PYTHON="$(PYTHON)" scripts/setup.sh
+
+demo: $(READY)
+	@$(BIN)/napari-cryoorient demo $(HEADLESS) -o $(DEMO_OUTPUT)
+
+test: $(READY)
+	@scripts/with_screen.sh $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/npe2 validate napari_cryoorient
+	$(BIN)/validate-pyproject pyproject.toml
+
+bench: $(READY)
+	@set -e; for script in benchmarks/*.py; do echo "# $$script"; $(BIN)/python $$script; done
+
+clean:
+	rm -rf $(VENV) $(DEMO_OUTPUT) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

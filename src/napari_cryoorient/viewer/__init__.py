@@ -1,0 +1,1 @@
+"""What napari sees of the project: readers and layers. Nothing here imports a Qt binding."""

@@ -1,0 +1,47 @@
+"""What several rooms' tests share: where real data lies, and which programs and screens there are."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs a program or a screen that this machine lacks; on CI a screen is a must."""
+    no_relion = pytest.mark.skip(reason="RELION is not installed (no relion_project on PATH)")
+    no_screen = pytest.mark.skip(reason="no screen here, and no Xvfb: run them by `make test`")
+    for item in items:
+        if item.get_closest_marker("relion") and shutil.which("relion_project") is None:
+            item.add_marker(no_relion)
+        if item.get_closest_marker("window") and not has_screen() and "CI" not in os.environ:
+            item.add_marker(no_screen)
+
+
+def has_screen() -> bool:
+    """Tell whether a real window can open: the offscreen platform has no OpenGL to draw with."""
+    if os.environ.get("QT_QPA_PLATFORM") == "offscreen":
+        return False
+    if sys.platform.startswith("linux"):
+        return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    return True
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder with real maps, models and particles, which are too large to keep with the code.
+
+    It is the one CRYOORIENT_DATA names, or ``shared/data`` beside the repository.
+    """
+    named = os.environ.get("CRYOORIENT_DATA")
+    folder = Path(named) if named else REPOSITORY.parent / "shared" / "data"
+    if not folder.is_dir():
+        if named:
+            pytest.fail(f"CRYOORIENT_DATA names {folder}, which is not a folder")
+        pytest.skip("no real data here: CRYOORIENT_DATA names the folder with it")
+    return folder
