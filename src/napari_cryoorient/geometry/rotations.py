@@ -1,0 +1,141 @@
+"""Rotations as matrices A, map frame to image frame, and the other ways of writing them.
+
+A point ``p`` (x, y, z) of the map lands at ``(A p)_xy`` in the image.  With RELION's angles
+``A = (Rz(rot) Ry(tilt) Rz(psi))^T``.  Quaternions and rotation vectors are those of A, quaternions
+scalar first.  Tensors keep their device and dtype; every function takes leading batch dimensions
+and is differentiable, except where its docstring says otherwise.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+from torch import Tensor
+
+Floats = NDArray[np.float64]
+
+
+def euler_zyz_deg_to_matrix(angles_deg: Floats) -> Floats:
+    """Turn RELION's (rot, tilt, psi) ``(..., 3)`` in degrees into matrices A ``(..., 3, 3)``."""
+    angles = np.asarray(angles_deg, dtype=np.float64)
+    transposed = Rotation.from_euler("ZYZ", angles.reshape(-1, 3), degrees=True).as_matrix()
+    return np.ascontiguousarray(transposed.transpose(0, 2, 1)).reshape(*angles.shape[:-1], 3, 3)
+
+
+def matrix_to_euler_zyz_deg(rotations: Floats) -> Floats:
+    """Turn matrices A ``(..., 3, 3)`` into (rot, tilt, psi) ``(..., 3)`` in degrees, tilt in [0, 180].
+
+    At tilt 0 and 180 only the sum or the difference of rot and psi is defined; psi is 0 there.
+    """
+    matrices = np.asarray(rotations, dtype=np.float64).reshape(-1, 3, 3)
+    # Written out: scipy warns at tilt 0 and 180, where RELION's angles are not unique.
+    sin_tilt = np.hypot(matrices[:, 2, 0], matrices[:, 2, 1])
+    tilt = np.arctan2(sin_tilt, matrices[:, 2, 2])
+    rot = np.arctan2(matrices[:, 2, 1], matrices[:, 2, 0])
+    psi = np.arctan2(matrices[:, 1, 2], -matrices[:, 0, 2])
+    pole = sin_tilt < 1e-9
+    rot_at_pole = np.arctan2(-matrices[:, 1, 0], matrices[:, 1, 1])
+    rot = np.where(pole, rot_at_pole, rot)
+    psi = np.where(pole, 0.0, psi)
+    angles = np.degrees(np.stack([rot, tilt, psi], axis=-1))
+    return angles.reshape(*np.shape(rotations)[:-2], 3)
+
+
+def quaternion_to_matrix(quaternions: Tensor) -> Tensor:
+    """Turn quaternions ``(..., 4)``, scalar first and of any length but 0, into ``(..., 3, 3)``."""
+    w, x, y, z = torch.nn.functional.normalize(quaternions, dim=-1).unbind(-1)
+    elements = [
+        1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y),
+        2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x),
+        2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y),
+    ]  # fmt: skip
+    return torch.stack(elements, dim=-1).unflatten(-1, (3, 3))
+
+
+def matrix_to_quaternion(rotations: Tensor) -> Tensor:
+    """Turn rotations ``(..., 3, 3)`` into unit quaternions ``(..., 4)``, scalar first and >= 0."""
+    m = rotations
+    trace = m[..., 0, 0] + m[..., 1, 1] + m[..., 2, 2]
+    # 4 q q^T, row by row: any row is a multiple of q, the one with the largest diagonal is safe.
+    outer = torch.stack(
+        [
+            1 + trace, m[..., 2, 1] - m[..., 1, 2], m[..., 0, 2] - m[..., 2, 0],
+            m[..., 1, 0] - m[..., 0, 1],
+            m[..., 2, 1] - m[..., 1, 2], 1 + 2 * m[..., 0, 0] - trace,
+            m[..., 0, 1] + m[..., 1, 0], m[..., 0, 2] + m[..., 2, 0],
+            m[..., 0, 2] - m[..., 2, 0], m[..., 0, 1] + m[..., 1, 0],
+            1 + 2 * m[..., 1, 1] - trace, m[..., 1, 2] + m[..., 2, 1],
+            m[..., 1, 0] - m[..., 0, 1], m[..., 0, 2] + m[..., 2, 0],
+            m[..., 1, 2] + m[..., 2, 1], 1 + 2 * m[..., 2, 2] - trace,
+        ],
+        dim=-1,
+    ).unflatten(-1, (4, 4))  # fmt: skip
+    largest = outer.diagonal(dim1=-2, dim2=-1).argmax(dim=-1)
+    index = largest[..., None, None].expand(*largest.shape, 1, 4)
+    quaternions = torch.nn.functional.normalize(outer.gather(-2, index).squeeze(-2), dim=-1)
+    return torch.where(quaternions[..., :1] < 0, -quaternions, quaternions)
+
+
+def rotation_vector_to_matrix(vectors: Tensor) -> Tensor:
+    """Turn rotation vectors ``(..., 3)`` in radians into matrices ``(..., 3, 3)`` (Rodrigues).
+
+    The paper's eq. 7: ``R = 1 + sin(r) [v]x + (1 - cos(r)) [v]x^2``, v the unit axis.  Smooth at 0.
+    """
+    x, y, z = vectors.unbind(-1)
+    zero = torch.zeros_like(x)
+    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=-1).unflatten(-1, (3, 3))
+    squared = (vectors * vectors).sum(-1)[..., None, None]
+    tiny = squared < 1e-6
+    safe = torch.where(tiny, torch.ones_like(squared), squared)
+    angle = safe.sqrt()
+    sine = torch.where(tiny, 1 - squared / 6, angle.sin() / angle)
+    versine = torch.where(tiny, 0.5 - squared / 24, 2 * (angle / 2).sin() ** 2 / safe)
+    identity = torch.eye(3, dtype=vectors.dtype, device=vectors.device)
+    return identity + sine * cross + versine * (cross @ cross)
+
+
+def matrix_to_rotation_vector(rotations: Tensor) -> Tensor:
+    """Turn rotations ``(..., 3, 3)`` into rotation vectors ``(..., 3)`` in radians, length <= pi."""
+    quaternions = matrix_to_quaternion(rotations)
+    scalar, vector = quaternions[..., :1], quaternions[..., 1:]
+    sine = vector.norm(dim=-1, keepdim=True)
+    tiny = sine < 1e-7
+    safe = torch.where(tiny, torch.ones_like(sine), sine)
+    ratio = torch.where(tiny, 2 / scalar.clamp_min(0.5), 2 * torch.atan2(sine, scalar) / safe)
+    return ratio * vector
+
+
+def six_d_to_matrix(six: Tensor) -> Tensor:
+    """Turn ``(..., 6)``, two vectors, into ``(..., 3, 3)`` whose first columns span the same plane.
+
+    Gram-Schmidt (Zhou et al. 2019): the first vector is the first column up to its length.
+    """
+    first = torch.nn.functional.normalize(six[..., :3], dim=-1)
+    second = six[..., 3:] - (first * six[..., 3:]).sum(-1, keepdim=True) * first
+    second = torch.nn.functional.normalize(second, dim=-1)
+    third = torch.linalg.cross(first, second)
+    return torch.stack([first, second, third], dim=-1)
+
+
+def random_rotations(
+    n: int, generator: torch.Generator | None = None, *, dtype: torch.dtype = torch.float32
+) -> Tensor:
+    """Draw ``(n, 3, 3)`` rotations uniformly on SO(3), on the generator's device.
+
+    Drawn in float64 and rounded, so that a seed gives the same rotations in every dtype.
+    """
+    device = torch.device("cpu") if generator is None else generator.device
+    normal = torch.randn(n, 4, generator=generator, dtype=torch.float64, device=device)
+    return quaternion_to_matrix(normal).to(dtype)
+
+
+def angular_distance_deg(a: Tensor, b: Tensor) -> Tensor:
+    """Angle in degrees between rotations ``(..., 3, 3)``; exact to rounding from 0 to 180.
+
+    Its gradient is not defined at 0 and 180: a measure, not a loss.
+    """
+    half_sine = (a - b).square().sum((-2, -1)) / 8
+    half_cosine = (1 + (a * b).sum((-2, -1))) / 4
+    return torch.rad2deg(2 * torch.atan2(half_sine.sqrt(), half_cosine.clamp_min(0).sqrt()))

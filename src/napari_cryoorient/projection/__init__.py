@@ -1,0 +1,1 @@
+"""From a map to images: Fourier slices, CTF, shifts, cropping and filtering."""

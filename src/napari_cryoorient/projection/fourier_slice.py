@@ -1,0 +1,161 @@
+"""Differentiable projections of a map: central slices of its padded Fourier transform.
+
+``F2D(k) = F3D(A^T [kx, ky, 0])`` with RELION's matrix A (docs/conventions.md).  As relion_project
+does, the map is divided by the transform of the linear interpolator before a padding by two, the
+slice is interpolated linearly, and frequencies beyond ``max_radius`` are zero.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from napari_cryoorient.projection.resample import (
+    fourier_shift,
+    fourier_to_images,
+    frequencies_half_plane,
+)
+
+
+def divide_by_interpolator(volume: Tensor, padding: int) -> Tensor:
+    """Divide a map ``(N, N, N)`` by sinc^2(r / (padding N)), the transform of the interpolator.
+
+    RELION uses the radial form; the exact one is a product over the axes.
+    """
+    box = volume.shape[-1]
+    axis = torch.arange(box, device=volume.device, dtype=volume.dtype) - box // 2
+    squares = axis * axis
+    radius = torch.sqrt(squares[:, None, None] + squares[:, None] + squares)
+    return volume / torch.sinc(radius / (padding * box)).square()
+
+
+def padded_half_transform(volume: Tensor, padding: int, radius: int) -> Tensor:
+    """Transform a map ``(N, N, N)`` to the half space x >= 0 within ``radius`` padded pixels.
+
+    Returns ``(2, 2 r + 3, 2 r + 3, r + 2)``, real and imaginary part over z, y, x, with r =
+    ``radius``: zero frequency at ``[r + 1, r + 1, 0]``, a rim of zeros, phases about ``N // 2``.
+    """
+    box = volume.shape[-1]
+    padded_box = padding * box
+    before = padded_box // 2 - box // 2
+    after = padded_box - box - before
+    padded = torch.nn.functional.pad(divide_by_interpolator(volume, padding), (before, after) * 3)
+    transform = torch.fft.rfftn(torch.fft.ifftshift(padded))
+    edge = radius + 1
+    axis = torch.arange(-edge, edge + 1, device=volume.device)
+    half_axis = axis[edge:]
+    inside = (
+        axis[:, None, None] ** 2 + axis[:, None] ** 2 + half_axis**2 <= radius * radius
+    )  # false on the whole rim, where the index below wraps around
+    rows = axis % padded_box
+    columns = half_axis.clamp_max(padded_box // 2)
+    cropped = transform[rows[:, None, None], rows[:, None], columns]
+    cropped = torch.where(inside, cropped, torch.zeros_like(cropped))
+    return torch.stack([cropped.real, cropped.imag])
+
+
+class Projector(torch.nn.Module):
+    """Project one map at many poses; the transform of the map is made once and kept.
+
+    Gradients flow to rotations and shifts, and to the map when it requires them (its transform is
+    then made anew in every call).  Pixel values are plain sums of voxels along the line.
+
+    Args:
+        volume: the map ``(N, N, N)``, zyx, N even.
+        pixel_size_angstrom: voxel size of the map.
+        padding: factor of zero padding before the transform.
+        box: edge of the images, even; a smaller one than N gives Fourier-cropped images of larger
+            pixels over the same field of view.  Default N.
+        max_radius: highest frequency computed, in Fourier pixels; the cost falls with its square.
+            Default (and upper bound) Nyquist of the coarser of map and images.
+    """
+
+    transform: Tensor
+    frequencies: Tensor
+    positions: Tensor
+
+    def __init__(
+        self,
+        volume: Tensor,
+        *,
+        pixel_size_angstrom: float = 1.0,
+        padding: int = 2,
+        box: int | None = None,
+        max_radius: float | None = None,
+    ) -> None:
+        super().__init__()
+        n = int(volume.shape[-1])
+        self.box = n if box is None else int(box)
+        if volume.shape != (n, n, n) or n % 2 or self.box % 2:
+            raise ValueError(
+                f"a cubic map and an even box are needed, not {tuple(volume.shape)} and {self.box}"
+            )
+        self.padding = padding
+        self.pixel_size_angstrom = pixel_size_angstrom * n / self.box
+        nyquist = min(n, self.box) / 2
+        self.max_radius = nyquist if max_radius is None else min(float(max_radius), nyquist)
+        self._scale = (self.box / n) ** 2
+        self._radius = round(padding * nyquist)
+
+        kx, ky = frequencies_half_plane(self.box, device=volume.device, dtype=torch.float64)
+        inside = kx * kx + ky * ky <= self.max_radius**2
+        plane = torch.stack([kx.expand(self.box, -1)[inside], ky.expand_as(inside)[inside]], dim=-1)
+        self.register_buffer("frequencies", plane.to(volume.dtype), persistent=False)
+        self.register_buffer("positions", inside.flatten().nonzero().flatten(), persistent=False)
+
+        self._volume = volume if volume.requires_grad else None
+        self._radius = min(self._radius, round(padding * self.max_radius) + 2)
+        with torch.no_grad():
+            transform = padded_half_transform(volume.detach(), padding, self._radius)
+        self.register_buffer("transform", transform, persistent=False)
+
+    def coefficients(self, rotations: Tensor) -> Tensor:
+        """Return the slice ``(b, p)`` at the p frequencies within ``max_radius``.
+
+        ``frequencies`` ``(p, 2)`` are their (kx, ky) in Fourier pixels and ``positions`` ``(p,)``
+        their places in the flattened half plane.
+        """
+        transform = (
+            self.transform
+            if self._volume is None
+            else padded_half_transform(self._volume, self.padding, self._radius)
+        )
+        # A^T [kx, ky, 0]: the first two rows of A, weighted; then the half space with x >= 0.
+        points = self.padding * (self.frequencies @ rotations[..., :2, :])  # (b, p, 3), x y z
+        mirrored = points[..., :1] < 0
+        points = torch.where(mirrored, -points, points)
+        edge = self._radius + 1
+        offset = points.new_tensor([-edge / 2, 0, 0])
+        grid = (points + offset) / points.new_tensor([edge / 2, edge, edge])
+        sampled = torch.nn.functional.grid_sample(
+            transform[None], grid[None, None], align_corners=True, padding_mode="zeros"
+        )[0, :, 0]  # (2, b, p)
+        sign = 1 - 2 * mirrored[..., 0].to(sampled.dtype)
+        return torch.complex(sampled[0], sampled[1] * sign) * self._scale
+
+    def fourier(self, rotations: Tensor) -> Tensor:
+        """Return slices ``(b, box, box // 2 + 1)``, zero frequency first.
+
+        The phases are about the centre pixel: ``fourier_to_images`` makes images of them.
+        """
+        coefficients = self.coefficients(rotations)
+        half = self.box // 2 + 1
+        empty = coefficients.new_zeros(len(rotations), self.box * half)
+        return empty.index_copy(1, self.positions, coefficients).unflatten(1, (self.box, half))
+
+    def forward(
+        self,
+        rotations: Tensor,
+        shifts_angstrom: Tensor | None = None,
+        ctf: Tensor | None = None,
+    ) -> Tensor:
+        """Project at rotations ``(b, 3, 3)`` and shifts ``(b, 2)``: images ``(b, box, box)``.
+
+        ``ctf`` is a half plane ``(b, box, box // 2 + 1)`` of ``ctf_half_plane``.
+        """
+        slices = self.fourier(rotations)
+        if shifts_angstrom is not None:
+            slices = fourier_shift(slices, shifts_angstrom / self.pixel_size_angstrom)
+        if ctf is not None:
+            slices = slices * ctf
+        return fourier_to_images(slices)

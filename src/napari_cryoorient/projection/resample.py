@@ -1,0 +1,168 @@
+"""Transforms of centred images and maps: Fourier crop and pad, shift, low-pass, power spectra.
+
+The centre is pixel ``N // 2``; a half plane ``(..., N, N // 2 + 1)`` is the output layout of
+``rfft2``, zero frequency first, with its phases taken about the centre.  Boxes are even.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def images_to_fourier(images: Tensor) -> Tensor:
+    """Transform images ``(..., N, N)`` to half planes, phases about the centre pixel."""
+    return torch.fft.rfft2(torch.fft.ifftshift(images, dim=(-2, -1)))
+
+
+def fourier_to_images(half_planes: Tensor) -> Tensor:
+    """Transform half planes ``(..., N, N // 2 + 1)``, phases about the centre, to images."""
+    box = half_planes.shape[-2]
+    return torch.fft.fftshift(torch.fft.irfft2(half_planes, s=(box, box)), dim=(-2, -1))
+
+
+def frequencies_half_plane(
+    box: int, *, device: torch.device | None = None, dtype: torch.dtype = torch.float32
+) -> tuple[Tensor, Tensor]:
+    """Return kx ``(1, N // 2 + 1)`` and ky ``(N, 1)`` in Fourier pixels.
+
+    Row ``N // 2`` is ky = +N / 2, as RELION counts it.
+    """
+    kx = torch.arange(box // 2 + 1, device=device, dtype=dtype)
+    ky = torch.arange(box, device=device, dtype=dtype)
+    ky = torch.where(ky > box // 2, ky - box, ky)
+    return kx[None, :], ky[:, None]
+
+
+def radius_half_plane(
+    box: int, *, device: torch.device | None = None, dtype: torch.dtype = torch.float32
+) -> Tensor:
+    """Return the radius ``(N, N // 2 + 1)`` in Fourier pixels."""
+    kx, ky = frequencies_half_plane(box, device=device, dtype=dtype)
+    return torch.sqrt(kx * kx + ky * ky)
+
+
+def fourier_shift(half_planes: Tensor, shifts_pixels: Tensor) -> Tensor:
+    """Move the content of half planes ``(..., N, N // 2 + 1)`` by ``(..., 2)`` (x, y) pixels."""
+    box = half_planes.shape[-2]
+    kx, ky = frequencies_half_plane(box, device=half_planes.device, dtype=shifts_pixels.dtype)
+    turn = -2 * torch.pi / box
+    phase_x = turn * shifts_pixels[..., 0, None, None] * kx
+    phase_y = turn * shifts_pixels[..., 1, None, None] * ky
+    ramp_x = torch.polar(torch.ones_like(phase_x), phase_x)
+    ramp_y = torch.polar(torch.ones_like(phase_y), phase_y)
+    return half_planes * ramp_x * ramp_y
+
+
+def fourier_resize_half_plane(half_planes: Tensor, box: int) -> Tensor:
+    """Crop or zero-pad half planes to ``(..., box, box // 2 + 1)``, phases about the centre.
+
+    Values are scaled by ``(box / N)^2``, which keeps the grey values of the images.  The row and
+    column at the smaller Nyquist frequency are kept when cropping, summed with their mirror.
+    """
+    old = half_planes.shape[-2]
+    if box == old:
+        return half_planes
+    half = min(box, old) // 2
+    scale = (box / old) ** 2
+    top = half_planes[..., :half, : half + 1]
+    bottom = half_planes[..., old - half + 1 :, : half + 1]
+    if box < old:
+        middle = half_planes[..., half, : half + 1] + half_planes[..., old - half, : half + 1]
+        resized = torch.cat([top, 0.5 * middle[..., None, :], bottom], dim=-2)
+    else:
+        middle = 0.5 * half_planes[..., half, : half + 1][..., None, :]
+        gap = half_planes.new_zeros(*half_planes.shape[:-2], box - old - 1, half + 1)
+        resized = torch.cat([top, middle, gap, middle, bottom], dim=-2)
+        weight = torch.ones(half + 1, dtype=resized.real.dtype, device=resized.device)
+        weight[half] = 0.5
+        resized = torch.nn.functional.pad(resized * weight, (0, box // 2 - half))
+    return resized * scale
+
+
+def fourier_crop_images(images: Tensor, box: int) -> Tensor:
+    """Resample images ``(..., N, N)`` to ``box`` pixels of N / box the size, same field of view.
+
+    Grey values and the centre pixel stay.  ``box`` above N pads with zeros.  Both must be even.
+    """
+    if box == images.shape[-1]:
+        return images
+    return fourier_to_images(fourier_resize_half_plane(images_to_fourier(images), box))
+
+
+def fourier_crop_volume(volume: Tensor, box: int) -> Tensor:
+    """Resample a map ``(N, N, N)`` to ``box`` voxels of N / box the size; densities stay.
+
+    The centre voxel stays in place.  ``box`` above N pads with zeros.  Both must be even.
+    """
+    old = volume.shape[-1]
+    if box == old:
+        return volume
+    transform = torch.fft.fftshift(torch.fft.fftn(torch.fft.ifftshift(volume)))
+    edge = (box - old) // 2
+    # A negative pad crops.  The Nyquist planes have no mirror here: taking the real part of the
+    # inverse shares them between both signs.
+    resized = torch.nn.functional.pad(transform, (edge, edge) * 3) * (box / old) ** 3
+    return torch.fft.fftshift(torch.fft.ifftn(torch.fft.ifftshift(resized)).real)
+
+
+def raised_cosine(radius: Tensor, cutoff: float, edge: float) -> Tensor:
+    """Return 1 below ``cutoff - edge / 2``, 0 above ``cutoff + edge / 2``, a cosine between."""
+    position = ((radius - cutoff) / max(edge, 1e-6) + 0.5).clamp(0, 1)
+    return 0.5 * (1 + torch.cos(torch.pi * position))
+
+
+def lowpass(
+    array: Tensor,
+    resolution_angstrom: float,
+    pixel_size_angstrom: float,
+    *,
+    n_dimensions: int,
+    edge_pixels: float = 2.0,
+) -> Tensor:
+    """Low-pass images (``n_dimensions`` 2) or maps (3), ``(..., N, N[, N])``, at a resolution.
+
+    The filter is a raised cosine in radius, one half at ``resolution_angstrom``, ``edge_pixels``
+    Fourier pixels wide.
+    """
+    box = array.shape[-1]
+    dims = tuple(range(-n_dimensions, 0))
+    full = torch.fft.fftfreq(box, device=array.device, dtype=array.dtype) * box
+    half = torch.fft.rfftfreq(box, device=array.device, dtype=array.dtype) * box
+    axes = torch.meshgrid(*[full] * (n_dimensions - 1), half, indexing="ij")
+    radius = torch.stack([axis * axis for axis in axes]).sum(0).sqrt()
+    mask = raised_cosine(radius, box * pixel_size_angstrom / resolution_angstrom, edge_pixels)
+    filtered: Tensor = torch.fft.irfftn(
+        torch.fft.rfftn(array, dim=dims) * mask, s=(box,) * n_dimensions, dim=dims
+    )
+    return filtered
+
+
+def radial_mean_half_plane(values: Tensor) -> Tensor:
+    """Average real half planes ``(..., N, N // 2 + 1)`` over rings: ``(..., N // 2 + 1)``.
+
+    Ring r holds the frequencies whose radius rounds to r, each counted as often as in the full
+    plane; the corners beyond Nyquist are left out.
+    """
+    box = values.shape[-2]
+    n_rings = box // 2 + 1
+    ring = radius_half_plane(box, device=values.device, dtype=values.dtype).round().long()
+    weight = torch.full((box, n_rings), 2.0, device=values.device, dtype=values.dtype)
+    weight[:, 0] = 1
+    weight[:, -1] = 1
+    weight = torch.where(ring < n_rings, weight, torch.zeros_like(weight))
+    ring = ring.clamp_max(n_rings - 1).flatten()
+    counts = weight.new_zeros(n_rings).index_add(0, ring, weight.flatten())
+    sums = values.new_zeros(*values.shape[:-2], n_rings).index_add(
+        -1, ring, (values * weight).flatten(-2)
+    )
+    return sums / counts
+
+
+def power_spectrum(images: Tensor) -> Tensor:
+    """Return the radially averaged ``|rfft2|^2`` of images ``(..., N, N)``: ``(..., N // 2 + 1)``.
+
+    White noise of variance v gives ``v N^2`` in every ring.
+    """
+    transforms = torch.fft.rfft2(images)
+    return radial_mean_half_plane(transforms.real.square() + transforms.imag.square())
