@@ -1,0 +1,68 @@
+"""Which device to compute on, and how to speak of it."""
+
+from __future__ import annotations
+
+import torch
+
+from napari_cryoorient.errors import InputError
+
+# torch.OutOfMemoryError came after the oldest torch this package runs on.
+OutOfMemory: type[Exception] = getattr(torch, "OutOfMemoryError", torch.cuda.OutOfMemoryError)
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """Return the device called ``name``; "auto" takes CUDA, then Apple's MPS, then the CPU.
+
+    Raises InputError when a device is asked for by name and this machine has none.
+    """
+    available = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if name == "auto":
+        return torch.device(next(kind for kind, is_there in available.items() if is_there))
+    kind = name.split(":")[0]
+    if kind not in available:
+        raise InputError(f"Unknown device {name!r}: use auto, cuda, mps or cpu.")
+    if not available[kind]:
+        raise InputError(
+            f"Device {name!r} is not available to PyTorch {torch.__version__} on this machine: "
+            "use --device auto or cpu."
+        )
+    return torch.device(name)
+
+
+def describe_device(device: torch.device) -> str:
+    """Name the device for a person, such as ``"cuda (NVIDIA H200)"``."""
+    if device.type == "cuda":
+        return f"cuda ({torch.cuda.get_device_name(device)})"
+    if device.type == "mps":
+        return "mps (Apple GPU)"
+    return f"cpu ({torch.get_num_threads()} threads)"
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until the device has done what it was given; for timing."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether an error means that memory ran out, on any device."""
+    if isinstance(error, OutOfMemory | MemoryError):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and (
+        "out of memory" in text or "not enough memory" in text or "can't allocate memory" in text
+    )
+
+
+def release_memory(device: torch.device) -> None:
+    """Give cached memory back to the device."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()

@@ -1,0 +1,127 @@
+"""ImageNet weights for the paper's VGG16 blocks: from the release file, a local file, or none."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pooch
+import torch
+from torch import Tensor, nn
+
+from napari_cryoorient.errors import InputError
+
+# torchvision's release file; its name ends in the first eight digits of its SHA-256.
+VGG16_URL = "https://download.pytorch.org/models/vgg16-397923af.pth"
+VGG16_SHA256_PREFIX = "397923af"
+TIMEOUT_S = 20.0
+_CHUNK_BYTES = 1 << 20
+
+
+def weights_cache() -> Path:
+    """Return the folder of fetched weights (``CRYOORIENT_CACHE`` moves it)."""
+    chosen = os.environ.get("CRYOORIENT_CACHE")
+    return Path(chosen) if chosen else Path(pooch.os_cache("napari-cryoorient"))
+
+
+def load_imagenet_weights(
+    features: nn.Sequential,
+    weights: str = "auto",
+    *,
+    url: str = VGG16_URL,
+    sha256_prefix: str = VGG16_SHA256_PREFIX,
+    cache: Path | None = None,
+    progress: Callable[[int, int | None], None] | None = None,
+) -> str:
+    """Fill VGG16 blocks ``features`` in place and return a sentence that says with what.
+
+    ``weights`` is "auto" (cached or fetched from ``url``; where that fails the sentence says so and
+    the layers keep their He initialisation), "none", or a file, which must fit (else InputError).
+    """
+    if weights == "none":
+        return "VGG16 blocks start from He initialisation, as asked: ImageNet weights not used."
+    if weights != "auto":
+        features.load_state_dict(_blocks_of(_read(Path(weights)), features, Path(weights)))
+        return f"VGG16 blocks start from the weights in {weights}."
+    cached = (cache or weights_cache()) / f"vgg16-{sha256_prefix}-blocks-1-3.pth"
+    if cached.is_file():
+        try:
+            features.load_state_dict(_blocks_of(_read(cached), features, cached))
+            return f"VGG16 blocks start from ImageNet weights ({cached})."
+        except InputError:
+            cached.unlink()
+    try:
+        blocks = _fetch(url, sha256_prefix, cached, features, progress)
+    except (OSError, InputError) as error:
+        reason = getattr(error, "reason", None) or error
+        return (
+            f"WARNING: ImageNet weights could not be had from {url} ({reason}): the VGG16 blocks "
+            "start from He initialisation, unlike the paper, and will learn more slowly; "
+            "fetch the file elsewhere and name it with --weights to mend this."
+        )
+    features.load_state_dict(blocks)
+    return f"VGG16 blocks start from ImageNet weights ({url})."
+
+
+def _fetch(
+    url: str,
+    sha256_prefix: str,
+    cached: Path,
+    features: nn.Sequential,
+    progress: Callable[[int, int | None], None] | None,
+) -> dict[str, Tensor]:
+    """Fetch the release file, check it, and keep only the blocks (7 of 553 MB) in the cache."""
+    cached.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cached.parent) as folder:
+        whole = Path(folder) / "whole.pth"
+        digest = hashlib.sha256()
+        with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer, whole.open("wb") as file:
+            length = answer.headers.get("Content-Length")
+            n_bytes = 0
+            while chunk := answer.read(_CHUNK_BYTES):
+                file.write(chunk)
+                digest.update(chunk)
+                n_bytes += len(chunk)
+                if progress is not None:
+                    progress(n_bytes, int(length) if length else None)
+        if not digest.hexdigest().startswith(sha256_prefix):
+            raise InputError(f"its SHA-256 does not begin with {sha256_prefix}")
+        blocks = _blocks_of(_read(whole), features, whole)
+        small = Path(folder) / "blocks.pth"
+        torch.save({f"features.{key}": value.clone() for key, value in blocks.items()}, small)
+        os.replace(small, cached)
+    return blocks
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise InputError(f"No weights file at {path}: name a VGG16 state dict, 'auto' or 'none'.")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds for what is not its own file
+        raise InputError(f"{path} is not a PyTorch weights file that loads safely.") from error
+    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
+        content = content["state_dict"]
+    if not isinstance(content, dict):
+        raise InputError(f"{path} holds no state dict of a VGG16 network.")
+    return content
+
+
+def _blocks_of(content: dict[str, Any], features: nn.Sequential, path: Path) -> dict[str, Tensor]:
+    """Pick the parameters of ``features`` out of a whole VGG16 state dict."""
+    blocks: dict[str, Tensor] = {}
+    for key, wanted in features.state_dict().items():
+        found = content.get(f"features.{key}")
+        if not isinstance(found, Tensor) or found.shape != wanted.shape:
+            raise InputError(
+                f"{path} is not a VGG16 state dict: features.{key} "
+                f"of shape {tuple(wanted.shape)} is missing."
+            )
+        blocks[key] = found.clone()
+    return blocks
