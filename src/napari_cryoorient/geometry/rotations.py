@@ -25,9 +25,9 @@ def euler_zyz_deg_to_matrix(angles_deg: Floats) -> Floats:
 
 
 def matrix_to_euler_zyz_deg(rotations: Floats) -> Floats:
-    """Turn matrices A ``(..., 3, 3)`` into (rot, tilt, psi) ``(..., 3)`` in degrees, tilt in [0, 180].
+    """Turn matrices A ``(..., 3, 3)`` into (rot, tilt, psi) ``(..., 3)`` in degrees.
 
-    At tilt 0 and 180 only the sum or the difference of rot and psi is defined; psi is 0 there.
+    Tilt lies in [0, 180].  At tilt 0 and 180 only the sum or the difference of rot and psi is defined; psi is 0 there.
     """
     matrices = np.asarray(rotations, dtype=np.float64).reshape(-1, 3, 3)
     # Written out: scipy warns at tilt 0 and 180, where RELION's angles are not unique.
@@ -97,7 +97,7 @@ def rotation_vector_to_matrix(vectors: Tensor) -> Tensor:
 
 
 def matrix_to_rotation_vector(rotations: Tensor) -> Tensor:
-    """Turn rotations ``(..., 3, 3)`` into rotation vectors ``(..., 3)`` in radians, length <= pi."""
+    """Turn rotations ``(..., 3, 3)`` into rotation vectors ``(..., 3)``, at most pi long."""
     quaternions = matrix_to_quaternion(rotations)
     scalar, vector = quaternions[..., :1], quaternions[..., 1:]
     sine = vector.norm(dim=-1, keepdim=True)

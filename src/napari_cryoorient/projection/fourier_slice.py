@@ -2,7 +2,7 @@
 
 ``F2D(k) = F3D(A^T [kx, ky, 0])`` with RELION's matrix A (docs/conventions.md).  As relion_project
 does, the map is divided by the transform of the linear interpolator before a padding by two, the
-slice is interpolated linearly, and frequencies beyond ``max_radius`` are zero.
+slice is interpolated linearly, and frequencies from ``max_radius`` on are zero.
 """
 
 from __future__ import annotations
@@ -66,8 +66,10 @@ class Projector(torch.nn.Module):
         padding: factor of zero padding before the transform.
         box: edge of the images, even; a smaller one than N gives Fourier-cropped images of larger
             pixels over the same field of view.  Default N.
-        max_radius: highest frequency computed, in Fourier pixels; the cost falls with its square.
-            Default (and upper bound) Nyquist of the coarser of map and images.
+        max_radius: frequencies below it are computed, in Fourier pixels; the cost falls with its
+            square.  Default (and upper bound) Nyquist of the coarser of map and images, which
+            relion_project leaves out too.
+
     """
 
     transform: Tensor
@@ -98,7 +100,7 @@ class Projector(torch.nn.Module):
         self._radius = round(padding * nyquist)
 
         kx, ky = frequencies_half_plane(self.box, device=volume.device, dtype=torch.float64)
-        inside = kx * kx + ky * ky <= self.max_radius**2
+        inside = kx * kx + ky * ky < self.max_radius**2
         plane = torch.stack([kx.expand(self.box, -1)[inside], ky.expand_as(inside)[inside]], dim=-1)
         self.register_buffer("frequencies", plane.to(volume.dtype), persistent=False)
         self.register_buffer("positions", inside.flatten().nonzero().flatten(), persistent=False)
@@ -110,7 +112,7 @@ class Projector(torch.nn.Module):
         self.register_buffer("transform", transform, persistent=False)
 
     def coefficients(self, rotations: Tensor) -> Tensor:
-        """Return the slice ``(b, p)`` at the p frequencies within ``max_radius``.
+        """Return the slice ``(b, p)`` at the p frequencies below ``max_radius``.
 
         ``frequencies`` ``(p, 2)`` are their (kx, ky) in Fourier pixels and ``positions`` ``(p,)``
         their places in the flattened half plane.
