@@ -1,4 +1,4 @@
-"""Prove that the core needs neither Qt nor napari: refuse both, import every room, do a tiny job."""
+"""Prove the core needs neither Qt nor napari: refuse both, import every room, do a tiny job."""
 
 import importlib
 import pkgutil
