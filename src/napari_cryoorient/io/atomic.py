@@ -1,0 +1,48 @@
+"""Never a half-written file: write beside the final name, then rename."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from napari_cryoorient.errors import InputError
+
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_NOT_ALLOWED = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+@contextmanager
+def atomic_path(final: Path | str) -> Iterator[Path]:
+    """Give a temporary path beside ``final``; rename it on success, remove it on any failure.
+
+    Missing folders are made. Raises InputError when the disk is full or the place not writable.
+    """
+    final = Path(final)
+    if final.is_dir():
+        raise InputError(f"{final} is a folder; give the name of a file to write.")
+    temporary = final.with_name(f".{final.name}.{os.getpid()}.partial")
+    try:
+        final.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        os.replace(temporary, final)
+    except OSError as error:
+        sentence = _write_failure(error, final)
+        if sentence is None:
+            raise
+        raise InputError(sentence) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _write_failure(error: OSError, final: Path) -> str | None:
+    if error.errno in _DISK_FULL:
+        return f"The disk is full: {final} was not written; free some space or write elsewhere."
+    if error.errno in _NOT_ALLOWED:
+        return f"{final} cannot be written (no permission); choose another folder."
+    if error.errno in {errno.ENOTDIR, errno.EEXIST}:
+        return f"{final} cannot be written: {final.parent} is not a folder."
+    return None

@@ -1,0 +1,216 @@
+"""One view of a particle STAR, wherever its version keeps a value.
+
+RELION 3.0 repeats voltage, magnification and the like in every row; 3.1 and later keep them in an
+optics block that rows refer to by number. ``ParticleTable`` gives every value as ``(n,)``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from napari_cryoorient.errors import InputError
+from napari_cryoorient.io.stacks import MrcStack
+from napari_cryoorient.io.star_text import StarBlock, StarFile, unquoted
+from napari_cryoorient.particles import CtfParameters, CtfState, Floats, Integers
+
+_IMAGE_NAME = "rlnImageName"
+_PIXEL_TOLERANCE = 1e-3  # relative; pixel sizes closer than this count as one
+_MICROMETRE_IN_ANGSTROM = 1e4
+_CTF_NEEDED = (
+    "rlnDefocusU",
+    "rlnDefocusV",
+    "rlnDefocusAngle",
+    "rlnVoltage",
+    "rlnSphericalAberration",
+    "rlnAmplitudeContrast",
+)
+
+
+def particle_block(star: StarFile) -> StarBlock:
+    """Return the block with rlnImageName, whatever its name; raises InputError if there is none."""
+    found = [block for block in star.blocks if _IMAGE_NAME in block.table.columns]
+    preferred = [block for block in found if block.name in ("particles", "")]
+    if found:
+        return (preferred or found)[0]
+    names = ", ".join(f"data_{block.name}" for block in star.blocks)
+    widest = max((block.table.columns for block in star.blocks), key=len)
+    columns = ", ".join(f"_{column}" for column in widest[:4])
+    raise InputError(
+        f"{star.path} has no column _rlnImageName (it has {names} with {columns} ...); "
+        "give a particle STAR as RELION or cryoSPARC writes it."
+    )
+
+
+class ParticleTable:
+    """Columns of the particle block, filled up from the optics block."""
+
+    def __init__(self, star: StarFile):
+        """Raise InputError if there are no particles or an optics group is not described."""
+        self._path = star.path
+        block = particle_block(star)
+        self._rows: pd.DataFrame = block.table
+        if not len(self._rows):
+            raise InputError(f"{self._path} has no rows in data_{block.name}: no particles.")
+        optics = star.block("optics")
+        self._optics = None if optics is None else optics.table
+        self.optics_group: Integers = self._optics_groups()
+        self._optics_row = self._rows_in_optics()
+        if "rlnCtfImage" in self._rows or self._dimensionality() == 3:
+            raise InputError(
+                f"{self._path} lists three-dimensional subtomograms; two-dimensional particle "
+                "images are needed."
+            )
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._rows or (self._optics is not None and name in self._optics)
+
+    def floats(self, name: str, *, default: float | None = None) -> Floats:
+        """Return a column as numbers; raises InputError for a missing column or odd values."""
+        if name in self._rows:
+            return self._numbers(self._rows[name], name)
+        if self._optics is not None and self._optics_row is not None and name in self._optics:
+            return self._numbers(self._optics[name], name)[self._optics_row]
+        if default is None:
+            raise InputError(f"{self._path} has no column _{name}.")
+        return np.full(len(self), default)
+
+    def integers(self, name: str) -> Integers | None:
+        """Return a column as whole numbers, or None if there is no such column."""
+        return None if name not in self else self.floats(name).astype(np.int64)
+
+    def image_names(self) -> list[str]:
+        """Image names, one-based, as the file spells them."""
+        return [unquoted(name) for name in self._rows[_IMAGE_NAME].tolist()]
+
+    def check_image_size(self, native_box: int) -> None:
+        """Raise InputError if the file names an image size that the stack does not have."""
+        if "rlnImageSize" not in self:
+            return
+        sizes = np.unique(self.floats("rlnImageSize"))
+        if len(sizes) > 1 or int(sizes[0]) != native_box:
+            said = ", ".join(f"{size:g}" for size in sizes)
+            raise InputError(
+                f"{self._path} says the images have {said} pixels (rlnImageSize) and the stack has "
+                f"{native_box}; is it the right stack?"
+            )
+
+    def pixel_size(self, chosen: float | None, stack: MrcStack | None, notes: list[str]) -> float:
+        """Return the one pixel size of all particles, in angstrom, as the stacks lie on disk."""
+        if chosen is not None:
+            return chosen
+        if "rlnImagePixelSize" in self:
+            sizes = self.floats("rlnImagePixelSize")
+        elif "rlnDetectorPixelSize" in self and "rlnMagnification" in self:
+            magnification = self.floats("rlnMagnification")
+            if (magnification <= 0).any():
+                raise InputError(f"{self._path} has a rlnMagnification that is not positive.")
+            sizes = self.floats("rlnDetectorPixelSize") * _MICROMETRE_IN_ANGSTROM / magnification
+        elif "rlnPixelSize" in self:
+            sizes = self.floats("rlnPixelSize")
+        elif stack is not None and stack.header_pixel_size_angstrom > 0:
+            size = stack.header_pixel_size_angstrom
+            notes.append(f"the STAR names no pixel size; {size:.4g} A taken from the stack")
+            return size
+        else:
+            raise InputError(
+                f"{self._path} names no pixel size (rlnImagePixelSize, or rlnDetectorPixelSize and "
+                "rlnMagnification) and the stack's header has none; give it with --pixel-size."
+            )
+        low, high = float(sizes.min()), float(sizes.max())
+        if low <= 0:
+            raise InputError(f"{self._path} has a pixel size of {low:g} A; it must be positive.")
+        if high / low - 1 > _PIXEL_TOLERANCE:
+            raise InputError(
+                f"{self._path} has pixel sizes from {low:g} to {high:g} A; particles of one pixel "
+                "size are needed: resample them or take one optics group."
+            )
+        return float(np.median(sizes))
+
+    def ctf(self, notes: list[str]) -> CtfParameters | None:
+        """Return the contrast transfer of each particle, or None and a note of what is missing."""
+        missing = [name for name in _CTF_NEEDED if name not in self]
+        if missing:
+            notes.append(f"no CTF: the STAR lacks {', '.join(missing)}")
+            return None
+        voltage = self.floats("rlnVoltage")
+        if (voltage <= 0).any():
+            raise InputError(f"{self._path} has a rlnVoltage that is not positive.")
+        return CtfParameters(
+            defocus_u_angstrom=self.floats("rlnDefocusU"),
+            defocus_v_angstrom=self.floats("rlnDefocusV"),
+            defocus_angle_deg=self.floats("rlnDefocusAngle"),
+            phase_shift_deg=self.floats("rlnPhaseShift", default=0.0),
+            voltage_kv=voltage,
+            spherical_aberration_mm=self.floats("rlnSphericalAberration"),
+            amplitude_contrast=self.floats("rlnAmplitudeContrast"),
+            b_factor_angstrom2=self.floats("rlnCtfBfactor", default=0.0),
+            scale=self.floats("rlnCtfScalefactor", default=1.0),
+        )
+
+    def ctf_state(self) -> CtfState:
+        """Tell whether the images have been multiplied by their CTF or its sign already."""
+        multiplied = self._flag("rlnCtfDataAreCtfPremultiplied")
+        flipped = self._flag("rlnCtfDataArePhaseFlipped")
+        if multiplied:
+            return "premultiplied"
+        return "phase-flipped" if flipped else "none"
+
+    def _flag(self, name: str) -> bool:
+        values = self.floats(name, default=0.0) != 0
+        if values.any() and not values.all():
+            raise InputError(
+                f"{self._path} has _{name} set for some particles only; split the file by it."
+            )
+        return bool(values.all())
+
+    def _optics_groups(self) -> Integers:
+        if "rlnOpticsGroup" in self._rows:
+            numbers = self._numbers(self._rows["rlnOpticsGroup"], "rlnOpticsGroup")
+            return numbers.astype(np.int64)
+        group = 1
+        if self._optics is not None and "rlnOpticsGroup" in self._optics:
+            groups = self._numbers(self._optics["rlnOpticsGroup"], "rlnOpticsGroup")
+            if len(groups) > 1:
+                raise InputError(
+                    f"{self._path} describes {len(groups)} optics groups and has no column "
+                    "_rlnOpticsGroup to say which particle belongs to which."
+                )
+            group = int(groups[0]) if len(groups) else 1
+        return np.full(len(self), group, dtype=np.int64)
+
+    def _rows_in_optics(self) -> Integers | None:
+        if self._optics is None or not len(self._optics):
+            return None
+        if "rlnOpticsGroup" not in self._optics:
+            if len(self._optics) > 1:
+                raise InputError(f"{self._path} has no column _rlnOpticsGroup in data_optics.")
+            return np.zeros(len(self), dtype=np.int64)
+        described = self._numbers(self._optics["rlnOpticsGroup"], "rlnOpticsGroup").astype(np.int64)
+        order = np.argsort(described, kind="stable")
+        place = np.searchsorted(described[order], self.optics_group).clip(max=len(order) - 1)
+        rows = order[place]
+        unknown = described[rows] != self.optics_group
+        if unknown.any():
+            group = self.optics_group[unknown][0]
+            raise InputError(
+                f"{self._path} has particles of optics group {group}, which data_optics does not "
+                "describe."
+            )
+        return np.asarray(rows, dtype=np.int64)
+
+    def _dimensionality(self) -> int:
+        return int(self.floats("rlnImageDimensionality", default=2.0)[0])
+
+    def _numbers(self, column: pd.Series, name: str) -> Floats:
+        numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+        bad = np.flatnonzero(~np.isfinite(numbers))
+        if bad.size:
+            raise InputError(
+                f"{self._path}: row {bad[0] + 1} has '{column.iloc[int(bad[0])]}' in _{name}, "
+                "where a number is needed."
+            )
+        return numbers

@@ -1,0 +1,235 @@
+"""STAR as text: blocks of tokens, each kept exactly as the file spells it.
+
+Nothing here knows what a column means. Numbers stay strings, so that a file read and written again
+has the same 0001, 1.0 and 1.421115e+05 in every cell nobody changed.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from napari_cryoorient.errors import InputError
+from napari_cryoorient.io.atomic import atomic_path
+from napari_cryoorient.io.mrc import damaged, open_plain
+
+_BLOCK_START = re.compile(rb"^[ \t]*data_(\S*)[^\n]*\n?", re.MULTILINE)
+_COMMENT_LINE = re.compile(rb"^[ \t]*#[^\n]*\n?", re.MULTILINE)
+_LINE = re.compile(rb"[^\n]*\n?")
+_TOKEN = re.compile(r"'[^'\n]*'(?=\s|$)|\"[^\"\n]*\"(?=\s|$)|\S+")
+_QUOTED = re.compile(rb"(?:^|[ \t])['\"]", re.MULTILINE)
+_ROWS_A_WRITE = 50_000
+
+
+@dataclass(frozen=True)
+class StarBlock:
+    """One ``data_`` block; ``table`` holds tokens as strings, columns without the underscore."""
+
+    name: str
+    table: pd.DataFrame
+    is_loop: bool = True
+
+
+@dataclass(frozen=True)
+class StarFile:
+    """A STAR file's blocks in their order."""
+
+    blocks: tuple[StarBlock, ...]
+    path: Path | None = None
+    encoding: str = "utf-8"
+    native_pixel_size_angstrom: float | None = None  # where the file itself does not say
+
+    def block(self, name: str) -> StarBlock | None:
+        """Return the block called ``name``, or None."""
+        return next((block for block in self.blocks if block.name == name), None)
+
+    def with_block(self, block: StarBlock) -> StarFile:
+        """Return a copy where ``block`` stands for the one of the same name."""
+        blocks = tuple(block if old.name == block.name else old for old in self.blocks)
+        return replace(self, blocks=blocks)
+
+
+def read_star(path: Path | str) -> StarFile:
+    """Read the blocks of a STAR file; raises InputError if it is not one."""
+    path = Path(path)
+    with open_plain(path) as file:
+        try:
+            text = file.read()
+        except (EOFError, OSError) as error:
+            raise InputError(damaged(path)) from error
+    if not text.strip():
+        raise InputError(f"{path} is empty; copy or export it again.")
+    if b"\0" in text[:4096]:
+        raise InputError(f"{path} is not a STAR file: it is binary.")
+    if text.lstrip()[:9].lower().startswith((b"<!doctype", b"<html", b"<?xml")):
+        raise InputError(f"{path} is not a STAR file: it is a web page (a failed download?).")
+    text = text.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n")
+    starts = list(_BLOCK_START.finditer(text))
+    if not starts:
+        raise InputError(f"{path} is not a STAR file: it has no line that begins with data_.")
+    encoding = "utf-8"
+    try:
+        text.decode(encoding)
+    except UnicodeDecodeError:
+        encoding = "latin-1"
+    ends = [start.start() for start in starts[1:]] + [len(text)]
+    blocks = tuple(
+        _parse_block(start[1].decode(encoding), text[start.end() : end], path, encoding)
+        for start, end in zip(starts, ends, strict=True)
+    )
+    return StarFile(blocks, path, encoding)
+
+
+def write_star(star: StarFile, path: Path | str) -> None:
+    """Write blocks in their order, whole or not at all, and never over the file they came from."""
+    path = Path(path)
+    if star.path is not None and path.exists() and star.path.exists() and path.samefile(star.path):
+        raise InputError(f"{path} is the file that was read; give the output another name.")
+    with (
+        atomic_path(path) as temporary,
+        temporary.open("w", encoding=star.encoding, newline="\n") as file,
+    ):
+        for block in star.blocks:
+            _write_block(block, file)
+
+
+def unquoted(token: str) -> str:
+    """Return a token's text without the quotes around it."""
+    if len(token) > 1 and token[0] == token[-1] and token[0] in "'\"":
+        return token[1:-1]
+    return token
+
+
+def quoted(text: str) -> str:
+    """Return ``text`` as one token, in quotes if it is empty or has blanks."""
+    if text and not re.search(r"\s", text):
+        return text
+    return f"'{text}'" if "'" not in text else f'"{text}"'
+
+
+def text_table(columns: dict[str, list[str] | NDArray[np.str_]]) -> pd.DataFrame:
+    """Make a table of tokens."""
+    return pd.DataFrame({name: pd.Series(values, dtype=str) for name, values in columns.items()})
+
+
+def _parse_block(name: str, body: bytes, path: Path, encoding: str) -> StarBlock:
+    columns: list[str] = []
+    values: list[str] = []
+    is_loop = False
+    position = 0
+    for line_match in _lines(body):
+        line = line_match[0].strip()
+        if line == b"loop_":
+            if columns:
+                raise InputError(_not_relion(path, name, "several tables in one block"))
+            is_loop = True
+        elif line.startswith(b"_"):
+            tokens = _TOKEN.findall(line.decode(encoding))
+            columns.append(tokens[0][1:])
+            values.append(tokens[1] if len(tokens) > 1 and tokens[1][0] != "#" else '""')
+        elif line and not line.startswith(b"#"):
+            break
+        position = line_match.end()
+    if len(set(columns)) < len(columns):
+        twice = next(column for column in columns if columns.count(column) > 1)
+        raise InputError(f"{path} names the column _{twice} twice in data_{name}; remove one.")
+    rest = body[position:]
+    if _COMMENT_LINE.search(rest):
+        rest = _COMMENT_LINE.sub(b"", rest)
+    if not is_loop:
+        if rest.strip():
+            what = rest.strip().split(b"\n")[0][:40].decode(encoding)
+            raise InputError(_not_relion(path, name, f"text without a column ('{what}')"))
+        return StarBlock(name, text_table({c: [v] for c, v in zip(columns, values, strict=True)}), False)
+    if not columns:
+        raise InputError(_not_relion(path, name, "a loop_ without columns"))
+    return StarBlock(name, _parse_rows(rest, columns, name, path, encoding))
+
+
+def _not_relion(path: Path, block: str, what: str) -> str:
+    return (
+        f"{path} is not a STAR file as RELION writes it: {what} in data_{block} (an mmCIF model?); "
+        "give a particle STAR."
+    )
+
+
+def _lines(body: bytes) -> Iterator[re.Match[bytes]]:
+    for match in _LINE.finditer(body):
+        if match.end() > match.start():
+            yield match
+
+
+def _parse_rows(
+    rows: bytes, columns: list[str], name: str, path: Path, encoding: str
+) -> pd.DataFrame:
+    if not rows.strip():
+        return text_table({column: [] for column in columns})
+    if _QUOTED.search(rows):
+        return _parse_quoted_rows(rows.decode(encoding), columns, name, path)
+    try:
+        table = pd.read_csv(
+            io.BytesIO(rows),
+            sep=r"\s+",
+            header=None,
+            dtype=str,
+            na_filter=False,
+            quoting=3,  # csv.QUOTE_NONE
+            encoding=encoding,
+            engine="c",
+        )
+    except (pd.errors.ParserError, pd.errors.EmptyDataError):
+        raise InputError(_ragged(rows.decode(encoding), columns, name, path)) from None
+    # pandas fills short rows at the end: a whole row has a last token that is not empty.
+    if table.shape[1] != len(columns) or bool((table.iloc[:, -1].fillna("") == "").any()):
+        raise InputError(_ragged(rows.decode(encoding), columns, name, path))
+    table.columns = pd.Index(columns)
+    return table
+
+
+def _parse_quoted_rows(
+    rows: str, columns: list[str], name: str, path: Path
+) -> pd.DataFrame:
+    parsed = [_TOKEN.findall(line) for line in rows.split("\n") if line.strip()]
+    if any(len(tokens) != len(columns) for tokens in parsed):
+        raise InputError(_ragged(rows, columns, name, path))
+    return text_table({c: list(v) for c, v in zip(columns, zip(*parsed, strict=True), strict=True)})
+
+
+def _ragged(rows: str, columns: list[str], name: str, path: Path) -> str:
+    lines = [line for line in rows.split("\n") if line.strip()]
+    for number, line in enumerate(lines, start=1):
+        found = len(_TOKEN.findall(line))
+        if found != len(columns):
+            last = " (the last row: is the file cut short?)" if number == len(lines) else ""
+            return (
+                f"{path}: row {number} of data_{name} has {found} values for {len(columns)} "
+                f"columns{last}."
+            )
+    return f"{path}: the rows of data_{name} cannot be read."
+
+
+def _write_block(block: StarBlock, file: TextIO) -> None:
+    columns = list(block.table.columns)
+    file.write(f"\ndata_{block.name}\n\n")
+    if not block.is_loop:
+        width = max((len(column) for column in columns), default=0) + 2
+        for column in columns:
+            file.write(f"_{column:<{width}} {block.table[column].iloc[0]}\n")
+        file.write("\n")
+        return
+    file.write("loop_ \n")
+    for number, column in enumerate(columns, start=1):
+        file.write(f"_{column} #{number} \n")
+    for start in range(0, len(block.table), _ROWS_A_WRITE):
+        part = block.table.iloc[start : start + _ROWS_A_WRITE]
+        tokens = [part[column].tolist() for column in columns]
+        file.writelines(" ".join(row) + "\n" for row in zip(*tokens, strict=True))
+    file.write("\n")
