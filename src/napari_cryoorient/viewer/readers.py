@@ -1,0 +1,124 @@
+"""napari's readers for density maps, image stacks and the particles of a STAR file.
+
+Layers lie in angstrom with the centre, pixel ``N // 2``, at the world's origin, so that maps of
+different boxes fall on each other; ``metadata["napari-cryoorient"]`` says what a layer holds.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from napari_cryoorient.io.maps import read_map
+from napari_cryoorient.io.mrc import HEADER_BYTES, MrcLayout, open_plain, parse_layout
+from napari_cryoorient.io.stacks import MrcStackCollection
+from napari_cryoorient.io.star import read_particles
+from napari_cryoorient.particles import DensityMap, ImageSource
+from napari_cryoorient.viewer.lazy_stack import LazyStack, display_limits, quantile_limits
+
+LayerData = tuple[Any, dict[str, Any], str]
+Reader = Callable[[str], list[LayerData]]
+METADATA_KEY = "napari-cryoorient"
+
+_SURFACE_SIGMAS = 3.0  # a protein's surface stands out from the box's mean by about this
+_STAR_HEAD_BYTES = 65536  # column names stand in a file's first lines
+
+
+def get_mrc_reader(path: str | Sequence[str]) -> Reader | None:
+    """Give the reader of one MRC file, map or stack; None for several paths at once."""
+    return _read_mrc if isinstance(path, str) else None
+
+
+def get_particles_reader(path: str | Sequence[str]) -> Reader | None:
+    """Give the reader of a STAR file if it is one of particles, which name their images."""
+    if not isinstance(path, str):
+        return None
+    with open(path, "rb") as file:
+        head = file.read(_STAR_HEAD_BYTES)
+    return _read_particle_star if b"_rlnImageName" in head else None
+
+
+def map_layer(density: DensityMap, *, name: str, pixel_unit: str = "angstrom") -> LayerData:
+    """Describe the layer of a map, with an iso-surface for the 3D view."""
+    voxels = density.voxels
+    spacing = density.pixel_size_angstrom
+    surface = float(voxels.mean() + _SURFACE_SIGMAS * voxels.std())
+    options = {
+        "name": name,
+        "scale": (spacing,) * 3,
+        "translate": (-(density.box // 2) * spacing,) * 3,
+        "units": (pixel_unit,) * 3,
+        "axis_labels": ("z", "y", "x"),
+        "contrast_limits": quantile_limits(voxels),
+        "rendering": "iso",
+        "iso_threshold": surface,
+        "metadata": _metadata("map", density.path, spacing, density.notes),
+    }
+    return voxels, options, "image"
+
+
+def particles_layer(
+    source: ImageSource,
+    *,
+    name: str,
+    path: Path,
+    notes: tuple[str, ...] = (),
+    pixel_unit: str = "angstrom",
+) -> LayerData:
+    """Describe the layer of a stack, one particle a step of the slider, read as it is shown."""
+    spacing = source.pixel_size_angstrom
+    corner = -(source.box // 2) * spacing
+    options = {
+        "name": name,
+        "scale": (1.0, spacing, spacing),
+        "translate": (0.0, corner, corner),
+        "units": ("pixel", pixel_unit, pixel_unit),
+        "axis_labels": ("particle", "y", "x"),
+        "contrast_limits": display_limits(source),
+        "metadata": _metadata("particles", path, spacing, notes),
+    }
+    return LazyStack(source), options, "image"
+
+
+def _read_mrc(path_text: str) -> list[LayerData]:
+    path = Path(path_text)
+    layout = _header(path)
+    is_known = layout.voxel_size_angstrom[0] > 0
+    unit = "angstrom" if is_known else "pixel"
+    if _is_stack_name(path) or layout.is_image_stack:
+        source = MrcStackCollection.of_one(path, layout.voxel_size_angstrom[0] or 1.0)
+        return [
+            particles_layer(source, name=path.name, path=path, notes=source.notes, pixel_unit=unit)
+        ]
+    density = read_map(path, pixel_size_angstrom=None if is_known else 1.0)
+    return [map_layer(density, name=path.name, pixel_unit=unit)]
+
+
+def _read_particle_star(path_text: str) -> list[LayerData]:
+    path = Path(path_text)
+    particles, _ = read_particles(path)
+    return [particles_layer(particles.images, name=path.name, path=path, notes=particles.notes)]
+
+
+def _header(path: Path) -> MrcLayout:
+    with open_plain(path) as file:
+        return parse_layout(file.read(HEADER_BYTES), sys.maxsize, path)
+
+
+def _is_stack_name(path: Path) -> bool:
+    return any(suffix.lower() in {".mrcs", ".st"} for suffix in path.suffixes[-2:])
+
+
+def _metadata(
+    role: str, path: Path | None, pixel_size_angstrom: float, notes: Sequence[str]
+) -> dict[str, Any]:
+    return {
+        METADATA_KEY: {
+            "role": role,
+            "path": None if path is None else str(path),
+            "pixel_size_angstrom": pixel_size_angstrom,
+            "notes": tuple(notes),
+        }
+    }
