@@ -9,38 +9,17 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from napari_cryoorient.batches import Batch
 from napari_cryoorient.network.output import PosePrediction
 
-
-@dataclass(frozen=True)
-class Batch:
-    """``b`` images with the poses to learn, at the working box N.
-
-    ``images`` (b, N, N); ``ctf`` (b, N, N // 2 + 1) or None; ``rotations`` (b, 3, 3);
-    ``shifts_angstrom`` (b, 2), where the objects lie.
-    """
-
-    images: Tensor
-    ctf: Tensor | None
-    rotations: Tensor
-    shifts_angstrom: Tensor
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitem__(self, index: slice) -> Batch:
-        return Batch(
-            self.images[index],
-            None if self.ctf is None else self.ctf[index],
-            self.rotations[index],
-            self.shifts_angstrom[index],
-        )
+__all__ = ["Batch", "LossTerms", "Recipe"]
 
 
 @dataclass(frozen=True)
 class LossTerms:
     """The objective and its two parts (equations 12, 14, 15), each a scalar tensor.
 
+    Each is a mean over the images given, so that parts of a batch can be weighed and summed.
     A recipe whose objective has further terms puts them into ``total``.
     """
 
@@ -54,9 +33,13 @@ class Recipe(Protocol):
 
     ``project(rotations, shifts_angstrom)`` gives the simplified projections (no CTF, no noise)
     (b, N, N) of the working map in its own grey scale; the loop reports RMSE and previews with it.
-    ``group`` (g, 3, 3) is the symmetry.  ``n_steps`` and ``batch_size`` may change while training:
-    the loop reads ``n_steps`` before each step and writes ``batch_size`` when memory runs out.
-    ``batch(step)`` must depend on the step and on the state in ``state_dict`` alone.
+    ``group`` (g, 3, 3) is the symmetry, on the device, float32.  ``n_steps`` may change while
+    training: the loop reads it before each step.  ``chunk_size`` is the number of images that go
+    through the network at once: gradients of the chunks of a batch are summed, a request to stop is
+    noticed between them, and the loop halves it when memory runs out (``batch_size`` too, should
+    making the batch be what fills the memory).  ``allows_bfloat16`` tells whether the network may
+    run under bfloat16 autocast.  ``batch(step)`` must depend on the step and on the state in
+    ``state_dict`` alone.
     """
 
     network: torch.nn.Module
@@ -64,7 +47,9 @@ class Recipe(Protocol):
     scheduler: torch.optim.lr_scheduler.LRScheduler | None
     n_steps: int
     batch_size: int
+    chunk_size: int
     max_gradient_norm: float | None
+    allows_bfloat16: bool
     group: Tensor
     device: torch.device
     notes: tuple[str, ...]
@@ -88,7 +73,10 @@ class Recipe(Protocol):
         ...
 
     def state_dict(self) -> dict[str, Any]:
-        """Return all that a resumed run needs to go on alike: plain values and tensors only."""
+        """Return all that a resumed run needs beside network, optimiser and scheduler.
+
+        Plain values and tensors only: the checkpoint loads with ``weights_only=True``.
+        """
         ...
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -1,0 +1,134 @@
+"""Particles as torch batches at a working box, read in bounded memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_cryoorient.particles import Images, ImageSource, Integers, ParticleSet
+from napari_cryoorient.projection.ctf import ctf_half_plane
+from napari_cryoorient.projection.resample import fourier_crop_images
+
+# Images at the working box are kept in memory up to this size, and read anew beyond it.
+CACHE_BYTES = 1 << 29
+
+
+@dataclass(frozen=True)
+class Batch:
+    """``b`` images with their true poses, at the working box N.
+
+    ``images`` (b, N, N); ``ctf`` (b, N, N // 2 + 1) or None; ``rotations`` (b, 3, 3);
+    ``shifts_angstrom`` (b, 2), where the objects lie.
+    """
+
+    images: Tensor
+    ctf: Tensor | None
+    rotations: Tensor
+    shifts_angstrom: Tensor
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: slice) -> Batch:
+        return Batch(
+            self.images[index],
+            None if self.ctf is None else self.ctf[index],
+            self.rotations[index],
+            self.shifts_angstrom[index],
+        )
+
+
+@dataclass(frozen=True)
+class NegatedImages:
+    """The images of another source with their contrast turned."""
+
+    source: ImageSource
+
+    @property
+    def box(self) -> int:
+        """Edge of the images in pixels."""
+        return self.source.box
+
+    @property
+    def pixel_size_angstrom(self) -> float:
+        """Pixel size in angstrom."""
+        return self.source.pixel_size_angstrom
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def read(self, indices: Integers) -> Images:
+        """Read particles ``indices``, negated."""
+        return -self.source.read(indices)
+
+
+class ParticleBatches:
+    """Reads rows of a particle set as tensors at ``box`` on ``device``, Fourier-resampled."""
+
+    def __init__(
+        self,
+        particles: ParticleSet,
+        box: int,
+        device: torch.device,
+        *,
+        cache_bytes: int = CACHE_BYTES,
+    ) -> None:
+        self.particles = particles
+        self.box = box
+        self.device = device
+        self.pixel_size_angstrom = particles.pixel_size_angstrom * particles.box / box
+        n = len(particles)
+        self._cache: Images | None = None
+        if n * box * box * 4 <= cache_bytes:
+            self._cache = np.empty((n, box, box), dtype=np.float32)
+            self._is_cached = np.zeros(n, dtype=bool)
+
+    def images(self, rows: Integers) -> Tensor:
+        """Return images (k, box, box)."""
+        if self._cache is None:
+            return self._resampled(rows).to(self.device)
+        missing = rows[~self._is_cached[rows]]
+        if len(missing):
+            self._cache[missing] = self._resampled(missing).numpy()
+            self._is_cached[missing] = True
+        return torch.from_numpy(self._cache[rows]).to(self.device)
+
+    def _resampled(self, rows: Integers) -> Tensor:
+        images = np.ascontiguousarray(self.particles.images.read(rows), dtype=np.float32)
+        return fourier_crop_images(torch.from_numpy(images), self.box)
+
+    def ctf(self, rows: Integers) -> Tensor | None:
+        """Return what the microscope and earlier processing did to the signal, or None.
+
+        (k, box, box // 2 + 1): the CTF, its absolute value for phase-flipped images, its square
+        for images already multiplied by it.
+        """
+        if self.particles.ctf is None:
+            return None
+        ctf = ctf_half_plane(
+            self.particles.ctf[rows], self.box, self.pixel_size_angstrom, device=self.device
+        )
+        if self.particles.ctf_state == "phase-flipped":
+            return ctf.abs()
+        if self.particles.ctf_state == "premultiplied":
+            return ctf.square()
+        return ctf
+
+    def batch(self, rows: Integers) -> Batch:
+        """Return rows with their poses; the particle set must have poses."""
+        poses = self.particles.poses
+        if poses is None:
+            raise ValueError("these particles have no poses")
+
+        def tensor(values: np.ndarray) -> Tensor:
+            return torch.from_numpy(values).to(dtype=torch.float32).to(self.device)
+
+        return Batch(
+            self.images(rows),
+            self.ctf(rows),
+            tensor(poses.rotations[rows]),
+            tensor(poses.shifts_angstrom[rows]),
+        )

@@ -1,0 +1,156 @@
+"""The recipe of Lian et al. (2022), section 2: network, losses, optimiser and batches.
+
+Images come from the stack with the poses its STAR file gives; shifts are taken as known.  The grey
+scale of the reprojection loss is that of ``losses.unit_contrast_scale``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_cryoorient.batches import Batch, ParticleBatches
+from napari_cryoorient.config import TrainConfig
+from napari_cryoorient.errors import InputError
+from napari_cryoorient.geometry.rotations import matrix_to_quaternion, random_rotations
+from napari_cryoorient.geometry.symmetry import symmetry_matrices
+from napari_cryoorient.losses import (
+    quaternion_distance,
+    reprojection_loss,
+    unit_contrast_scale,
+    weighted_objective,
+)
+from napari_cryoorient.network.output import PosePrediction
+from napari_cryoorient.network.vgg import N_OUTPUTS, PaperNetwork
+from napari_cryoorient.network.weights import load_imagenet_weights
+from napari_cryoorient.particles import DensityMap, Integers, ParticleSet
+from napari_cryoorient.projection.fourier_slice import Projector
+from napari_cryoorient.projection.resample import fourier_crop_volume
+from napari_cryoorient.training.recipe import LossTerms
+
+# Projections that settle the grey scale: enough for a mean to half a percent.
+N_SCALE_PROJECTIONS = 64
+# On a CPU, so many pixels go through the network at once: about half a second at two cores.
+CPU_CHUNK_PIXELS = 8 * 128 * 128
+
+
+class PaperRecipe:
+    """Implements ``training.recipe.Recipe``; everything is a function of config and step."""
+
+    def __init__(
+        self,
+        density: DensityMap,
+        particles: ParticleSet,
+        config: TrainConfig,
+        device: torch.device,
+        train_rows: Integers,
+    ) -> None:
+        config = config.resolved()
+        assert config.steps is not None
+        assert config.batch_size is not None
+        assert config.learning_rate is not None
+        assert config.box is not None
+        representation = config.representation
+        if representation is None or representation == "distribution":
+            raise InputError(
+                f"The paper preset has no representation {representation!r}: "
+                f"choose {', '.join(N_OUTPUTS)}, or the fast preset."
+            )
+        if particles.poses is None:
+            raise InputError(
+                "The paper preset learns from poses and the STAR file has none: "
+                "use --labels simulated, or --preset fast."
+            )
+        self.device = device
+        self.n_steps = config.steps
+        self.batch_size = min(config.batch_size, len(train_rows))
+        self.chunk_size = self.batch_size
+        if device.type == "cpu":
+            self.chunk_size = max(1, min(self.batch_size, CPU_CHUNK_PIXELS // config.box**2))
+        self.max_gradient_norm: float | None = None
+        self.allows_bfloat16 = True
+        self.group = symmetry_matrices(config.symmetry).to(torch.float32).to(device)
+        self._seed = config.seed
+        self._rows = train_rows
+        self._batches = ParticleBatches(particles, config.box, device)
+
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            network = PaperNetwork(config.box, representation)
+        self.notes: tuple[str, ...] = (load_imagenet_weights(network.features, config.weights),)
+        self.network: torch.nn.Module = network.to(device)
+        # L2 penalty as Adam's own weight decay, which adds it to the gradient.
+        self.optimizer: torch.optim.Optimizer = torch.optim.Adam(
+            self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        decay_step = round(config.decay_at * config.steps)
+        factor = 1.0 / config.decay_factor
+        self.scheduler: torch.optim.lr_scheduler.LRScheduler | None = (
+            torch.optim.lr_scheduler.LambdaLR(
+                self.optimizer, lambda step: 1.0 if step < decay_step else factor
+            )
+        )
+        volume = fourier_crop_volume(torch.from_numpy(density.voxels), config.box)
+        self._projector = Projector(
+            volume.to(device), pixel_size_angstrom=self._batches.pixel_size_angstrom
+        )
+        generator = torch.Generator().manual_seed(0)
+        views = random_rotations(N_SCALE_PROJECTIONS, generator).to(device)
+        with torch.no_grad():
+            self._loss_scale = unit_contrast_scale(self._projector(views))
+
+    @property
+    def evaluation_network(self) -> torch.nn.Module:
+        """The trained network itself."""
+        return self.network
+
+    def project(self, rotations: Tensor, shifts_angstrom: Tensor | None) -> Tensor:
+        """Return simplified projections, equation 13, in the map's grey scale."""
+        projections: Tensor = self._projector(rotations, shifts_angstrom)
+        return projections
+
+    def batch(self, step: int) -> Batch:
+        """Return batch ``step`` of a shuffling that is new in every epoch and known from the seed.
+
+        The images left over at the end of an epoch wait for the next.
+        """
+        steps_an_epoch = len(self._rows) // self.batch_size
+        epoch, place = divmod(step, steps_an_epoch)
+        order = np.random.default_rng([self._seed, epoch]).permutation(self._rows)
+        return self._batches.batch(order[place * self.batch_size :][: self.batch_size])
+
+    def losses(self, prediction: PosePrediction, batch: Batch, w: float) -> LossTerms:
+        """Return equations 12, 14 and 15; projections are at the true shift."""
+        qd = quaternion_distance(
+            prediction.extra["quaternion"], matrix_to_quaternion(batch.rotations)
+        )
+        with torch.no_grad():
+            true = self.project(batch.rotations, batch.shifts_angstrom)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and w < 1.0):
+            predicted = self.project(prediction.rotations, batch.shifts_angstrom)
+            reprojection = reprojection_loss(predicted * self._loss_scale, true * self._loss_scale)
+        return LossTerms(weighted_objective(qd, reprojection, w), qd, reprojection)
+
+    def after_step(self, step: int) -> None:
+        """Nothing: the weights are used as they are."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return nothing: batches follow from the seed and the step."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take nothing back."""
+
+
+def paper_recipe(
+    density: DensityMap,
+    particles: ParticleSet,
+    config: TrainConfig,
+    device: torch.device,
+    train_rows: Integers,
+) -> PaperRecipe:
+    """Make the paper's recipe; ``density`` has the stack's field of view, any even box."""
+    return PaperRecipe(density, particles, config, device, train_rows)
