@@ -27,7 +27,8 @@ def euler_zyz_deg_to_matrix(angles_deg: Floats) -> Floats:
 def matrix_to_euler_zyz_deg(rotations: Floats) -> Floats:
     """Turn matrices A ``(..., 3, 3)`` into (rot, tilt, psi) ``(..., 3)`` in degrees.
 
-    Tilt lies in [0, 180].  At tilt 0 and 180 only the sum or the difference of rot and psi is defined; psi is 0 there.
+    Tilt lies in [0, 180].  At its ends only the sum or the difference of rot and psi is defined,
+    and psi is 0.
     """
     matrices = np.asarray(rotations, dtype=np.float64).reshape(-1, 3, 3)
     # Written out: scipy warns at tilt 0 and 180, where RELION's angles are not unique.
@@ -39,7 +40,7 @@ def matrix_to_euler_zyz_deg(rotations: Floats) -> Floats:
     rot_at_pole = np.arctan2(-matrices[:, 1, 0], matrices[:, 1, 1])
     rot = np.where(pole, rot_at_pole, rot)
     psi = np.where(pole, 0.0, psi)
-    angles = np.degrees(np.stack([rot, tilt, psi], axis=-1))
+    angles: Floats = np.degrees(np.stack([rot, tilt, psi], axis=-1))
     return angles.reshape(*np.shape(rotations)[:-2], 3)
 
 
@@ -51,7 +52,7 @@ def quaternion_to_matrix(quaternions: Tensor) -> Tensor:
         2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x),
         2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y),
     ]  # fmt: skip
-    return torch.stack(elements, dim=-1).unflatten(-1, (3, 3))
+    return torch.stack(elements, dim=-1).reshape(*quaternions.shape[:-1], 3, 3)
 
 
 def matrix_to_quaternion(rotations: Tensor) -> Tensor:
@@ -71,11 +72,12 @@ def matrix_to_quaternion(rotations: Tensor) -> Tensor:
             m[..., 1, 2] + m[..., 2, 1], 1 + 2 * m[..., 2, 2] - trace,
         ],
         dim=-1,
-    ).unflatten(-1, (4, 4))  # fmt: skip
+    ).reshape(*m.shape[:-2], 4, 4)  # fmt: skip
     largest = outer.diagonal(dim1=-2, dim2=-1).argmax(dim=-1)
     index = largest[..., None, None].expand(*largest.shape, 1, 4)
     quaternions = torch.nn.functional.normalize(outer.gather(-2, index).squeeze(-2), dim=-1)
-    return torch.where(quaternions[..., :1] < 0, -quaternions, quaternions)
+    upper: Tensor = torch.where(quaternions[..., :1] < 0, -quaternions, quaternions)
+    return upper
 
 
 def rotation_vector_to_matrix(vectors: Tensor) -> Tensor:
@@ -85,7 +87,8 @@ def rotation_vector_to_matrix(vectors: Tensor) -> Tensor:
     """
     x, y, z = vectors.unbind(-1)
     zero = torch.zeros_like(x)
-    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=-1).unflatten(-1, (3, 3))
+    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=-1)
+    cross = cross.reshape(*vectors.shape[:-1], 3, 3)
     squared = (vectors * vectors).sum(-1)[..., None, None]
     tiny = squared < 1e-6
     safe = torch.where(tiny, torch.ones_like(squared), squared)

@@ -80,6 +80,7 @@ def symmetry_matrices(name: str) -> Tensor:
     Raises:
         InputError: for a name that is not a rotational point group; groups with mirrors or an
             inversion (TD, TH, OH, IH, CnV ...) are refused, as no chiral particle has them.
+
     """
     wanted = name.strip().upper()
     if re.fullmatch(r"CI|CS|[CD][0-9]+[VH]|S[0-9]+|T[DH]|OH|I[1-5]?H", wanted):

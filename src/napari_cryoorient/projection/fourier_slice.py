@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from napari_cryoorient.projection.interpolation import interpolate_half_space
 from napari_cryoorient.projection.resample import (
     fourier_shift,
     fourier_to_images,
@@ -75,6 +76,7 @@ class Projector(torch.nn.Module):
     transform: Tensor
     frequencies: Tensor
     positions: Tensor
+    _padded_frequencies: Tensor
 
     def __init__(
         self,
@@ -103,6 +105,9 @@ class Projector(torch.nn.Module):
         inside = kx * kx + ky * ky < self.max_radius**2
         plane = torch.stack([kx.expand(self.box, -1)[inside], ky.expand_as(inside)[inside]], dim=-1)
         self.register_buffer("frequencies", plane.to(volume.dtype), persistent=False)
+        self.register_buffer(
+            "_padded_frequencies", padding * self.frequencies.t().contiguous(), persistent=False
+        )
         self.register_buffer("positions", inside.flatten().nonzero().flatten(), persistent=False)
 
         self._volume = volume if volume.requires_grad else None
@@ -122,18 +127,9 @@ class Projector(torch.nn.Module):
             if self._volume is None
             else padded_half_transform(self._volume, self.padding, self._radius)
         )
-        # A^T [kx, ky, 0]: the first two rows of A, weighted; then the half space with x >= 0.
-        points = self.padding * (self.frequencies @ rotations[..., :2, :])  # (b, p, 3), x y z
-        mirrored = points[..., :1] < 0
-        points = torch.where(mirrored, -points, points)
-        edge = self._radius + 1
-        offset = points.new_tensor([-edge / 2, 0, 0])
-        grid = (points + offset) / points.new_tensor([edge / 2, edge, edge])
-        sampled = torch.nn.functional.grid_sample(
-            transform[None], grid[None, None], align_corners=True, padding_mode="zeros"
-        )[0, :, 0]  # (2, b, p)
-        sign = 1 - 2 * mirrored[..., 0].to(sampled.dtype)
-        return torch.complex(sampled[0], sampled[1] * sign) * self._scale
+        # A^T [kx, ky, 0]: the first two rows of A, weighted.
+        points = rotations[:, :2].transpose(1, 2) @ self._padded_frequencies
+        return interpolate_half_space(transform, points) * self._scale
 
     def fourier(self, rotations: Tensor) -> Tensor:
         """Return slices ``(b, box, box // 2 + 1)``, zero frequency first.
@@ -143,7 +139,8 @@ class Projector(torch.nn.Module):
         coefficients = self.coefficients(rotations)
         half = self.box // 2 + 1
         empty = coefficients.new_zeros(len(rotations), self.box * half)
-        return empty.index_copy(1, self.positions, coefficients).unflatten(1, (self.box, half))
+        plane = empty.index_copy(1, self.positions, coefficients)
+        return plane.view(-1, self.box, half)
 
     def forward(
         self,

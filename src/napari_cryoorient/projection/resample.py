@@ -12,13 +12,15 @@ from torch import Tensor
 
 def images_to_fourier(images: Tensor) -> Tensor:
     """Transform images ``(..., N, N)`` to half planes, phases about the centre pixel."""
-    return torch.fft.rfft2(torch.fft.ifftshift(images, dim=(-2, -1)))
+    half_planes: Tensor = torch.fft.rfft2(torch.fft.ifftshift(images, dim=(-2, -1)))
+    return half_planes
 
 
 def fourier_to_images(half_planes: Tensor) -> Tensor:
     """Transform half planes ``(..., N, N // 2 + 1)``, phases about the centre, to images."""
     box = half_planes.shape[-2]
-    return torch.fft.fftshift(torch.fft.irfft2(half_planes, s=(box, box)), dim=(-2, -1))
+    images: Tensor = torch.fft.irfft2(half_planes, s=(box, box))
+    return torch.fft.fftshift(images, dim=(-2, -1))
 
 
 def frequencies_half_plane(
@@ -58,7 +60,7 @@ def fourier_resize_half_plane(half_planes: Tensor, box: int) -> Tensor:
     """Crop or zero-pad half planes to ``(..., box, box // 2 + 1)``, phases about the centre.
 
     Values are scaled by ``(box / N)^2``, which keeps the grey values of the images.  The row and
-    column at the smaller Nyquist frequency are kept when cropping, summed with their mirror.
+    column at the smaller Nyquist frequency are kept when cropping, averaged with their mirror.
     """
     old = half_planes.shape[-2]
     if box == old:
@@ -103,7 +105,8 @@ def fourier_crop_volume(volume: Tensor, box: int) -> Tensor:
     # A negative pad crops.  The Nyquist planes have no mirror here: taking the real part of the
     # inverse shares them between both signs.
     resized = torch.nn.functional.pad(transform, (edge, edge) * 3) * (box / old) ** 3
-    return torch.fft.fftshift(torch.fft.ifftn(torch.fft.ifftshift(resized)).real)
+    smaller: Tensor = torch.fft.ifftn(torch.fft.ifftshift(resized)).real
+    return torch.fft.fftshift(smaller)
 
 
 def raised_cosine(radius: Tensor, cutoff: float, edge: float) -> Tensor:
