@@ -43,9 +43,8 @@ class LazyStack:
         which, rest = _split_key(key)
         rows = np.arange(len(self))[which]
         images = self._source.read(np.atleast_1d(rows))
-        if np.ndim(rows) == 0:
-            return images[0][rest]
-        return images[(slice(None), *rest)]
+        picked: Images = images[(0 if np.ndim(rows) == 0 else slice(None), *rest)]
+        return picked
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         """Read everything: what NumPy asks for, and what napari does not as long as it shows 2D."""

@@ -14,7 +14,6 @@ from typing import Any
 from napari_cryoorient.io.maps import read_map
 from napari_cryoorient.io.mrc import HEADER_BYTES, MrcLayout, open_plain, parse_layout
 from napari_cryoorient.io.stacks import MrcStackCollection
-from napari_cryoorient.io.star import read_particles
 from napari_cryoorient.particles import DensityMap, ImageSource
 from napari_cryoorient.viewer.lazy_stack import LazyStack, display_limits, quantile_limits
 
@@ -97,6 +96,8 @@ def _read_mrc(path_text: str) -> list[LayerData]:
 
 
 def _read_particle_star(path_text: str) -> list[LayerData]:
+    from napari_cryoorient.io.star import read_particles  # brings torch: maps open without it
+
     path = Path(path_text)
     particles, _ = read_particles(path)
     return [particles_layer(particles.images, name=path.name, path=path, notes=particles.notes)]

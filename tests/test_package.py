@@ -1,0 +1,79 @@
+"""The package as others meet it: version, manifest, a core that stands alone, two commands."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import distribution
+from pathlib import Path
+
+import npe2
+
+import napari_cryoorient
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run this Python in a process of its own."""
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True)
+
+
+def test_changelog_knows_the_version():
+    changelog = (REPOSITORY / "CHANGELOG.md").read_text()
+    assert f"## [{napari_cryoorient.__version__}]" in changelog or "## [Unreleased]" in changelog
+
+
+def test_napari_finds_every_command_of_the_manifest():
+    manifest = npe2.PluginManifest.from_distribution("napari-cryoorient")
+    manifest.validate_imports()
+    assert manifest.contributions.readers
+
+
+def test_base_dependencies_bring_no_screen_along():
+    requirements = distribution("napari-cryoorient").requires or []
+    base = [r for r in requirements if "extra ==" not in r]
+    assert not [
+        r for r in base if re.match(r"(napari|py(qt|side)|qtpy|superqt|magicgui)\b", r, re.I)
+    ]
+
+
+def test_core_works_without_qt_and_napari():
+    done = run(str(REPOSITORY / "scripts" / "core_alone.py"))
+    assert done.returncode == 0, done.stderr
+    assert "without Qt and napari" in done.stdout
+
+
+def test_a_core_that_asks_for_qt_is_noticed():
+    program = (
+        "import sys; sys.path.insert(0, 'scripts'); import core_alone;"
+        "sys.meta_path.insert(0, core_alone.RefuseTheScreen()); import qtpy"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=REPOSITORY
+    )
+    assert "the core asked for qtpy" in done.stderr
+
+
+def test_importing_the_package_is_free_of_torch_and_qt():
+    done = run("-c", "import sys, napari_cryoorient; print('torch' in sys.modules)")
+    assert done.stdout.strip() == "False", done.stderr
+
+
+def test_every_pinned_version_meets_its_floor():
+    from packaging.requirements import Requirement
+
+    pins = dict(
+        line.split("==")
+        for line in (REPOSITORY / "constraints.txt").read_text().splitlines()
+        if "==" in line and not line.startswith("#")
+    )
+    pins = {name.lower().replace("_", "-"): version for name, version in pins.items()}
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    for text in [*project["dependencies"], *extras["gui"], *extras["all"]]:
+        requirement = Requirement(text)
+        if requirement.name != "napari-cryoorient":
+            assert pins[requirement.name.lower()] in requirement.specifier, text
