@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
+from types import EllipsisType
 
 import numpy as np
 import scipy.fft
@@ -27,7 +28,7 @@ def fourier_resize(array: NDArray[np.float32], box: int, n_dims: int) -> NDArray
     kept = np.zeros((*array.shape[:-n_dims], *(box,) * (n_dims - 1), box // 2 + 1), spectrum.dtype)
     ends = [slice(0, half), slice(-(half - 1), None)] if half > 1 else [slice(0, half)]
     for corner in product(ends, repeat=n_dims - 1):
-        where = (..., *corner, slice(0, half))
+        where: tuple[EllipsisType | slice, ...] = (..., *corner, slice(0, half))
         kept[where] = spectrum[where]
     kept *= np.float32((box / old) ** n_dims)
     resized = scipy.fft.irfftn(kept, s=(box,) * n_dims, axes=axes, overwrite_x=True)

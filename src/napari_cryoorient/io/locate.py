@@ -34,7 +34,7 @@ class StackFinder:
                 return
 
     def find(self, name: str) -> Path:
-        """Return the path of the stack called ``name``; raises InputError saying where it looked."""
+        """Return the path of stack ``name``; raises InputError saying where it looked."""
         wanted = Path(name)
         if wanted.is_absolute():
             if wanted.is_file():

@@ -78,9 +78,7 @@ def _check_choices(pixel_size: float | None, resolution: float | None, box: int 
         raise InputError(f"The box must be an even number of pixels, at least 4, not {box}.")
 
 
-def _zyx(
-    layout: MrcLayout, buffer: bytes, path: Path, notes: list[str]
-) -> NDArray[np.float32]:
+def _zyx(layout: MrcLayout, buffer: bytes, path: Path, notes: list[str]) -> NDArray[np.float32]:
     if layout.shape[0] == 1:
         raise InputError(f"{path} holds a single image; a map with three dimensions is needed.")
     if layout.is_image_stack:
@@ -115,9 +113,7 @@ def _check_values(voxels: NDArray[np.float32], path: Path) -> None:
         raise InputError(f"{path} is the same value ({voxels.flat[0]:g}) everywhere; no density.")
 
 
-def _pixel_size(
-    layout: MrcLayout, chosen: float | None, path: Path, notes: list[str]
-) -> float:
+def _pixel_size(layout: MrcLayout, chosen: float | None, path: Path, notes: list[str]) -> float:
     sizes = layout.voxel_size_angstrom
     known = all(size > 0 for size in sizes)
     if chosen is not None:

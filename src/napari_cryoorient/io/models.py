@@ -8,8 +8,6 @@ sharpness is what was asked for everywhere. The centre of mass lies at voxel N /
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from math import ceil, pi
 from pathlib import Path
 
@@ -62,8 +60,8 @@ def model_to_map(
             f"the file describes an assembly of {n_operators} copies; only the atoms in it are used"
         )
     notes.append(
-        f"made from {len(positions)} atoms at {resolution:g} A, {box} voxels of {pixel_size:.4g} A, "
-        "centre of mass at the centre"
+        f"made from {len(positions)} atoms at {resolution:g} A, {box} voxels of "
+        f"{pixel_size:.4g} A, centre of mass at the centre"
     )
     voxels = _density(positions - centre, elements, resolution, pixel_size, box)
     return DensityMap(voxels, pixel_size, path, tuple(notes))

@@ -206,7 +206,9 @@ class ParticleTable:
         return int(self.floats("rlnImageDimensionality", default=2.0)[0])
 
     def _numbers(self, column: pd.Series, name: str) -> Floats:
-        numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+        numbers: Floats = pd.to_numeric(column, errors="coerce").to_numpy(
+            dtype=np.float64, na_value=np.nan
+        )
         bad = np.flatnonzero(~np.isfinite(numbers))
         if bad.size:
             raise InputError(

@@ -116,7 +116,9 @@ def write_poses(
     if is_angstrom_file or not has_pixels or any(name in table for name in _ORIGINS_ANGSTROM):
         new |= {name: -poses.shifts_angstrom[:, i] for i, name in enumerate(_ORIGINS_ANGSTROM)}
     if has_pixels:
-        pixel_size = star.native_pixel_size_angstrom or ParticleTable(star).pixel_size(None, None, [])
+        pixel_size = star.native_pixel_size_angstrom or ParticleTable(star).pixel_size(
+            None, None, []
+        )
         pixels = -poses.shifts_angstrom / pixel_size
         new |= {name: pixels[:, i] for i, name in enumerate(_ORIGINS_PIXELS)}
     if confidence is not None:

@@ -1,0 +1,60 @@
+"""What a STAR file says of poses and contrast transfer, its images left alone.
+
+Comparing poses or projecting a map needs no stack, which may be on another machine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from napari_cryoorient.io.particle_table import ParticleTable
+from napari_cryoorient.io.star import _poses, read_star
+from napari_cryoorient.io.star_text import StarFile
+from napari_cryoorient.particles import CtfParameters, Poses
+
+_IMAGE_NAME = "rlnImageName"
+_ANGLE = "rlnAngleRot"
+_PIXEL_ORIGIN, _ANGSTROM_ORIGIN = "rlnOriginX", "rlnOriginXAngst"
+
+
+@dataclass(frozen=True)
+class PoseTable:
+    """Row i of the file: its image name, its pose and CTF where the file has them."""
+
+    names: tuple[str, ...]
+    poses: Poses | None
+    ctf: CtfParameters | None
+    notes: tuple[str, ...]
+
+
+def read_pose_table(path: Path | str, *, pixel_size_angstrom: float | None = None) -> PoseTable:
+    """Read poses and CTF of a STAR file; a file with poses alone, without image names, will do.
+
+    ``pixel_size_angstrom`` is for origins in pixels where the file does not say how large they are.
+
+    Raises:
+        InputError: for what is not a particle STAR file.
+
+    """
+    star = _with_names(read_star(path))
+    table = ParticleTable(star)
+    notes: list[str] = []
+    needs_pixel_size = _PIXEL_ORIGIN in table and _ANGSTROM_ORIGIN not in table
+    pixel_size = table.pixel_size(pixel_size_angstrom, None, notes) if needs_pixel_size else 1.0
+    poses = _poses(table, pixel_size, notes)
+    return PoseTable(tuple(table.image_names()), poses, table.ctf(notes), tuple(notes))
+
+
+def _with_names(star: StarFile) -> StarFile:
+    """Number the rows of a file that has angles and no image names."""
+    if any(_IMAGE_NAME in block.table for block in star.blocks):
+        return star
+    blocks = tuple(
+        replace(block, table=block.table.assign(**{_IMAGE_NAME: numbers}))
+        if _ANGLE in block.table
+        and (numbers := [f"{row + 1:06d}@" for row in range(len(block.table))])
+        else block
+        for block in star.blocks
+    )
+    return replace(star, blocks=blocks)
