@@ -20,7 +20,8 @@ def fourier_to_images(half_planes: Tensor) -> Tensor:
     """Transform half planes ``(..., N, N // 2 + 1)``, phases about the centre, to images."""
     box = half_planes.shape[-2]
     images: Tensor = torch.fft.irfft2(half_planes, s=(box, box))
-    return torch.fft.fftshift(images, dim=(-2, -1))
+    centred: Tensor = torch.fft.fftshift(images, dim=(-2, -1))
+    return centred
 
 
 def frequencies_half_plane(
@@ -106,7 +107,8 @@ def fourier_crop_volume(volume: Tensor, box: int) -> Tensor:
     # inverse shares them between both signs.
     resized = torch.nn.functional.pad(transform, (edge, edge) * 3) * (box / old) ** 3
     smaller: Tensor = torch.fft.ifftn(torch.fft.ifftshift(resized)).real
-    return torch.fft.fftshift(smaller)
+    centred: Tensor = torch.fft.fftshift(smaller)
+    return centred
 
 
 def raised_cosine(radius: Tensor, cutoff: float, edge: float) -> Tensor:
