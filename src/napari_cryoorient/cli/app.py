@@ -1,0 +1,84 @@
+"""The commands, and the one place where a failure becomes a sentence and an exit status.
+
+0 done; 1 a run failed in a way the user can act on; 2 bad input; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from napari_cryoorient import __version__
+from napari_cryoorient.cli import project, simulate
+from napari_cryoorient.errors import InputError, TrainingFailure
+
+PROGRAM = "napari-cryoorient"
+FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+
+app = typer.Typer(
+    name=PROGRAM,
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (simulate, project):
+    app.command(command.NAME, short_help=command.SUMMARY)(command.run)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _describe(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version"),
+    ] = False,
+) -> None:
+    """Find the orientation of every particle in a cryo-EM stack from a reference map."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    try:
+        status = app(
+            args=None if arguments is None else list(arguments),
+            prog_name=PROGRAM,
+            standalone_mode=False,
+        )
+    except InputError as error:
+        return _say(str(error), BAD_INPUT)
+    except TrainingFailure as error:
+        return _say(str(error), FAILED)
+    except (KeyboardInterrupt, typer.Abort):
+        return _say("Interrupted; finished files are kept, half-written ones are not.", INTERRUPTED)
+    except BrokenPipeError:  # the reader of our output left, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _say(f"{where}{error.strerror or error}.", BAD_INPUT)
+    except Exception as error:
+        if not _is_usage_error(error):
+            raise
+        return _say(error.format_message(), BAD_INPUT)  # type: ignore[attr-defined]
+    return status if isinstance(status, int) else 0
+
+
+def _is_usage_error(error: Exception) -> bool:
+    """Tell errors in the flags; their class is click's or typer's own copy of it, by release."""
+    return any(base.__name__ == "ClickException" for base in type(error).__mro__)
+
+
+def _say(message: str, status: int) -> int:
+    print(f"{PROGRAM}: {' '.join(message.split())}", file=sys.stderr)
+    return status

@@ -1,0 +1,75 @@
+"""``project``: the projections of a map at the poses of a STAR file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_cryoorient.cli import options
+from napari_cryoorient.cli.progress import print_json, progress
+from napari_cryoorient.errors import InputError
+
+NAME = "project"
+SUMMARY = "Project a map at the poses of a STAR file."
+
+
+def run(
+    map_path: Annotated[
+        Path, typer.Argument(metavar="MAP", help="Reference map (mrc, map, gz, bz2, PDB, mmCIF).")
+    ],
+    star_path: Annotated[
+        Path, typer.Argument(metavar="STAR", help="Particles with poses; no images are needed.")
+    ],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="OUT.mrcs", help="Stack to write.")
+    ],
+    ctf: Annotated[
+        bool, typer.Option("--ctf", help="Apply the CTF that the STAR file gives.")
+    ] = False,
+    pixel_size: options.PixelSize = None,
+    device: options.Device = "auto",
+    seed: options.Seed = 0,
+    json: options.Json = False,
+) -> None:
+    """Project a map at every pose of a STAR file, as relion_project does.
+
+    Images have the map's box and pixel size; the STAR file says only where the particles lie.
+    """
+    from napari_cryoorient.device import choose_device, describe_device
+    from napari_cryoorient.io.maps import read_map
+    from napari_cryoorient.io.pose_table import read_pose_table
+    from napari_cryoorient.simulate import write_projections
+
+    where = choose_device(device)
+    density = read_map(map_path, pixel_size_angstrom=pixel_size)
+    table = read_pose_table(star_path)
+    if table.poses is None:
+        raise InputError(f"{star_path} has no poses to project at: {'; '.join(table.notes)}.")
+    if ctf and table.ctf is None:
+        raise InputError(f"{star_path} has no CTF to apply: {'; '.join(table.notes)}.")
+    n = len(table.poses)
+    with progress("Projecting", n) as advance:
+        for note in (*density.notes, *table.notes):
+            advance.say(f"Note: {note}")
+        advance.say(f"{n} projections of {density.box} pixels on {describe_device(where)}")
+        write_projections(
+            density,
+            table.poses,
+            table.ctf if ctf else None,
+            output,
+            device=where,
+            advance=advance,
+        )
+    print(f"{n} projections: {output}")
+    if json:
+        print_json(
+            {
+                "images": n,
+                "stack": output,
+                "box": density.box,
+                "pixel_size_angstrom": density.pixel_size_angstrom,
+                "ctf": ctf,
+            }
+        )

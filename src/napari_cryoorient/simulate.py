@@ -1,0 +1,284 @@
+"""Simulated particles, ``X = CTF * projection(R, t) + noise`` (Lian et al. 2022, eq. 2 and 3).
+
+Poses are uniform on SO(3) whatever the symmetry of the map.  The signal-to-noise ratio is the
+variance of the signal, CTF included, over the whole image, divided by that of the white Gaussian
+noise; the noise is as strong in every image.  Grey values are those of the map, so that the
+noiseless part is exactly what projecting ``map.mrc`` at the STAR file's poses gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_cryoorient.errors import InputError
+from napari_cryoorient.geometry.rotations import random_rotations
+from napari_cryoorient.geometry.symmetry import symmetry_matrices
+from napari_cryoorient.io.maps import write_map
+from napari_cryoorient.io.stacks import StackWriter
+from napari_cryoorient.io.star import new_particle_star, write_star
+from napari_cryoorient.particles import CtfParameters, DensityMap, Floats, Images, Poses
+from napari_cryoorient.projection.ctf import ctf_half_plane
+from napari_cryoorient.projection.fourier_slice import Projector
+from napari_cryoorient.projection.resample import fourier_crop_volume, lowpass
+
+PIXELS_PER_CHUNK = 2**21  # 512 images of 64 pixels: tens of megabytes
+IMAGES_FOR_SNR = 1024  # the variance of the signal is measured on so many of the images, to 1%
+ROTATIONS_FOR_SYMMETRY = 16
+Advance = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Microscope:
+    """What the contrast transfer of simulated particles is drawn from."""
+
+    defocus_um: tuple[float, float] = (1.0, 2.5)
+    """Mean defocus is uniform in this range."""
+    astigmatism_um: float = 0.04
+    """Half the difference between both defoci is uniform from 0 to half of this."""
+    voltage_kv: float = 300.0
+    spherical_aberration_mm: float = 2.7
+    amplitude_contrast: float = 0.1
+
+
+@dataclass(frozen=True)
+class SimulationSettings:
+    """What to simulate.
+
+    ``snr`` None is noiseless; ``microscope`` None leaves the CTF out; shifts are normal, sigma
+    ``shift_sigma_angstrom`` in x and in y.
+    """
+
+    n: int = 1000
+    snr: float | None = None
+    microscope: Microscope | None = Microscope()
+    shift_sigma_angstrom: float = 0.0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """The truth about simulated particles, and how strong their noise is."""
+
+    density: DensityMap
+    poses: Poses
+    ctf: CtfParameters | None
+    noise_sigma: float
+    seed: int
+
+
+def working_map(
+    density: DensityMap, box: int | None = None, lowpass_angstrom: float | None = None
+) -> DensityMap:
+    """Bring a map to a box and low-pass it.
+
+    A smaller box is a Fourier crop: the field of view stays, the pixels grow. A larger one is
+    padded with the median of the map's faces: the pixels stay, the field of view grows.
+
+    Raises:
+        InputError: for a box that is odd or too small, or a low-pass finer than the pixels allow.
+
+    """
+    target = density.box if box is None else box
+    if target < 16 or target % 2:
+        raise InputError(f"The box must be even and at least 16 pixels, not {target}.")
+    voxels = torch.tensor(density.voxels, dtype=torch.float32)
+    pixel_size = density.pixel_size_angstrom
+    if target > density.box:
+        before = target // 2 - density.box // 2
+        after = target - density.box - before
+        voxels = torch.nn.functional.pad(
+            voxels, (before, after) * 3, value=_median_of_faces(density.voxels)
+        )
+    elif target < density.box:
+        voxels = fourier_crop_volume(voxels, target)
+        pixel_size *= density.box / target
+    if lowpass_angstrom is not None:
+        if lowpass_angstrom < 2 * pixel_size:
+            raise InputError(
+                f"A low-pass at {lowpass_angstrom:g} A is finer than the {2 * pixel_size:.2f} A "
+                f"that pixels of {pixel_size:.2f} A hold; choose a larger value or a larger box."
+            )
+        voxels = lowpass(voxels, lowpass_angstrom, pixel_size, n_dimensions=3)
+    return replace(
+        density, voxels=voxels.numpy().astype(np.float32), pixel_size_angstrom=pixel_size
+    )
+
+
+def draw_simulation(
+    density: DensityMap, settings: SimulationSettings, device: torch.device | None = None
+) -> Simulation:
+    """Draw poses and contrast transfer, and settle the noise from the signal they give."""
+    generator = torch.Generator().manual_seed(settings.seed)
+    rotations = random_rotations(settings.n, generator, dtype=torch.float64).numpy()
+    shift_rng = _random_stream(settings.seed, "shifts")
+    shifts = shift_rng.normal(size=(settings.n, 2)) * settings.shift_sigma_angstrom
+    simulation = Simulation(
+        density,
+        Poses(rotations, shifts),
+        None
+        if settings.microscope is None
+        else _draw_ctf(settings, _random_stream(settings.seed, "ctf")),
+        noise_sigma=0.0,
+        seed=settings.seed,
+    )
+    if settings.snr is None:
+        return simulation
+    rows = np.linspace(0, settings.n - 1, min(settings.n, IMAGES_FOR_SNR)).astype(np.int64)
+    sample = replace(
+        simulation,
+        poses=simulation.poses[rows],
+        ctf=None if simulation.ctf is None else simulation.ctf[rows],
+    )
+    variances = [images.var(axis=(1, 2)) for images in simulated_images(sample, device)]
+    signal_variance = float(np.concatenate(variances).mean())
+    return replace(simulation, noise_sigma=float(np.sqrt(signal_variance / settings.snr)))
+
+
+def simulated_images(
+    simulation: Simulation, device: torch.device | None = None
+) -> Iterator[Images]:
+    """Yield the images ``(k, N, N)``, chunk by chunk; the noise does not depend on the chunks."""
+    rng = _random_stream(simulation.seed, "noise")
+    density = simulation.density
+    projector = projector_of(density, device)
+    chunk = max(1, PIXELS_PER_CHUNK // density.box**2)
+    for start in range(0, len(simulation.poses), chunk):
+        rows = slice(start, start + chunk)
+        ctf = None if simulation.ctf is None else simulation.ctf[rows]
+        images = project_chunk(projector, simulation.poses[rows], ctf)
+        if simulation.noise_sigma > 0:
+            noise = rng.standard_normal(images.shape, dtype=np.float32)
+            images = images + np.float32(simulation.noise_sigma) * noise
+        yield images
+
+
+def projector_of(density: DensityMap, device: torch.device | None = None) -> Projector:
+    """Make the projector of a map, in single precision."""
+    voxels = torch.tensor(density.voxels, dtype=torch.float32, device=device)
+    return Projector(voxels, pixel_size_angstrom=density.pixel_size_angstrom)
+
+
+def project_chunk(projector: Projector, poses: Poses, ctf: CtfParameters | None) -> Images:
+    """Project at every pose, through the CTF when given: ``(k, N, N)`` float32."""
+    device = projector.transform.device
+    rotations, shifts = (
+        torch.as_tensor(values, dtype=torch.float32, device=device)
+        for values in (poses.rotations, poses.shifts_angstrom)
+    )
+    transfer: Tensor | None = None
+    if ctf is not None:
+        transfer = ctf_half_plane(ctf, projector.box, projector.pixel_size_angstrom, device=device)
+    with torch.no_grad():
+        return np.asarray(projector(rotations, shifts, transfer).cpu().numpy(), dtype=np.float32)
+
+
+def symmetry_agreement(density: DensityMap, symmetry: str, *, seed: int = 0) -> float:
+    """Correlate projections at equivalent poses: 1 for a map with exactly this symmetry.
+
+    Raises:
+        InputError: for a symmetry no group is known of.
+
+    """
+    group = symmetry_matrices(symmetry).to(torch.float32)
+    rotations = random_rotations(ROTATIONS_FOR_SYMMETRY, torch.Generator().manual_seed(seed))
+    projector = projector_of(density)
+    with torch.no_grad():
+        first = projector(rotations).flatten(1)
+        first = first - first.mean(1, keepdim=True)
+        worst = 1.0
+        for operation in group:
+            other = projector(rotations @ operation.T).flatten(1)
+            other = other - other.mean(1, keepdim=True)
+            correlation = torch.cosine_similarity(first, other, dim=1).mean()
+            worst = min(worst, float(correlation))
+    return worst
+
+
+def write_simulation(
+    simulation: Simulation,
+    folder: Path,
+    *,
+    device: torch.device | None = None,
+    advance: Advance | None = None,
+) -> Path:
+    """Write ``map.mrc``, ``particles.mrcs`` and, last, ``particles.star``; return the STAR file.
+
+    Memory does not grow with the number of particles; an interrupted stack leaves no file.
+    """
+    density, n = simulation.density, len(simulation.poses)
+    stack, path = folder / "particles.mrcs", folder / "particles.star"
+    write_map(density, folder / "map.mrc")
+    _write_stack(simulated_images(simulation, device), stack, n, density, advance)
+    star = new_particle_star(
+        stack.name,
+        simulation.poses,
+        box=density.box,
+        pixel_size_angstrom=density.pixel_size_angstrom,
+        ctf=simulation.ctf,
+    )
+    write_star(star, path)
+    return path
+
+
+def write_projections(
+    density: DensityMap,
+    poses: Poses,
+    ctf: CtfParameters | None,
+    path: Path,
+    *,
+    device: torch.device | None = None,
+    advance: Advance | None = None,
+) -> None:
+    """Write the noiseless projections of a map at every pose, through the CTF when given."""
+    exact = Simulation(density, poses, ctf, noise_sigma=0.0, seed=0)
+    _write_stack(simulated_images(exact, device), path, len(poses), density, advance)
+
+
+def _write_stack(
+    chunks: Iterator[Images], path: Path, n: int, density: DensityMap, advance: Advance | None
+) -> None:
+    done = 0
+    with StackWriter(path, n, density.box, density.pixel_size_angstrom) as writer:
+        for images in chunks:
+            writer.append(images)
+            done += len(images)
+            if advance is not None:
+                advance(done, n)
+
+
+def _random_stream(seed: int, purpose: str) -> np.random.Generator:
+    """Give every purpose its own stream, so that one does not shift another."""
+    return np.random.default_rng([seed, *purpose.encode()])
+
+
+def _draw_ctf(settings: SimulationSettings, rng: np.random.Generator) -> CtfParameters:
+    """Draw defocus and astigmatism; the rest is the microscope's."""
+    microscope, n = settings.microscope or Microscope(), settings.n
+    mean = rng.uniform(*microscope.defocus_um, size=n) * 1e4
+    half_difference = rng.uniform(0, microscope.astigmatism_um / 2, size=n) * 1e4
+
+    def constant(value: float) -> Floats:
+        return np.full(n, value, dtype=np.float64)
+
+    return CtfParameters(
+        defocus_u_angstrom=mean + half_difference,
+        defocus_v_angstrom=mean - half_difference,
+        defocus_angle_deg=rng.uniform(0, 180, size=n),
+        phase_shift_deg=constant(0.0),
+        voltage_kv=constant(microscope.voltage_kv),
+        spherical_aberration_mm=constant(microscope.spherical_aberration_mm),
+        amplitude_contrast=constant(microscope.amplitude_contrast),
+        b_factor_angstrom2=constant(0.0),
+        scale=constant(1.0),
+    )
+
+
+def _median_of_faces(voxels: Images) -> float:
+    faces = [np.take(voxels, index, axis=axis) for axis in range(3) for index in (0, -1)]
+    return float(np.median(np.stack(faces)))
