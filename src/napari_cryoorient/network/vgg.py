@@ -45,12 +45,15 @@ def vgg16_blocks() -> nn.Sequential:
 
 
 def min_max_scaled(images: Tensor) -> Tensor:
-    """Scale each image (b, N, N) to [-1, 1] by its own extremes; a constant image becomes 0."""
+    """Scale each image (b, N, N) to [-1, 1] by its own extremes; a constant image becomes 0.
+
+    A pixel that is not a number makes its whole image so.
+    """
     low = images.amin((-2, -1), keepdim=True)
     high = images.amax((-2, -1), keepdim=True)
     span = high - low
     scaled = 2.0 * (images - low) / span.clamp_min(torch.finfo(images.dtype).tiny) - 1.0
-    return torch.where(span > 0.0, scaled, torch.zeros_like(scaled))
+    return torch.where(span == 0.0, torch.zeros_like(scaled), scaled)
 
 
 class PaperNetwork(nn.Module):
