@@ -207,8 +207,8 @@ class ParticleTable:
 
     def _numbers(self, column: pd.Series, name: str) -> Floats:
         numbers: Floats = pd.to_numeric(column, errors="coerce").to_numpy(
-            dtype=np.float64, na_value=np.nan
-        )
+            dtype=np.float64, na_value=np.nan, copy=True
+        )  # a copy, for pandas shares its own read-only
         bad = np.flatnonzero(~np.isfinite(numbers))
         if bad.size:
             raise InputError(
