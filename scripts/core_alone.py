@@ -59,7 +59,8 @@ def tiny_job() -> None:
     import numpy as np
 
     from napari_cryoorient.cli import main as command_line
-    from napari_cryoorient.io import read_particles, write_map
+    from napari_cryoorient.io.maps import write_map
+    from napari_cryoorient.io.star import read_particles
     from napari_cryoorient.particles import DensityMap
 
     voxels = np.zeros((16, 16, 16), np.float32)
@@ -68,11 +69,9 @@ def tiny_job() -> None:
         map_path, output = Path(folder, "map.mrc"), Path(folder, "particles")
         write_map(DensityMap(voxels, 4.0), map_path)
         arguments = ["simulate", str(map_path), "-o", str(output), "--n", "8", "--seed", "1"]
-        try:
-            command_line(arguments)
-        except SystemExit as end:
-            if end.code:
-                raise RuntimeError(f"simulate ended with status {end.code}") from end
+        status = command_line(arguments)
+        if status:
+            raise RuntimeError(f"simulate ended with status {status}")
         particles, _ = read_particles(output / "particles.star")
         assert len(particles) == 8
         assert particles.poses is not None
