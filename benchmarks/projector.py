@@ -2,9 +2,9 @@
 
     OMP_NUM_THREADS=1 python benchmarks/projector.py [--rounds 15] [--boxes 64 128]
 
-The others: trilinear rotation of the map in real space and a sum along z; and
-``torch_fourier_slice.project_3d_to_2d`` (``pip install torch-fourier-slice torch-ctf``), which makes
-the map's transform in every call.  Prints medians in milliseconds and ratios to ours.
+The others: trilinear rotation of the map in real space and a sum along z (three rounds only, it is
+slow); and ``torch_fourier_slice.project_3d_to_2d``, which makes the map's transform in every call
+(``pip install torch-fourier-slice torch-ctf``).  Prints medians in milliseconds and ratios to ours.
 """
 
 from __future__ import annotations

@@ -1,0 +1,65 @@
+"""Near-uniform grids of viewing directions and of rotations, whole or one asymmetric unit.
+
+The viewing direction of a pose A is its third row, ``(sin tilt cos rot, sin tilt sin rot,
+cos tilt)``.  The pose ``A G^T`` of a symmetric map looks along ``G v``: one asymmetric unit of
+directions, each with every in-plane angle, holds each image once.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+# A direction on no symmetry axis of any group: the unit holds what lies nearer to it than to
+# its equivalents.
+_UNIT_CENTRE = (0.823, 0.457, 0.338)
+
+
+def directions_to_matrices(directions: Tensor, psi_deg: Tensor | float = 0.0) -> Tensor:
+    """Return poses A ``(..., 3, 3)`` looking along unit directions ``(..., 3)``, turned by psi."""
+    x, y, z = directions.unbind(-1)
+    rot = torch.atan2(y, x)
+    sin_tilt, cos_tilt = torch.hypot(x, y), z
+    psi = torch.deg2rad(torch.as_tensor(psi_deg, dtype=x.dtype, device=x.device)).expand_as(x)
+    cr, sr, cp, sp = rot.cos(), rot.sin(), psi.cos(), psi.sin()
+    elements = [
+        cp * cos_tilt * cr - sp * sr, cp * cos_tilt * sr + sp * cr, -cp * sin_tilt,
+        -sp * cos_tilt * cr - cp * sr, -sp * cos_tilt * sr + cp * cr, sp * sin_tilt,
+        sin_tilt * cr, sin_tilt * sr, cos_tilt,
+    ]  # fmt: skip
+    return torch.stack(elements, dim=-1).reshape(*directions.shape[:-1], 3, 3)
+
+
+def view_directions(spacing_deg: float, group: Tensor | None = None) -> Tensor:
+    """Return unit vectors ``(v, 3)``, float64, about ``spacing_deg`` apart on a Fibonacci spiral.
+
+    Each stands for a square of that side: 41253 / spacing^2 of them on the whole sphere.  With a
+    group ``(g, 3, 3)`` only one asymmetric unit is kept, and a rim of half a spacing around it, so
+    that every direction has an equivalent as near a grid point as without the group.
+    """
+    spacing = math.radians(spacing_deg)
+    n = max(2, math.ceil(4 * math.pi / spacing**2))
+    step = torch.arange(n, dtype=torch.float64)
+    z = 1 - (2 * step + 1) / n
+    rot = step * (math.pi * (3 - math.sqrt(5)))
+    radius = torch.sqrt(1 - z * z)
+    directions = torch.stack([radius * rot.cos(), radius * rot.sin(), z], dim=-1)
+    if group is None or len(group) == 1:
+        return directions
+    centre = torch.tensor(_UNIT_CENTRE, dtype=torch.float64)
+    orbit = group.to(directions).transpose(1, 2) @ (centre / centre.norm())  # (g, 3)
+    distances = torch.arccos((directions @ orbit.t()).clamp(-1, 1))
+    return directions[distances[:, 0] <= distances.amin(dim=1) + spacing / 2]
+
+
+def rotation_grid(spacing_deg: float, group: Tensor | None = None) -> Tensor:
+    """Return poses ``(v, k, 3, 3)``, float64: v viewing directions, each at k in-plane angles.
+
+    Both are about ``spacing_deg`` apart; with a group, as in ``view_directions``.
+    """
+    directions = view_directions(spacing_deg, group)
+    k = math.ceil(360 / spacing_deg)
+    psi_deg = torch.arange(k, dtype=torch.float64) * (360 / k)
+    return directions_to_matrices(directions[:, None].expand(-1, k, -1), psi_deg)
