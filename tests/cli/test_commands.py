@@ -1,0 +1,171 @@
+"""Every command as another program calls it: exit status, streams, files."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_cryoorient.cli import main
+from napari_cryoorient.demo.density import demo_density
+from napari_cryoorient.io.maps import read_map, write_map
+from napari_cryoorient.io.stacks import MrcStackCollection
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    def call(*arguments: object) -> tuple[int, str, str]:
+        status = main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def map_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("map") / "map.mrc"
+    write_map(demo_density(24, 10.0), path)
+    return path
+
+
+def last_json(out: str) -> dict[str, object]:
+    answer: dict[str, object] = json.loads(out.strip().splitlines()[-1])
+    return answer
+
+
+def test_help_is_quick_and_loads_neither_torch_nor_napari() -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "napari_cryoorient", "simulate", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert not loaded & {"torch", "napari", "matplotlib", "scipy", "pandas", "mrcfile", "gemmi"}
+    assert "--shift-sigma" in done.stdout
+
+
+def test_help_names_every_command(run: Run) -> None:
+    status, out, _ = run("--help")
+    assert status == 0
+    for name in ("simulate", "train", "predict", "evaluate", "project", "demo", "view"):
+        assert f"  {name} " in out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["simulate"],
+        ["simulat"],
+        ["simulate", "no-such.mrc", "-o", "out"],
+        ["simulate", "MAP", "-o", "out", "--snr", "loud"],
+        ["simulate", "MAP", "-o", "out", "--snr", "-1"],
+        ["simulate", "MAP", "-o", "out", "--n", "0"],
+        ["simulate", "MAP", "-o", "out", "--n", "many"],
+        ["simulate", "MAP", "-o", "out", "--box", "17"],
+        ["simulate", "MAP", "-o", "out", "--lowpass", "5"],
+        ["simulate", "MAP", "-o", "out", "--symmetry", "Q9"],
+        ["simulate", "MAP", "-o", "out", "--device", "abacus"],
+        ["simulate", "MAP", "-o", "out", "--seed", "-1"],
+        ["simulate", "MAP", "-o", "MAP"],
+        ["project", "MAP", "no-such.star", "-o", "out.mrcs"],
+        ["project", "MAP", "MAP", "-o", "out.mrcs"],
+    ],
+    ids=" ".join,
+)
+def test_bad_input_is_one_sentence_status_2_and_no_file(
+    run: Run,
+    map_path: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    status, out, err = run(*(map_path if argument == "MAP" else argument for argument in arguments))
+    assert status == 2
+    assert out == ""
+    sentences = [line for line in err.splitlines() if line.startswith("napari-cryoorient: ")]
+    assert len(sentences) == 1
+    assert "Traceback" not in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_simulate_writes_stack_poses_and_map(run: Run, map_path: Path, tmp_path: Path) -> None:
+    status, out, err = run(
+        "simulate", map_path, "-o", tmp_path / "sim", "--n", 7, "--box", 16, "--snr", 0.5, "--json"
+    )
+    assert status == 0, err
+    answer = last_json(out)
+    assert answer["particles"] == 7
+    assert answer["pixel_size_angstrom"] == pytest.approx(15.0)
+    assert sorted(p.name for p in (tmp_path / "sim").iterdir()) == [
+        "map.mrc",
+        "particles.mrcs",
+        "particles.star",
+    ]
+    assert read_map(tmp_path / "sim/map.mrc").box == 16
+
+
+@pytest.mark.parametrize("ctf", ["--ctf", "--no-ctf"])
+def test_project_gives_the_noiseless_simulation(
+    run: Run, map_path: Path, tmp_path: Path, ctf: str
+) -> None:
+    folder = tmp_path / "sim"
+    run("simulate", map_path, "-o", folder, "--n", 5, "--shift-sigma", 8, ctf, "--snr", "inf")
+    flag = ["--ctf"] if ctf == "--ctf" else []
+    status, _, err = run(
+        "project", folder / "map.mrc", folder / "particles.star", "-o", tmp_path / "p.mrcs", *flag
+    )
+    assert status == 0, err
+    images, projections = (
+        MrcStackCollection.of_one(path, 10.0).read(np.arange(5))
+        for path in (folder / "particles.mrcs", tmp_path / "p.mrcs")
+    )
+    np.testing.assert_allclose(images, projections, atol=1e-4 * images.std())
+
+
+def test_project_needs_no_images(run: Run, map_path: Path, tmp_path: Path) -> None:
+    run("simulate", map_path, "-o", tmp_path, "--n", 3)
+    (tmp_path / "particles.mrcs").unlink()
+    status, _, err = run(
+        "project", map_path, tmp_path / "particles.star", "-o", tmp_path / "new.mrcs"
+    )
+    assert status == 0, err
+
+
+def test_project_says_what_a_star_without_ctf_lacks(
+    run: Run, map_path: Path, tmp_path: Path
+) -> None:
+    run("simulate", map_path, "-o", tmp_path, "--n", 3, "--no-ctf")
+    star = tmp_path / "particles.star"
+    status, _, err = run("project", map_path, star, "-o", tmp_path / "new.mrcs", "--ctf")
+    assert status == 2
+    assert "rlnDefocusU" in err
+    assert not (tmp_path / "new.mrcs").exists()
+
+
+def test_ctrl_c_is_status_130_and_leaves_nothing_half(map_path: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "sim"
+    command = f"-m napari_cryoorient simulate {map_path} -o {folder} --n 500000"
+    process = subprocess.Popen(
+        [sys.executable, *command.split()],
+        stderr=subprocess.PIPE,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        text=True,
+    )
+    assert process.stderr is not None
+    while "particles of" not in process.stderr.readline():
+        pass
+    while not list(folder.glob(".particles.mrcs*")):
+        assert process.poll() is None
+    process.send_signal(2)
+    assert process.wait(timeout=60) == 130
+    assert "Traceback" not in process.stderr.read()
+    assert [p.name for p in folder.iterdir()] == ["map.mrc"]
