@@ -28,7 +28,7 @@ if ! [ -x "$venv/bin/python" ] || ! "$venv/bin/python" -m pip --version >/dev/nu
       fail "$python lacks the venv module; install it (apt-get install $package) and run make again"
   fi
   say "making $venv with $("$python" --version)"
-  "$python" -m venv "$venv"
+  "$python" -m venv --clear "$venv"
 fi
 
 scripts/system_libraries.sh
