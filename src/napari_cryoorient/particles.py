@@ -78,10 +78,14 @@ class ImageSource(Protocol):
     """Anything that reads particle images by index, in bounded memory."""
 
     @property
-    def box(self) -> int: ...
+    def box(self) -> int:
+        """Edge of the images in pixels; even."""
+        ...
 
     @property
-    def pixel_size_angstrom(self) -> float: ...
+    def pixel_size_angstrom(self) -> float:
+        """Pixel size of the images in angstrom."""
+        ...
 
     def __len__(self) -> int: ...
 
