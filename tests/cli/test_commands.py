@@ -5,15 +5,19 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from napari_cryoorient.cli import main
 from napari_cryoorient.demo.density import demo_density
 from napari_cryoorient.io.maps import read_map, write_map
+from napari_cryoorient.io.pose_table import read_pose_table
 from napari_cryoorient.io.stacks import MrcStackCollection
+from napari_cryoorient.io.star import read_star, write_poses
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -169,3 +173,74 @@ def test_ctrl_c_is_status_130_and_leaves_nothing_half(map_path: Path, tmp_path: 
     assert process.wait(timeout=60) == 130
     assert "Traceback" not in process.stderr.read()
     assert [p.name for p in folder.iterdir()] == ["map.mrc"]
+
+
+def rotate_star(path: Path, angle_deg: float, out: Path, rows: np.ndarray | None = None) -> None:
+    """Turn every pose by an angle about the beam, and keep some rows, in their order."""
+    star, table = read_star(path), read_pose_table(path)
+    assert table.poses is not None
+    turn = Rotation.from_euler("z", angle_deg, degrees=True).as_matrix()
+    poses = replace(table.poses, rotations=turn @ table.poses.rotations)
+    rows = np.arange(len(poses)) if rows is None else rows
+    write_poses(star, poses[rows], out, rows=rows)
+
+
+def test_evaluate_pairs_by_name_in_any_order_and_counts_what_is_missing(
+    run: Run, map_path: Path, tmp_path: Path
+) -> None:
+    run("simulate", map_path, "-o", tmp_path, "--n", 20)
+    star = tmp_path / "particles.star"
+    rotate_star(star, 7.0, tmp_path / "turned.star", np.arange(19, 4, -1))
+    status, out, err = run("evaluate", tmp_path / "turned.star", star, "--map", map_path, "--json")
+    assert status == 0, err
+    answer = last_json(out)
+    assert answer["n"] == 15
+    assert answer["only_in_true"] == 5
+    assert "5 particles are in" in err
+    assert answer["median_deg"] == pytest.approx(7.0, abs=1e-3)
+    assert (answer["fraction_under_5_deg"], answer["fraction_under_10_deg"]) == (0.0, 1.0)
+    assert answer["shift_rms_angstrom"] == pytest.approx(0.0, abs=1e-6)
+    relative = answer["relative_rmse"]
+    assert isinstance(relative, float)
+    assert 0.05 < relative < 0.8
+    assert "7.00\N{DEGREE SIGN}" in out
+
+
+def test_evaluate_of_a_file_against_itself_is_perfect(
+    run: Run, map_path: Path, tmp_path: Path
+) -> None:
+    run("simulate", map_path, "-o", tmp_path, "--n", 4)
+    star = tmp_path / "particles.star"
+    answer = last_json(run("evaluate", star, star, "--map", map_path, "--json")[1])
+    assert answer["mean_deg"] == pytest.approx(0.0, abs=1e-4)
+    assert answer["relative_rmse"] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_evaluate_under_a_symmetry_takes_equivalent_poses_as_equal(
+    run: Run, map_path: Path, tmp_path: Path
+) -> None:
+    run("simulate", map_path, "-o", tmp_path, "--n", 4)
+    star = tmp_path / "particles.star"
+    table = read_pose_table(star)
+    assert table.poses is not None
+    half_turn = np.diag([-1.0, -1.0, 1.0])
+    turned = replace(table.poses, rotations=table.poses.rotations @ half_turn)
+    write_poses(read_star(star), turned, tmp_path / "turned.star")
+    answers = [
+        last_json(run("evaluate", tmp_path / "turned.star", star, "--symmetry", s, "--json")[1])
+        for s in ("C1", "D2")
+    ]
+    assert answers[0]["median_deg"] == pytest.approx(180.0, abs=1e-2)
+    assert answers[1]["median_deg"] == pytest.approx(0.0, abs=1e-2)
+
+
+def test_evaluate_refuses_files_of_different_stacks(
+    run: Run, map_path: Path, tmp_path: Path
+) -> None:
+    run("simulate", map_path, "-o", tmp_path, "--n", 4)
+    star = tmp_path / "particles.star"
+    other = tmp_path / "other.star"
+    other.write_text(star.read_text().replace("particles.mrcs", "others.mrcs"))
+    status, _, err = run("evaluate", other, star)
+    assert status == 2
+    assert "others.mrcs" in err

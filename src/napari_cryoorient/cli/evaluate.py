@@ -1,0 +1,104 @@
+"""``evaluate``: predicted poses against true ones."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from napari_cryoorient.cli import options
+from napari_cryoorient.cli.progress import print_json
+from napari_cryoorient.errors import InputError
+
+if TYPE_CHECKING:
+    from napari_cryoorient.io.pose_table import PoseTable
+    from napari_cryoorient.particles import Poses
+
+NAME = "evaluate"
+SUMMARY = "Compare predicted poses with true ones."
+LABELS = {
+    "n": ("particles compared", "{:d}"),
+    "median_deg": ("median angular error", "{:.2f}\N{DEGREE SIGN}"),
+    "mean_deg": ("mean angular error", "{:.2f}\N{DEGREE SIGN}"),
+    "fraction_under_5_deg": ("under 5\N{DEGREE SIGN}", "{:.1%}"),
+    "fraction_under_10_deg": ("under 10\N{DEGREE SIGN}", "{:.1%}"),
+    "shift_median_angstrom": ("median shift error", "{:.2f} \N{ANGSTROM SIGN}"),
+    "shift_rms_angstrom": ("r.m.s. shift error", "{:.2f} \N{ANGSTROM SIGN}"),
+    "rmse": ("reprojection RMSE (eq. 16, map's grey values)", "{:.4g}"),
+    "relative_rmse": ("relative RMSE (0 perfect, 1.4 random)", "{:.3f}"),
+}
+
+
+def run(
+    predicted_path: Annotated[
+        Path, typer.Argument(metavar="PRED.star", help="Predicted poses; no images are needed.")
+    ],
+    true_path: Annotated[
+        Path, typer.Argument(metavar="TRUE.star", help="True poses, in any order.")
+    ],
+    map_path: options.OptionalMapPath = None,
+    symmetry: options.Symmetry = "C1",
+    pixel_size: options.PixelSize = None,
+    device: options.Device = "auto",
+    seed: options.Seed = 0,
+    json: options.Json = False,
+) -> None:
+    """Compare the poses of two STAR files, particle by particle, paired by image name.
+
+    With a map also the difference between their projections, at the true shift.
+    """
+    from napari_cryoorient.device import choose_device
+    from napari_cryoorient.evaluation import pose_errors, reprojection_rmse
+    from napari_cryoorient.geometry.symmetry import symmetry_matrices
+    from napari_cryoorient.io.maps import read_map
+    from napari_cryoorient.io.pose_table import match_rows, read_pose_table
+    from napari_cryoorient.simulate import projector_of
+
+    where = choose_device(device)
+    group = symmetry_matrices(symmetry)
+    density = None if map_path is None else read_map(map_path, pixel_size_angstrom=pixel_size)
+    tables = [read_pose_table(path) for path in (predicted_path, true_path)]
+    predicted, true = (
+        _poses(table, path) for table, path in zip(tables, (predicted_path, true_path), strict=True)
+    )
+    rows, true_rows = match_rows(tables[0].names, tables[1].names)
+    if not len(rows):
+        raise InputError(
+            f"No particle of {predicted_path} ({tables[0].names[0]} ...) is in {true_path} "
+            f"({tables[1].names[0]} ...); compare files of one stack."
+        )
+    predicted, true = predicted[rows], true[true_rows]
+    results: dict[str, Any] = pose_errors(predicted, true, group).summary()
+    if density is not None:
+        projections = reprojection_rmse(projector_of(density, where), predicted, true)
+        results |= {"rmse": projections.rmse, "relative_rmse": projections.relative_rmse}
+    results |= {
+        "symmetry": symmetry,
+        "only_in_predicted": len(tables[0].names) - len(rows),
+        "only_in_true": len(tables[1].names) - len(rows),
+    }
+    for key, path in (("only_in_predicted", predicted_path), ("only_in_true", true_path)):
+        if results[key]:
+            print(f"Note: {results[key]} particles are in {path} only.", file=sys.stderr)
+    print(table_of(results))
+    if json:
+        print_json(results)
+
+
+def table_of(results: dict[str, Any]) -> str:
+    """Lay the known figures out, one a line."""
+    width = max(len(label) for key, (label, _) in LABELS.items() if key in results)
+    return "\n".join(
+        f"{label:<{width}}  {form.format(results[key])}"
+        for key, (label, form) in LABELS.items()
+        if key in results
+    )
+
+
+def _poses(table: PoseTable, path: Path) -> Poses:
+    if table.poses is None:
+        reasons = [note for note in table.notes if note.startswith("no poses")]
+        raise InputError(f"{path} cannot be compared: {'; '.join(reasons)}.")
+    return table.poses
