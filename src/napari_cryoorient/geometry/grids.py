@@ -12,9 +12,9 @@ import math
 import torch
 from torch import Tensor
 
-# A direction on no symmetry axis of any group: the unit holds what lies nearer to it than to
+# A direction far from the axes of every group: the unit holds what lies nearer to it than to
 # its equivalents.
-_UNIT_CENTRE = (0.823, 0.457, 0.338)
+_UNIT_CENTRE = (0.7638, 0.2140, 0.6090)
 
 
 def directions_to_matrices(directions: Tensor, psi_deg: Tensor | float = 0.0) -> Tensor:
@@ -36,7 +36,7 @@ def view_directions(spacing_deg: float, group: Tensor | None = None) -> Tensor:
     """Return unit vectors ``(v, 3)``, float64, about ``spacing_deg`` apart on a Fibonacci spiral.
 
     Each stands for a square of that side: 41253 / spacing^2 of them on the whole sphere.  With a
-    group ``(g, 3, 3)`` only one asymmetric unit is kept, and a rim of half a spacing around it, so
+    group ``(g, 3, 3)``, its identity first, only one asymmetric unit is kept, and a rim of half a spacing around it, so
     that every direction has an equivalent as near a grid point as without the group.
     """
     spacing = math.radians(spacing_deg)
@@ -49,9 +49,12 @@ def view_directions(spacing_deg: float, group: Tensor | None = None) -> Tensor:
     if group is None or len(group) == 1:
         return directions
     centre = torch.tensor(_UNIT_CENTRE, dtype=torch.float64)
-    orbit = group.to(directions).transpose(1, 2) @ (centre / centre.norm())  # (g, 3)
-    distances = torch.arccos((directions @ orbit.t()).clamp(-1, 1))
-    return directions[distances[:, 0] <= distances.amin(dim=1) + spacing / 2]
+    centre = centre / centre.norm()
+    equivalents = group[1:].to(centre) @ centre
+    # The unit is bounded by the planes half way between its centre and the equivalents.
+    normals = torch.nn.functional.normalize(equivalents - centre, dim=-1)
+    beyond = (directions @ normals.t()).amax(dim=1)
+    return directions[beyond <= math.sin(spacing / 2)]
 
 
 def rotation_grid(spacing_deg: float, group: Tensor | None = None) -> Tensor:

@@ -135,7 +135,7 @@ def random_rotations(
 
 
 def angular_distance_deg(a: Tensor, b: Tensor) -> Tensor:
-    """Angle in degrees between rotations ``(..., 3, 3)``; exact to rounding from 0 to 180.
+    """Angle in degrees between rotations ``(..., 3, 3)``, accurate for the smallest angles too.
 
     Its gradient is not defined at 0 and 180: a measure, not a loss.
     """

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import math
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from scipy.spatial.transform import Rotation
+
+from napari_cryoorient.geometry.rotations import (
+    angular_distance_deg,
+    euler_zyz_deg_to_matrix,
+    matrix_to_euler_zyz_deg,
+    matrix_to_quaternion,
+    matrix_to_rotation_vector,
+    quaternion_to_matrix,
+    random_rotations,
+    rotation_vector_to_matrix,
+    six_d_to_matrix,
+)
+
+DOUBLE = torch.float64
+
+
+def rotations(n: int) -> torch.Tensor:
+    return random_rotations(n, torch.Generator().manual_seed(4), dtype=DOUBLE)
+
+
+def test_euler_angles_make_relions_matrix() -> None:
+    rot, tilt, psi = 33.0, 71.0, -120.0
+    a = np.radians(rot), np.radians(tilt)
+    matrix = euler_zyz_deg_to_matrix(np.array([rot, tilt, psi]))
+    expected = Rotation.from_euler("ZYZ", [rot, tilt, psi], degrees=True).as_matrix().T
+    np.testing.assert_allclose(matrix, expected, atol=1e-14)
+    viewing = [math.sin(a[1]) * math.cos(a[0]), math.sin(a[1]) * math.sin(a[0]), math.cos(a[1])]
+    np.testing.assert_allclose(matrix[2], viewing, atol=1e-14)
+
+
+def test_psi_turns_the_content_backwards() -> None:
+    point = np.array([1.0, 0.0, 0.0])
+    moved = euler_zyz_deg_to_matrix(np.array([0.0, 0.0, 90.0])) @ point
+    np.testing.assert_allclose(moved, [0.0, -1.0, 0.0], atol=1e-14)
+
+
+@pytest.mark.parametrize("tilt", [0.0, 1e-7, 40.0, 90.0, 179.9999999, 180.0])
+def test_euler_angles_return_the_same_matrix_without_a_warning(tilt: float) -> None:
+    angles = np.array([[30.0, tilt, -75.0], [-170.0, tilt, 12.0], [0.0, tilt, 0.0]])
+    matrices = euler_zyz_deg_to_matrix(angles)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        back = matrix_to_euler_zyz_deg(matrices)
+    assert np.all((back[:, 1] >= 0) & (back[:, 1] <= 180))
+    np.testing.assert_allclose(euler_zyz_deg_to_matrix(back), matrices, atol=1e-8)
+
+
+def test_euler_angles_return_themselves_away_from_the_poles() -> None:
+    angles = np.array([[[30.0, 20.0, -75.0]], [[-170.0, 160.0, 12.0]]])
+    np.testing.assert_allclose(
+        matrix_to_euler_zyz_deg(euler_zyz_deg_to_matrix(angles)), angles, atol=1e-9
+    )
+
+
+def test_quaternions_are_scalar_first() -> None:
+    a = rotations(50)
+    quaternions = matrix_to_quaternion(a).numpy()
+    expected = Rotation.from_matrix(a.numpy()).as_quat(scalar_first=True, canonical=True)
+    np.testing.assert_allclose(quaternions, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("angle", [0.0, 1e-8, 1.0, math.pi - 1e-8, math.pi])
+@pytest.mark.parametrize("axis", [(1, 0, 0), (0, 1, 0), (0, 0, 1), (-0.6, 0.0, 0.8)])
+def test_vector_matrix_quaternion_agree_at_every_angle(
+    angle: float, axis: tuple[float, float, float]
+) -> None:
+    vector = angle * torch.tensor(axis, dtype=DOUBLE)
+    matrix = rotation_vector_to_matrix(vector)
+    expected = Rotation.from_rotvec(vector.numpy()).as_matrix()
+    np.testing.assert_allclose(matrix.numpy(), expected, atol=1e-12)
+    again = quaternion_to_matrix(matrix_to_quaternion(matrix))
+    torch.testing.assert_close(again, matrix, atol=1e-12, rtol=0)
+    again = rotation_vector_to_matrix(matrix_to_rotation_vector(matrix))
+    torch.testing.assert_close(again, matrix, atol=1e-12, rtol=0)
+
+
+def test_a_quaternion_of_any_length_or_sign_is_one_rotation() -> None:
+    quaternion = torch.randn(7, 4, dtype=DOUBLE, generator=torch.Generator().manual_seed(0))
+    matrix = quaternion_to_matrix(quaternion)
+    torch.testing.assert_close(quaternion_to_matrix(-3 * quaternion), matrix)
+    torch.testing.assert_close(torch.linalg.det(matrix), torch.ones(7, dtype=DOUBLE))
+
+
+def test_six_numbers_become_the_nearest_frame() -> None:
+    a = rotations(20)
+    stretched = torch.cat([2 * a[..., 0], a[..., 1] + 0.3 * a[..., 0]], dim=-1)
+    torch.testing.assert_close(six_d_to_matrix(stretched), a)
+
+
+@pytest.mark.parametrize(
+    ("function", "n_inputs"),
+    [(quaternion_to_matrix, 4), (rotation_vector_to_matrix, 3), (six_d_to_matrix, 6)],
+    ids=["quaternion", "vector", "six"],
+)
+def test_gradients_are_exact(function, n_inputs: int) -> None:  # type: ignore[no-untyped-def]
+    generator = torch.Generator().manual_seed(1)
+    inputs = torch.randn(2, 3, n_inputs, dtype=DOUBLE, generator=generator, requires_grad=True)
+    assert torch.autograd.gradcheck(function, (inputs,))
+
+
+def test_the_rotation_vector_is_smooth_at_zero() -> None:
+    zero = torch.zeros(1, 3, dtype=DOUBLE, requires_grad=True)
+    assert torch.autograd.gradcheck(rotation_vector_to_matrix, (zero,))
+
+
+def test_random_rotations_are_uniform_and_repeatable() -> None:
+    a = random_rotations(4000, torch.Generator().manual_seed(2))
+    b = random_rotations(4000, torch.Generator().manual_seed(2), dtype=DOUBLE)
+    torch.testing.assert_close(a, b.float())
+    # Uniform on SO(3): no mean, and a mean angle of pi / 2 + 2 / pi from any rotation.
+    assert a.mean(0).abs().max() < 0.04
+    angles = angular_distance_deg(b, rotations(1))
+    assert abs(float(angles.mean()) - math.degrees(math.pi / 2 + 2 / math.pi)) < 2
+
+
+@pytest.mark.parametrize("angle_deg", [0.0, 1e-6, 5.0, 90.0, 179.9999, 180.0])
+def test_the_distance_is_right_from_0_to_180(angle_deg: float) -> None:
+    a = rotations(10)
+    axis = torch.nn.functional.normalize(torch.tensor([0.2, -0.5, 0.9], dtype=DOUBLE), dim=0)
+    b = rotation_vector_to_matrix(axis * math.radians(angle_deg)) @ a
+    expected = torch.full((10,), angle_deg, dtype=DOUBLE)
+    torch.testing.assert_close(
+        angular_distance_deg(a, b), expected, atol=2e-6 if angle_deg > 90 else 1e-12, rtol=1e-9
+    )
+
+
+def test_float32_stays_float32() -> None:
+    a = random_rotations(3)
+    for result in (
+        matrix_to_quaternion(a),
+        matrix_to_rotation_vector(a),
+        angular_distance_deg(a, a),
+        rotation_vector_to_matrix(torch.ones(2, 3)),
+    ):
+        assert result.dtype == torch.float32
