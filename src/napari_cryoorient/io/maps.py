@@ -65,8 +65,8 @@ def write_map(density_map: DensityMap, path: Path | str) -> None:
 
 
 def is_model_path(path: Path) -> bool:
-    """Tell an atomic model from a map by its name, a ``.gz`` at the end left aside."""
-    bare = path.with_suffix("") if path.suffix.lower() == ".gz" else path
+    """Tell an atomic model from a map by its name, ``.gz`` or ``.bz2`` left aside."""
+    bare = path.with_suffix("") if path.suffix.lower() in {".gz", ".bz2"} else path
     return bare.suffix.lower() in _MODEL_SUFFIXES
 
 

@@ -73,7 +73,7 @@ def _read_structure(path: Path) -> gemmi.Structure:
         raise InputError(f"{path} is empty; copy or download it again.")
     if text.lstrip()[:9].lower().startswith((b"<!doctype", b"<html")):
         raise InputError(f"{path} is not an atomic model: it is a web page (a failed download?).")
-    bare = path.name.lower().removesuffix(".gz")
+    bare = path.name.lower().removesuffix(".gz").removesuffix(".bz2")
     kind = gemmi.CoorFormat.Pdb if bare.endswith((".pdb", ".ent")) else gemmi.CoorFormat.Mmcif
     try:
         structure = gemmi.read_structure_string(text, format=kind)

@@ -121,8 +121,12 @@ def parse_layout(start: bytes, file_bytes: int, path: Path) -> MrcLayout:
     if bytes(header["machst"])[:2] not in _STAMPS[order]:
         name = "little" if order == "<" else "big"
         notes.append(f"{path.name} lacks a right machine stamp; read as {name}-endian")
+    number_type = _NUMBER_TYPES[mode]
+    if mode == 0 and float(header["dmax"]) > np.iinfo(np.int8).max:
+        number_type = "u1"
+        notes.append(f"{path.name} holds bytes up to {header['dmax']:g}; read as unsigned")
     shape = (int(header["nz"]), int(header["ny"]), int(header["nx"]))
-    dtype = np.dtype(order + _NUMBER_TYPES[mode])
+    dtype = np.dtype(order + number_type)
     section_bytes = shape[1] * shape[2] * dtype.itemsize
     offset = HEADER_BYTES + max(0, int(header["nsymbt"]))
     if offset + shape[0] * section_bytes > file_bytes:

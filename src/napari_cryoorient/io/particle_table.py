@@ -84,7 +84,10 @@ class ParticleTable:
 
     def image_names(self) -> list[str]:
         """Image names, one-based, as the file spells them."""
-        return [unquoted(name) for name in self._rows[_IMAGE_NAME].tolist()]
+        return [
+            unquoted(name) if name[0] in "'\"" else name
+            for name in self._rows[_IMAGE_NAME].tolist()
+        ]
 
     def check_image_size(self, native_box: int) -> None:
         """Raise InputError if the file names an image size that the stack does not have."""

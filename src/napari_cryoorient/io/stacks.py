@@ -12,6 +12,7 @@ import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -261,10 +262,10 @@ class StackWriter:
                 self._finish()
             self._file.close()
         except BaseException as failure:
-            error, kind, trace = failure, type(failure), failure.__traceback__
-            if not self._atomic.__exit__(kind, error, trace):
-                raise
-            return
+            with suppress(OSError):  # what closing flushes may not fit either
+                self._file.close()
+            self._atomic.__exit__(type(failure), failure, failure.__traceback__)
+            raise
         self._atomic.__exit__(kind, error, trace)
 
     def _finish(self) -> None:
@@ -273,7 +274,8 @@ class StackWriter:
         n_pixels = max(1, self._n * self._box**2)
         mean = self._sum / n_pixels
         rms = float(np.sqrt(max(0.0, self._sum_of_squares / n_pixels - mean**2)))
-        statistics = (float(self._low), float(self._high), mean, rms)
+        low, high = (float(self._low), float(self._high)) if self._n else (0.0, 0.0)
+        statistics = (low, high, mean, rms)
         self._file.seek(0)
         self._file.write(stack_header(self._n, self._box, self._pixel_size, statistics))
         self._file.flush()

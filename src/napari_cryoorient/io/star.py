@@ -111,11 +111,12 @@ def write_poses(
         raise ValueError(f"{len(poses)} poses for {len(table)} rows")
     angles = matrix_to_euler_zyz_deg(poses.rotations).reshape(-1, 3)
     new = {name: angles[:, i] for i, name in enumerate(_ANGLES)}
-    has_pixels = any(name in table for name in _ORIGINS_PIXELS)
-    is_angstrom_file = star.block("optics") is not None
-    if is_angstrom_file or not has_pixels or any(name in table for name in _ORIGINS_ANGSTROM):
+    # A file with optics is RELION 3.1 or later, which reads angstrom; one without is older.
+    in_angstrom = star.block("optics") is not None or any(n in table for n in _ORIGINS_ANGSTROM)
+    in_pixels = not in_angstrom or any(name in table for name in _ORIGINS_PIXELS)
+    if in_angstrom:
         new |= {name: -poses.shifts_angstrom[:, i] for i, name in enumerate(_ORIGINS_ANGSTROM)}
-    if has_pixels:
+    if in_pixels:
         pixel_size = star.native_pixel_size_angstrom or ParticleTable(star).pixel_size(
             None, None, []
         )
@@ -181,7 +182,7 @@ def new_particle_star(
     if random_subset is not None:
         columns["rlnRandomSubset"] = [str(int(half)) for half in random_subset]
     particles = StarBlock("particles", text_table(columns))
-    return StarFile((StarBlock("optics", optics_table), particles))
+    return StarFile((StarBlock("optics", optics_table), particles), version="30001")
 
 
 def _printed(values: Floats) -> list[str]:

@@ -17,9 +17,11 @@ import pandas as pd
 
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.atomic import atomic_path
-from napari_cryoorient.io.mrc import damaged, open_plain
+from napari_cryoorient.io.mrc import read_bytes
 
 _BLOCK_START = b"data_"
+_VERSION = re.compile(rb"^# version (\d+)[ \t]*$", re.MULTILINE)
+_VERSION_WITHIN = 65_536  # bytes; the remark stands above the first block
 _COMMENT_LINE = re.compile(rb"^[ \t]*#[^\n]*\n?", re.MULTILINE)
 _TOKEN = re.compile(r"'[^'\n]*'(?=\s|$)|\"[^\"\n]*\"(?=\s|$)|\S+")
 _QUOTED = re.compile(rb"(?:^|[ \t])['\"]", re.MULTILINE)
@@ -42,6 +44,7 @@ class StarFile:
     blocks: tuple[StarBlock, ...]
     path: Path | None = None
     encoding: str = "utf-8"
+    version: str | None = None  # RELION's "# version" remark, which it reads back
     native_pixel_size_angstrom: float | None = None  # where the file itself does not say
 
     def block(self, name: str) -> StarBlock | None:
@@ -57,11 +60,7 @@ class StarFile:
 def read_star(path: Path | str) -> StarFile:
     """Read the blocks of a STAR file; raises InputError if it is not one."""
     path = Path(path)
-    with open_plain(path) as file:
-        try:
-            text = file.read()
-        except (EOFError, OSError) as error:
-            raise InputError(damaged(path)) from error
+    text = read_bytes(path)
     if not text.strip():
         raise InputError(f"{path} is empty; copy or export it again.")
     if b"\0" in text[:4096]:
@@ -82,7 +81,8 @@ def read_star(path: Path | str) -> StarFile:
         _parse_block(text, start, end, path, encoding)
         for start, end in zip(starts, [*starts[1:], len(text)], strict=True)
     )
-    return StarFile(blocks, path, encoding)
+    version = _VERSION.search(text[:_VERSION_WITHIN])
+    return StarFile(blocks, path, encoding, None if version is None else version[1].decode())
 
 
 def write_star(star: StarFile, path: Path | str) -> None:
@@ -95,6 +95,8 @@ def write_star(star: StarFile, path: Path | str) -> None:
         temporary.open("w", encoding=star.encoding, newline="\n") as file,
     ):
         for block in star.blocks:
+            if star.version is not None:
+                file.write(f"\n# version {star.version}\n")
             _write_block(block, file)
 
 

@@ -1,0 +1,66 @@
+import errno
+
+import pytest
+
+from napari_cryoorient.errors import InputError
+from napari_cryoorient.io.atomic import atomic_path
+
+
+def test_the_file_appears_whole_in_a_new_folder(tmp_path):
+    final = tmp_path / "new" / "out.txt"
+    with atomic_path(final) as temporary:
+        temporary.write_text("whole")
+        assert not final.exists()
+        assert temporary.parent == final.parent
+    assert final.read_text() == "whole"
+    assert list(final.parent.iterdir()) == [final]
+
+
+@pytest.mark.parametrize("failure", [RuntimeError, KeyboardInterrupt, SystemExit])
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, failure):
+    final = tmp_path / "out.txt"
+    final.write_text("old")
+
+    def write_half():
+        with atomic_path(final) as temporary:
+            temporary.write_text("half")
+            raise failure
+
+    with pytest.raises(failure):
+        write_half()
+    assert final.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [final]
+
+
+@pytest.mark.parametrize(
+    ("number", "said"), [(errno.ENOSPC, "disk is full"), (errno.EROFS, "no permission")]
+)
+def test_what_the_user_can_mend_becomes_a_sentence(tmp_path, number, said):
+    def write():
+        with atomic_path(tmp_path / "out.txt") as temporary:
+            temporary.write_text("half")
+            raise OSError(number, "from the system")
+
+    with pytest.raises(InputError, match=said):
+        write()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_other_system_errors_pass_unchanged(tmp_path):
+    def write():
+        with atomic_path(tmp_path / "out.txt"):
+            raise OSError(errno.EIO, "broken disk")
+
+    with pytest.raises(OSError, match="broken disk"):
+        write()
+
+
+def test_a_folder_is_not_a_file(tmp_path):
+    with pytest.raises(InputError, match="is a folder"), atomic_path(tmp_path):
+        pass
+
+
+def test_a_file_is_not_a_folder(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="not a folder"), atomic_path(tmp_path / "file" / "out"):
+        pass

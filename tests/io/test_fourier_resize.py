@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+
+from napari_cryoorient.io.fourier_resize import fourier_resize
+
+
+def gaussian(box, n_dims, pixel, centre):
+    """A blob at ``centre`` (in units of the field) from the middle, sampled with ``pixel``."""
+    axes = np.indices((box,) * n_dims).astype(float)
+    squared = sum(
+        ((axis - box // 2) * pixel - offset) ** 2 for axis, offset in zip(axes, centre, strict=True)
+    )
+    return np.exp(-squared / (2 * 3.0**2)).astype(np.float32)
+
+
+@pytest.mark.parametrize(("old", "new"), [(32, 24), (24, 32), (30, 20), (32, 32), (20, 30)])
+@pytest.mark.parametrize("n_dims", [2, 3])
+def test_the_field_and_its_centre_stay(old, new, n_dims):
+    field = 32.0
+    centre = (1.5, -2.0, 0.7)[:n_dims]
+    resized = fourier_resize(gaussian(old, n_dims, field / old, centre), new, n_dims)
+    expected = gaussian(new, n_dims, field / new, centre)
+    assert resized.dtype == np.float32
+    np.testing.assert_allclose(resized, expected, atol=2e-3)
+
+
+def test_the_mean_grey_stays():
+    images = np.random.default_rng(0).normal(3.0, 1.0, (4, 32, 32)).astype(np.float32)
+    resized = fourier_resize(images, 16, 2)
+    np.testing.assert_allclose(resized.mean((1, 2)), images.mean((1, 2)), rtol=1e-5)
+
+
+def test_turning_by_180_degrees_and_resizing_commute():
+    image = np.random.default_rng(1).normal(size=(16, 16)).astype(np.float32)
+
+    def turned(array):
+        return np.roll(array[::-1, ::-1], (1, 1), (0, 1))
+
+    first = fourier_resize(turned(image), 10, 2)
+    np.testing.assert_allclose(first, turned(fourier_resize(image, 10, 2)), atol=1e-6)
+
+
+def test_odd_lengths_are_refused():
+    with pytest.raises(ValueError, match="even"):
+        fourier_resize(np.zeros((9, 9), np.float32), 6, 2)
