@@ -51,7 +51,7 @@ def run(
         raise InputError(f"{star_path} has no CTF to apply: {'; '.join(table.notes)}.")
     n = len(table.poses)
     with progress("Projecting", n) as advance:
-        for note in (*density.notes, *table.notes):
+        for note in density.notes:
             advance.say(f"Note: {note}")
         advance.say(f"{n} projections of {density.box} pixels on {describe_device(where)}")
         write_projections(

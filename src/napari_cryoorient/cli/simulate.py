@@ -60,7 +60,7 @@ def run(
     ] = 0.0,
     lowpass: Annotated[
         float | None,
-        typer.Option(min=0.0, metavar="A", help="Low-pass the map; also an atomic model's detail."),
+        typer.Option(min=0.0, metavar="A", help="Low-pass the map at this resolution."),
     ] = None,
     symmetry: options.Symmetry = "C1",
     pixel_size: Annotated[
@@ -98,7 +98,6 @@ def run(
     original = read_map(
         map_path,
         pixel_size_angstrom=pixel_size,
-        resolution_angstrom=lowpass,
         box=box if is_model_path(map_path) else None,
     )
     density = working_map(original, box, lowpass)
