@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from napari_cryoorient.errors import InputError
 from napari_cryoorient.particles import ArrayImages, Images, Integers
 from napari_cryoorient.viewer.lazy_stack import LazyStack, display_limits, quantile_limits
 
@@ -61,6 +62,17 @@ def test_shape_is_known_without_reading(images):
 def test_index_beyond_the_stack_is_an_index_error(images):
     with pytest.raises(IndexError):
         LazyStack(ArrayImages(images, 1.0))[7]
+
+
+def test_more_than_memory_is_refused_before_it_is_read(images):
+    class Endless(CountingImages):
+        def __len__(self) -> int:
+            return 100_000_000
+
+    stack = LazyStack(Endless(images, 1.0))
+    with pytest.raises(InputError, match="one by one, in the 2D view"):
+        stack[:]
+    assert CountingImages.n_read == 0
 
 
 def test_grey_limits_come_from_few_images():

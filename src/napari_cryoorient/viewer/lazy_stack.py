@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_cryoorient.errors import InputError
 from napari_cryoorient.particles import Images, ImageSource
 
 _SAMPLED_IMAGES = 32  # enough to set the grey scale by, few enough to read at once
+_MOST_BYTES_AT_ONCE = 2 << 30  # the 3D view asks for every image at once
 _DISPLAY_QUANTILES = (0.005, 0.995)
 
 
@@ -39,9 +41,18 @@ class LazyStack:
         return len(self._source)
 
     def __getitem__(self, key: Any) -> Images:
-        """Index as a NumPy array ``(n, y, x)``; only the first index decides what is read."""
+        """Index as a NumPy array ``(n, y, x)``; only the first index decides what is read.
+
+        Raises InputError for more images than a computer's memory can be trusted to hold.
+        """
         which, rest = _split_key(key)
         rows = np.arange(len(self))[which]
+        n_bytes = np.size(rows) * self._source.box**2 * self.dtype.itemsize
+        if n_bytes > _MOST_BYTES_AT_ONCE:
+            raise InputError(
+                f"{np.size(rows)} particle images at once would take {n_bytes / 2**30:.0f} GiB; "
+                "look at them one by one, in the 2D view."
+            )
         images = self._source.read(np.atleast_1d(rows))
         picked: Images = images[(0 if np.ndim(rows) == 0 else slice(None), *rest)]
         return picked
