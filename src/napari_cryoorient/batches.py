@@ -89,16 +89,16 @@ class ParticleBatches:
     def images(self, rows: Integers) -> Tensor:
         """Return images (k, box, box)."""
         if self._cache is None:
-            return self._resampled(rows).to(self.device)
+            return self._resampled(rows)
         missing = rows[~self._is_cached[rows]]
         if len(missing):
-            self._cache[missing] = self._resampled(missing).numpy()
+            self._cache[missing] = self._resampled(missing).cpu().numpy()
             self._is_cached[missing] = True
         return torch.from_numpy(self._cache[rows]).to(self.device)
 
     def _resampled(self, rows: Integers) -> Tensor:
         images = np.ascontiguousarray(self.particles.images.read(rows), dtype=np.float32)
-        return fourier_crop_images(torch.from_numpy(images), self.box)
+        return fourier_crop_images(torch.from_numpy(images).to(self.device), self.box)
 
     def ctf(self, rows: Integers) -> Tensor | None:
         """Return what the microscope and earlier processing did to the signal, or None.

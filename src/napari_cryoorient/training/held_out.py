@@ -20,9 +20,12 @@ from napari_cryoorient.training.report import Preview
 
 
 class HeldOut(Protocol):
-    """Particles that the network does not learn from; ``rows`` (n,) of the STAR file, or -1."""
+    """Particles that the network does not learn from."""
 
-    rows: Integers
+    @property
+    def rows(self) -> Integers:
+        """Their rows (n,) in the STAR file; -1 for images made from the map."""
+        ...
 
     def batch(self, start: int, stop: int) -> Batch:
         """Return particles ``start`` to ``stop``."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -31,8 +30,8 @@ class LossTerms:
 class Recipe(Protocol):
     """A network, how its batches are made, and how it is optimised.
 
-    ``project(rotations, shifts_angstrom)`` gives the simplified projections (no CTF, no noise)
-    (b, N, N) of the working map in its own grey scale; the loop reports RMSE and previews with it.
+    ``project`` gives the simplified projections (no CTF, no noise) of the working map in its own
+    grey scale; the loop reports RMSE and makes previews with it.
     ``group`` (g, 3, 3) is the symmetry, on the device, float32.  ``n_steps`` may change while
     training: the loop reads it before each step.  ``chunk_size`` is the number of images that go
     through the network at once: gradients of the chunks of a batch are summed, a request to stop is
@@ -53,11 +52,14 @@ class Recipe(Protocol):
     group: Tensor
     device: torch.device
     notes: tuple[str, ...]
-    project: Callable[[Tensor, Tensor | None], Tensor]
 
     @property
     def evaluation_network(self) -> torch.nn.Module:
         """The network to test and to save: the trained one, or an average of its weights."""
+        ...
+
+    def project(self, rotations: Tensor, shifts_angstrom: Tensor | None) -> Tensor:
+        """Return simplified projections (b, N, N) at rotations (b, 3, 3) and shifts (b, 2)."""
         ...
 
     def batch(self, step: int) -> Batch:

@@ -1,0 +1,197 @@
+"""What a run works on: stack and map brought to one field of view, and the contrast checked."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_cryoorient.batches import NegatedImages, ParticleBatches
+from napari_cryoorient.errors import InputError
+from napari_cryoorient.geometry.rotations import random_rotations
+from napari_cryoorient.io.maps import is_model_path, read_map
+from napari_cryoorient.io.star import StarFile, read_particles
+from napari_cryoorient.particles import DensityMap, ParticleSet
+from napari_cryoorient.projection.fourier_slice import Projector
+from napari_cryoorient.projection.resample import (
+    fourier_crop_volume,
+    fourier_to_images,
+    images_to_fourier,
+)
+
+# Pixel sizes, or fields of view, further apart than this do not belong together.
+TOLERANCE = 0.02
+# Below this no word is lost on a difference.
+SILENT_TOLERANCE = 1e-3
+# The contrast shows in the low frequencies of a few hundred images.
+CONTRAST_BOX, N_CONTRAST_IMAGES = 32, 256
+# A mean correlation so many standard errors from zero has a clear sign.
+CLEAR_SIGN = 5.0
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """Correlation of images with what the map says they should be, and how sure its sign is."""
+
+    correlation: float
+    standard_errors: float
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the sign can be relied upon."""
+        return abs(self.standard_errors) >= CLEAR_SIGN
+
+    @property
+    def is_inverted(self) -> bool:
+        """Whether particles are clearly dark where the map is bright."""
+        return self.is_clear and self.correlation < 0.0
+
+
+@dataclass(frozen=True)
+class RunInputs:
+    """Stack and map as the recipe gets them; ``is_negated`` tells what was done to the images."""
+
+    particles: ParticleSet
+    star: StarFile
+    density: DensityMap
+    contrast: Contrast
+    is_negated: bool
+    notes: tuple[str, ...]
+
+
+def load_inputs(
+    star_path: Path,
+    map_path: Path,
+    *,
+    invert_contrast: str = "auto",
+    project_dir: Path | None = None,
+    map_pixel_size_angstrom: float | None = None,
+) -> RunInputs:
+    """Read stack and map and make them fit; raises InputError where they do not."""
+    particles, star = read_particles(star_path, project_dir=project_dir)
+    if len(particles) < 2:
+        raise InputError(f"{star_path} holds {len(particles)} particle: training wants at least 2.")
+    if is_model_path(map_path):
+        density = read_map(
+            map_path, pixel_size_angstrom=particles.pixel_size_angstrom, box=particles.box
+        )
+    else:
+        density = read_map(map_path, pixel_size_angstrom=map_pixel_size_angstrom)
+    density = matched_map(density, particles)
+    contrast = measure_contrast(density, particles)
+    is_negated, sentence = _decide(contrast, invert_contrast)
+    if is_negated:
+        particles = replace(particles, images=NegatedImages(particles.images))
+    notes = (*particles.notes, *density.notes, sentence)
+    return RunInputs(particles, star, density, contrast, is_negated, notes)
+
+
+def matched_map(density: DensityMap, particles: ParticleSet) -> DensityMap:
+    """Bring a map to the stack's field of view; its box stays finer or coarser than the stack's.
+
+    Equal pixel sizes: the map is padded or cropped around its centre.  Equal fields of view: it
+    is left as it is.  Raises InputError where neither agrees within 2%.
+    """
+    map_pixel, pixel = density.pixel_size_angstrom, particles.pixel_size_angstrom
+    field = pixel * particles.box
+    notes = list(density.notes)
+    if abs(map_pixel * density.box / field - 1.0) <= TOLERANCE:
+        if density.box != particles.box:
+            notes.append(
+                f"the map has {density.box} voxels of {map_pixel:.4g} A, the stack {particles.box} "
+                f"pixels of {pixel:.4g} A: the same field of view, so the map is resampled"
+            )
+        elif abs(map_pixel / pixel - 1.0) > SILENT_TOLERANCE:
+            notes.append(_taken_as(map_pixel, pixel))
+        return replace(density, pixel_size_angstrom=field / density.box, notes=tuple(notes))
+    if abs(map_pixel / pixel - 1.0) > TOLERANCE:
+        raise InputError(
+            f"Pixel sizes differ: the map has {density.box} voxels of {map_pixel:.4g} A, the stack "
+            f"{particles.box} pixels of {pixel:.4g} A, and their fields of view differ too; "
+            "check both files, or resample one of them."
+        )
+    if abs(map_pixel / pixel - 1.0) > SILENT_TOLERANCE:
+        notes.append(_taken_as(map_pixel, pixel))
+    verb = "padded" if density.box < particles.box else "cropped"
+    notes.append(f"the map is {verb} from {density.box} to the stack's {particles.box} voxels")
+    voxels = _in_box(density.voxels, particles.box)
+    return replace(density, voxels=voxels, pixel_size_angstrom=pixel, notes=tuple(notes))
+
+
+def _taken_as(map_pixel: float, pixel: float) -> str:
+    return (
+        f"the map's pixel size, {map_pixel:.4g} A, is taken as the stack's, {pixel:.4g} A "
+        f"({100 * (map_pixel / pixel - 1):+.1f}%)"
+    )
+
+
+def _in_box(voxels: np.ndarray, box: int) -> np.ndarray:
+    """Pad with the border's median, or crop; voxel N // 2 stays the centre."""
+    old = voxels.shape[0]
+    if box < old:
+        cut = slice(old // 2 - box // 2, old // 2 - box // 2 + box)
+        return np.ascontiguousarray(voxels[cut, cut, cut])
+    before = box // 2 - old // 2
+    faces = np.concatenate([voxels[i].ravel() for i in (0, -1)])
+    return np.pad(voxels, (before, box - old - before), constant_values=float(np.median(faces)))
+
+
+@torch.no_grad()
+def measure_contrast(density: DensityMap, particles: ParticleSet) -> Contrast:
+    """Correlate a sample of images with projections of the map, CTF included.
+
+    The projections stand at the particles' poses; where there are none, the mean over random poses
+    has to do, which shows the sign of centred particles as well.
+    """
+    box = min(CONTRAST_BOX, particles.box)
+    device = torch.device("cpu")
+    batches = ParticleBatches(particles, box, device, cache_bytes=0)
+    n = min(N_CONTRAST_IMAGES, len(particles))
+    rows = np.unique(np.linspace(0, len(particles) - 1, n).astype(np.int64))
+    volume = fourier_crop_volume(torch.from_numpy(density.voxels), box)
+    projector = Projector(volume, pixel_size_angstrom=batches.pixel_size_angstrom)
+    if particles.poses is not None:
+        batch = batches.batch(rows)
+        images = batch.images
+        expected = projector(batch.rotations, batch.shifts_angstrom, batch.ctf)
+    else:
+        images, ctf = batches.images(rows), batches.ctf(rows)
+        views = random_rotations(64, torch.Generator().manual_seed(0))
+        expected = projector(views).mean(0, keepdim=True).expand(len(rows), -1, -1)
+        if ctf is not None:
+            expected = fourier_to_images(images_to_fourier(expected) * ctf)
+    correlations = _correlation(images, expected)
+    mean = float(correlations.mean())
+    error = float(correlations.std(correction=0)) / math.sqrt(len(rows))
+    return Contrast(mean, mean / max(error, 1e-6))
+
+
+def _correlation(a: Tensor, b: Tensor) -> Tensor:
+    a, b = (t.flatten(1) - t.flatten(1).mean(1, keepdim=True) for t in (a, b))
+    product: Tensor = torch.nn.functional.cosine_similarity(a, b, dim=1)
+    return product.nan_to_num()
+
+
+def _decide(contrast: Contrast, wish: str) -> tuple[bool, str]:
+    """Return whether to negate the images, and a sentence that says why."""
+    measured = f"mean correlation of images and reprojections {contrast.correlation:+.3f}"
+    if wish == "yes":
+        doubt = "" if contrast.is_inverted else " WARNING: they did not look inverted."
+        return True, f"Contrast: images are negated, as asked ({measured}).{doubt}"
+    if contrast.is_inverted and wish == "auto":
+        return True, (
+            f"WARNING: contrast is inverted, particles are dark where the map is bright "
+            f"({measured}); images are negated as they are read (--invert-contrast no forbids it)."
+        )
+    if contrast.is_inverted:
+        return False, (
+            f"WARNING: contrast is inverted ({measured}) and was left so, as asked; "
+            "--invert-contrast yes would turn it."
+        )
+    if not contrast.is_clear:
+        return False, f"Contrast: its sign is not clear ({measured}); images are taken as they are."
+    return False, f"Contrast: as it should be ({measured})."

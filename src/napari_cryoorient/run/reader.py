@@ -1,0 +1,161 @@
+"""The run folder, from the side of whoever watches: follow, steer, and tell a crash from a pause.
+
+Needs neither torch nor a screen.  Another machine may be training; its clock is not relied upon
+beyond ``SILENT_S``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_cryoorient.io.atomic import atomic_path
+
+SILENT_S = 60.0
+WatchedState = Literal["absent", "running", "stopped", "finished", "failed", "crashed"]
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """How a run is; ``reason`` says why it failed or seems to have crashed."""
+
+    state: WatchedState
+    reason: str | None = None
+
+
+class RunReader:
+    """Follows a run folder; every method may be called at any time, on a folder still empty too."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self._offset = 0
+        self._inode: int | None = None
+        self._preview_seen: tuple[int, int] | None = None
+        self._heartbeat: float | None = None
+        self._heartbeat_changed = 0.0
+
+    def run(self) -> dict[str, Any] | None:
+        """Return ``run.json``, or None."""
+        return read_json(self.path / "run.json")
+
+    def status(self) -> RunStatus:
+        """Return the state of the run; "crashed" when its process is gone or has gone silent."""
+        run = self.run()
+        if run is None:
+            return RunStatus("absent")
+        state = run.get("state")
+        if state in ("stopped", "finished", "failed"):
+            return RunStatus(state, run.get("reason"))
+        heartbeat = float(run.get("heartbeat") or 0.0)
+        if self._heartbeat is None:
+            self._heartbeat_changed = time.monotonic() - max(time.time() - heartbeat, 0.0)
+        elif heartbeat != self._heartbeat:
+            self._heartbeat_changed = time.monotonic()
+        self._heartbeat = heartbeat
+        pid = run.get("pid")
+        if run.get("host") == socket.gethostname() and not _is_alive(pid):
+            # It may have ended between the two looks.
+            again = self.run() or run
+            if again.get("state") != "running":
+                return RunStatus(again["state"], again.get("reason"))
+            return RunStatus("crashed", f"its process ({pid}) ended without a word")
+        silence = time.monotonic() - self._heartbeat_changed
+        if silence > SILENT_S:
+            return RunStatus("crashed", f"no sign of life for {silence:.0f} s")
+        return RunStatus("running")
+
+    def new_metrics(self) -> tuple[list[dict[str, Any]], bool]:
+        """Return lines added since the last call, and whether to forget all earlier ones.
+
+        The latter happens when a resumed run drops what came after its checkpoint.  A last line
+        still being written waits for the next call.
+        """
+        path = self.path / "metrics.jsonl"
+        try:
+            with path.open("rb") as file:
+                stat = os.fstat(file.fileno())
+                anew = self._inode is not None and (
+                    stat.st_ino != self._inode or stat.st_size < self._offset
+                )
+                offset = 0 if anew else self._offset
+                file.seek(offset)
+                content = file.read()
+        except OSError:
+            return [], False
+        whole = content[: content.rfind(b"\n") + 1]
+        self._inode, self._offset = stat.st_ino, offset + len(whole)
+        lines = []
+        for line in whole.splitlines():
+            try:
+                values = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(values, dict):
+                lines.append(values)
+        return lines, anew
+
+    def new_preview(self) -> dict[str, NDArray[Any]] | None:
+        """Return the arrays of ``preview.npz`` when it is another than last time, else None."""
+        path = self.path / "preview.npz"
+        try:
+            stat = path.stat()
+            if (stat.st_mtime_ns, stat.st_ino) == self._preview_seen:
+                return None
+            with np.load(path, allow_pickle=False) as arrays:
+                preview = {name: arrays[name] for name in arrays.files}
+        except (OSError, ValueError, KeyError):
+            return None
+        self._preview_seen = (stat.st_mtime_ns, stat.st_ino)
+        return preview
+
+    def ask(self, *, w: float | None = None, stop: bool | None = None) -> None:
+        """Ask the run for another ``w`` or to stop; what is not named stays as it was asked."""
+        wish = read_json(self.path / "control.json") or {}
+        if w is not None:
+            if not 0.0 <= w <= 1.0:
+                raise ValueError(f"w lies in [0, 1], not {w}")
+            wish["w"] = w
+        if stop is not None:
+            wish["stop"] = stop
+        with atomic_path(self.path / "control.json") as temporary:
+            temporary.write_text(json.dumps(wish))
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """Return the JSON object in a file, or None where there is none to be read now."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def _is_alive(pid: object) -> bool:
+    if not isinstance(pid, int) or pid <= 0:
+        return False
+    if os.name == "nt":  # os.kill would end it; the heartbeat has to do
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return not _is_zombie(pid)
+
+
+def _is_zombie(pid: int) -> bool:
+    """Tell a process that has ended but whose parent has not looked; Linux only."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] == "Z"

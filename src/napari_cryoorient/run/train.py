@@ -1,0 +1,343 @@
+"""One training run from files to a finished run folder: what the command ``train`` does."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import torch
+
+from napari_cryoorient.batches import ParticleBatches
+from napari_cryoorient.config import TrainConfig
+from napari_cryoorient.device import choose_device, describe_device
+from napari_cryoorient.errors import InputError, TrainingFailure
+from napari_cryoorient.io.star import write_poses
+from napari_cryoorient.prediction import collect, predict
+from napari_cryoorient.run.folder import FileControl, RunFolder
+from napari_cryoorient.run.inputs import RunInputs, load_inputs
+from napari_cryoorient.run.reader import RunReader
+from napari_cryoorient.run.recipes import make_recipe
+from napari_cryoorient.training.checkpoint import read_checkpoint, restore, write_checkpoint
+from napari_cryoorient.training.held_out import FixedBatch, HeldOut, HeldOutParticles, split_rows
+from napari_cryoorient.training.loop import Cadence, train
+from napari_cryoorient.training.precision import choose_precision
+from napari_cryoorient.training.recipe import Recipe
+from napari_cryoorient.training.report import Metrics, Report, Wish
+
+N_PROBE_IMAGES = 24
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is: ``phase`` is "training" (in steps) or "predicting" (in particles)."""
+
+    phase: str
+    done: int
+    total: int
+    time_left_s: float | None
+    metrics: Metrics | None = None
+
+
+class _Steering:
+    """Joins the wishes of ``control.json`` with those of the terminal and the batch system."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = FileControl(folder)
+        self.signalled: int | None = None
+
+    def poll(self) -> Wish:
+        wish = self._file.poll()
+        return Wish(wish.w, stop=True) if self.signalled is not None else wish
+
+    def should_stop(self) -> bool:
+        return self.poll().stop
+
+    @contextmanager
+    def watching_signals(self) -> Iterator[None]:
+        """Take the first SIGINT or SIGTERM as a wish to stop; the next acts as ever."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
+
+        def notice(number: int, _frame: FrameType | None) -> None:
+            self.signalled = number
+            for known, handler in before.items():
+                signal.signal(known, handler)
+
+        for number in before:
+            signal.signal(number, notice)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def run_training(
+    config: TrainConfig,
+    star_path: Path,
+    map_path: Path,
+    run_dir: Path,
+    resume: bool = False,
+    *,
+    project_dir: Path | None = None,
+    map_pixel_size_angstrom: float | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    say: Callable[[str], None] | None = None,
+    cadence: Cadence | None = None,
+) -> None:
+    """Train, test and predict the whole stack; everything lands in ``run_dir``.
+
+    A run asked to stop keeps its checkpoint and returns; ``run.json`` says how it ended.  ``say``
+    gets each sentence for the user.
+
+    Raises InputError or TrainingFailure after noting the reason in ``run.json``, and
+    KeyboardInterrupt after Ctrl-C, when all has been saved.
+    """
+    star_path, map_path, run_dir = Path(star_path), Path(map_path), Path(run_dir)
+    say = say or (lambda sentence: None)
+    w_was_given = "w" in config.model_fields_set
+    config = (_as_before(config, run_dir) if resume else config).resolved()
+    steering = _Steering(run_dir)
+    # Refuse what can be refused before the folder is touched.
+    device = choose_device(config.device)
+    inputs = load_inputs(
+        star_path,
+        map_path,
+        invert_contrast=config.invert_contrast,
+        project_dir=project_dir,
+        map_pixel_size_angstrom=map_pixel_size_angstrom,
+    )
+    config = _with_box(config, inputs)
+    folder = RunFolder(run_dir, resume=resume, config=config.model_dump())
+    folder.offer_control(config.w, anew=w_was_given and resume)
+    try:
+        with steering.watching_signals():
+            outcome = _Run(config, inputs, folder, steering, device, progress, say, cadence).go(
+                {"star": str(star_path.resolve()), "map": str(map_path.resolve())}, resume
+            )
+    except KeyboardInterrupt:
+        folder.close("stopped", "interrupted")
+        raise
+    except (InputError, TrainingFailure) as error:
+        folder.close("failed", str(error))
+        raise
+    except BaseException as error:
+        folder.close("failed", f"{type(error).__name__}: {error}")
+        raise
+    folder.close("finished" if outcome is None else "stopped", outcome)
+    if steering.signalled == signal.SIGINT:
+        raise KeyboardInterrupt
+
+
+def _as_before(config: TrainConfig, run_dir: Path) -> TrainConfig:
+    """Return the settings a run was started with, but for those that are given now."""
+    run = RunReader(run_dir).run()
+    if run is None:
+        return config
+    given = config.model_dump(include=config.model_fields_set)
+    try:
+        return TrainConfig(**(run["config"] | given))
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{run_dir / 'run.json'} is of another version: start a new run in another folder."
+        ) from error
+
+
+def _with_box(config: TrainConfig, inputs: RunInputs) -> TrainConfig:
+    """Settle the working box: the fast preset takes the stack's, up to 64 pixels."""
+    if config.box is not None:
+        return config
+    return config.model_copy(update={"box": min(inputs.particles.box, 64)})
+
+
+class _Run:
+    """The parts of one run that its phases share."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        inputs: RunInputs,
+        folder: RunFolder,
+        steering: _Steering,
+        device: torch.device,
+        progress: Callable[[Progress], None] | None,
+        say: Callable[[str], None],
+        cadence: Cadence | None,
+    ) -> None:
+        assert config.box is not None
+        self.config, self.inputs, self.folder = config, inputs, folder
+        self.steering, self.device = steering, device
+        self.box = config.box
+        self.progress, self.say, self.cadence = progress, say, cadence
+
+    def note(self, sentence: str) -> None:
+        self.folder.note(sentence)
+        self.say(sentence)
+
+    def go(self, paths: dict[str, str], resume: bool) -> str | None:
+        """Train and predict; return None, or why it stopped early."""
+        config, particles = self.config, self.inputs.particles
+        torch.manual_seed(config.seed)
+        train_rows, test_rows = split_rows(len(particles), config.test_fraction, config.seed)
+        self.folder.update(inputs=paths | self._describe_inputs(len(train_rows), len(test_rows)))
+        self.note(f"Computing on {describe_device(self.device)}.")
+        for sentence in self.inputs.notes:
+            self.note(sentence)
+        recipe, labels = make_recipe(self.inputs, config, self.device, train_rows, self.note)
+        held_out = self._held_out(recipe, labels.particles, test_rows, is_real=labels.is_real)
+        first_step, seconds, precision = self._start(recipe, held_out, resume)
+
+        self.folder.update(phase="training")
+        finished = False
+        for report in train(
+            recipe,
+            w=config.w,
+            control=self.steering,
+            held_out=held_out,
+            precision=precision,
+            first_step=first_step,
+            seconds_before=seconds,
+            max_seconds=config.minutes * 60 if config.minutes else None,
+            cadence=self.cadence,
+        ):
+            self._write(report, recipe)
+            finished = report.outcome == "finished" or finished
+        if not finished:
+            return "as asked; it can be resumed"
+        return self._predict(recipe)
+
+    def _describe_inputs(self, n_train: int, n_test: int) -> dict[str, Any]:
+        particles, density = self.inputs.particles, self.inputs.density
+        return {
+            "n_particles": len(particles),
+            "n_train": n_train,
+            "n_test": n_test,
+            "box": particles.box,
+            "pixel_size_angstrom": particles.pixel_size_angstrom,
+            "working_box": self.box,
+            "map_box": density.box,
+            "map_pixel_size_angstrom": density.pixel_size_angstrom,
+            "contrast_correlation": self.inputs.contrast.correlation,
+            "is_negated": self.inputs.is_negated,
+        }
+
+    def _held_out(
+        self, recipe: Recipe, particles: Any, test_rows: np.ndarray, *, is_real: bool
+    ) -> HeldOut:
+        """Test on particles with poses; where there are none, on images made like a batch."""
+        if particles.poses is not None:
+            rows = np.random.default_rng(self.config.seed).permutation(test_rows)
+            held_out = HeldOutParticles(ParticleBatches(particles, self.box, self.device), rows)
+            if is_real:
+                return held_out
+            made = held_out.batch(0, min(len(rows), recipe.batch_size * 8))
+            return FixedBatch(made)
+        state = recipe.state_dict()
+        batch = recipe.batch(0)
+        recipe.load_state_dict(state)
+        return FixedBatch(batch)
+
+    def _start(self, recipe: Recipe, held_out: HeldOut, resume: bool) -> tuple[int, float, str]:
+        """Return the first step, seconds spent and precision: fresh, or from the checkpoint."""
+        path = self.folder.path / "checkpoint.pt"
+        if resume and path.is_file():
+            state = read_checkpoint(path)
+            if state["contrast_negated"] != self.inputs.is_negated or state["box"] != self.box:
+                raise InputError(
+                    "The run was started with another box or contrast: resume with the settings "
+                    "and files it was started with."
+                )
+            restore(recipe, state)
+            self.folder.drop_metrics_after(state["step"])
+            self.note(f"Resumed after step {state['step']} of {recipe.n_steps}.")
+            precision, why = state["precision"], "as in the checkpoint"
+            first_step, seconds = int(state["step"]), float(state["seconds"])
+        else:
+            self.folder.drop_metrics_after(0)
+            n = min(N_PROBE_IMAGES, len(held_out.rows), recipe.chunk_size)
+            probe = held_out.batch(0, n)
+            precision, why = choose_precision(
+                self.config.precision,
+                recipe.network,
+                probe.images,
+                probe.ctf,
+                allows_bfloat16=recipe.allows_bfloat16,
+            )
+            first_step, seconds = 0, 0.0
+            self.note(f"Precision: {why}")
+        self.folder.update(
+            device={
+                "type": self.device.type,
+                "name": describe_device(self.device),
+                "precision": precision,
+                "precision_reason": why,
+            }
+        )
+        return first_step, seconds, precision
+
+    def _write(self, report: Report, recipe: Recipe) -> None:
+        """Put one report of the loop on disk, and tell of it."""
+        if report.note is not None:
+            self.note(report.note)
+        if report.checkpoint is not None:
+            facts = {
+                "config": self.config.model_dump(),
+                "box": self.box,
+                "contrast_negated": self.inputs.is_negated,
+                "field_of_view_angstrom": self.inputs.particles.pixel_size_angstrom
+                * self.inputs.particles.box,
+            }
+            write_checkpoint(report.checkpoint | facts, self.folder.path / "checkpoint.pt")
+        if report.preview is not None:
+            self.folder.write_preview(report.preview)
+        if report.metrics is not None:
+            self.folder.write_metrics(report.metrics)
+            if self.progress is not None:
+                m = report.metrics
+                self.progress(Progress("training", m.step, recipe.n_steps, m.time_left_s, m))
+
+    def _predict(self, recipe: Recipe) -> str | None:
+        """Write ``poses.star`` for the whole stack; return None, or why not."""
+        self.folder.update(phase="predicting")
+        began = time.monotonic()
+
+        def advance(done: int, total: int) -> None:
+            if self.progress is not None:
+                left = (time.monotonic() - began) * (total - done) / done
+                self.progress(Progress("predicting", done, total, left))
+
+        particles = self.inputs.particles
+        predicted = collect(
+            predict(
+                recipe.evaluation_network,
+                particles,
+                box=self.box,
+                device=self.device,
+                progress=advance,
+                should_stop=self.steering.should_stop,
+            )
+        )
+        if predicted is None or len(predicted.rows) < len(particles):
+            return "as asked, before poses.star was written; training itself had finished"
+        write_poses(
+            self.inputs.star,
+            predicted.poses(particles.poses),
+            self.folder.path / "poses.star",
+            confidence=predicted.confidence,
+        )
+        seconds = time.monotonic() - began
+        self.note(
+            f"Predicted {len(particles)} particles in {seconds:.1f} s "
+            f"({len(particles) / max(seconds, 1e-9):.0f} a second)."
+        )
+        return None
