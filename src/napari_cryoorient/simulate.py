@@ -22,7 +22,7 @@ from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.io.maps import write_map
 from napari_cryoorient.io.stacks import StackWriter
 from napari_cryoorient.io.star import new_particle_star, write_star
-from napari_cryoorient.particles import CtfParameters, DensityMap, Floats, Images, Poses
+from napari_cryoorient.particles import CtfParameters, DensityMap, Floats, Images, Integers, Poses
 from napari_cryoorient.projection.ctf import ctf_half_plane
 from napari_cryoorient.projection.fourier_slice import Projector
 from napari_cryoorient.projection.resample import fourier_crop_volume, lowpass
@@ -176,6 +176,31 @@ def project_chunk(projector: Projector, poses: Poses, ctf: CtfParameters | None)
         transfer = ctf_half_plane(ctf, projector.box, projector.pixel_size_angstrom, device=device)
     with torch.no_grad():
         return np.asarray(projector(rotations, shifts, transfer).cpu().numpy(), dtype=np.float32)
+
+
+class Projections:
+    """The projections of a map at poses as an image source: made when they are read."""
+
+    def __init__(self, density: DensityMap, poses: Poses) -> None:
+        self._projector = projector_of(density)
+        self._poses = poses
+
+    @property
+    def box(self) -> int:
+        """Edge of the images in pixels."""
+        return self._projector.box
+
+    @property
+    def pixel_size_angstrom(self) -> float:
+        """Pixel size in angstrom."""
+        return self._projector.pixel_size_angstrom
+
+    def __len__(self) -> int:
+        return len(self._poses)
+
+    def read(self, indices: Integers) -> Images:
+        """Project at poses ``indices``: ``(k, box, box)``."""
+        return project_chunk(self._projector, self._poses[np.asarray(indices)], None)
 
 
 def symmetry_agreement(density: DensityMap, symmetry: str, *, seed: int = 0) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +10,7 @@ from typing import Annotated
 import typer
 
 from napari_cryoorient.cli import options
+from napari_cryoorient.cli.progress import print_json
 from napari_cryoorient.errors import InputError
 
 NAME = "view"
@@ -17,14 +19,19 @@ SUMMARY = "Open a particle stack, a map or a run in napari."
 
 def run(
     path: Annotated[
-        Path, typer.Argument(metavar="RUN_or_STAR", help="STAR file, stack, map or run folder.")
+        Path, typer.Argument(metavar="RUN_or_STAR", help="Run folder, STAR file, stack or map.")
     ],
     map_path: options.OptionalMapPath = None,
+    pixel_size: options.PixelSize = None,
+    project_dir: options.ProjectDir = None,
     device: options.Device = "auto",
     seed: options.Seed = 0,
     json: options.Json = False,
 ) -> None:
-    """Open napari with a particle stack, a map, or both."""
+    """Open napari with particles, with a map beside its projections at their poses, or with a run.
+
+    A run is shown by its preview: input, true and predicted projections of test particles.
+    """
     for wanted in (path, map_path):
         if wanted is not None and not wanted.exists():
             raise InputError(f"{wanted} does not exist; check the path.")
@@ -32,3 +39,13 @@ def run(
         raise InputError(
             "napari is not installed here; install it with: pip install 'napari-cryoorient[all]'."
         )
+    import torch  # noqa: F401  # before Qt: on Windows some releases fail the other way round
+
+    from napari_cryoorient.viewer.show import layers_of, show
+
+    layers = layers_of(path, map_path, pixel_size, project_dir)
+    napari = import_module("napari")
+    show(napari.Viewer(title=f"{path.name} - napari-cryoorient"), layers)
+    napari.run()
+    if json:
+        print_json({"layers": [str(layer[1]["name"]) for layer in layers]})

@@ -1,0 +1,105 @@
+"""Layers of what ``napari-cryoorient view`` was given, put into a viewer.
+
+A map and a stack would share the slider, so with a map the particles are shown beside its
+projections at their poses instead.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_cryoorient.errors import InputError
+from napari_cryoorient.io.maps import read_map
+from napari_cryoorient.io.star import read_particles
+from napari_cryoorient.particles import ArrayImages
+from napari_cryoorient.run.reader import RunReader
+from napari_cryoorient.viewer.readers import (
+    LayerData,
+    get_mrc_reader,
+    particles_layer,
+)
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+PREVIEWS = {
+    "input": "input",
+    "true_projection": "true pose",
+    "predicted_projection": "predicted pose",
+}
+
+
+def layers_of(
+    path: Path,
+    map_path: Path | None = None,
+    pixel_size_angstrom: float | None = None,
+    project_dir: Path | None = None,
+) -> list[LayerData]:
+    """Describe the layers of a run folder, a particle STAR file, a stack or a map.
+
+    Raises:
+        InputError: for what is none of these.
+
+    """
+    if path.is_dir():
+        return _run_layers(path)
+    if path.suffix.lower() == ".star":
+        return _star_layers(path, map_path, pixel_size_angstrom, project_dir)
+    if map_path is not None:
+        raise InputError(f"{path} has no poses to project the map at; give a STAR file.")
+    reader = get_mrc_reader(str(path))
+    if reader is None:
+        raise InputError(f"{path} is neither a run folder nor a STAR or MRC file.")
+    return reader(str(path))
+
+
+def show(viewer: ViewerModel, layers: list[LayerData]) -> None:
+    """Add layers side by side; those beside each other move together."""
+    for data, options, _ in layers:
+        viewer.add_image(data, **options)
+    if len(layers) > 1:
+        viewer.canvas.grid.enabled = True
+        viewer.canvas.grid.stride = 1
+        viewer.canvas.grid.shape = (1, len(layers))
+        viewer.dims.set_current_step(0, 0)
+    viewer.reset_view()
+
+
+def _star_layers(
+    path: Path, map_path: Path | None, pixel_size: float | None, project_dir: Path | None
+) -> list[LayerData]:
+    particles, _ = read_particles(path, project_dir=project_dir)
+    layers = [particles_layer(particles.images, name=path.name, path=path, notes=particles.notes)]
+    if map_path is None:
+        return layers
+    if particles.poses is None:
+        raise InputError(f"{path} has no poses to project {map_path} at; leave out --map.")
+    from napari_cryoorient.simulate import Projections
+
+    projections = Projections(read_map(map_path, pixel_size_angstrom=pixel_size), particles.poses)
+    name = f"{map_path.name} at these poses"
+    return [*layers, particles_layer(projections, name=name, path=map_path)]
+
+
+def _run_layers(path: Path) -> list[LayerData]:
+    reader = RunReader(path)
+    record, preview = reader.run(), reader.new_preview()
+    if record is None:
+        raise InputError(f"{path} is not a run folder: it has no run.json.")
+    if preview is None:
+        raise InputError(f"{path} has no preview yet; wait for the run's first reports.")
+    layers = []
+    for key, name in PREVIEWS.items():
+        images = np.asarray(preview[key], dtype=np.float32)
+        layer = particles_layer(ArrayImages(images, 1.0), name=name, path=path, pixel_unit="pixel")
+        layers.append(_at_once(layer))
+    return layers
+
+
+def _at_once(layer: LayerData) -> LayerData:
+    """Hold the few images of a preview in memory."""
+    data: Any = np.asarray(layer[0])
+    return data, layer[1], layer[2]
