@@ -23,7 +23,7 @@ from napari_cryoorient.particles import DensityMap
 _DEFAULT_RESOLUTION_ANGSTROM = 8.0
 _SIGMA_PER_RESOLUTION = 0.225
 _PIXELS_PER_RESOLUTION = 2.5  # of the map, where the user leaves the pixel size open
-_FINE_PIXELS_PER_RESOLUTION = 3.0  # of the grid atoms are put on, against aliasing
+_FINE_PIXELS_PER_RESOLUTION = 4.0  # of the grid atoms are put on, against aliasing
 _BOX_PER_DIAMETER = 1.35  # room for the particle at any angle, with a border
 _LARGEST_GRID = 768
 

@@ -1,0 +1,73 @@
+import pytest
+
+from napari_cryoorient.errors import InputError
+from napari_cryoorient.io.locate import StackFinder
+
+STACK = "Extract/job007/mic.mrcs"
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """Make a RELION project within another folder; the working folder is elsewhere."""
+    folder = tmp_path / "outer" / "project"
+    (folder / "Refine3D" / "job012").mkdir(parents=True)
+    (folder / "default_pipeline.star").touch()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    return folder
+
+
+def put(folder, name=STACK):
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    return path
+
+
+def test_stacks_lie_in_the_project_above_the_star_file(project):
+    stack = put(project)
+    finder = StackFinder(project / "Refine3D" / "job012" / "run_data.star")
+    assert finder.find(STACK).samefile(stack)
+    assert finder.notes == []
+
+
+@pytest.mark.parametrize("where", ["star", "cwd", "named"])
+def test_stacks_lie_beside_the_star_file_here_or_where_the_user_says(project, tmp_path, where):
+    star = project / "Refine3D" / "job012" / "run_data.star"
+    folder = {"star": star.parent, "cwd": tmp_path / "elsewhere", "named": tmp_path / "named"}
+    stack = put(folder[where])
+    finder = StackFinder(star, folder["named"] if where == "named" else None)
+    assert finder.find(STACK).samefile(stack)
+
+
+def test_the_folder_the_user_names_comes_first(project, tmp_path):
+    put(project)
+    named = put(tmp_path / "named")
+    assert StackFinder(project / "a.star", tmp_path / "named").find(STACK).samefile(named)
+
+
+def test_a_stack_moved_beside_its_star_file_is_found_with_a_note(project):
+    stack = put(project, "mic.mrcs")
+    finder = StackFinder(project / "a.star")
+    assert finder.find(STACK).samefile(stack)
+    assert finder.find("/gone/mic.mrcs").samefile(stack)
+    assert len(finder.notes) == 1
+
+
+def test_folders_above_the_project_are_not_searched(project):
+    put(project.parent)
+    with pytest.raises(InputError, match="not found"):
+        StackFinder(project / "a.star").find(STACK)
+
+
+def test_the_sentence_lists_where_it_looked(project, tmp_path):
+    with pytest.raises(InputError) as failure:
+        StackFinder(project / "Refine3D" / "job012" / "a.star").find(STACK)
+    said = str(failure.value)
+    for part in (STACK, str(project), str(tmp_path / "elsewhere"), "--project-dir"):
+        assert part in said
+
+
+def test_a_project_folder_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(InputError, match="does not exist"):
+        StackFinder(tmp_path / "a.star", tmp_path / "none")
