@@ -16,55 +16,74 @@ SECONDS_BETWEEN_LINES = 5.0
 class Progress:
     """What a command tells its progress to; calling it with (done, total) is all the core knows."""
 
-    def __init__(self, title: str, total: float | None = None) -> None:
-        self.title = title
-        self.total = total
+    def __init__(self, title: str) -> None:
+        self._title = title
         self._began = time.monotonic()
-        self._last_line = self._began
+        self._last_line = -math.inf
 
-    def __call__(self, done: float, total: float | None = None, note: str = "") -> None:
-        """State how far the work is, in any unit."""
-        self.total = total if total is not None else self.total
+    def __call__(
+        self, done: float, total: float, *, time_left_s: float | None = None, note: str = ""
+    ) -> None:
+        """State how far the work is, in any unit; the time left is reckoned unless it is given."""
         now = time.monotonic()
-        if now - self._last_line < SECONDS_BETWEEN_LINES:
+        is_last = done >= total
+        if now - self._last_line < SECONDS_BETWEEN_LINES and not is_last:
             return
         self._last_line = now
-        if self.total is not None:
-            note = f"{_time_left(done, self.total, now - self._began)}{', ' if note else ''}{note}"
-        of_total = f"/{self.total:.0f}" if self.total is not None else ""
-        self.say(f"{self.title}: {done:.0f}{of_total}, {note}")
+        left = "done" if is_last else self._time_left(done, total, time_left_s)
+        self.say(", ".join(filter(None, [f"{self._title}: {done:.0f}/{total:.0f}", left, note])))
+
+    def restart(self, title: str) -> None:
+        """Begin another part of the work, whose time left is reckoned by itself."""
+        self._title = title
+        self._began = time.monotonic()
+        self._last_line = -math.inf
 
     def say(self, line: str) -> None:
         """Print one line."""
         print(line, file=sys.stderr, flush=True)
 
+    def _time_left(self, done: float, total: float, known_s: float | None) -> str:
+        if known_s is None:
+            if done <= 0:
+                return ""
+            known_s = (time.monotonic() - self._began) * max(total - done, 0) / done
+        return f"{format_duration(known_s)} left"
+
 
 class Bar(Progress):
     """The same, drawn as a bar on a terminal."""
 
-    def __init__(self, title: str, total: float | None = None) -> None:
+    def __init__(self, title: str) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
         from rich.progress import Progress as RichProgress
 
-        super().__init__(title, total)
+        super().__init__(title)
         self._rich = RichProgress(
             TextColumn("{task.description}"),
-            BarColumn(bar_width=30),
+            BarColumn(bar_width=24),
             TextColumn("{task.percentage:>3.0f}%"),
             TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
+            TextColumn("{task.fields[left]}"),
             TextColumn("{task.fields[note]}", style="dim"),
             console=Console(stderr=True),
             refresh_per_second=4,
         )
-        self._task = self._rich.add_task(title, total=total, note="")
+        self._add(title)
         self._rich.start()
 
-    def __call__(self, done: float, total: float | None = None, note: str = "") -> None:
+    def __call__(
+        self, done: float, total: float, *, time_left_s: float | None = None, note: str = ""
+    ) -> None:
         """Move the bar."""
-        self._rich.update(self._task, completed=done, total=total or self.total, note=note)
+        left = "" if done >= total else self._time_left(done, total, time_left_s)
+        self._rich.update(self._task, completed=done, total=total, left=left, note=note)
+
+    def restart(self, title: str) -> None:
+        """Put another bar beneath."""
+        super().restart(title)
+        self._add(title)
 
     def say(self, line: str) -> None:
         """Print one line above the bar."""
@@ -74,14 +93,17 @@ class Bar(Progress):
         """Leave the bar as it stands."""
         self._rich.stop()
 
+    def _add(self, title: str) -> None:
+        self._task = self._rich.add_task(title, total=None, left="", note="")
+
 
 @contextmanager
-def progress(title: str, total: float | None = None) -> Iterator[Progress]:
+def progress(title: str) -> Iterator[Progress]:
     """Show progress while the block runs."""
     if not sys.stderr.isatty():
-        yield Progress(title, total)
+        yield Progress(title)
         return
-    bar = Bar(title, total)
+    bar = Bar(title)
     try:
         yield bar
     finally:
@@ -103,12 +125,6 @@ def _plain(value: Any) -> Any:
     if value is None or isinstance(value, str | bool | int):
         return value
     return _plain(value.item()) if hasattr(value, "item") else str(value)
-
-
-def _time_left(done: float, total: float, seconds: float) -> str:
-    if done <= 0:
-        return "time left unknown"
-    return f"{format_duration(seconds * max(total - done, 0) / done)} left"
 
 
 def format_duration(seconds: float) -> str:

@@ -50,7 +50,7 @@ def run(
     if ctf and table.ctf is None:
         raise InputError(f"{star_path} has no CTF to apply: {'; '.join(table.notes)}.")
     n = len(table.poses)
-    with progress("Projecting", n) as advance:
+    with progress("Projecting") as advance:
         for note in density.notes:
             advance.say(f"Note: {note}")
         advance.say(f"{n} projections of {density.box} pixels on {describe_device(where)}")

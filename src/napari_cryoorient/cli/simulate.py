@@ -109,7 +109,7 @@ def run(
         seed=seed,
     )
     agreement = symmetry_agreement(density, symmetry)
-    with progress("Simulating", n) as advance:
+    with progress("Simulating") as advance:
         for note in original.notes:
             advance.say(f"Note: {note}")
         advance.say(

@@ -1,0 +1,67 @@
+"""``predict``: poses of every particle of a stack, from a trained run."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_cryoorient.cli import options
+from napari_cryoorient.cli.progress import print_json, progress
+
+NAME = "predict"
+SUMMARY = "Predict the poses of a particle stack with a trained run."
+
+
+def run(
+    star_path: Annotated[Path, typer.Argument(metavar="STAR", help="Particle STAR file.")],
+    run_dir: Annotated[
+        Path, typer.Option("--run", metavar="RUN", help="Run folder with a checkpoint.")
+    ],
+    output: Annotated[
+        Path,
+        typer.Option("-o", "--output", metavar="OUT.star", help="STAR file to write."),
+    ],
+    batch_size: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="IMAGES", help="Images at once. [default: by the device]"),
+    ] = None,
+    project_dir: options.ProjectDir = None,
+    device: options.Device = "auto",
+    seed: options.Seed = 0,
+    json: options.Json = False,
+) -> None:
+    """Predict poses; all rows and columns of the STAR file are kept, poses replaced.
+
+    A confidence, where the network gives one, goes to rlnParticleFigureOfMerit.
+    """
+    from napari_cryoorient.run.predict import predict_star
+
+    began = time.monotonic()
+    with progress("Predicting") as advance:
+        done = predict_star(
+            star_path,
+            run_dir,
+            output,
+            device=device,
+            project_dir=project_dir,
+            batch_size=batch_size,
+            progress=advance,
+        )
+        for note in done.notes:
+            advance.say(f"Note: {note}")
+    seconds = time.monotonic() - began
+    speed = done.n_particles / max(seconds, 1e-9)
+    print(f"{done.n_particles} particles ({speed:.0f} a second on {done.device}): {output}")
+    if json:
+        print_json(
+            {
+                "particles": done.n_particles,
+                "star": output,
+                "seconds": seconds,
+                "images_per_second": speed,
+                "device": done.device,
+            }
+        )

@@ -1,0 +1,101 @@
+"""``train``: a run folder from a particle stack and a map."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from napari_cryoorient.cli import options
+from napari_cryoorient.cli.progress import Progress, print_json, progress
+from napari_cryoorient.config import TrainConfig
+
+if TYPE_CHECKING:
+    from napari_cryoorient.run.train import Progress as RunProgress
+
+NAME = "train"
+SUMMARY = "Train a network on a particle stack and a reference map."
+PHASES = {"training": "Training", "predicting": "Predicting"}
+
+
+@options.with_settings(TrainConfig)
+def run(
+    star_path: Annotated[Path, typer.Argument(metavar="STAR", help="Particle STAR file.")],
+    map_path: options.MapPath,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="RUN", help="Run folder.")],
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in the folder, as it was set.")
+    ] = False,
+    pixel_size: options.PixelSize = None,
+    project_dir: options.ProjectDir = None,
+    json: options.Json = False,
+    **settings: Any,
+) -> None:
+    """Train, test on held-out particles, and predict the whole stack, all into one run folder.
+
+    Ctrl-C stops within a second and keeps the run, which --resume continues.
+    """
+    if resume:
+        settings = settings_of_run(output) | settings
+    config = options.build_settings(TrainConfig, settings)
+
+    from napari_cryoorient.run.reader import RunReader
+    from napari_cryoorient.run.train import run_training
+
+    with progress("Preparing") as bar:
+        try:
+            run_training(
+                config,
+                star_path,
+                map_path,
+                output,
+                resume,
+                project_dir=project_dir,
+                map_pixel_size_angstrom=pixel_size,
+                progress=Follower(bar),
+                say=bar.say,
+            )
+        except KeyboardInterrupt:
+            bar.say(f"Stopped; the run in {output} can go on with --resume.")
+            raise
+    reader = RunReader(output)
+    status, (lines, _) = reader.status(), reader.new_metrics()
+    last = lines[-1] if lines else {}
+    print(f"{status.state}: {output}")
+    if json:
+        poses = output / "poses.star"
+        facts = {"run": output, "state": status.state, "reason": status.reason}
+        print_json(facts | {"poses": poses if poses.is_file() else None} | last)
+
+
+def settings_of_run(folder: Path) -> dict[str, Any]:
+    """Return the settings a run was started with; none where there is no run."""
+    from napari_cryoorient.run.reader import RunReader
+
+    config = (RunReader(folder).run() or {}).get("config", {})
+    known = TrainConfig.model_fields
+    return {name: value for name, value in config.items() if name in known and value is not None}
+
+
+class Follower:
+    """Shows the progress of a run, one part of the work after another."""
+
+    def __init__(self, bar: Progress) -> None:
+        self._bar = bar
+        self._phase: str | None = None
+
+    def __call__(self, now: RunProgress) -> None:
+        """Move on."""
+        if now.phase != self._phase:
+            self._phase = now.phase
+            self._bar.restart(PHASES.get(now.phase, now.phase))
+        note = ""
+        if now.metrics is not None:
+            figures = [f"w {now.metrics.w:.2f}", f"{now.metrics.images_per_second:.0f} images/s"]
+            if now.metrics.angular_error_deg is not None:
+                error = f"{now.metrics.angular_error_deg:.1f}\N{DEGREE SIGN}"
+                figures = [f"test error {error}", f"RMSE {now.metrics.test_relative_rmse:.2f}"]
+                figures += [f"w {now.metrics.w:.2f}"]
+            note = ", ".join(figures)
+        self._bar(now.done, now.total, time_left_s=now.time_left_s, note=note)
