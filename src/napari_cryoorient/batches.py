@@ -97,8 +97,8 @@ class ParticleBatches:
         return torch.from_numpy(self._cache[rows]).to(self.device)
 
     def _resampled(self, rows: Integers) -> Tensor:
-        images = np.ascontiguousarray(self.particles.images.read(rows), dtype=np.float32)
-        return fourier_crop_images(torch.from_numpy(images).to(self.device), self.box)
+        images = torch.tensor(self.particles.images.read(rows), dtype=torch.float32)
+        return fourier_crop_images(images.to(self.device), self.box)
 
     def ctf(self, rows: Integers) -> Tensor | None:
         """Return what the microscope and earlier processing did to the signal, or None.

@@ -72,7 +72,7 @@ class TrainConfig(BaseModel):
         None, ge=1, description="Images in a step (paper: 24)", json_schema_extra=_unit("images")
     )
     learning_rate: float | None = Field(
-        None, gt=0.0, description="Learning rate of Adam at the start (paper: 5e-5)"
+        None, gt=0.0, le=1.0, description="Learning rate of Adam at the start (paper: 5e-5)"
     )
     weight_decay: float = Field(1e-4, ge=0.0, description="L2 penalty of Adam")
     decay_at: float = Field(

@@ -152,7 +152,7 @@ def measure_contrast(density: DensityMap, particles: ParticleSet) -> Contrast:
     batches = ParticleBatches(particles, box, device, cache_bytes=0)
     n = min(N_CONTRAST_IMAGES, len(particles))
     rows = np.unique(np.linspace(0, len(particles) - 1, n).astype(np.int64))
-    volume = fourier_crop_volume(torch.from_numpy(density.voxels), box)
+    volume = fourier_crop_volume(torch.tensor(density.voxels), box)
     projector = Projector(volume, pixel_size_angstrom=batches.pixel_size_angstrom)
     if particles.poses is not None:
         batch = batches.batch(rows)

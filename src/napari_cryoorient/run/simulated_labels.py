@@ -63,7 +63,7 @@ def simulated_like(inputs: RunInputs, *, seed: int) -> ParticleSet:
     what its corners vary by, and signal what the whole images vary by beyond that.
     """
     stack = inputs.particles
-    density = fourier_crop_volume(torch.from_numpy(inputs.density.voxels), stack.box)
+    density = fourier_crop_volume(torch.tensor(inputs.density.voxels), stack.box)
     projector = Projector(density, pixel_size_angstrom=stack.pixel_size_angstrom)
     batches = ParticleBatches(stack, stack.box, torch.device("cpu"), cache_bytes=0)
     rotations = random_rotations(len(stack), torch.Generator().manual_seed(seed))

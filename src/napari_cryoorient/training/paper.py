@@ -93,7 +93,7 @@ class PaperRecipe:
                 self.optimizer, lambda step: 1.0 if step < decay_step else factor
             )
         )
-        volume = fourier_crop_volume(torch.from_numpy(density.voxels), config.box)
+        volume = fourier_crop_volume(torch.tensor(density.voxels), config.box)
         self._projector = Projector(
             volume.to(device), pixel_size_angstrom=self._batches.pixel_size_angstrom
         )
