@@ -81,7 +81,7 @@ def pose_errors(predicted: Poses, true: Poses, group: Tensor) -> PoseErrors:
     if len(predicted) != len(true) or not len(true):
         raise ValueError(f"{len(predicted)} predicted poses against {len(true)} true ones")
     angles = symmetric_distance_deg(
-        torch.as_tensor(predicted.rotations), torch.as_tensor(true.rotations), group
+        torch.tensor(predicted.rotations), torch.tensor(true.rotations), group
     )
     differences = predicted.shifts_angstrom - true.shifts_angstrom
     return PoseErrors(angles.numpy(), np.hypot(differences[:, 0], differences[:, 1]))
@@ -127,8 +127,8 @@ def reprojection_rmse(
 
     def project(rotations: Floats, shifts: Floats | None) -> Tensor:
         images: Tensor = projector(
-            torch.as_tensor(rotations).to(like),
-            None if shifts is None else torch.as_tensor(shifts).to(like),
+            torch.tensor(rotations).to(like),
+            None if shifts is None else torch.tensor(shifts).to(like),
         )
         return images.flatten(1).to(like.dtype if like.device.type == "mps" else torch.float64)
 

@@ -36,8 +36,8 @@ def view_directions(spacing_deg: float, group: Tensor | None = None) -> Tensor:
     """Return unit vectors ``(v, 3)``, float64, about ``spacing_deg`` apart on a Fibonacci spiral.
 
     Each stands for a square of that side: 41253 / spacing^2 of them on the whole sphere.  With a
-    group ``(g, 3, 3)``, its identity first, only one asymmetric unit is kept, and a rim of half a spacing around it, so
-    that every direction has an equivalent as near a grid point as without the group.
+    group ``(g, 3, 3)``, its identity first, one asymmetric unit is kept with a rim of half a
+    spacing, so that every direction has an equivalent as near a grid point as without the group.
     """
     spacing = math.radians(spacing_deg)
     n = max(2, math.ceil(4 * math.pi / spacing**2))

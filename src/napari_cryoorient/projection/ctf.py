@@ -44,7 +44,7 @@ def ctf_half_plane(
     """
     if isinstance(parameters, CtfParameters):
         given: Mapping[str, Tensor] = {
-            f.name: torch.as_tensor(getattr(parameters, f.name)) for f in fields(parameters)
+            f.name: torch.tensor(getattr(parameters, f.name)) for f in fields(parameters)
         }
     else:
         given = parameters

@@ -2,10 +2,12 @@
 
 ``F2D(k) = F3D(A^T [kx, ky, 0])`` with RELION's matrix A (docs/conventions.md).  As relion_project
 does, the map is divided by the transform of the linear interpolator before a padding by two, the
-slice is interpolated linearly, and frequencies from ``max_radius`` on are zero.
+slice is interpolated linearly, and frequencies beyond ``max_radius`` are zero.
 """
 
 from __future__ import annotations
+
+import math
 
 import torch
 from torch import Tensor
@@ -67,9 +69,9 @@ class Projector(torch.nn.Module):
         padding: factor of zero padding before the transform.
         box: edge of the images, even; a smaller one than N gives Fourier-cropped images of larger
             pixels over the same field of view.  Default N.
-        max_radius: frequencies below it are computed, in Fourier pixels; the cost falls with its
-            square.  Default (and upper bound) Nyquist of the coarser of map and images, which
-            relion_project leaves out too.
+        max_radius: highest frequency computed, in Fourier pixels; the cost falls with its square.
+            Default (and upper bound) Nyquist of the coarser of map and images.  The few
+            frequencies at exactly Nyquist are in here; in relion_project rounding decides.
 
     """
 
@@ -99,10 +101,9 @@ class Projector(torch.nn.Module):
         nyquist = min(n, self.box) / 2
         self.max_radius = nyquist if max_radius is None else min(float(max_radius), nyquist)
         self._scale = (self.box / n) ** 2
-        self._radius = round(padding * nyquist)
 
         kx, ky = frequencies_half_plane(self.box, device=volume.device, dtype=torch.float64)
-        inside = kx * kx + ky * ky < self.max_radius**2
+        inside = kx * kx + ky * ky <= self.max_radius**2
         plane = torch.stack([kx.expand(self.box, -1)[inside], ky.expand_as(inside)[inside]], dim=-1)
         self.register_buffer("frequencies", plane.to(volume.dtype), persistent=False)
         self.register_buffer(
@@ -111,13 +112,14 @@ class Projector(torch.nn.Module):
         self.register_buffer("positions", inside.flatten().nonzero().flatten(), persistent=False)
 
         self._volume = volume if volume.requires_grad else None
-        self._radius = min(self._radius, round(padding * self.max_radius) + 2)
+        # Two more than the outermost point needs; never beyond the map's own Nyquist frequency.
+        self._radius = min(round(padding * n / 2), math.ceil(padding * self.max_radius) + 2)
         with torch.no_grad():
             transform = padded_half_transform(volume.detach(), padding, self._radius)
         self.register_buffer("transform", transform, persistent=False)
 
     def coefficients(self, rotations: Tensor) -> Tensor:
-        """Return the slice ``(b, p)`` at the p frequencies below ``max_radius``.
+        """Return the slice ``(b, p)`` at the p frequencies up to ``max_radius``.
 
         ``frequencies`` ``(p, 2)`` are their (kx, ky) in Fourier pixels and ``positions`` ``(p,)``
         their places in the flattened half plane.
