@@ -18,10 +18,9 @@ from napari_cryoorient.training.recipe import Recipe
 
 @dataclass(frozen=True)
 class Labels:
-    """Particles with the poses to learn and to test on; ``is_real`` False: made from the map."""
+    """Particles with the poses to learn and to test on: the stack itself, or made from the map."""
 
     particles: ParticleSet
-    is_real: bool
 
 
 def make_recipe(
@@ -43,10 +42,10 @@ def make_recipe(
             "The STAR file has no poses to learn from: use --labels simulated to learn from "
             "projections of the map, or the fast preset."
         )
-    labels = Labels(inputs.particles, is_real=True)
+    labels = Labels(inputs.particles)
     if config.preset == "paper":
         if wanted == "simulated":
-            labels = Labels(simulated_like(inputs, seed=config.seed), is_real=False)
+            labels = Labels(simulated_like(inputs, seed=config.seed))
             note(
                 f"Labels: {len(labels.particles)} images made from the map, with the stack's CTF "
                 "values and noise; the test figures are on such images, not on the stack."

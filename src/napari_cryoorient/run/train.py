@@ -24,7 +24,8 @@ from napari_cryoorient.prediction import collect, predict
 from napari_cryoorient.run.folder import FileControl, RunFolder
 from napari_cryoorient.run.inputs import RunInputs, load_inputs
 from napari_cryoorient.run.reader import RunReader
-from napari_cryoorient.run.recipes import make_recipe
+from napari_cryoorient.run.recipes import Labels, make_recipe
+from napari_cryoorient.run.simulated_labels import simulated_like
 from napari_cryoorient.training.checkpoint import read_checkpoint, restore, write_checkpoint
 from napari_cryoorient.training.held_out import FixedBatch, HeldOut, HeldOutParticles, split_rows
 from napari_cryoorient.training.loop import Cadence, train
@@ -33,6 +34,7 @@ from napari_cryoorient.training.recipe import Recipe
 from napari_cryoorient.training.report import Metrics, Report, Wish
 
 N_PROBE_IMAGES = 24
+N_SIMULATED_TESTS = 192
 
 
 @dataclass(frozen=True)
@@ -105,8 +107,12 @@ def run_training(
     """
     star_path, map_path, run_dir = Path(star_path), Path(map_path), Path(run_dir)
     say = say or (lambda sentence: None)
-    w_was_given = "w" in config.model_fields_set
-    config = (_as_before(config, run_dir) if resume else config).resolved()
+    earlier = RunReader(run_dir).run() if resume else None
+    if earlier is not None:
+        config = _as_before(config, run_dir, earlier)
+    # An old wish for w, made while the run went on, gives way to one that is made now.
+    w_is_new = earlier is not None and config.w != earlier["config"]["w"]
+    config = config.resolved()
     steering = _Steering(run_dir)
     # Refuse what can be refused before the folder is touched.
     device = choose_device(config.device)
@@ -119,7 +125,7 @@ def run_training(
     )
     config = _with_box(config, inputs)
     folder = RunFolder(run_dir, resume=resume, config=config.model_dump())
-    folder.offer_control(config.w, anew=w_was_given and resume)
+    folder.offer_control(config.w, anew=w_is_new)
     try:
         with steering.watching_signals():
             outcome = _Run(config, inputs, folder, steering, device, progress, say, cadence).go(
@@ -139,14 +145,11 @@ def run_training(
         raise KeyboardInterrupt
 
 
-def _as_before(config: TrainConfig, run_dir: Path) -> TrainConfig:
+def _as_before(config: TrainConfig, run_dir: Path, earlier: dict[str, Any]) -> TrainConfig:
     """Return the settings a run was started with, but for those that are given now."""
-    run = RunReader(run_dir).run()
-    if run is None:
-        return config
     given = config.model_dump(include=config.model_fields_set)
     try:
-        return TrainConfig(**(run["config"] | given))
+        return TrainConfig(**(earlier["config"] | given))
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{run_dir / 'run.json'} is of another version: start a new run in another folder."
@@ -194,7 +197,7 @@ class _Run:
         for sentence in self.inputs.notes:
             self.note(sentence)
         recipe, labels = make_recipe(self.inputs, config, self.device, train_rows, self.note)
-        held_out = self._held_out(recipe, labels.particles, test_rows, is_real=labels.is_real)
+        held_out = self._held_out(labels, test_rows)
         first_step, seconds, precision = self._start(recipe, held_out, resume)
 
         self.folder.update(phase="training")
@@ -207,7 +210,10 @@ class _Run:
             precision=precision,
             first_step=first_step,
             seconds_before=seconds,
-            max_seconds=config.minutes * 60 if config.minutes else None,
+            # The fast recipe fits its schedule to the budget by itself.
+            max_seconds=config.minutes * 60
+            if config.minutes and config.preset == "paper"
+            else None,
             cadence=self.cadence,
         ):
             self._write(report, recipe)
@@ -231,21 +237,16 @@ class _Run:
             "is_negated": self.inputs.is_negated,
         }
 
-    def _held_out(
-        self, recipe: Recipe, particles: Any, test_rows: np.ndarray, *, is_real: bool
-    ) -> HeldOut:
-        """Test on particles with poses; where there are none, on images made like a batch."""
-        if particles.poses is not None:
-            rows = np.random.default_rng(self.config.seed).permutation(test_rows)
-            held_out = HeldOutParticles(ParticleBatches(particles, self.box, self.device), rows)
-            if is_real:
-                return held_out
-            made = held_out.batch(0, min(len(rows), recipe.batch_size * 8))
-            return FixedBatch(made)
-        state = recipe.state_dict()
-        batch = recipe.batch(0)
-        recipe.load_state_dict(state)
-        return FixedBatch(batch)
+    def _held_out(self, labels: Labels, test_rows: np.ndarray) -> HeldOut:
+        """Test on particles with poses; where there are none, on images made like them."""
+        particles = labels.particles
+        if particles.poses is None:
+            particles = simulated_like(self.inputs, seed=self.config.seed)
+        rows = np.random.default_rng(self.config.seed).permutation(test_rows)
+        held_out = HeldOutParticles(ParticleBatches(particles, self.box, self.device), rows)
+        if particles is self.inputs.particles:
+            return held_out
+        return FixedBatch(held_out.batch(0, N_SIMULATED_TESTS))
 
     def _start(self, recipe: Recipe, held_out: HeldOut, resume: bool) -> tuple[int, float, str]:
         """Return the first step, seconds spent and precision: fresh, or from the checkpoint."""

@@ -139,7 +139,9 @@ def train(
 
         # One step: a batch, in chunks whose gradients add up.
         batch: Batch | None = None
-        before = recipe.state_dict(), random_states(recipe.device)
+        before = None
+        if recipe.chunk_size < recipe.batch_size:
+            before = recipe.state_dict(), random_states(recipe.device)
         while True:
             taken = _StepSums(n_steps=1)
             recipe.optimizer.zero_grad(set_to_none=True)
@@ -173,8 +175,9 @@ def train(
             release_memory(recipe.device)
             yield Report(note=note)
         if stopping:
-            recipe.load_state_dict(before[0])
-            set_random_states(before[1], recipe.device)
+            if before is not None:
+                recipe.load_state_dict(before[0])
+                set_random_states(before[1], recipe.device)
             break
         if recipe.max_gradient_norm is not None:
             parameters = [p for group in recipe.optimizer.param_groups for p in group["params"]]
