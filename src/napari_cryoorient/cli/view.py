@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -35,17 +33,13 @@ def run(
     for wanted in (path, map_path):
         if wanted is not None and not wanted.exists():
             raise InputError(f"{wanted} does not exist; check the path.")
-    if find_spec("napari") is None or find_spec("qtpy") is None:
+    from napari_cryoorient.viewer.show import is_napari_installed, layers_of, open_window
+
+    if not is_napari_installed():
         raise InputError(
             "napari is not installed here; install it with: pip install 'napari-cryoorient[all]'."
         )
-    import torch  # noqa: F401  # before Qt: on Windows some releases fail the other way round
-
-    from napari_cryoorient.viewer.show import layers_of, show
-
     layers = layers_of(path, map_path, pixel_size, project_dir)
-    napari = import_module("napari")
-    show(napari.Viewer(title=f"{path.name} - napari-cryoorient"), layers)
-    napari.run()
+    open_window(layers, f"{path.name} - napari-cryoorient")
     if json:
         print_json({"layers": [str(layer[1]["name"]) for layer in layers]})

@@ -1,0 +1,99 @@
+"""``demo``: the main job on made data, in minutes on a laptop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from napari_cryoorient.cli import options
+from napari_cryoorient.cli.evaluate import table_of
+from napari_cryoorient.cli.progress import Progress, format_duration, print_json, progress
+from napari_cryoorient.cli.train import Follower
+
+if TYPE_CHECKING:
+    from napari_cryoorient.demo.job import DemoResult
+
+NAME = "demo"
+SUMMARY = "Simulate, train, predict and measure, on a particle made from code."
+
+
+def run(
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for all that is made.")
+    ] = Path("demo-output"),
+    headless: Annotated[
+        bool, typer.Option("--headless", help="Open no napari window at the end.")
+    ] = False,
+    minutes: Annotated[
+        float, typer.Option(min=0.01, metavar="MIN", help="How long to train.")
+    ] = 3.4,
+    particles: Annotated[
+        int, typer.Option(min=20, metavar="N", help="Particles to learn from.")
+    ] = 2000,
+    snr: Annotated[float, typer.Option(min=1e-4, help="Signal-to-noise ratio.")] = 0.1,
+    device: options.Device = "auto",
+    seed: options.Seed = 0,
+    json: options.Json = False,
+) -> None:
+    """Make a particle and its images, train on them, and predict particles never seen.
+
+    Writes map, stack, run folder, poses.star, curves.png, projections.png, errors.png and
+    summary.json, and shows the held-out particles in napari at the end.
+    """
+    from napari_cryoorient.demo.job import DemoSettings, run_demo
+
+    settings = DemoSettings(
+        n_train=particles,
+        n_held_out=max(particles // 4, 20),
+        snr=snr,
+        minutes=minutes,
+        seed=seed,
+        device=device,
+    )
+    with progress("Demo") as bar:
+        result = run_demo(
+            output, settings, tell=_Parts(bar), tell_training=Follower(bar), say=bar.say
+        )
+    print(table_of(result.summary))
+    print(f"{result.summary['images_per_second']:.0f} images a second predicted")
+    print(f"{format_duration(result.summary['seconds'])} in all; pictures and files: {output}")
+    if json:
+        print_json(result.summary | {"folder": output})
+    if not headless:
+        _open(result)
+
+
+class _Parts:
+    """Shows one part of the job after another."""
+
+    def __init__(self, bar: Progress) -> None:
+        self._bar = bar
+        self._part = ""
+
+    def __call__(
+        self, part: str, done: float, total: float, time_left_s: float | None, note: str
+    ) -> None:
+        """Move on."""
+        if part != self._part:
+            self._part = part
+            self._bar.restart(part)
+        self._bar(done, total, time_left_s=time_left_s, note=note)
+
+
+def _open(result: DemoResult) -> None:
+    """Show the held-out particles beside their projections, where napari is installed."""
+    from napari_cryoorient.viewer.show import is_napari_installed, open_window, pose_layers
+
+    if not is_napari_installed():
+        print("napari is not installed here: the pictures in the folder show the result.")
+        return
+    layers = pose_layers(
+        result.images,
+        result.density,
+        result.true,
+        result.predicted,
+        result.folder / "held-out.star",
+    )
+    open_window(layers, "napari-cryoorient demo")
