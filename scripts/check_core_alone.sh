@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 venv=${CORE_VENV:-build/core-venv}
 rm -rf build/wheel
-.venv/bin/python -m build --quiet --wheel --outdir build/wheel .
+.venv/bin/python -m build --wheel --outdir build/wheel . >/dev/null
 [ -x "$venv/bin/python" ] || .venv/bin/python -m venv "$venv"
 pip=("$venv/bin/python" -m pip --disable-pip-version-check --no-input install --quiet -c constraints.txt)
 "${pip[@]}" torch
