@@ -56,17 +56,21 @@ def ctf_half_plane(
     }
 
     kx, ky = frequencies_half_plane(box, device=place, dtype=work)
-    s2 = (kx * kx + ky * ky) / (box * pixel_size_angstrom) ** 2  # 1 / angstrom^2
-    theta = torch.atan2(ky.expand(box, -1), kx.expand(box, -1))
+    per_square = 1 / (box * pixel_size_angstrom) ** 2
+    s2 = (kx * kx + ky * ky) * per_square  # 1 / angstrom^2
+    s2_cos_2theta = (kx * kx - ky * ky) * per_square
+    s2_sin_2theta = 2 * kx * ky * per_square
 
     wavelength = electron_wavelength_angstrom(p["voltage_kv"])
     mean = (p["defocus_u_angstrom"] + p["defocus_v_angstrom"]) / 2
     astigmatism = (p["defocus_u_angstrom"] - p["defocus_v_angstrom"]) / 2
-    angle = torch.deg2rad(p["defocus_angle_deg"])
-    defocus = mean + astigmatism * torch.cos(2 * (theta - angle))
+    twice = torch.deg2rad(2 * p["defocus_angle_deg"])
+    defocus_s2 = mean * s2 + astigmatism * (
+        torch.cos(twice) * s2_cos_2theta + torch.sin(twice) * s2_sin_2theta
+    )
     spherical_angstrom = p["spherical_aberration_mm"] * 1e7
     phase = (
-        math.pi * wavelength * defocus * s2
+        math.pi * wavelength * defocus_s2
         - (math.pi / 2) * spherical_angstrom * wavelength**3 * s2**2
         + torch.deg2rad(p["phase_shift_deg"])
         + torch.asin(p["amplitude_contrast"])

@@ -102,14 +102,16 @@ class Projector(torch.nn.Module):
         self.max_radius = nyquist if max_radius is None else min(float(max_radius), nyquist)
         self._scale = (self.box / n) ** 2
 
-        kx, ky = frequencies_half_plane(self.box, device=volume.device, dtype=torch.float64)
+        kx, ky = frequencies_half_plane(self.box, dtype=torch.float64)
         inside = kx * kx + ky * ky <= self.max_radius**2
         plane = torch.stack([kx.expand(self.box, -1)[inside], ky.expand_as(inside)[inside]], dim=-1)
-        self.register_buffer("frequencies", plane.to(volume.dtype), persistent=False)
+        plane = plane.to(volume.dtype).to(volume.device)
+        positions = inside.flatten().nonzero().flatten().to(volume.device)
+        self.register_buffer("frequencies", plane, persistent=False)
         self.register_buffer(
             "_padded_frequencies", padding * self.frequencies.t().contiguous(), persistent=False
         )
-        self.register_buffer("positions", inside.flatten().nonzero().flatten(), persistent=False)
+        self.register_buffer("positions", positions, persistent=False)
 
         self._volume = volume if volume.requires_grad else None
         # Two more than the outermost point needs; never beyond the map's own Nyquist frequency.
