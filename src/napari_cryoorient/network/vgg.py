@@ -102,6 +102,10 @@ class PaperNetwork(nn.Module):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
+        last = self.regressor[-1]
+        assert isinstance(last, nn.Linear)
+        # No ReLU follows, and small numbers keep the axis-angle's tanh from saturating.
+        nn.init.xavier_normal_(last.weight, gain=0.3)
 
     def forward(self, images: Tensor, ctf_half_plane: Tensor | None = None) -> PosePrediction:
         """Propose rotations for ``images`` (b, N, N), raw, at the box of ``description``."""

@@ -1,0 +1,77 @@
+"""Images as angular harmonics, in which turning an image is a change of phases.
+
+``a[k, q] = sum over pixels of image(r, theta) J_k(z_kq r / D) exp(-i k theta)``, the Fourier-Bessel
+coefficients on the disc of diameter ``2 D``, the box (z_kq: zeros of the Bessel function J_k).
+Turning the content of the image by phi from x to y multiplies ``a[k, q]`` by ``exp(-i k phi)``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.special import jn_zeros, jv
+from torch import Tensor, nn
+
+# Points a side at which the basis is sampled, per Fourier pixel of the band limit: 2 is Nyquist.
+_OVERSAMPLING = 4
+
+
+def fourier_bessel_matrix(
+    frequencies: NDArray[np.float64], max_order: int, max_radius: float
+) -> tuple[NDArray[np.complex128], NDArray[np.complex128], list[int]]:
+    """Return ``real`` and ``imaginary`` (n, m) with ``a = real Re F + imaginary Im F``.
+
+    ``frequencies`` (m, 2) are the half plane's (kx, ky) in Fourier pixels, without their
+    conjugates but for the column kx = 0, which holds both signs of ky; ``F`` the coefficients
+    there, phases about the centre.  The last item counts the coefficients of each order k = 0 to
+    ``max_order`` that ``max_radius`` (Fourier pixels) leaves room for.
+    """
+    side = int(np.ceil(_OVERSAMPLING * max_radius / 2) * 2)
+    axis = (np.arange(side) - side // 2) / side
+    x, y = np.meshgrid(axis, axis)
+    radius, theta = np.hypot(x, y), np.arctan2(y, x)
+    disc = radius <= 0.5
+    x, y, radius, theta = x[disc], y[disc], radius[disc], theta[disc]
+
+    waves = np.exp(2j * np.pi * (np.outer(x, frequencies[:, 0]) + np.outer(y, frequencies[:, 1])))
+    twice = np.where(frequencies[:, 0] > 0, 2.0, 1.0)
+    waves *= twice / np.sqrt(len(frequencies))
+
+    counts, rows = [], []
+    for order in range(max_order + 1):
+        zeros = jn_zeros(order, int(max_radius) + 4)
+        zeros = zeros[zeros < np.pi * max_radius]
+        counts.append(len(zeros))
+        for zero in zeros:
+            radial = jv(order, 2 * zero * radius) / abs(jv(order + 1, zero))
+            rows.append(radial * np.exp(-1j * order * theta))
+    basis = np.array(rows) / np.sqrt(len(radius))
+    # The image is the real part of waves @ F.
+    return basis @ waves.real, -(basis @ waves.imag), counts
+
+
+class AngularHarmonics(nn.Module):
+    """Coefficients ``a[k, q]`` of the image whose Fourier coefficients are given.
+
+    A fixed linear map; ``counts`` tells how many q each order k has.
+    """
+
+    matrix: Tensor
+
+    def __init__(self, frequencies: Tensor, max_order: int, max_radius: float) -> None:
+        super().__init__()
+        real, imaginary, self.counts = fourier_bessel_matrix(
+            frequencies.double().numpy(), max_order, max_radius
+        )
+        self.max_order = max_order
+        matrix = np.block([[real.real, imaginary.real], [real.imag, imaginary.imag]]).T
+        self.register_buffer(
+            "matrix", torch.from_numpy(np.ascontiguousarray(matrix)).float(), persistent=False
+        )
+
+    def forward(self, coefficients: Tensor) -> tuple[Tensor, Tensor]:
+        """Return real and imaginary parts ``(b, n)``, order by order, of complex ``(b, m)``."""
+        parts = torch.cat([coefficients.real, coefficients.imag], dim=1) @ self.matrix
+        real, imaginary = parts.chunk(2, dim=1)
+        return real, imaginary

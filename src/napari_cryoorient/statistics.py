@@ -1,0 +1,148 @@
+"""What a stack looks like: its noise by frequency, and how strong the map's signal is in it.
+
+The noise is read from the images' corners, outside the circle that touches the box; the signal is
+what the whole images hold beyond it, set against ``CTF^2`` times the power of the map's
+projections.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_cryoorient.batches import ParticleBatches
+from napari_cryoorient.geometry.rotations import random_rotations
+from napari_cryoorient.particles import DensityMap, ParticleSet
+from napari_cryoorient.projection.fourier_slice import Projector
+from napari_cryoorient.projection.resample import (
+    fourier_crop_volume,
+    fourier_to_images,
+    images_to_fourier,
+    radial_mean_half_plane,
+    radius_half_plane,
+)
+
+N_IMAGES = 512
+N_VIEWS = 256
+_CHUNK = 64
+# A map is cropped to this box, or to the images' where that is larger, before it is projected.
+WORKING_BOX = 64
+# Where the images hold no power beyond their corners, the signal is taken to have this SNR.
+ASSUMED_SNR = 0.05
+
+
+@dataclass(frozen=True)
+class StackStatistics:
+    """Spectra by radius in Fourier pixels, ``(box // 2 + 1,)``, as mean squared coefficients.
+
+    They are those of images cropped to ``box`` in Fourier space.  ``signal_power`` is that of the
+    projections times ``gain``, before the CTF; ``gain`` turns the map's grey scale into the
+    stack's.  ``snr`` compares variances over the whole image, within the band.
+    """
+
+    box: int
+    signal_power: Tensor
+    noise_power: Tensor
+    gain: float
+    snr: float
+    is_signal_seen: bool
+
+
+@torch.no_grad()
+def stack_statistics(
+    density: DensityMap, particles: ParticleSet, box: int, *, n_images: int = N_IMAGES
+) -> StackStatistics:
+    """Measure a sample of a stack against a map of the same field of view, on the CPU.
+
+    ``box`` is even and at most the stack's and the map's.
+    """
+    n = particles.box
+    batches = ParticleBatches(particles, n, torch.device("cpu"), cache_bytes=0)
+    rows = np.unique(np.linspace(0, len(particles) - 1, n_images).astype(np.int64))
+    projector = band_limited_projector(density, box)
+    views = random_rotations(N_VIEWS, torch.Generator().manual_seed(0))
+    clean = torch.cat(
+        [projector.fourier(part).abs().square() for part in torch.split(views, _CHUNK)]
+    )
+    projection_power = radial_mean_half_plane(clean.mean(0))[: box // 2 + 1]
+
+    corners = (_radius(n) > n / 2).float()
+    noise = torch.zeros(n // 2 + 1, dtype=torch.float64)
+    whole, transferred = torch.zeros_like(noise), torch.zeros(box // 2 + 1, dtype=torch.float64)
+    for start in range(0, len(rows), _CHUNK):
+        part = rows[start : start + _CHUNK]
+        images = batches.images(part)
+        background = (images * corners).sum((1, 2), keepdim=True) / corners.sum()
+        images = images - background
+        whole += _spectrum(images)[: n // 2 + 1]
+        noise += _spectrum(images * corners)[: n // 2 + 1] / corners.mean()
+        ctf = batches.ctf(part)
+        squared = torch.ones(len(part), n, n // 2 + 1) if ctf is None else ctf.square()
+        transferred += radial_mean_half_plane(squared.sum(0)).double()[: box // 2 + 1]
+    to_box = (box / n) ** 4 / len(rows)
+    noise, whole = (noise * to_box)[: box // 2 + 1], (whole * to_box)[: box // 2 + 1]
+    noise = torch.minimum(noise, whole)
+
+    expected = projection_power.double() * transferred / len(rows)
+    band = slice(2, box // 2)
+    counts = torch.arange(box // 2 + 1, dtype=torch.float64)[band]
+    weight = counts / whole[band].clamp_min(float(whole.max()) * 1e-12).square()
+    surplus = (weight * (whole - noise)[band] * expected[band]).sum()
+    squared_gain = float(surplus / (weight * expected[band].square()).sum())
+    in_band = torch.arange(box // 2 + 1, dtype=torch.float64)
+    is_seen = squared_gain > 0.0
+    if not is_seen:
+        squared_gain = ASSUMED_SNR * float(
+            (in_band * noise).sum() / (in_band * expected).sum().clamp_min(1e-300)
+        )
+    total_noise = float((in_band * noise).sum())
+    total_signal = squared_gain * float((in_band * expected).sum())
+    return StackStatistics(
+        box=box,
+        signal_power=(squared_gain * projection_power).float(),
+        noise_power=noise.float(),
+        gain=squared_gain**0.5,
+        snr=total_signal / total_noise if total_noise > 0.0 else float("inf"),
+        is_signal_seen=is_seen,
+    )
+
+
+def band_limited_projector(density: DensityMap, box: int) -> Projector:
+    """Return a projector of ``density`` that makes images of ``box`` pixels, on the CPU."""
+    volume = torch.from_numpy(density.voxels)
+    working_box = min(density.box, max(box, WORKING_BOX))
+    return Projector(
+        fourier_crop_volume(volume, working_box),
+        pixel_size_angstrom=density.pixel_size_angstrom * density.box / working_box,
+        box=box,
+    )
+
+
+def _radius(box: int) -> Tensor:
+    axis = torch.arange(box) - box // 2
+    return torch.sqrt((axis[:, None] ** 2 + axis**2).float())
+
+
+def _spectrum(images: Tensor) -> Tensor:
+    """Return the summed power of images (k, N, N) by radius."""
+    return radial_mean_half_plane(images_to_fourier(images).abs().square().sum(0)).double()
+
+
+def shaped_noise(
+    n: int, noise_power: Tensor, box: int, generator: torch.Generator | None
+) -> Tensor:
+    """Draw noise images ``(n, box, box)`` with the spectrum ``noise_power`` (box // 2 + 1,).
+
+    Beyond the last radius the spectrum goes on level.
+    """
+    device = noise_power.device
+    white = torch.randn(n, box, box, generator=generator, device=device)
+    radius = radius_half_plane(box, device=device).clamp_max(box // 2)
+    lower = radius.floor().long().clamp_max(box // 2 - 1)
+    part = radius - lower
+    amplitude = noise_power.clamp_min(0).sqrt() / box
+    amplitude = amplitude[lower] * (1 - part) + amplitude[lower + 1] * part
+    return fourier_to_images(images_to_fourier(white) * amplitude)

@@ -1,0 +1,252 @@
+"""The project's own recipe: projections of the map made on the fly, and the compact network.
+
+Every step takes images that were never seen before, made with the stack's CTFs, noise spectrum and
+shifts; where the stack has poses, a part of each batch is real particles.  Noise starts at a fifth
+of its amplitude and rises to the full one over the first part of the training; the learning rate
+goes through one cycle; weights are averaged.
+
+The objective is equation 15 with the pose term in place of QD: for a distribution the divergence of
+``PoseGrid.divergence``, which knows the symmetry, else QD to the nearest equivalent pose.  The
+squared error of the shift, in pixels of the band, is added to it.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_cryoorient.batches import Batch, ParticleBatches
+from napari_cryoorient.config import TrainConfig
+from napari_cryoorient.geometry.rotations import matrix_to_quaternion, random_rotations
+from napari_cryoorient.geometry.symmetry import nearest_equivalent, symmetry_matrices
+from napari_cryoorient.losses import (
+    quaternion_distance,
+    reprojection_loss,
+    unit_contrast_scale,
+    weighted_objective,
+)
+from napari_cryoorient.network.compact import CompactNetwork
+from napari_cryoorient.network.output import PosePrediction
+from napari_cryoorient.particles import DensityMap, Integers, ParticleSet
+from napari_cryoorient.projection.fourier_slice import Projector
+from napari_cryoorient.projection.resample import fourier_crop_volume
+from napari_cryoorient.statistics import band_limited_projector, stack_statistics
+from napari_cryoorient.training.recipe import LossTerms
+from napari_cryoorient.training.synthetic import (
+    SyntheticParticles,
+    noise_scale_at,
+    one_cycle_at,
+)
+
+BAND_BOX = 34
+LARGEST_BOX = 64
+STEPS = 1500
+BATCH_SIZE = 128
+LEARNING_RATE = 2e-3
+REAL_PART = 0.25
+N_REPROJECTED = 24
+SHIFT_WEIGHT = 0.05
+NOISE_START, NOISE_RISING_PART = 0.2, 0.6
+AVERAGING = 0.99
+# Of the viewing directions for C1; the fewer a symmetry leaves, the finer they may be.
+SPACING_DEG, SPACING_POWER = 10.0, -0.15
+CONCENTRATION = 60.0
+
+
+class FastRecipe:
+    """Implements ``training.recipe.Recipe``."""
+
+    def __init__(
+        self,
+        density: DensityMap,
+        particles: ParticleSet,
+        config: TrainConfig,
+        device: torch.device,
+        train_rows: Integers,
+    ) -> None:
+        config = config.resolved()
+        self.device = device
+        self.batch_size = config.batch_size or BATCH_SIZE
+        self.chunk_size = self.batch_size
+        self.max_gradient_norm: float | None = 1.0
+        self.allows_bfloat16 = True
+        self.scheduler: torch.optim.lr_scheduler.LRScheduler | None = None
+        self._peak_rate = config.learning_rate or LEARNING_RATE
+        self._budget_s = None if config.minutes is None else 60.0 * config.minutes
+        self.n_steps = config.steps or STEPS
+        self._elapsed_s, self._progress = 0.0, 0.0
+        self._last_time: float | None = None
+
+        band_box = min(BAND_BOX, particles.box, density.box)
+        statistics = stack_statistics(density, particles, band_box)
+        self.notes: tuple[str, ...] = (
+            f"Stack: SNR {statistics.snr:.3g} up to "
+            f"{particles.box * particles.pixel_size_angstrom / (band_box / 2):.1f} A, the band "
+            "the network looks at.",
+        )
+        if not statistics.is_signal_seen:
+            self.notes += (
+                "WARNING: the images hold no more power than their corners; an SNR of "
+                f"{statistics.snr:.2g} is assumed.",
+            )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            network = CompactNetwork(
+                box=band_box,
+                field_of_view_angstrom=particles.box * particles.pixel_size_angstrom,
+                symmetry=config.symmetry,
+                representation=config.representation or "distribution",
+                spacing_deg=SPACING_DEG * len(symmetry_matrices(config.symmetry)) ** SPACING_POWER,
+                concentration=CONCENTRATION,
+            )
+        network.filter.set_powers(statistics.signal_power, statistics.noise_power)
+        self.network: torch.nn.Module = network.to(device)
+        self._grid = network.grid
+        self._shift_scale = 1.0 / network.pixel_size_angstrom
+        self.group: Tensor = network.grid.group
+        self._average = copy.deepcopy(self.network).eval()
+        self._average.requires_grad_(False)
+        self.optimizer: torch.optim.Optimizer = torch.optim.AdamW(
+            self.network.parameters(),
+            lr=self._peak_rate,
+            betas=(0.9, 0.98),
+            weight_decay=config.weight_decay,
+        )
+
+        self._synthetic = SyntheticParticles(density, particles, statistics, device, config.seed)
+        uses_real = particles.poses is not None and config.labels != "simulated"
+        self._rows = train_rows if uses_real else train_rows[:0]
+        self._seed = config.seed
+        working_box = config.box or min(particles.box, LARGEST_BOX)
+        self._batches = ParticleBatches(particles, band_box, device)
+        field = particles.box * particles.pixel_size_angstrom
+        self._projector = Projector(
+            fourier_crop_volume(torch.from_numpy(density.voxels), working_box).to(device),
+            pixel_size_angstrom=field / working_box,
+        )
+        self._band_projector = band_limited_projector(density, band_box).to(device)
+        with torch.no_grad():
+            views = random_rotations(64, torch.Generator().manual_seed(0)).to(device)
+            self._loss_scale = unit_contrast_scale(self._band_projector(views))
+        self._set_progress()
+
+    @property
+    def evaluation_network(self) -> torch.nn.Module:
+        """The average of the weights."""
+        return self._average
+
+    def project(self, rotations: Tensor, shifts_angstrom: Tensor | None) -> Tensor:
+        """Return simplified projections, equation 13, at the working box in the map's grey."""
+        projections: Tensor = self._projector(rotations, shifts_angstrom)
+        return projections
+
+    def batch(self, step: int) -> Batch:
+        """Make the images of ``step``: new projections, and real particles where there are."""
+        n_real = min(round(REAL_PART * self.batch_size), len(self._rows))
+        noise_scale = noise_scale_at(self._progress, NOISE_START, NOISE_RISING_PART)
+        made = self._synthetic.draw(self.batch_size - n_real, noise_scale)
+        if n_real == 0:
+            return made
+        order = np.random.default_rng([self._seed, step])
+        rows = np.sort(order.choice(self._rows, n_real, replace=False))
+        real = self._batches.batch(rows)
+        ctf = None
+        if made.ctf is not None and real.ctf is not None:
+            ctf = torch.cat([made.ctf, real.ctf])
+        return Batch(
+            torch.cat([made.images, real.images]),
+            ctf,
+            torch.cat([made.rotations, real.rotations]),
+            torch.cat([made.shifts_angstrom, real.shifts_angstrom]),
+        )
+
+    def losses(self, prediction: PosePrediction, batch: Batch, w: float) -> LossTerms:
+        """Weigh pose term, reprojection (on the first images) and shift."""
+        nearest = nearest_equivalent(prediction.rotations.detach(), batch.rotations, self.group)
+        # The equivalent of the prediction that is nearest to the truth: A G^T, G constant.
+        turn = prediction.rotations.detach().transpose(1, 2) @ nearest
+        quaternion = matrix_to_quaternion(prediction.rotations @ turn)
+        qd = quaternion_distance(quaternion, matrix_to_quaternion(batch.rotations))
+        pose_term = qd
+        if "logits" in prediction.extra:
+            pose_term = self._grid.divergence(
+                prediction.extra["logits"], batch.rotations, prediction.extra["angles"][0]
+            )
+        reprojection = self._reprojection(prediction, batch, needs_gradient=w < 1.0)
+        total = weighted_objective(pose_term, reprojection, w)
+        if prediction.shifts_angstrom is not None:
+            off = (prediction.shifts_angstrom - batch.shifts_angstrom) * self._shift_scale
+            total = total + SHIFT_WEIGHT * off.square().sum(dim=1).mean()
+        return LossTerms(total, qd, reprojection)
+
+    def _reprojection(
+        self, prediction: PosePrediction, batch: Batch, *, needs_gradient: bool
+    ) -> Tensor:
+        shifts = batch.shifts_angstrom[:N_REPROJECTED]
+        with torch.no_grad():
+            true = self._band_projector(batch.rotations[:N_REPROJECTED], shifts)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and needs_gradient):
+            predicted = self._band_projector(prediction.rotations[:N_REPROJECTED], shifts)
+            return reprojection_loss(predicted * self._loss_scale, true * self._loss_scale)
+
+    @torch.no_grad()
+    def after_step(self, step: int) -> None:
+        """Average the weights, and set what depends on how far the training is."""
+        decay = min(AVERAGING, (1.0 + step) / (10.0 + step))
+        for mean, weight in zip(self._average.parameters(), self.network.parameters(), strict=True):
+            mean.lerp_(weight, 1.0 - decay)
+        if self._budget_s is None:
+            self._progress = (step + 1) / self.n_steps
+        else:
+            self._progress = self._spent_part()
+            done = self._progress >= 1.0
+            self.n_steps = step + 1 if done else max(round((step + 1) / self._progress), step + 2)
+        self._set_progress()
+
+    def _spent_part(self) -> float:
+        assert self._budget_s is not None
+        now = time.perf_counter()
+        if self._last_time is not None:
+            self._elapsed_s += now - self._last_time
+        self._last_time = now
+        return min(max(self._elapsed_s / self._budget_s, 1e-6), 1.0)
+
+    def _set_progress(self) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._peak_rate * one_cycle_at(self._progress)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return generator, averaged weights and progress."""
+        return {
+            "generator": self._synthetic.generator.get_state(),
+            "average": {name: value.clone() for name, value in self._average.state_dict().items()},
+            "progress": self._progress,
+            "elapsed_s": self._elapsed_s,
+            "n_steps": self.n_steps,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take back what ``state_dict`` gave."""
+        self._synthetic.generator.set_state(state["generator"])
+        self._average.load_state_dict(state["average"])
+        self._progress, self._elapsed_s = state["progress"], state["elapsed_s"]
+        if self._budget_s is not None:
+            self.n_steps = state["n_steps"]
+        self._last_time = None
+        self._set_progress()
+
+
+def fast_recipe(
+    density: DensityMap,
+    particles: ParticleSet,
+    config: TrainConfig,
+    device: torch.device,
+    train_rows: Integers,
+) -> FastRecipe:
+    """Make the fast recipe; ``density`` has the stack's field of view, any even box."""
+    return FastRecipe(density, particles, config, device, train_rows)

@@ -1,0 +1,85 @@
+"""Particle images made from the map while training, in the statistics of a stack, none twice."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_cryoorient.batches import Batch, ParticleBatches
+from napari_cryoorient.geometry.rotations import random_rotations
+from napari_cryoorient.particles import DensityMap, ParticleSet
+from napari_cryoorient.projection.resample import fourier_shift, fourier_to_images
+from napari_cryoorient.statistics import StackStatistics, band_limited_projector, shaped_noise
+
+# Particles whose CTFs the made images have.
+N_CTFS = 4096
+# Shifts where the stack tells of none, as a part of the field of view.
+DEFAULT_SHIFT_PART = 1 / 50
+
+
+def shift_sigma_angstrom(particles: ParticleSet) -> float:
+    """Return the standard deviation of a stack's shifts, or what is usual where it has none."""
+    if particles.poses is not None:
+        return float(np.sqrt(np.mean(np.square(particles.poses.shifts_angstrom))))
+    return DEFAULT_SHIFT_PART * particles.box * particles.pixel_size_angstrom
+
+
+class SyntheticParticles:
+    """Draws images with random poses, the stack's CTFs, its noise and its range of shifts.
+
+    Images have the box of ``statistics``: the band the network looks at.
+    """
+
+    def __init__(
+        self,
+        density: DensityMap,
+        particles: ParticleSet,
+        statistics: StackStatistics,
+        device: torch.device,
+        seed: int,
+    ) -> None:
+        self.box = statistics.box
+        self.device = device
+        self._gain = statistics.gain
+        self._noise_power = statistics.noise_power.to(device)
+        self._shift_sigma = shift_sigma_angstrom(particles)
+        self._projector = band_limited_projector(density, self.box).to(device)
+        self.generator = torch.Generator(device).manual_seed(seed)
+        batches = ParticleBatches(particles, self.box, torch.device("cpu"), cache_bytes=0)
+        rows = np.unique(np.linspace(0, len(particles) - 1, N_CTFS).astype(np.int64))
+        ctfs = batches.ctf(rows)
+        self._ctfs: Tensor | None = None if ctfs is None else ctfs.to(device)
+
+    @torch.no_grad()
+    def draw(self, n: int, noise_scale: float = 1.0) -> Batch:
+        """Make ``n`` images with noise of ``noise_scale`` times the stack's amplitude."""
+        generator = self.generator
+        rotations = random_rotations(n, generator)
+        shifts = self._shift_sigma * torch.randn(n, 2, generator=generator, device=self.device)
+        half_planes = self._gain * self._projector.fourier(rotations)
+        half_planes = fourier_shift(half_planes, shifts / self._projector.pixel_size_angstrom)
+        ctf = None
+        if self._ctfs is not None:
+            chosen = torch.randint(len(self._ctfs), (n,), generator=generator, device=self.device)
+            ctf = self._ctfs[chosen]
+            half_planes = half_planes * ctf
+        noise = shaped_noise(n, self._noise_power, self.box, generator)
+        images = fourier_to_images(half_planes) + noise_scale * noise
+        return Batch(images, ctf, rotations, shifts)
+
+
+def noise_scale_at(progress: float, start: float, rising_part: float) -> float:
+    """Return the noise amplitude at ``progress`` in [0, 1]: from ``start``, linearly up to 1."""
+    return min(1.0, start + (1.0 - start) * progress / rising_part)
+
+
+def one_cycle_at(progress: float, warm_up: float = 0.05, level_until: float = 0.3) -> float:
+    """Return the learning rate at ``progress``, as a part of its peak: up, level, cosine down."""
+    rising = min(1.0, progress / warm_up + 0.02)
+    if progress < level_until:
+        return rising
+    part = (progress - level_until) / (1.0 - level_until)
+    return rising * (0.5 * (1.0 + math.cos(math.pi * min(part, 1.0))) + 0.003)
