@@ -54,7 +54,11 @@ def run(
     )
     with progress("Demo") as bar:
         result = run_demo(
-            output, settings, tell=_Parts(bar), tell_training=Follower(bar), say=bar.say
+            output,
+            settings,
+            tell=_Parts(bar),
+            tell_training=Follower(bar, 60 * minutes),
+            say=bar.say,
         )
     print(table_of(result.summary))
     print(f"{result.summary['images_per_second']:.0f} images a second predicted")

@@ -18,7 +18,7 @@ class Progress:
 
     def __init__(self, title: str) -> None:
         self._title = title
-        self._began = time.monotonic()
+        self._first: tuple[float, float] | None = None
         self._last_line = -math.inf
 
     def __call__(
@@ -27,16 +27,16 @@ class Progress:
         """State how far the work is, in any unit; the time left is reckoned unless it is given."""
         now = time.monotonic()
         is_last = done >= total
+        left = "done" if is_last else self._time_left(done, total, time_left_s)
         if now - self._last_line < SECONDS_BETWEEN_LINES and not is_last:
             return
         self._last_line = now
-        left = "done" if is_last else self._time_left(done, total, time_left_s)
         self.say(", ".join(filter(None, [f"{self._title}: {done:.0f}/{total:.0f}", left, note])))
 
     def restart(self, title: str) -> None:
         """Begin another part of the work, whose time left is reckoned by itself."""
         self._title = title
-        self._began = time.monotonic()
+        self._first = None
         self._last_line = -math.inf
 
     def say(self, line: str) -> None:
@@ -44,10 +44,15 @@ class Progress:
         print(line, file=sys.stderr, flush=True)
 
     def _time_left(self, done: float, total: float, known_s: float | None) -> str:
+        """Reckon by the speed since the first call, which start-up has no part in."""
+        now = time.monotonic()
+        if self._first is None:
+            self._first = now, done
         if known_s is None:
-            if done <= 0:
+            began, done_then = self._first
+            if done <= done_then:
                 return ""
-            known_s = (time.monotonic() - self._began) * max(total - done, 0) / done
+            known_s = (now - began) * max(total - done, 0) / (done - done_then)
         return f"{format_duration(known_s)} left"
 
 

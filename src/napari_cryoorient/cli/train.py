@@ -13,6 +13,7 @@ from napari_cryoorient.config import TrainConfig
 
 if TYPE_CHECKING:
     from napari_cryoorient.run.train import Progress as RunProgress
+    from napari_cryoorient.training.report import Metrics
 
 NAME = "train"
 SUMMARY = "Train a network on a particle stack and a reference map."
@@ -53,7 +54,7 @@ def run(
                 resume,
                 project_dir=project_dir,
                 map_pixel_size_angstrom=pixel_size,
-                progress=Follower(bar),
+                progress=Follower(bar, budget_s_of(config)),
                 say=bar.say,
             )
         except KeyboardInterrupt:
@@ -78,11 +79,20 @@ def settings_of_run(folder: Path) -> dict[str, Any]:
     return {name: value for name, value in config.items() if name in known and value is not None}
 
 
-class Follower:
-    """Shows the progress of a run, one part of the work after another."""
+def budget_s_of(config: TrainConfig) -> float | None:
+    """Return the time given to training in seconds, or None."""
+    return None if config.minutes is None else 60 * config.minutes
 
-    def __init__(self, bar: Progress) -> None:
+
+class Follower:
+    """Shows the progress of a run, one part of the work after another.
+
+    ``budget_s`` is the time given to training, where it is not a number of steps.
+    """
+
+    def __init__(self, bar: Progress, budget_s: float | None = None) -> None:
         self._bar = bar
+        self._budget_s = budget_s
         self._phase: str | None = None
 
     def __call__(self, now: RunProgress) -> None:
@@ -90,12 +100,24 @@ class Follower:
         if now.phase != self._phase:
             self._phase = now.phase
             self._bar.restart(PHASES.get(now.phase, now.phase))
-        note = ""
-        if now.metrics is not None:
-            figures = [f"w {now.metrics.w:.2f}", f"{now.metrics.images_per_second:.0f} images/s"]
-            if now.metrics.angular_error_deg is not None:
-                error = f"{now.metrics.angular_error_deg:.1f}\N{DEGREE SIGN}"
-                figures = [f"test error {error}", f"RMSE {now.metrics.test_relative_rmse:.2f}"]
-                figures += [f"w {now.metrics.w:.2f}"]
-            note = ", ".join(figures)
-        self._bar(now.done, now.total, time_left_s=now.time_left_s, note=note)
+        if now.metrics is None:
+            self._bar(now.done, now.total, time_left_s=now.time_left_s)
+            return
+        note = note_of(now.metrics)
+        if self._budget_s is None:
+            self._bar(now.done, now.total, time_left_s=now.time_left_s, note=note)
+            return
+        spent_s = min(now.metrics.seconds, self._budget_s)
+        left_s = self._budget_s - spent_s
+        self._bar(round(spent_s), round(self._budget_s), time_left_s=left_s, note=note)
+
+
+def note_of(metrics: Metrics) -> str:
+    """Say in a few words how the training stands."""
+    figures = [f"step {metrics.step}"]
+    if metrics.angular_error_deg is not None:
+        figures.append(f"test error {metrics.angular_error_deg:.1f}\N{DEGREE SIGN}")
+    if metrics.test_relative_rmse is not None:
+        figures.append(f"RMSE {metrics.test_relative_rmse:.2f}")
+    figures += [f"w {metrics.w:.2f}", f"{metrics.images_per_second:.0f} images/s"]
+    return ", ".join(figures)
