@@ -102,7 +102,7 @@ def _zyx(layout: MrcLayout, buffer: bytes, path: Path, notes: list[str]) -> NDAr
         notes.append(f"axes brought from the order {axes} to x, y, z")
     lies_along = {axes[2]: 0, axes[1]: 1, axes[0]: 2}
     voxels = layout.array(buffer).transpose(lies_along[3], lies_along[2], lies_along[1])
-    return np.ascontiguousarray(voxels, dtype=np.float32)
+    return np.array(voxels, dtype=np.float32, order="C")  # a copy: the buffer is read-only
 
 
 def _check_values(voxels: NDArray[np.float32], path: Path) -> None:
