@@ -32,7 +32,9 @@ def directions_to_matrices(directions: Tensor, psi_deg: Tensor | float = 0.0) ->
     return torch.stack(elements, dim=-1).reshape(*directions.shape[:-1], 3, 3)
 
 
-def view_directions(spacing_deg: float, group: Tensor | None = None) -> Tensor:
+def view_directions(
+    spacing_deg: float, group: Tensor | None = None, *, with_rim: bool = True
+) -> Tensor:
     """Return unit vectors ``(v, 3)``, float64, about ``spacing_deg`` apart on a Fibonacci spiral.
 
     Each stands for a square of that side: 41253 / spacing^2 of them on the whole sphere.  With a

@@ -24,8 +24,8 @@ _TINY = 1e-19
 def disc_frequencies(box: int) -> tuple[Tensor, Tensor]:
     """Return ``(m, 2)`` (kx, ky) of the half plane of an even ``box`` inside Nyquist, and places.
 
-    ``(m,)`` places are in the flattened half plane ``(box, box // 2 + 1)``; the order is that of
-    ``Projector.frequencies`` at the same box.  Zero frequency comes first.
+    ``(m,)`` places are in the flattened half plane ``(box, box // 2 + 1)``.  Zero frequency comes
+    first.
     """
     kx, ky = frequencies_half_plane(box)
     inside = kx * kx + ky * ky < (box / 2) ** 2

@@ -40,7 +40,7 @@ class PoseGrid(nn.Module):
         super().__init__()
         self.concentration = concentration
         group = symmetry_matrices(symmetry)
-        references = directions_to_matrices(view_directions(spacing_deg, group))
+        references = directions_to_matrices(view_directions(spacing_deg, group, with_rim=False))
         self.n_directions = len(references)
         # All poses (v g, 3, 3) that look like reference v: A_v G^T.
         equivalents = references[:, None] @ group.transpose(1, 2)
