@@ -16,7 +16,7 @@ from napari_cryoorient.network.output import PosePrediction
 from napari_cryoorient.particles import Floats, Integers, ParticleSet, Poses
 
 # Pixels in a chunk: a few tenths of a second, so that a request to stop is met at once.
-CHUNK_PIXELS = {"cpu": 16 * 128 * 128, "mps": 64 * 128 * 128, "cuda": 512 * 128 * 128}
+CHUNK_PIXELS = {"cpu": 8 * 128 * 128, "mps": 64 * 128 * 128, "cuda": 512 * 128 * 128}
 # Pixels of one chunk of images as they lie in the file, before they are brought to the box.
 READ_PIXELS = 2**25
 Advance = Callable[[int, int], None]

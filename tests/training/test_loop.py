@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 
 from napari_cryoorient.batches import Batch, ParticleBatches
 from napari_cryoorient.errors import InputError, TrainingFailure
+from napari_cryoorient.training import loop
 from napari_cryoorient.training.checkpoint import (
     network_of_checkpoint,
     read_checkpoint,
@@ -27,16 +29,27 @@ QUIET = Cadence(report_s=0.0, checkpoint_s=1e9, preview_s=1e9, test_s=1e9)
 
 
 @dataclass
-class Script:
-    """A user who changes ``w`` and stops at the given polls."""
+class User:
+    """Sets ``w`` after given steps, and stops after one, or at a given poll."""
 
-    w: dict[int, float]
-    stop_at: int = 10**9
-    polls: int = 0
+    w: dict[int, float] = field(default_factory=dict)
+    stop_after: int = 10**9
+    stop_at_poll: int = 10**9
+    n_polls: int = 0
+    step: int = 0
 
     def poll(self) -> Wish:
-        self.polls += 1
-        return Wish(w=self.w.get(self.polls), stop=self.polls >= self.stop_at)
+        self.n_polls += 1
+        stop = self.step >= self.stop_after or self.n_polls >= self.stop_at_poll
+        return Wish(w=self.w.get(self.step), stop=stop)
+
+    def follow(self, reports: Iterator[Report]) -> list[Report]:
+        seen = []
+        for report in reports:
+            seen.append(report)
+            if report.metrics is not None:
+                self.step = report.metrics.step
+        return seen
 
 
 def without_dropout(recipe: PaperRecipe) -> PaperRecipe:
@@ -80,9 +93,10 @@ def test_resumed_run_gives_the_same_losses_to_the_last_bit(toy, paper_config, tm
 
 
 def test_w_follows_the_wish_and_is_reported_as_the_value_in_force(toy, paper_config):
+    user = User(w={1: 0.25})
     recipe = toy.recipe(paper_config(steps=3))
-    script = Script(w={2: 0.25})
-    lines = [r.metrics for r in train(recipe, w=1.0, control=script, cadence=QUIET) if r.metrics]
+    reports = user.follow(train(recipe, w=1.0, control=user, cadence=QUIET))
+    lines = [r.metrics for r in reports if r.metrics]
     assert [line.w for line in lines[:3]] == [1.0, 0.25, 0.25]
     assert lines[0].loss == pytest.approx(lines[0].qd)
     expected = 0.25 * lines[1].qd + 0.75 * lines[1].reprojection
@@ -90,24 +104,30 @@ def test_w_follows_the_wish_and_is_reported_as_the_value_in_force(toy, paper_con
 
 
 def test_stop_saves_and_says_so(toy, paper_config):
-    script = Script(w={}, stop_at=3)
-    reports = list(train(toy.recipe(paper_config()), w=0.5, control=script, cadence=QUIET))
+    user = User(stop_after=2)
+    reports = user.follow(train(toy.recipe(paper_config()), w=0.5, control=user, cadence=QUIET))
     assert outcome(reports) == "stopped"
     saved = [r.checkpoint for r in reports if r.checkpoint is not None]
     assert saved[-1]["step"] == 2
 
 
-def test_stop_between_chunks_abandons_the_step_and_resume_repeats_it(toy, paper_config):
-    straight = list(train(without_dropout(toy.recipe(paper_config())), w=0.5, cadence=QUIET))
-    recipe = without_dropout(toy.recipe(paper_config()))
-    recipe.chunk_size = 2
-    # Polls: before step 1, between its chunks, before step 2, between its chunks.
-    reports = list(train(recipe, w=0.5, control=Script(w={}, stop_at=4), cadence=QUIET))
-    assert outcome(reports) == "stopped"
-    assert reports[-2].checkpoint is None or reports[-2].checkpoint["step"] == 1
-    tail = list(train(recipe, w=0.5, cadence=QUIET, first_step=1))
-    for resumed, whole in zip(losses(tail)[:5], losses(straight)[1:6], strict=True):
-        assert resumed == pytest.approx(whole, rel=1e-4)
+@pytest.mark.parametrize("poll", range(2, 12))
+def test_slow_step_is_abandoned_anywhere_and_resume_repeats_it(
+    toy, paper_config, monkeypatch, poll: int
+):
+    straight = list(train(toy.recipe(paper_config()), w=0.5, cadence=QUIET))
+    monkeypatch.setattr(loop, "SLOW_STEP_S", 0.0)  # every step counts as slow
+    recipe = toy.recipe(paper_config())
+    recipe.chunk_size = 4
+    user = User(stop_at_poll=poll)
+    head = user.follow(train(recipe, w=0.5, control=user, cadence=QUIET))
+    assert outcome(head) == "stopped"
+    saved = [r.checkpoint["step"] for r in head if r.checkpoint is not None]
+    assert user.n_polls <= poll + 3
+    tail = list(train(recipe, w=0.5, cadence=QUIET, first_step=saved[-1]))
+    told = {row[0]: row for row in [*losses(head), *losses(tail)[: 6 - saved[-1]]]}
+    assert list(told.values()) == losses(straight)[:6]
+    assert not any(m._forward_hooks for m in recipe.network.modules())
 
 
 def test_chunked_step_takes_the_gradient_of_the_whole_batch(toy, paper_config):

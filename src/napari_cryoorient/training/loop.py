@@ -1,7 +1,7 @@
 """The training loop: one generator for every preset, read from top to bottom in the order of time.
 
-The step is abandoned, not finished, when a stop is asked for between two chunks of its batch: the
-checkpoint then stands before the step, and resuming repeats it.
+A slow step is abandoned, not finished, when a stop is asked for: the checkpoint then stands before
+the step, and resuming repeats it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from napari_cryoorient.batches import Batch
 from napari_cryoorient.device import is_out_of_memory, release_memory
@@ -25,9 +26,13 @@ from napari_cryoorient.training.checkpoint import (
     snapshot,
 )
 from napari_cryoorient.training.held_out import HeldOut, Scores, ScoreSums, evaluate, preview
+from napari_cryoorient.training.interrupt import Abandoned, abandoning
 from napari_cryoorient.training.precision import arranged, autocast
 from napari_cryoorient.training.recipe import Recipe
 from napari_cryoorient.training.report import Control, Metrics, NoControl, Report
+
+# A step that takes longer is left half-done rather than awaited.
+SLOW_STEP_S = 0.4
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,15 @@ class _StepSums:
     reprojection: float = 0.0
     batch: Batch | None = None
     predictions: list[PosePrediction] = field(default_factory=list)
+
+    def add(self, step: _StepSums) -> None:
+        """Take one more step in."""
+        self.n_steps += step.n_steps
+        self.n_images += step.n_images
+        self.loss += step.loss
+        self.qd += step.qd
+        self.reprojection += step.reprojection
+        self.batch, self.predictions = step.batch, step.predictions
 
 
 class _Due:
@@ -128,88 +142,74 @@ def train(
             return line
         return replace(line, time_left_s=max(min(line.time_left_s, max_seconds - seconds), 0.0))
 
+    def should_abandon() -> bool:
+        return last_step_s > SLOW_STEP_S and should_stop()
+
     yield Report(checkpoint=checkpoint())
     checkpoint_due.done(time.perf_counter())
-    w_used = w
-    while step < recipe.n_steps and not should_stop():
-        if max_seconds is not None and time.perf_counter() - began >= max_seconds:
-            break
-        recipe.network.train()
-        w_used = w
-
-        # One step: a batch, in chunks whose gradients add up.
-        batch: Batch | None = None
-        before = None
-        if recipe.chunk_size < recipe.batch_size:
-            before = recipe.state_dict(), random_states(recipe.device)
-        while True:
-            taken = _StepSums(n_steps=1)
-            recipe.optimizer.zero_grad(set_to_none=True)
-            try:
-                batch = recipe.batch(step) if batch is None else batch
-                taken.n_images = len(batch)
-                for start in range(0, len(batch), recipe.chunk_size):
-                    if start and should_stop():
-                        break
-                    chunk = batch[start : start + recipe.chunk_size]
-                    part = len(chunk) / len(batch)
-                    with autocast(recipe.device, precision):
-                        prediction = recipe.network(chunk.images, chunk.ctf)
-                    terms = recipe.losses(prediction, chunk, w_used)
-                    values = torch.stack([terms.total, terms.qd, terms.reprojection]).detach()
-                    loss, qd, reprojection = values.float().cpu().tolist()
-                    if not math.isfinite(loss):
-                        raise TrainingFailure(_not_finite("loss", loss, step))
-                    (terms.total * part).backward()  # type: ignore[no-untyped-call]
-                    taken.loss += loss * part
-                    taken.qd += qd * part
-                    taken.reprojection += reprojection * part
-                    taken.predictions.append(prediction.detach())
-                    del prediction, terms
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
-                    raise
-                note = _halve(recipe, making_the_batch=batch is None)
-            else:
+    last_step_s, w_used = math.inf, w
+    with abandoning(recipe.network, should_abandon):
+        while step < recipe.n_steps and not should_stop():
+            step_began = time.perf_counter()
+            if max_seconds is not None and step_began - began >= max_seconds:
                 break
-            release_memory(recipe.device)
-            yield Report(note=note)
-        if stopping:
-            if before is not None:
-                recipe.load_state_dict(before[0])
-                set_random_states(before[1], recipe.device)
-            break
-        if recipe.max_gradient_norm is not None:
-            parameters = [p for group in recipe.optimizer.param_groups for p in group["params"]]
-            norm = float(torch.nn.utils.clip_grad_norm_(parameters, recipe.max_gradient_norm))
-            if not math.isfinite(norm):
-                raise TrainingFailure(_not_finite("gradient", norm, step))
-        recipe.optimizer.step()
-        if recipe.scheduler is not None:
-            recipe.scheduler.step()
-        recipe.after_step(step)
-        step += 1
-        taken.batch = batch
-        _add(sums, taken)
+            w_used = w
+            before = _remember(recipe) if last_step_s > SLOW_STEP_S else None
 
-        # What there is to tell, when it is time.
-        if held_out is not None and test_due():
-            started = time.perf_counter()
-            scores = evaluate(recipe, held_out, cadence.n_test, should_stop) or scores
-            test_due.done(started)
-        if report_due():
-            now = time.perf_counter()
+            # One step; smaller when memory runs out, abandoned when a slow one is to stop.
+            batch: Batch | None = None
+            taken: _StepSums | None = None
+            while True:
+                try:
+                    batch = recipe.batch(step) if batch is None else batch
+                    taken = _add_gradients(recipe, batch, w_used, precision, step)
+                except Abandoned:
+                    break
+                except (RuntimeError, MemoryError) as error:
+                    if not is_out_of_memory(error):
+                        raise
+                    note = _halve(recipe, making_the_batch=batch is None)
+                else:
+                    break
+                release_memory(recipe.device)
+                yield Report(note=note)
+            if taken is None:
+                if before is not None:
+                    _go_back(recipe, before)
+                break
+            if recipe.max_gradient_norm is not None:
+                parameters = [p for group in recipe.optimizer.param_groups for p in group["params"]]
+                norm = float(torch.nn.utils.clip_grad_norm_(parameters, recipe.max_gradient_norm))
+                if not math.isfinite(norm):
+                    raise TrainingFailure(_not_finite("gradient", norm, step))
+            recipe.optimizer.step()
+            if recipe.scheduler is not None:
+                recipe.scheduler.step()
+            recipe.after_step(step)
+            step += 1
+            sums.add(taken)
+            last_step_s = time.perf_counter() - step_began
+
+            # What there is to tell, when it is time.
             shown = None
-            if held_out is not None and preview_due() and not should_stop():
-                shown = preview(recipe, held_out, step, cadence.n_preview)
-                preview_due.done(now)
-            told = metrics()
-            yield Report(metrics=told, preview=shown)
-            sums, last_report = _StepSums(), time.perf_counter()
-            report_due.done(last_report)
-        if checkpoint_due() and _is_finite(recipe):
-            yield Report(checkpoint=checkpoint())
-            checkpoint_due.done(time.perf_counter())
+            if held_out is not None:
+                with suppress(Abandoned):
+                    started = time.perf_counter()
+                    if test_due():
+                        scores = evaluate(recipe, held_out, cadence.n_test, should_stop) or scores
+                        test_due.done(started)
+                    if report_due() and preview_due() and not should_stop():
+                        started = time.perf_counter()
+                        shown = preview(recipe, held_out, step, cadence.n_preview)
+                        preview_due.done(started)
+            if report_due():
+                told = metrics()
+                yield Report(metrics=told, preview=shown)
+                sums, last_report = _StepSums(), time.perf_counter()
+                report_due.done(last_report)
+            if checkpoint_due() and _is_finite(recipe):
+                yield Report(checkpoint=checkpoint())
+                checkpoint_due.done(time.perf_counter())
 
     recipe.optimizer.zero_grad(set_to_none=True)
     if not _is_finite(recipe):
@@ -235,10 +235,42 @@ def train(
     yield Report(outcome="finished")
 
 
-def _add(sums: _StepSums, taken: _StepSums) -> None:
-    for name in ("n_steps", "n_images", "loss", "qd", "reprojection"):
-        setattr(sums, name, getattr(sums, name) + getattr(taken, name))
-    sums.batch, sums.predictions = taken.batch, taken.predictions
+def _add_gradients(recipe: Recipe, batch: Batch, w: float, precision: str, step: int) -> _StepSums:
+    """Run a batch forward and backward, in chunks whose gradients add up to the batch's."""
+    recipe.network.train()
+    recipe.optimizer.zero_grad(set_to_none=True)
+    taken = _StepSums(n_steps=1, n_images=len(batch), batch=batch)
+    for start in range(0, len(batch), recipe.chunk_size):
+        chunk = batch[start : start + recipe.chunk_size]
+        part = len(chunk) / len(batch)
+        with autocast(recipe.device, precision):
+            prediction = recipe.network(chunk.images, chunk.ctf)
+        terms = recipe.losses(prediction, chunk, w)
+        values = torch.stack([terms.total, terms.qd, terms.reprojection]).detach()
+        loss, qd, reprojection = values.float().cpu().tolist()
+        if not math.isfinite(loss):
+            raise TrainingFailure(_not_finite("loss", loss, step))
+        (terms.total * part).backward()  # type: ignore[no-untyped-call]
+        taken.loss += loss * part
+        taken.qd += qd * part
+        taken.reprojection += reprojection * part
+        taken.predictions.append(prediction.detach())
+    return taken
+
+
+def _remember(recipe: Recipe) -> tuple[dict[str, Any], dict[str, Tensor], list[Tensor]]:
+    """Return what making a batch and a forward pass change."""
+    buffers = [buffer.clone() for buffer in recipe.network.buffers()]
+    return recipe.state_dict(), random_states(recipe.device), buffers
+
+
+def _go_back(
+    recipe: Recipe, before: tuple[dict[str, Any], dict[str, Tensor], list[Tensor]]
+) -> None:
+    recipe.load_state_dict(before[0])
+    set_random_states(before[1], recipe.device)
+    for buffer, value in zip(recipe.network.buffers(), before[2], strict=True):
+        buffer.copy_(value)
 
 
 def _metrics(

@@ -33,7 +33,7 @@ from napari_cryoorient.training.recipe import LossTerms
 
 # Projections that settle the grey scale: enough for a mean to half a percent.
 N_SCALE_PROJECTIONS = 64
-# On a CPU, so many pixels go through the network at once: about half a second at two cores.
+# On a CPU, so many pixels go through the network at once, which holds half a gigabyte.
 CPU_CHUNK_PIXELS = 8 * 128 * 128
 
 

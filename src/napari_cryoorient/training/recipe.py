@@ -34,11 +34,10 @@ class Recipe(Protocol):
     grey scale; the loop reports RMSE and makes previews with it.
     ``group`` (g, 3, 3) is the symmetry, on the device, float32.  ``n_steps`` may change while
     training: the loop reads it before each step.  ``chunk_size`` is the number of images that go
-    through the network at once: gradients of the chunks of a batch are summed, a request to stop is
-    noticed between them, and the loop halves it when memory runs out (``batch_size`` too, should
-    making the batch be what fills the memory).  ``allows_bfloat16`` tells whether the network may
-    run under bfloat16 autocast.  ``batch(step)`` must depend on the step and on the state in
-    ``state_dict`` alone.
+    through the network at once: gradients of the chunks of a batch are summed, and the loop halves
+    it when memory runs out (``batch_size`` too, should making the batch be what fills the memory).
+    ``allows_bfloat16`` tells whether the network may run under bfloat16 autocast.  ``batch(step)``
+    must depend on the step and on the state in ``state_dict`` alone.
     """
 
     network: torch.nn.Module
