@@ -28,7 +28,8 @@ def test_traces_are_distances_under_the_group(symmetry: str) -> None:
 
 @pytest.mark.parametrize("symmetry", SYMMETRIES)
 def test_the_mean_pose_of_the_target_is_the_true_pose(symmetry: str) -> None:
-    grid = PoseGrid(8.0, symmetry, 60.0)
+    n_group = len(symmetry_matrices(symmetry))
+    grid = PoseGrid(9.0 * n_group**-0.15, symmetry, 60.0)
     poses = random_rotations(60, torch.Generator().manual_seed(1))
     target = grid.target(poses, ANGLES).unflatten(1, (grid.n_directions, len(ANGLES)))
     mean, share = grid.mean_pose(target.clamp_min(1e-30).log(), ANGLES)

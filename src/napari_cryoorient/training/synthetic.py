@@ -18,6 +18,7 @@ from napari_cryoorient.statistics import StackStatistics, band_limited_projector
 N_CTFS = 4096
 # Shifts where the stack tells of none, as a part of the field of view.
 DEFAULT_SHIFT_PART = 1 / 50
+_STREAM = 1
 
 
 def shift_sigma_angstrom(particles: ParticleSet) -> float:
@@ -47,7 +48,9 @@ class SyntheticParticles:
         self._noise_power = statistics.noise_power.to(device)
         self._shift_sigma = shift_sigma_angstrom(particles)
         self._projector = band_limited_projector(density, self.box).to(device)
-        self.generator = torch.Generator(device).manual_seed(seed)
+        # A stream of its own: a stack simulated with the same seed shares no pose with it.
+        own_seed = int(np.random.SeedSequence([seed, _STREAM]).generate_state(1)[0])
+        self.generator = torch.Generator(device).manual_seed(own_seed)
         batches = ParticleBatches(particles, self.box, torch.device("cpu"), cache_bytes=0)
         rows = np.unique(np.linspace(0, len(particles) - 1, N_CTFS).astype(np.int64))
         ctfs = batches.ctf(rows)
