@@ -90,15 +90,17 @@ def save_curves(path: Path, metrics: Sequence[Mapping[str, Any]], *, title: str 
     unit = 60.0 if len(seconds) and seconds[-1] > 120 else 1.0
     time = seconds / unit
 
-    _line(angle, time, _column(metrics, "angular_error_deg"), BLUE, "test particles, median")
+    error = _tested(_column(metrics, "angular_error_deg"))
+    _line(angle, time, error, BLUE, "test particles, median")
     angle.set_ylabel("Angular error (\N{DEGREE SIGN})")
-    if np.isfinite(_column(metrics, "angular_error_deg")).any():
+    if np.isfinite(error).any():
         angle.set_yscale("log")
         angle.yaxis.set_major_formatter(_plain_numbers())
         angle.yaxis.set_minor_formatter(_plain_numbers(few=True))
 
     _line(rmse, time, _column(metrics, "train_relative_rmse"), GREY, "training images", faint=True)
-    _line(rmse, time, _column(metrics, "test_relative_rmse"), BLUE, "test particles")
+    tested_rmse = _tested(_column(metrics, "test_relative_rmse"))
+    _line(rmse, time, tested_rmse, BLUE, "test particles")
     rmse.set_ylabel("Reprojection RMSE /\nstd. of projections")
     rmse.set_ylim(bottom=0)
 
@@ -119,6 +121,7 @@ def save_curves(path: Path, metrics: Sequence[Mapping[str, Any]], *, title: str 
         axes.grid(alpha=0.25, linewidth=0.6)
         axes.spines[["top", "right"]].set_visible(False)
         axes.margins(x=0.01)
+        axes.set_xlim(left=0)
     figure.align_ylabels()
     if title:
         figure.suptitle(title, fontsize=11)
@@ -175,6 +178,13 @@ def _save(figure: Figure, path: Path) -> None:
 def _column(metrics: Sequence[Mapping[str, Any]], name: str) -> Floats:
     values = [line.get(name) for line in metrics]
     return np.array([np.nan if v is None else float(v) for v in values], dtype=np.float64)
+
+
+def _tested(values: Floats) -> Floats:
+    """Keep a figure where it was measured, not where a line repeats the test before it."""
+    repeated = np.zeros(len(values), dtype=bool)
+    repeated[1:] = values[1:] == values[:-1]
+    return np.where(repeated, np.nan, values)
 
 
 def _line(

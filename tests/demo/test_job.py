@@ -56,7 +56,7 @@ def test_every_file_is_there_and_every_part_was_told(
 ) -> None:
     result, parts = done
     assert {p.name for p in folder.iterdir()} == FILES
-    assert parts == {"Simulating", "training", "predicting", "Predicting held-out particles"}
+    assert parts == {"Simulating", "training", "predicting", "Held-out"}
     summary = json.loads((folder / "summary.json").read_text())
     assert summary == pytest.approx(result.summary)
     assert summary["n"] == 20

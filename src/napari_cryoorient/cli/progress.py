@@ -63,17 +63,25 @@ class Bar(Progress):
         from rich.console import Console
         from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
         from rich.progress import Progress as RichProgress
+        from rich.table import Column
 
         super().__init__(title)
+        whole = Column(no_wrap=True, overflow="ignore")
         self._rich = RichProgress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.percentage:>3.0f}%"),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[left]}"),
-            TextColumn("{task.fields[note]}", style="dim"),
+            TextColumn("{task.description}", table_column=whole),
+            BarColumn(bar_width=14),
+            TextColumn("{task.percentage:>3.0f}%", table_column=whole),
+            TimeElapsedColumn(table_column=whole),
+            TextColumn("{task.fields[left]}", table_column=whole),
+            # The first to give way on a narrow terminal.
+            TextColumn(
+                "{task.fields[note]}",
+                style="dim",
+                table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1),
+            ),
             console=Console(stderr=True),
             refresh_per_second=4,
+            expand=True,
         )
         self._add(title)
         self._rich.start()
@@ -86,8 +94,10 @@ class Bar(Progress):
         self._rich.update(self._task, completed=done, total=total, left=left, note=note)
 
     def restart(self, title: str) -> None:
-        """Put another bar beneath."""
+        """Put another bar beneath, in place of one that never moved."""
         super().restart(title)
+        if self._rich.tasks[-1].total is None:  # nothing came of it
+            self._rich.remove_task(self._task)
         self._add(title)
 
     def say(self, line: str) -> None:

@@ -114,10 +114,11 @@ class Follower:
 
 def note_of(metrics: Metrics) -> str:
     """Say in a few words how the training stands."""
-    figures = [f"step {metrics.step}"]
+    figures = []
     if metrics.angular_error_deg is not None:
-        figures.append(f"test error {metrics.angular_error_deg:.1f}\N{DEGREE SIGN}")
+        figures.append(f"error {metrics.angular_error_deg:.1f}\N{DEGREE SIGN}")
     if metrics.test_relative_rmse is not None:
         figures.append(f"RMSE {metrics.test_relative_rmse:.2f}")
-    figures += [f"w {metrics.w:.2f}", f"{metrics.images_per_second:.0f} images/s"]
+    figures += [f"w {metrics.w:.2f}", f"step {metrics.step}"]
+    figures.append(f"{metrics.images_per_second:.0f} images/s")
     return ", ".join(figures)

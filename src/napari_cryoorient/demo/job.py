@@ -178,7 +178,7 @@ def _predict(folder: Path, settings: DemoSettings, tell: Tell) -> float:
 
     def advance(done: int, total: int) -> None:
         ticks.append((time.monotonic(), done))
-        tell("Predicting held-out particles", done, total, None, "")
+        tell("Held-out", done, total, None, "")
 
     predict_star(
         folder / "held-out.star",
