@@ -115,7 +115,7 @@ def train(
     test_due = _Due(cadence.test_s, cadence.spare_part)
     preview_due = _Due(cadence.preview_s, cadence.spare_part)
     report_due, checkpoint_due = _Due(cadence.report_s), _Due(cadence.checkpoint_s)
-    arranged(recipe.network, precision)
+    arranged(recipe.network, precision, recipe.device)
     scores: Scores | None = None
     told: Metrics | None = None
     sums, last_report = _StepSums(), time.perf_counter()
