@@ -1,3 +1,4 @@
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.rotations import random_rotations
 from napari_cryoorient.io.maps import read_map
 from napari_cryoorient.io.pose_table import read_pose_table
+from napari_cryoorient.io.stacks import MrcStackCollection
 from napari_cryoorient.io.star import read_particles
 from napari_cryoorient.particles import DensityMap, Poses
 from napari_cryoorient.simulate import (
@@ -162,3 +164,19 @@ def test_the_slow_projection_agrees(density: DensityMap) -> None:
     inside = (columns >= 0) & (columns < BOX) & (rows >= 0) & (rows < BOX)
     np.add.at(slow, (rows[inside], columns[inside]), density.voxels[z, y, x][inside])
     assert np.corrcoef(slow.ravel(), image.ravel())[0, 1] > 0.97
+
+
+@pytest.mark.relion
+def test_relion_projects_the_written_map_to_the_written_particles(
+    density: DensityMap, tmp_path: Path
+) -> None:
+    settings = SimulationSettings(n=10, shift_sigma_angstrom=6.0)
+    star = write_simulation(draw_simulation(density, settings), tmp_path)
+    command = f"relion_project --i map.mrc --ang {star.name} --o by_relion --ctf --angpix {PIXEL}"
+    subprocess.run(command.split(), cwd=tmp_path, check=True, capture_output=True)
+    ours, theirs = (
+        MrcStackCollection.of_one(tmp_path / name, PIXEL).read(np.arange(10))
+        for name in ("particles.mrcs", "by_relion.mrcs")
+    )
+    for image, reference in zip(ours, theirs, strict=True):
+        assert np.linalg.norm(image - reference) < 0.01 * np.linalg.norm(reference)

@@ -14,7 +14,7 @@ import numpy as np
 
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.particle_table import ParticleTable
-from napari_cryoorient.io.star import _poses, read_star
+from napari_cryoorient.io.star import poses_of_table, read_star
 from napari_cryoorient.io.star_text import StarFile
 from napari_cryoorient.particles import CtfParameters, Integers, Poses
 
@@ -47,7 +47,7 @@ def read_pose_table(path: Path | str, *, pixel_size_angstrom: float | None = Non
     notes: list[str] = []
     needs_pixel_size = _PIXEL_ORIGIN in table and _ANGSTROM_ORIGIN not in table
     pixel_size = table.pixel_size(pixel_size_angstrom, None, notes) if needs_pixel_size else 1.0
-    poses = _poses(table, pixel_size, notes)
+    poses = poses_of_table(table, pixel_size, notes)
     return PoseTable(tuple(table.image_names()), poses, table.ctf(notes), tuple(notes))
 
 

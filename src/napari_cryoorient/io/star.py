@@ -79,7 +79,7 @@ def read_particles(
         )
     particles = ParticleSet(
         images=images,
-        poses=_poses(table, native_pixel_size, notes),
+        poses=poses_of_table(table, native_pixel_size, notes),
         ctf=table.ctf(notes),
         optics_group=table.optics_group,
         names=tuple(names),
@@ -238,7 +238,8 @@ def _split_names(names: list[str], star_path: Path) -> tuple[Integers, list[str]
     return numbers, files
 
 
-def _poses(table: ParticleTable, pixel_size: float, notes: list[str]) -> Poses | None:
+def poses_of_table(table: ParticleTable, pixel_size: float, notes: list[str]) -> Poses | None:
+    """Return the poses of a table, or None and a note of what is missing."""
     missing = [name for name in _ANGLES if name not in table]
     if missing:
         notes.append(f"no poses: the STAR lacks {', '.join(missing)}")
