@@ -1,0 +1,57 @@
+"""The fast preset through the run folder: resumed to the last bit, and on a stack without poses."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from napari_cryoorient.config import TrainConfig
+from napari_cryoorient.io.star import read_particles, read_star, write_star
+from napari_cryoorient.run.reader import RunReader
+from napari_cryoorient.run.train import run_training
+from napari_cryoorient.training.loop import Cadence
+
+EVERY_STEP = Cadence(report_s=0.0, checkpoint_s=0.0, preview_s=0.0, test_s=0.0, spare_part=1e9)
+CONFIG = TrainConfig(steps=5, batch_size=8, device="cpu", precision="float32")
+
+
+def losses(run: Path) -> dict[int, float]:
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return {line["step"]: line["loss"] for line in lines}
+
+
+def test_resumed_fast_run_gives_the_losses_of_a_straight_one(files, tmp_path: Path):
+    straight, parts = tmp_path / "straight", tmp_path / "parts"
+    run_training(CONFIG, files.star, files.map, straight, cadence=EVERY_STEP)
+
+    def stop(progress) -> None:
+        if progress.phase == "training" and progress.done == 2:
+            RunReader(parts).ask(stop=True)
+            time.sleep(0.1)  # longer than the loop's interval of looking
+
+    run_training(CONFIG, files.star, files.map, parts, cadence=EVERY_STEP, progress=stop)
+    assert RunReader(parts).status().state == "stopped"
+    run_training(TrainConfig(), files.star, files.map, parts, resume=True, cadence=EVERY_STEP)
+    assert RunReader(parts).status().state == "finished"
+    assert losses(parts) == losses(straight)
+    assert list(losses(parts)) == [1, 2, 3, 4, 5]
+
+
+def test_stack_without_poses_is_predicted_with_a_confidence(files, tmp_path: Path):
+    star = read_star(files.star)
+    block = star.block("particles")
+    kept = [c for c in block.table.columns if not c.startswith(("rlnAngle", "rlnOrigin"))]
+    bare = tmp_path / "bare.star"
+    write_star(star.with_block(replace(block, table=block.table[kept])), bare)
+    run = tmp_path / "run"
+    run_training(CONFIG, bare, files.map, run, cadence=EVERY_STEP)
+    written, _ = read_particles(run / "poses.star")
+    assert len(written.poses) == 30
+    assert "rlnParticleFigureOfMerit" in (run / "poses.star").read_text()
+    with np.load(run / "preview.npz") as preview:
+        assert set(preview["rows"]) == {-1}
+        assert preview["input"].shape == preview["true_projection"].shape
