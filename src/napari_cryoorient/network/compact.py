@@ -64,32 +64,23 @@ class _TurnedCopies(nn.Module):
 
     orders: Tensor
 
-    def __init__(self, counts: list[int], width: int) -> None:
+    def __init__(self, harmonics: AngularHarmonics, width: int) -> None:
         super().__init__()
-        self.counts = counts
-        spread = 1 / math.sqrt(sum(counts))
-        self.weights = nn.ParameterList(
-            [nn.Parameter(torch.randn(2, count, width) * spread) for count in counts]
-        )
+        n_orders, n_rings = harmonics.n_orders, harmonics.n_rings
+        spread = 1 / math.sqrt(sum(harmonics.counts))
+        self.weights = nn.Parameter(torch.randn(n_orders, 2, n_rings, width) * spread)
         self.bias = nn.Parameter(torch.zeros(width))
-        self.register_buffer("orders", torch.arange(len(counts)).float(), persistent=False)
+        self.register_buffer("orders", torch.arange(n_orders).float(), persistent=False)
 
-    def forward(self, real: Tensor, imaginary: Tensor, angles: Tensor) -> Tensor:
-        """Return ``(b, p, width)``."""
-        products_real, products_imaginary = [], []
-        parts = zip(
-            torch.split(real, self.counts, 1),
-            torch.split(imaginary, self.counts, 1),
-            self.weights,
-            strict=True,
-        )
-        for re, im, weight in parts:
-            products_real.append(re @ weight[0] - im @ weight[1])
-            products_imaginary.append(re @ weight[1] + im @ weight[0])
-        harmonics = torch.stack(products_real + products_imaginary, dim=2)  # (b, width, 2 orders)
-        phases = self.orders[:, None] * angles
-        waves = torch.cat([phases.cos(), -phases.sin()])  # (2 orders, p)
-        return (harmonics @ waves).transpose(1, 2) + self.bias
+    def forward(self, harmonics: Tensor, angles: Tensor) -> Tensor:
+        """Return ``(p, b, width)`` from ``(orders, 2 rings, b)``."""
+        real, imaginary = self.weights.unbind(1)
+        inputs = harmonics.transpose(1, 2)
+        in_phase = inputs @ torch.cat([real, -imaginary], dim=1)  # (orders, b, width)
+        quadrature = inputs @ torch.cat([imaginary, real], dim=1)
+        phases = angles[:, None] * self.orders
+        copies = phases.cos() @ in_phase.flatten(1) - phases.sin() @ quadrature.flatten(1)
+        return copies.view(len(angles), *in_phase.shape[1:]) + self.bias
 
 
 class CompactNetwork(nn.Module):
@@ -145,7 +136,7 @@ class CompactNetwork(nn.Module):
         self.n_angles, self.n_training_angles = n_angles, n_training_angles
         self.filter = SpectralFilter(box)
         self.harmonics = AngularHarmonics(self.filter.frequencies, max_order, box / 2)
-        self.copies = _TurnedCopies(self.harmonics.counts, width)
+        self.copies = _TurnedCopies(self.harmonics, width)
         self.blocks = nn.ModuleList([_Block(width, hidden) for _ in range(depth)])
         self.norm = nn.LayerNorm(width)
         self.grid = PoseGrid(spacing_deg, symmetry, concentration)
@@ -182,21 +173,21 @@ class CompactNetwork(nn.Module):
         angles = self.angles()
         with torch.autocast(images.device.type, enabled=False):
             coefficients = self.filter(images, ctf_half_plane)
-            real, imaginary = self.harmonics(coefficients)
-            x = self.copies(real, imaginary, angles)
+            x = self.copies(self.harmonics(coefficients), angles)
         for block in self.blocks:
             x = block(x)
         x = self.norm(x)
-        scores = self.head(x).float()
+        scores = self.head(x).float()  # (p, b, outputs)
         if self.representation == "distribution":
-            logits = scores.transpose(1, 2)
+            logits = scores.permute(1, 2, 0)
             rotations, confidence = self.grid.mean_pose(logits, angles)
-            share = logits.detach().flatten(1).softmax(dim=1).view_as(logits).sum(dim=1)
+            share = logits.detach().logsumexp(dim=1).softmax(dim=1)
             extra = {"logits": logits, "angles": angles[None]}
         else:
-            share = scores[..., 0].softmax(dim=1)
+            share = scores[..., 0].t().softmax(dim=1)
             own = REPRESENTATIONS[self.representation][1](scores[..., 1:])
-            mean = (share[..., None, None] * (turn_in_plane(angles) @ own)).sum(dim=1)
+            turned = turn_in_plane(angles)[:, None] @ own  # (p, b, 3, 3)
+            mean = (share.t()[..., None, None] * turned).sum(dim=0)
             rotations = six_d_to_matrix(mean.transpose(1, 2)[:, :2].flatten(1))
             confidence = mean.detach().flatten(1).norm(dim=1) / math.sqrt(3)
             extra = {"quaternion": matrix_to_quaternion(rotations)}
@@ -206,5 +197,5 @@ class CompactNetwork(nn.Module):
     def _shifts(self, turned_pixels: Tensor, share: Tensor, angles: Tensor) -> Tensor:
         """Turn the shift each copy sees back, and average: ``(b, 2)`` in angstrom."""
         back = turn_in_plane(angles)[:, :2, :2]
-        shifts = torch.einsum("bp,pij,bpj->bi", share, back, turned_pixels)
+        shifts = torch.einsum("bp,pij,pbj->bi", share, back, turned_pixels)
         return shifts * self.pixel_size_angstrom

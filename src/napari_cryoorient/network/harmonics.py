@@ -54,7 +54,8 @@ def fourier_bessel_matrix(
 class AngularHarmonics(nn.Module):
     """Coefficients ``a[k, q]`` of the image whose Fourier coefficients are given.
 
-    A fixed linear map; ``counts`` tells how many q each order k has.
+    A fixed linear map.  ``counts`` tells how many q each order k has; the others, up to ``n_rings``
+    for every order, are zero.
     """
 
     matrix: Tensor
@@ -64,14 +65,21 @@ class AngularHarmonics(nn.Module):
         real, imaginary, self.counts = fourier_bessel_matrix(
             frequencies.double().numpy(), max_order, max_radius
         )
-        self.max_order = max_order
-        matrix = np.block([[real.real, imaginary.real], [real.imag, imaginary.imag]]).T
-        self.register_buffer(
-            "matrix", torch.from_numpy(np.ascontiguousarray(matrix)).float(), persistent=False
-        )
+        self.n_orders, self.n_rings = max_order + 1, max(self.counts)
+        # (order, part of a, ring) by (part of F, frequency)
+        matrix = np.zeros((self.n_orders, 2, self.n_rings, 2, len(frequencies)))
+        first = 0
+        for order, count in enumerate(self.counts):
+            rows = slice(first, first + count)
+            for part, of_part in enumerate((np.real, np.imag)):
+                matrix[order, part, :count, 0] = of_part(real[rows])
+                matrix[order, part, :count, 1] = of_part(imaginary[rows])
+            first += count
+        flat = np.ascontiguousarray(matrix.reshape(-1, 2 * len(frequencies)))
+        self.register_buffer("matrix", torch.from_numpy(flat).float(), persistent=False)
 
-    def forward(self, coefficients: Tensor) -> tuple[Tensor, Tensor]:
-        """Return real and imaginary parts ``(b, n)``, order by order, of complex ``(b, m)``."""
-        parts = torch.cat([coefficients.real, coefficients.imag], dim=1) @ self.matrix
-        real, imaginary = parts.chunk(2, dim=1)
-        return real, imaginary
+    def forward(self, coefficients: Tensor) -> Tensor:
+        """Return ``(orders, 2 rings, b)`` of complex ``(b, m)``: real parts, then imaginary."""
+        parts = torch.cat([coefficients.real, coefficients.imag], dim=1)
+        harmonics = self.matrix @ parts.t()
+        return harmonics.view(self.n_orders, 2 * self.n_rings, len(coefficients))

@@ -43,7 +43,7 @@ from napari_cryoorient.training.synthetic import (
     one_cycle_at,
 )
 
-BAND_BOX = 34
+BAND_BOX = 32
 LARGEST_BOX = 64
 STEPS = 1500
 BATCH_SIZE = 128
