@@ -50,7 +50,7 @@ BATCH_SIZE = 128
 LEARNING_RATE = 2e-3
 REAL_PART = 0.25
 N_REPROJECTED = 24
-SHIFT_WEIGHT = 0.05
+SHIFT_WEIGHT = 0.5
 NOISE_START, NOISE_RISING_PART = 0.2, 0.6
 AVERAGING = 0.99
 # Of the viewing directions for C1; the fewer a symmetry leaves, the finer they may be.
