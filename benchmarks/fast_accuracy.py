@@ -2,9 +2,9 @@
 
     python benchmarks/fast_accuracy.py [MAP] [--symmetry D7] [--minutes 4] [--folder DIR]
 
-Without MAP the demo's made map is taken.  Simulates 4000 particles to learn from and 1000 others to predict (box 64, SNR 0.1, CTF, shifts of
-5 A), trains for so many minutes of wall time, predicts the others without refinement, and compares
-with their true poses.
+Without MAP the demo's made map is taken.  Simulates 4000 particles to learn from and 1000 others to
+predict (box 64, SNR 0.1, CTF, shifts of 5 A), trains for so many minutes of wall time, predicts the
+others without refinement, and compares with their true poses.
 """
 
 from __future__ import annotations

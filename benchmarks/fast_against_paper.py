@@ -22,7 +22,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-
 from fast_accuracy import command, made_map
 
 from napari_cryoorient.config import TrainConfig
