@@ -10,6 +10,6 @@ import os
 # nothing that can be measured (docs/benchmarks.md).
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-from napari_cryoorient.cli.app import main  # noqa: E402
+from napari_cryoorient.cli.app import main
 
 __all__ = ["main"]
