@@ -2,6 +2,7 @@ import bz2
 import errno
 import gzip
 import pickle
+from pathlib import Path
 
 import mrcfile
 import numpy as np
