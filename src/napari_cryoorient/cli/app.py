@@ -14,7 +14,17 @@ from typing import Annotated
 import typer
 
 from napari_cryoorient import __version__
-from napari_cryoorient.cli import demo, evaluate, predict, project, simulate, train, view
+from napari_cryoorient.cli import (
+    demo,
+    evaluate,
+    predict,
+    project,
+    refine,
+    search,
+    simulate,
+    train,
+    view,
+)
 from napari_cryoorient.errors import InputError, TrainingFailure
 
 PROGRAM = "napari-cryoorient"
@@ -29,7 +39,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (simulate, train, predict, evaluate, project, demo, view):
+for command in (simulate, train, predict, search, refine, evaluate, project, demo, view):
     app.command(command.NAME, short_help=command.SUMMARY)(command.run)
 
 

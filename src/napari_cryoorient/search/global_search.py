@@ -52,7 +52,8 @@ STAGES = (
 class FoundPoses:
     """Poses of particles ``rows`` ``(k,)`` with how well they fit.
 
-    ``correlation`` and ``confidence`` ``(k,)``; ``runner_up`` are the best poses elsewhere, the
+    ``correlation``, ``log_likelihood`` (over that of an empty image, in the whole band) and
+    ``confidence`` are ``(k,)``; ``runner_up`` are the best poses elsewhere, the
     best ones again where there are none, and ``margin`` ``(k,)`` is how much lower their
     log-likelihood is (infinite where there are none).
     """
@@ -60,6 +61,7 @@ class FoundPoses:
     rows: Integers
     poses: Poses
     correlation: Floats
+    log_likelihood: Floats
     confidence: Floats
     runner_up: Poses
     margin: Floats
@@ -71,6 +73,7 @@ class FoundPoses:
             np.concatenate([p.rows for p in parts]),
             _joined_poses([p.poses for p in parts]),
             np.concatenate([p.correlation for p in parts]),
+            np.concatenate([p.log_likelihood for p in parts]),
             np.concatenate([p.confidence for p in parts]),
             _joined_poses([p.runner_up for p in parts]),
             np.concatenate([p.margin for p in parts]),
@@ -166,6 +169,7 @@ class GlobalSearch:
             rows,
             _poses(top.rotations, top.shifts_angstrom),
             _numpy(correlations(self.likelihood, data, top)),
+            _numpy(top.log_likelihood),
             _numpy(choice.confidence),
             _poses(second.rotations, second.shifts_angstrom),
             _numpy(margin),
