@@ -28,6 +28,8 @@ LARGEST_BOX = 128
 NEGLIGIBLE_PART = 0.04
 # Noise is taken to be at least this part of the signal: a map is never exact.
 NOISE_FLOOR = 0.01
+# Particles are taken to lie within this part of the field of view from the centre of the image.
+SHIFT_REACH = 0.08
 _PADDING = 2
 
 

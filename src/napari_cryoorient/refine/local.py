@@ -21,11 +21,11 @@ from napari_cryoorient.geometry.rotations import (
     angular_distance_deg,
     rotation_vector_to_matrix,
 )
-from napari_cryoorient.likelihood import BandData, ParticleLikelihood
+from napari_cryoorient.likelihood import SHIFT_REACH, BandData, ParticleLikelihood
 from napari_cryoorient.particles import Floats, Integers, Poses
 from napari_cryoorient.refine.gauss_newton import Hypotheses
 from napari_cryoorient.refine.hypotheses import Thinning, by_image, climb, thinned
-from napari_cryoorient.refine.posterior import correlations
+from napari_cryoorient.refine.posterior import correlations, probability_against_chance
 
 Advance = Callable[[int, int], None]
 # Radius in Fourier pixels (None: the whole band), steps, and the largest turn of a step.
@@ -51,7 +51,8 @@ class RefinedPoses:
 
     ``moved_deg`` is the angle from the pose at the start, ``moved_angstrom`` the same for the
     shift; ``is_doubtful`` tells where the fit is weaker than noise explains;
-    ``log_likelihood`` is over that of an empty image, in the whole band.
+    ``log_likelihood`` is over that of an empty image, in the whole band; ``confidence`` is the
+    probability of being right within ten degrees by the fit alone.
     """
 
     rows: Integers
@@ -61,6 +62,7 @@ class RefinedPoses:
     moved_deg: Floats
     moved_angstrom: Floats
     is_doubtful: np.ndarray
+    confidence: Floats
 
     @property
     def n_beyond_basin(self) -> int:
@@ -91,14 +93,19 @@ class RefinedPoses:
             np.concatenate([p.moved_deg for p in parts]),
             np.concatenate([p.moved_angstrom for p in parts]),
             np.concatenate([p.is_doubtful for p in parts]),
+            np.concatenate([p.confidence for p in parts]),
         )
 
 
 class LocalRefinement:
-    """Refines the particles of a likelihood, whatever the symmetry of its map."""
+    """Refines the particles of a likelihood, whatever the symmetry of its map.
 
-    def __init__(self, likelihood: ParticleLikelihood) -> None:
+    ``n_equivalents``, the order of the map's group, matters for the confidence alone.
+    """
+
+    def __init__(self, likelihood: ParticleLikelihood, n_equivalents: int = 1) -> None:
         self.likelihood = likelihood
+        self._n_equivalents = n_equivalents
         axes = view_directions(RESTART_AXES_DEG).float()
         vectors = torch.cat([axes * math.radians(angle) for angle in RESTART_ANGLES_DEG])
         self._turns = rotation_vector_to_matrix(vectors).to(likelihood.device)
@@ -159,6 +166,11 @@ class LocalRefinement:
             _numpy(angular_distance_deg(best.rotations, rotations)),
             _numpy((best.shifts_angstrom - shifts).norm(dim=1)),
             is_weak(best).cpu().numpy(),
+            _numpy(
+                probability_against_chance(
+                    best, SHIFT_REACH * self.likelihood.field_of_view_angstrom, self._n_equivalents
+                )
+            ),
         )
 
     def _climb_through(

@@ -100,10 +100,10 @@ def describe_moves(refined: RefinedPoses) -> str:
 
 @dataclass(frozen=True)
 class Polished:
-    """Predicted poses after refinement; ``confidence`` None where the network gave none."""
+    """Predicted poses after refinement, with the probability of being right within 10 degrees."""
 
     poses: Poses
-    confidence: Floats | None
+    confidence: Floats
     refined: RefinedPoses
     n_searched: int
 
@@ -111,7 +111,6 @@ class Polished:
 def polish(
     inputs: RunInputs,
     poses: Poses,
-    confidence: Floats | None,
     group: Tensor,
     device: torch.device,
     *,
@@ -128,12 +127,12 @@ def polish(
     say(describe_band(likelihood))
     rows = np.arange(len(inputs.particles), dtype=np.int64)
     begin("Refining")
-    refinement = LocalRefinement(likelihood)
+    refinement = LocalRefinement(likelihood, len(group))
     refined = RefinedPoses.joined(list(refinement.refine(rows, poses, progress=progress)))
     say(describe_moves(refined))
     doubtful = doubtful_rows(refined)
     if not len(doubtful):
-        return Polished(refined.poses, confidence, refined, 0)
+        return Polished(refined.poses, refined.confidence, refined, 0)
     begin("Searching")
     search = GlobalSearch(likelihood, group)
     found = FoundPoses.joined(list(search.search(doubtful, progress=progress)))
@@ -147,10 +146,8 @@ def polish(
     shifts = refined.poses.shifts_angstrom.copy()
     rotations[taken] = found.poses.rotations[better]
     shifts[taken] = found.poses.shifts_angstrom[better]
-    if confidence is not None:
-        confidence = confidence.copy()
-        # The search looked everywhere: what it is sure of holds for its pose alone.
-        confidence[doubtful] = np.where(better, found.confidence, confidence[doubtful])
+    confidence = refined.confidence.copy()
+    confidence[taken] = found.confidence[better]
     return Polished(Poses(rotations, shifts), confidence, refined, len(doubtful))
 
 

@@ -229,7 +229,15 @@ class _Run:
         self.note(f"Computing on {describe_device(self.device)}.")
         for sentence in (*self.inputs.notes, *self._doubt_of_symmetry()):
             self.note(sentence)
-        recipe, labels = make_recipe(self.inputs, config, self.device, train_rows, self.note)
+        recipe, labels = make_recipe(
+            self.inputs,
+            config,
+            self.device,
+            train_rows,
+            test_rows,
+            self.note,
+            self.steering.should_stop,
+        )
         held_out = self._held_out(labels, test_rows)
         first_step, seconds, precision = self._start(recipe, held_out, resume)
         self.steering.can_save = True
@@ -277,9 +285,11 @@ class _Run:
         particles = labels.particles
         if particles.poses is None:
             particles = simulated_like(self.inputs, seed=self.config.seed)
+        if labels.test_rows is not None:
+            test_rows = labels.test_rows
         rows = np.random.default_rng(self.config.seed).permutation(test_rows)
         held_out = HeldOutParticles(ParticleBatches(particles, self.box, self.device), rows)
-        if particles is self.inputs.particles:
+        if particles is self.inputs.particles or labels.test_rows is not None:
             return held_out
         return FixedBatch(held_out.batch(0, N_SIMULATED_TESTS))
 

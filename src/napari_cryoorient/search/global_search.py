@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from napari_cryoorient.likelihood import BandData, ParticleLikelihood
+from napari_cryoorient.likelihood import SHIFT_REACH, BandData, ParticleLikelihood
 from napari_cryoorient.particles import Floats, Integers, Poses
 from napari_cryoorient.refine.hypotheses import Thinning, climb, thinned
 from napari_cryoorient.refine.posterior import choose, correlations
@@ -22,8 +22,6 @@ Advance = Callable[[int, int], None]
 COARSE_RADIUS = 9.0
 SPACING_DEG_TIMES_RADIUS = 81.0
 SHIFT_STEPS_PER_RADIUS = 3.0
-# Reach of the shifts, as a part of the field of view; climbing goes further.
-SHIFT_REACH = 0.08
 N_CANDIDATES = 64
 CANDIDATES = Thinning(N_CANDIDATES, deficit=6.0, part=0.2)
 # Of what the best pose gains by the wider bands, this part counts against those left out before.
