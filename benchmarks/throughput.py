@@ -4,8 +4,8 @@
 
 The peak is measured, not read off a data sheet: bfloat16 matrix products (float32 on a CPU without
 fast bfloat16) of a size that fits.  Operations of a training step are counted by torch's own
-counter, which knows matrix products and convolutions, forward and backward.  Batches that do not fit
-in memory end the list.
+counter, which knows matrix products and convolutions, forward and backward.  Batches that do not
+fit in memory end the list.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does
@@ -89,7 +90,7 @@ def main() -> None:
                 arranged(recipe.network, precision, device)
                 with FlopCounterMode(display=False) as counter:
                     step(recipe, precision)
-                step_s = seconds(lambda: step(recipe, precision), device, options.rounds)
+                step_s = seconds(partial(step, recipe, precision), device, options.rounds)
             except RuntimeError as error:
                 if not is_out_of_memory(error):
                     raise
