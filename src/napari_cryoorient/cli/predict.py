@@ -65,8 +65,6 @@ def run(
             begin=advance.restart,
             say=advance.say,
         )
-        for note in done.notes:
-            advance.say(f"Note: {note}")
     seconds = time.monotonic() - began
     speed = done.n_particles / max(seconds, 1e-9)
     print(f"{done.n_particles} particles ({speed:.0f} a second on {done.device}): {output}")

@@ -41,6 +41,17 @@ def atomic_path(final: Path | str) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def refuse_unwritable(final: Path | str) -> None:
+    """Raise now the InputError that ``atomic_path`` would raise after the work is done."""
+
+    class Enough(Exception):
+        pass
+
+    with suppress(Enough), atomic_path(final) as temporary:
+        temporary.write_bytes(b"\0" * 4096)  # a full disk shows at the first block
+        raise Enough
+
+
 def _write_failure(error: OSError, final: Path) -> str | None:
     if error.errno in _DISK_FULL:
         return f"The disk is full: {final} was not written; free some space or write elsewhere."

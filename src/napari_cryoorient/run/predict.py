@@ -10,9 +10,17 @@ from napari_cryoorient.batches import NegatedImages
 from napari_cryoorient.device import choose_device, describe_device
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
+from napari_cryoorient.io.maps import read_map
 from napari_cryoorient.io.star import read_particles, write_poses
+from napari_cryoorient.particles import ParticleSet
 from napari_cryoorient.prediction import PredictedPoses, collect, predict
-from napari_cryoorient.run.inputs import TOLERANCE, RunInputs, load_inputs
+from napari_cryoorient.run.inputs import (
+    TOLERANCE,
+    RunInputs,
+    load_inputs,
+    matched_map,
+    measure_contrast,
+)
 from napari_cryoorient.run.reader import RunReader
 from napari_cryoorient.run.refine import polish
 from napari_cryoorient.run.search import refuse_same_file
@@ -75,6 +83,10 @@ def predict_star(
     if state["contrast_negated"]:
         particles = replace(particles, images=NegatedImages(particles.images))
         notes.append("images are negated, as they were for training")
+    notes += _doubts_about_contrast(particles, Path(run_dir))
+    if say is not None:
+        for note in notes:
+            say(f"Note: {note}")
     predicted = collect(
         predict(
             network_of_checkpoint(state, place),
@@ -95,6 +107,25 @@ def predict_star(
         poses, confidence = polished.poses, polished.confidence
     write_poses(star, poses, out_path, confidence=confidence)
     return StarPrediction(predicted, len(particles), describe_device(place), tuple(notes))
+
+
+def _doubts_about_contrast(particles: ParticleSet, run_dir: Path) -> list[str]:
+    """Return a warning where particles are dark where the run's map, if still there, is bright.
+
+    Their poses are not looked at: they may be what the user wants to replace.
+    """
+    try:
+        density = matched_map(read_map(map_of_run(run_dir)), particles)
+    except InputError:
+        return []
+    contrast = measure_contrast(density, replace(particles, poses=None))
+    if not contrast.is_inverted:
+        return []
+    return [
+        "WARNING: contrast is the opposite of the training stack's (mean correlation with the "
+        f"map's projections {contrast.correlation:+.3f}): these poses will be wrong; invert the "
+        "stack and predict again"
+    ]
 
 
 def map_of_run(run_dir: Path) -> Path:
