@@ -49,12 +49,14 @@ class Session:
         self.threshold: float | None = None
         self.low_pass_angstrom: float | None = None
         self.project_dir: Path | None = None
+        self.is_stopping = False
 
     def set_data(self, data: Data) -> None:
         """Take what has been loaded; predictions of another stack are dropped."""
         if data.star_path != self.data.star_path:
             self.predictions = None
-            if self.run is not None and self.run.is_over and self.run.star_path != data.star_path:
+            belongs = self.run is not None and self.run.star_path == _resolved(data.star_path)
+            if self.run is not None and self.run.is_over and not belongs:
                 self.run = None
                 self.run_changed.emit(None)
         self.data = data
@@ -68,19 +70,27 @@ class Session:
             InputError: for a value the setting does not allow, which then stays as it was.
 
         """
+        w_before = self.settings.w
+        self.adopt_settings(**values)
+        if self.run is not None and self.is_training and self.settings.w != w_before:
+            RunReader(self.run.path).ask(w=self.settings.w)
+
+    def adopt_settings(self, **values: Any) -> None:
+        """Change settings without steering a run: those it has already, say.
+
+        Raises:
+            InputError: for a value the setting does not allow, which then stays as it was.
+
+        """
         try:
             settings = TrainConfig(**(self.settings.model_dump() | values))
         except ValidationError as error:
             first = error.errors()[0]
             name = str(first["loc"][0]).replace("_", " ") if first["loc"] else "settings"
             raise InputError(f"{name} {first['input']!r}: {first['msg'].lower()}.") from None
-        if settings == self.settings:
-            return
-        steers = settings.w != self.settings.w and self.is_training
-        self.settings = settings
-        if steers and self.run is not None:
-            RunReader(self.run.path).ask(w=settings.w)
-        self.settings_changed.emit(settings)
+        if settings != self.settings:
+            self.settings = settings
+            self.settings_changed.emit(settings)
 
     @property
     def is_training(self) -> bool:
@@ -91,6 +101,8 @@ class Session:
         """Take a new look at the run, or leave it."""
         before = self.run
         self.run = run
+        if run is None or run.is_over:
+            self.is_stopping = False
         if run is None or before is None or run.path != before.path or not run.has_poses:
             self.predictions = None
         self.run_changed.emit(run)
@@ -106,6 +118,13 @@ class Session:
         """Ask the run to stop and keep what it has."""
         if self.run is not None and self.is_training:
             RunReader(self.run.path).ask(stop=True)
+            self.set_stopping(True)
+
+    def set_stopping(self, is_stopping: bool) -> None:
+        """Remember that the run has been asked to stop and has not answered yet."""
+        if is_stopping != self.is_stopping:
+            self.is_stopping = is_stopping
+            self.run_changed.emit(self.run)
 
     def set_particle(self, index: int) -> None:
         """Look at another particle; out of range means the nearest there is."""
@@ -168,3 +187,7 @@ class Session:
             self.selection_changed.emit()
         else:
             self.inspection_changed.emit(self.inspection)
+
+
+def _resolved(path: Path | None) -> Path | None:
+    return None if path is None else path.resolve()

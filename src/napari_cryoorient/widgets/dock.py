@@ -1,0 +1,153 @@
+"""The dock: four sections in the order of the work, beside the viewer they steer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari.utils import notifications
+from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtGui import QShowEvent
+from qtpy.QtWidgets import (
+    QFileDialog,
+    QLabel,
+    QMessageBox,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QCollapsible
+
+from napari_cryoorient.session.controller import Controller
+from napari_cryoorient.session.session import Session
+from napari_cryoorient.viewer.display import Display
+from napari_cryoorient.widgets.data_section import DataSection
+from napari_cryoorient.widgets.export_section import ExportSection
+from napari_cryoorient.widgets.inspect_section import InspectSection
+from napari_cryoorient.widgets.jobs import Jobs
+from napari_cryoorient.widgets.train_section import TrainSection
+
+if TYPE_CHECKING:
+    import napari
+
+WIDTH = 330
+
+
+class Notifications:
+    """napari's own notifications."""
+
+    def info(self, sentence: str) -> None:
+        """Tell that something went well."""
+        notifications.show_info(sentence)
+
+    def warning(self, sentence: str) -> None:
+        """Tell of something to look at."""
+        notifications.show_warning(sentence)
+
+    def error(self, sentence: str) -> None:
+        """Tell that something did not work."""
+        notifications.show_error(sentence)
+
+
+class CryoOrientDock(QWidget):  # type: ignore[misc,unused-ignore]
+    """Load, train, inspect, export."""
+
+    def __init__(self, napari_viewer: napari.viewer.Viewer, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.viewer = napari_viewer
+        self.session = Session()
+        self.jobs = Jobs(self)
+        self.controller = Controller(self.session, self.jobs, Notifications())
+        self.display = Display(self.session, napari_viewer)
+        self.data_section = DataSection(self.session)
+        self.train_section = TrainSection(self.controller)
+        self.inspect_section = InspectSection(self.session)
+        self.export_section = ExportSection(self.controller)
+        self.busy = QLabel()
+        self.busy.hide()
+
+        inside = QWidget()
+        column = QVBoxLayout(inside)
+        column.setContentsMargins(4, 4, 4, 4)
+        self.sections: dict[str, QCollapsible] = {}
+        for title, section in (
+            ("1 Data", self.data_section),
+            ("2 Train", self.train_section),
+            ("3 Inspect", self.inspect_section),
+            ("4 Export", self.export_section),
+        ):
+            part = QCollapsible(title)
+            part.setDuration(0)
+            part.addWidget(section)
+            part.expand(animate=False)
+            column.addWidget(part)
+            self.sections[title] = part
+        column.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(inside)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(scroll)
+        layout.addWidget(self.busy)
+        self.setMinimumWidth(WIDTH)
+
+        self.data_section.wanted.connect(self.controller.load)
+        self.data_section.sample_wanted.connect(
+            lambda: self.controller.make_sample(trains=True)
+        )
+        self.train_section.open_button.clicked.connect(self._on_open_run)
+        self.train_section.refused.connect(notifications.show_warning)
+        self.jobs.busy_changed.connect(self._on_busy)
+        self._window: QWidget | None = None
+        self.destroyed.connect(self.jobs.close)
+
+    def close_dock(self) -> None:
+        """Let go of session, viewer and background; a run goes on by itself."""
+        self.jobs.close()
+        self.display.close()
+        for section in (
+            self.data_section, self.train_section, self.inspect_section, self.export_section
+        ):
+            section.close_section()
+
+    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
+        """Watch the window it is in, to ask before it closes on a run."""
+        super().showEvent(event)
+        window = self.window()
+        if window is not self._window and window is not self:
+            self._window = window
+            window.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
+        """Ask what becomes of a run when napari is closed."""
+        if watched is self._window and event is not None and event.type() == QEvent.Type.Close:
+            if self.session.is_training and not self._ask_before_closing():
+                event.ignore()
+                return True
+            self.close_dock()
+        return False
+
+    def _ask_before_closing(self) -> bool:
+        box = QMessageBox(self)
+        box.setWindowTitle("A run is going on")
+        box.setText("Training goes on in a process of its own. What shall become of it?")
+        leave = box.addButton("Leave it running", QMessageBox.ButtonRole.AcceptRole)
+        stop = box.addButton("Stop it", QMessageBox.ButtonRole.DestructiveRole)
+        box.addButton(QMessageBox.StandardButton.Cancel)
+        box.exec()
+        if box.clickedButton() is stop:
+            self.controller.stop()
+        return box.clickedButton() in (leave, stop)
+
+    def _on_busy(self, what: str) -> None:
+        self.busy.setText(f"{what}…")
+        self.busy.setVisible(bool(what))
+
+    def _on_open_run(self) -> None:
+        star = self.session.data.star_path
+        start = str(star.parent if star else Path.home())
+        text = QFileDialog.getExistingDirectory(self, "Open a run folder", start)
+        if text:
+            self.controller.open_run(Path(text))
