@@ -192,10 +192,11 @@ def summary(data: Data) -> Sequence[tuple[str, str]]:
     particles, density = data.particles, data.density
     if particles is not None:
         groups = len(np.unique(particles.optics_group))
+        size = _size(particles.box, particles.pixel_size_angstrom, "px")
+        rows.append(("Particles", f"{len(particles):,} images, {size}"))
+        if groups > 1:
+            rows.append(("Optics groups", str(groups)))
         rows += [
-            ("Particles", f"{len(particles):,}"),
-            ("Images", _size(particles.box, particles.pixel_size_angstrom, "px")),
-            ("Optics groups", str(groups)),
             ("Poses", "yes" if particles.poses is not None else "none in the STAR file"),
             ("CTF", _ctf_words(particles)),
         ]

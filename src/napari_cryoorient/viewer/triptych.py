@@ -80,7 +80,7 @@ class Triptych:
 
     def _arrange(self, n_panels: int) -> None:
         grid = self._viewer.canvas.grid
-        grid.stride = -1  # the first layer at the left
+        grid.stride = 1
         grid.shape = (1, -1)
         grid.spacing = 4
         grid.enabled = n_panels > 1

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari.utils import notifications
-from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
     QFileDialog,
     QLabel,
+    QMainWindow,
     QMessageBox,
     QScrollArea,
     QVBoxLayout,
@@ -25,7 +26,8 @@ from napari_cryoorient.widgets.data_section import DataSection
 from napari_cryoorient.widgets.export_section import ExportSection
 from napari_cryoorient.widgets.inspect_section import InspectSection
 from napari_cryoorient.widgets.jobs import Jobs
-from napari_cryoorient.widgets.train_section import TrainSection
+from napari_cryoorient.widgets.panels import Panels
+from napari_cryoorient.widgets.train_section import COLLAPSED_ICON, EXPANDED_ICON, TrainSection
 
 if TYPE_CHECKING:
     import napari
@@ -76,7 +78,9 @@ class CryoOrientDock(QWidget):  # type: ignore[misc,unused-ignore]
             ("3 Inspect", self.inspect_section),
             ("4 Export", self.export_section),
         ):
-            part = QCollapsible(title)
+            part = QCollapsible(
+                title, expandedIcon=EXPANDED_ICON, collapsedIcon=COLLAPSED_ICON
+            )
             part.setDuration(0)
             part.addWidget(section)
             part.expand(animate=False)
@@ -91,7 +95,9 @@ class CryoOrientDock(QWidget):  # type: ignore[misc,unused-ignore]
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(scroll)
         layout.addWidget(self.busy)
-        self.setMinimumWidth(WIDTH)
+        bar = scroll.verticalScrollBar()
+        bar_width = bar.sizeHint().width() if bar is not None else 0
+        self.setMinimumWidth(max(WIDTH, inside.minimumSizeHint().width() + bar_width + 4))
 
         self.data_section.wanted.connect(self.controller.load)
         self.data_section.sample_wanted.connect(
@@ -100,6 +106,7 @@ class CryoOrientDock(QWidget):  # type: ignore[misc,unused-ignore]
         self.train_section.open_button.clicked.connect(self._on_open_run)
         self.train_section.refused.connect(notifications.show_warning)
         self.jobs.busy_changed.connect(self._on_busy)
+        self.panels: Panels | None = None
         self._window: QWidget | None = None
         self.destroyed.connect(self.jobs.close)
 
@@ -107,6 +114,8 @@ class CryoOrientDock(QWidget):  # type: ignore[misc,unused-ignore]
         """Let go of session, viewer and background; a run goes on by itself."""
         self.jobs.close()
         self.display.close()
+        if self.panels is not None:
+            self.panels.close_panels()
         for section in (
             self.data_section, self.train_section, self.inspect_section, self.export_section
         ):
@@ -119,6 +128,20 @@ class CryoOrientDock(QWidget):  # type: ignore[misc,unused-ignore]
         if window is not self._window and window is not self:
             self._window = window
             window.installEventFilter(self)
+            QTimer.singleShot(0, self.show_panels)
+
+    def show_panels(self) -> None:
+        """Put the tabs below the canvas."""
+        if self.panels is None:
+            self.panels = Panels(self.session)
+            window = self.window()
+            if isinstance(window, QMainWindow):  # the side docks keep their full height
+                left, right = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
+                window.setCorner(Qt.Corner.BottomLeftCorner, left)
+                window.setCorner(Qt.Corner.BottomRightCorner, right)
+            self.viewer.window.add_dock_widget(
+                self.panels, name="CryoOrient: curves and directions", area="bottom"
+            )
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
         """Ask what becomes of a run when napari is closed."""

@@ -41,7 +41,6 @@ class Facts(QWidget):  # type: ignore[misc,unused-ignore]
 
     def _add_row(self) -> None:
         label, value = QLabel(), QLabel()
-        label.setEnabled(False)  # the theme's quiet colour
         value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         value.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         value.setWordWrap(True)

@@ -29,6 +29,7 @@ class PathRow(QWidget):  # type: ignore[misc,unused-ignore]
         self.edit = QLineEdit()
         self.edit.setPlaceholderText(placeholder or "choose, or drop a file here")
         self.edit.setAcceptDrops(False)
+        self.edit.setMinimumWidth(60)
         self.edit.editingFinished.connect(self._on_edited)
         self.button = QToolButton()
         self.button.setText("…")

@@ -70,6 +70,11 @@ class _Choice(_Row):
     def __init__(self, name: str, choices: tuple[str, ...], is_optional: bool, tell: Tell) -> None:
         self._is_optional = is_optional
         self.widget: QComboBox = QComboBox()
+        # Narrow columns: the longest choice shall not set the panel's width.
+        self.widget.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
+        self.widget.setMinimumContentsLength(6)
         if is_optional:
             self.widget.addItem(AUTOMATIC, None)
         for choice in choices:
@@ -90,6 +95,7 @@ class _Entry(_Row):
         self._name, self._kind, self._default, self._tell = name, kind, default, tell
         self._is_optional = is_optional
         self.widget: QLineEdit = QLineEdit()
+        self.widget.setMinimumWidth(60)
         if kind is not str:
             validator = QIntValidator() if kind is int else QDoubleValidator()
             validator.setLocale(QLocale.c())

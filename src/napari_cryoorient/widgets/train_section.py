@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from pathlib import Path
 
 from qtpy.QtCore import Qt, QTimer, Signal
@@ -11,7 +12,6 @@ from qtpy.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
     QLabel,
-    QLineEdit,
     QProgressBar,
     QPushButton,
     QVBoxLayout,
@@ -32,8 +32,9 @@ W_TOOLTIP = (
     "the known one, L1 the difference of their projections. At least 0.6 suits asymmetric "
     "particles, at most 0.4 symmetric ones. While a run goes on it follows the slider.</p>"
 )
-MAIN = ("preset", "symmetry", "labels", "minutes", "steps", "device")
+MAIN = ("preset", "symmetry", "labels", "minutes", "device")
 STEER_EVERY_MS = 120
+EXPANDED_ICON, COLLAPSED_ICON = "\N{BLACK DOWN-POINTING TRIANGLE}", "\N{BLACK RIGHT-POINTING TRIANGLE}"
 
 
 class TrainSection(QWidget):  # type: ignore[misc,unused-ignore]
@@ -52,6 +53,7 @@ class TrainSection(QWidget):  # type: ignore[misc,unused-ignore]
         self.w_slider.setSingleStep(0.05)
         self.w_slider.setDecimals(2)
         self.w_slider.setToolTip(W_TOOLTIP)
+        self.w_slider.setMinimumWidth(100)
         self.suggest_button = QPushButton("Suggest")
         self.suggest_button.setToolTip(
             "<p>Tests the map for symmetry, and sets symmetry and w as the paper advises.</p>"
@@ -64,7 +66,10 @@ class TrainSection(QWidget):  # type: ignore[misc,unused-ignore]
         self.reason.setWordWrap(True)
         self.reason.hide()
 
-        self.rare = QCollapsible("More settings")
+        self.rare = QCollapsible(
+            "More settings", expandedIcon=EXPANDED_ICON, collapsedIcon=COLLAPSED_ICON
+        )
+        self.rare.setDuration(0)
         rare = QWidget()
         rare_form = QFormLayout(rare)
         rare_form.setContentsMargins(0, 0, 0, 0)
@@ -83,11 +88,12 @@ class TrainSection(QWidget):  # type: ignore[misc,unused-ignore]
         self.open_button.setToolTip(
             "<p>Follow a run started in a terminal or on a cluster, or look at one that is over.</p>"
         )
+        self.copy_button = QPushButton("Copy command")
         buttons = QGridLayout()
-        buttons.addWidget(self.train_button, 0, 0)
-        buttons.addWidget(self.stop_button, 0, 1)
-        buttons.addWidget(self.resume_button, 1, 0)
-        buttons.addWidget(self.open_button, 1, 1)
+        for column, button in enumerate((self.train_button, self.stop_button, self.resume_button)):
+            buttons.addWidget(button, 0, 2 * column, 1, 2)
+        buttons.addWidget(self.open_button, 1, 0, 1, 3)
+        buttons.addWidget(self.copy_button, 1, 3, 1, 3)
         self.headline = QLabel()
         self.headline.setWordWrap(True)
         self.headline.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -95,13 +101,6 @@ class TrainSection(QWidget):  # type: ignore[misc,unused-ignore]
         self.bar.setTextVisible(False)
         self.details = QLabel()
         self.details.setWordWrap(True)
-        self.command = QLineEdit()
-        self.command.setReadOnly(True)
-        self.command.setToolTip("<p>What Train does, as a command line.</p>")
-        self.copy_button = QPushButton("Copy")
-        command_line = QHBoxLayout()
-        command_line.addWidget(self.command, 1)
-        command_line.addWidget(self.copy_button)
 
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -113,7 +112,6 @@ class TrainSection(QWidget):  # type: ignore[misc,unused-ignore]
         layout.addWidget(self.headline)
         layout.addWidget(self.bar)
         layout.addWidget(self.details)
-        layout.addLayout(command_line)
 
         # A slider being dragged tells of every pixel; the run need not.
         self._steer = QTimer(self)
@@ -155,10 +153,8 @@ class TrainSection(QWidget):  # type: ignore[misc,unused-ignore]
         shown = run.path if self._session.is_training and run else None
         self.run_row.set_path(shown or self._controller.planned_run_dir())
         text = self._controller.command()
-        self.command.setText(text)
-        self.command.setCursorPosition(0)
-        self.command.setPlaceholderText("load a map and particles first")
         self.copy_button.setEnabled(bool(text))
+        self.copy_button.setToolTip(f"<p>What Train does, as a command line:</p><p>{escape(text)}</p>")
         self.train_button.setEnabled(
             not self._session.is_training and self._session.data.is_trainable
         )
@@ -227,4 +223,4 @@ class TrainSection(QWidget):  # type: ignore[misc,unused-ignore]
     def _on_copy(self) -> None:
         clipboard = QGuiApplication.clipboard()
         if clipboard is not None:
-            clipboard.setText(self.command.text())
+            clipboard.setText(self._controller.command())
