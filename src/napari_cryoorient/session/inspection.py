@@ -173,7 +173,7 @@ def _preview_pixel_size(run: RunView) -> float:
     working_box = inputs.get("working_box")
     if not working_box:
         return 1.0
-    return float(inputs["pixel_size_angstrom"]) * inputs["box"] / working_box
+    return float(inputs["pixel_size_angstrom"]) * float(inputs["box"]) / float(working_box)
 
 
 def _images(data: Data) -> ImageSource:

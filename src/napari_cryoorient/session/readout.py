@@ -24,7 +24,10 @@ def readout(data: Data, inspection: Inspection, index: int) -> list[tuple[str, s
         rows.append(("Shift error", error))
     if inspection.confidence is not None:
         rows.append(("Confidence", f"{inspection.confidence[index]:.3g}"))
-    for label, poses in (("True", inspection.true_poses), ("Predicted", inspection.predicted_poses)):
+    for label, poses in (
+        ("True", inspection.true_poses),
+        ("Predicted", inspection.predicted_poses),
+    ):
         if poses is not None:
             name = "STAR" if inspection.kind in ("poses", "images") else label
             rows += [

@@ -40,7 +40,7 @@ class Session:
 
     def __init__(self) -> None:
         self.data = Data()
-        self.settings = TrainConfig()
+        self.settings = TrainConfig.model_validate({})
         self.run: RunView | None = None
         self.predictions: Predictions | None = None
         self.inspection: Inspection = NOTHING
@@ -157,8 +157,10 @@ class Session:
         values = self.inspection.values(self.criterion)
         if values is None or self.threshold is None:
             return np.ones(len(self.inspection), dtype=bool)
-        kept = values >= self.threshold if self.criterion == "confidence" else (
-            values <= self.threshold
+        kept = (
+            values >= self.threshold
+            if self.criterion == "confidence"
+            else (values <= self.threshold)
         )
         return np.asarray(kept, dtype=bool)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +24,7 @@ MARGINS = (26.0, 110.0, 34.0, 52.0)  # top, right, bottom, left, in pixels
 ROW = 14.0  # height of a line of text
 MAX_POINTS = 400  # of a curve; more than the canvas has pixels for are thinned out
 _WARM, _COLD = np.array([0.99, 0.55, 0.24]), np.array([0.30, 0.67, 0.97])
+_DOWN, _RIGHT = np.array([1.0, 0.0]), np.array([0.0, 1.0])
 _GREY = (0.55, 0.58, 0.62, 1.0)
 
 
@@ -38,9 +40,7 @@ QUANTITIES = {
     "RMSE": Quantity(
         "relative RMSE", (("test_relative_rmse", "test"), ("train_relative_rmse", "train"))
     ),
-    "Angular error": Quantity(
-        "median error (\N{DEGREE SIGN})", (("angular_error_deg", "test"),)
-    ),
+    "Angular error": Quantity("median error (\N{DEGREE SIGN})", (("angular_error_deg", "test"),)),
     "Loss": Quantity(
         "loss", (("loss", "loss"), ("qd", "rotation (QD)"), ("reprojection", "projection (L1)"))
     ),
@@ -162,12 +162,12 @@ class CurvePlot:
             np.array([corner, [scale.bottom, scale.right]]),
             np.array([corner, [scale.top, scale.left]]),
         ]
-        lines += [np.array([scale(x, 0.0), scale(x, 0.0) + [4.0, 0.0]]) for x in at_x]
-        lines += [np.array([scale(0.0, y), scale(0.0, y) - [0.0, 4.0]]) for y in at_y]
+        lines += [np.array([scale(x, 0.0), scale(x, 0.0) + 4 * _DOWN]) for x in at_x]
+        lines += [np.array([scale(0.0, y), scale(0.0, y) - 4 * _RIGHT]) for y in at_y]
         self.axes.data = []
         self.axes.add(lines, shape_type="line", edge_color=[_GREY] * len(lines), edge_width=1)
-        marks: list[tuple[Any, str]] = [(scale(x, 0.0) + [ROW, 0.0], f"{x:g}") for x in at_x]
-        marks += [(scale(0.0, y) - [0.0, 20.0], f"{y:g}") for y in at_y]
+        marks: list[tuple[Any, str]] = [(scale(x, 0.0) + ROW * _DOWN, f"{x:g}") for x in at_x]
+        marks += [(scale(0.0, y) - 20 * _RIGHT, f"{y:g}") for y in at_y]
         marks.append((np.array([scale.bottom + ROW, scale.right + 40.0]), "steps"))
         title = QUANTITIES[self.quantity].title
         marks.append((np.array([scale.top - ROW, scale.left + 3.5 * len(title)]), title))
@@ -215,12 +215,12 @@ def _parts(curve: Curve, scale: _Scale) -> list[tuple[NDArray[np.float64], Any]]
     """Cut a curve where w changes; one point alone becomes a dash."""
     points = np.array([scale(x, y) for x, y in zip(curve.x, curve.y, strict=True)])
     if len(points) == 1:
-        points = np.concatenate([points - [0.0, 3.0], points + [0.0, 3.0]])
+        points = np.concatenate([points - 3 * _RIGHT, points + 3 * _RIGHT])
         return [(points, colour_of_w(float(curve.w[0])))]
     changes = np.flatnonzero(np.diff(curve.w)) + 1
     bounds = [0, *changes.tolist(), len(points)]
     parts = []
-    for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
+    for start, stop in pairwise(bounds):
         part = points[max(start - 1, 0) : stop]  # joined to the part before
         if len(part) > 1:
             parts.append((part, colour_of_w(float(curve.w[stop - 1]))))

@@ -48,8 +48,9 @@ class Triptych:
         is_refresh = kind == self._kind and low_pass_angstrom == self._low_pass
         is_same_view = kind == self._kind
         self._kind, self._low_pass = kind, low_pass_angstrom
-        panels = [(panel, _for_the_eye(panel.images, low_pass_angstrom)) for panel in
-                  inspection.panels]
+        panels = [
+            (panel, _for_the_eye(panel.images, low_pass_angstrom)) for panel in inspection.panels
+        ]
         layers = self.layers()
         if list(layers) != [panel.role for panel in inspection.panels]:
             self._replace(panels)

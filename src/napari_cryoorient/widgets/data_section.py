@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QFormLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_cryoorient.session.data import Data, summary
@@ -23,7 +23,7 @@ WELCOME = (
 )
 
 
-class DataSection(QWidget):  # type: ignore[misc,unused-ignore]
+class DataSection(QWidget):
     """Shows the session's data; tells what the user wants loaded."""
 
     wanted = Signal(object, object, object)  # STAR path, map path, pixel size of the map
@@ -55,9 +55,7 @@ class DataSection(QWidget):  # type: ignore[misc,unused-ignore]
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.welcome)
         layout.addLayout(form)
-        for widget in (
-            self.sample_button, self.facts, self.warning, self.mend_button, self.notes
-        ):
+        for widget in (self.sample_button, self.facts, self.warning, self.mend_button, self.notes):
             layout.addWidget(widget)
         self.map_row.chosen.connect(self._on_chosen)
         self.star_row.chosen.connect(self._on_chosen)

@@ -51,7 +51,7 @@ class Notifications:
         notifications.show_error(sentence)
 
 
-class CryoOrientDock(QWidget):  # type: ignore[misc,unused-ignore]
+class CryoOrientDock(QWidget):
     """Load, train, inspect, export."""
 
     def __init__(self, napari_viewer: napari.viewer.Viewer, parent: QWidget | None = None) -> None:
@@ -78,9 +78,7 @@ class CryoOrientDock(QWidget):  # type: ignore[misc,unused-ignore]
             ("3 Inspect", self.inspect_section),
             ("4 Export", self.export_section),
         ):
-            part = QCollapsible(
-                title, expandedIcon=EXPANDED_ICON, collapsedIcon=COLLAPSED_ICON
-            )
+            part = QCollapsible(title, expandedIcon=EXPANDED_ICON, collapsedIcon=COLLAPSED_ICON)
             part.setDuration(0)
             part.addWidget(section)
             part.expand(animate=False)
@@ -100,9 +98,7 @@ class CryoOrientDock(QWidget):  # type: ignore[misc,unused-ignore]
         self.setMinimumWidth(max(WIDTH, inside.minimumSizeHint().width() + bar_width + 4))
 
         self.data_section.wanted.connect(self.controller.load)
-        self.data_section.sample_wanted.connect(
-            lambda: self.controller.make_sample(trains=True)
-        )
+        self.data_section.sample_wanted.connect(lambda: self.controller.make_sample(trains=True))
         self.train_section.open_button.clicked.connect(self._on_open_run)
         self.train_section.refused.connect(notifications.show_warning)
         self.jobs.busy_changed.connect(self._on_busy)
@@ -117,7 +113,10 @@ class CryoOrientDock(QWidget):  # type: ignore[misc,unused-ignore]
         if self.panels is not None:
             self.panels.close_panels()
         for section in (
-            self.data_section, self.train_section, self.inspect_section, self.export_section
+            self.data_section,
+            self.train_section,
+            self.inspect_section,
+            self.export_section,
         ):
             section.close_section()
 
@@ -125,7 +124,7 @@ class CryoOrientDock(QWidget):  # type: ignore[misc,unused-ignore]
         """Watch the window it is in, to ask before it closes on a run."""
         super().showEvent(event)
         window = self.window()
-        if window is not self._window and window is not self:
+        if window is not None and window not in (self, self._window):
             self._window = window
             window.installEventFilter(self)
             QTimer.singleShot(0, self.show_panels)
@@ -136,7 +135,10 @@ class CryoOrientDock(QWidget):  # type: ignore[misc,unused-ignore]
             self.panels = Panels(self.session)
             window = self.window()
             if isinstance(window, QMainWindow):  # the side docks keep their full height
-                left, right = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
+                left, right = (
+                    Qt.DockWidgetArea.LeftDockWidgetArea,
+                    Qt.DockWidgetArea.RightDockWidgetArea,
+                )
                 window.setCorner(Qt.Corner.BottomLeftCorner, left)
                 window.setCorner(Qt.Corner.BottomRightCorner, right)
             self.viewer.window.add_dock_widget(

@@ -14,7 +14,7 @@ EXPLANATION = (
 )
 
 
-class ExportSection(QWidget):  # type: ignore[misc,unused-ignore]
+class ExportSection(QWidget):
     """Writes all poses, or those of the particles the filter keeps."""
 
     def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:

@@ -8,7 +8,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
 
 
-class Facts(QWidget):  # type: ignore[misc,unused-ignore]
+class Facts(QWidget):
     """Two columns of text; the values can be selected and copied."""
 
     def __init__(self, parent: QWidget | None = None) -> None:

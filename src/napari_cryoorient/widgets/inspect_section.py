@@ -32,7 +32,7 @@ KINDS = {
 READOUT_DELAY_MS = 60
 
 
-class InspectSection(QWidget):  # type: ignore[misc,unused-ignore]
+class InspectSection(QWidget):
     """Shows the current particle of the session and lets the user choose another."""
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:

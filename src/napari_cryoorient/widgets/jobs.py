@@ -11,14 +11,14 @@ from typing import Any
 
 from napari.qt.threading import create_worker
 from napari.utils.notifications import show_error
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.session.follow import RunView, follow
 from napari_cryoorient.session.launch import Launched
 
 
-class Jobs(QObject):  # type: ignore[misc,unused-ignore]
+class Jobs(QObject):
     """Starts jobs and keeps them; the newest of a kind is the one whose result counts."""
 
     busy_changed = Signal(str)

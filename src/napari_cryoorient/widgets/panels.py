@@ -20,7 +20,7 @@ from napari_cryoorient.viewer.sphere import ViewSphere
 REDRAW_MS = 300
 
 
-class Canvas(QWidget):  # type: ignore[misc,unused-ignore]
+class Canvas(QWidget):
     """A napari canvas without its lists and buttons, redrawn at most a few times a second."""
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
@@ -139,7 +139,7 @@ class DirectionsPanel(Canvas):
         self._session.particle_changed.disconnect(self._on_particle)
 
 
-class Panels(QTabWidget):  # type: ignore[misc,unused-ignore]
+class Panels(QTabWidget):
     """All tabs; each is built when it is first shown."""
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import Signal  # type: ignore[attr-defined]
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QToolButton, QWidget
 
 
-class PathRow(QWidget):  # type: ignore[misc,unused-ignore]
+class PathRow(QWidget):
     """Shows one path; tells when the user has chosen another."""
 
     chosen = Signal(object)  # Path, or None when emptied

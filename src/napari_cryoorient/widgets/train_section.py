@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from pathlib import Path
 
-from qtpy.QtCore import Qt, QTimer, Signal
+from qtpy.QtCore import Qt, QTimer, Signal  # type: ignore[attr-defined]
 from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import (
     QFormLayout,
@@ -28,16 +28,19 @@ from napari_cryoorient.widgets.path_row import PathRow
 from napari_cryoorient.widgets.setting_rows import SettingRows
 
 W_TOOLTIP = (
-    "<p>The objective is <b>w·QD + (1 − w)·L1</b>: QD is the distance of the predicted rotation to "
+    "<p>The objective is <b>w·QD + (1 - w)·L1</b>: QD is the distance of the predicted rotation to "
     "the known one, L1 the difference of their projections. At least 0.6 suits asymmetric "
     "particles, at most 0.4 symmetric ones. While a run goes on it follows the slider.</p>"
 )
 MAIN = ("preset", "symmetry", "labels", "minutes", "device")
 STEER_EVERY_MS = 120
-EXPANDED_ICON, COLLAPSED_ICON = "\N{BLACK DOWN-POINTING TRIANGLE}", "\N{BLACK RIGHT-POINTING TRIANGLE}"
+EXPANDED_ICON, COLLAPSED_ICON = (
+    "\N{BLACK DOWN-POINTING TRIANGLE}",
+    "\N{BLACK RIGHT-POINTING TRIANGLE}",
+)
 
 
-class TrainSection(QWidget):  # type: ignore[misc,unused-ignore]
+class TrainSection(QWidget):
     """Shows settings and run of the session; asks the controller for the rest."""
 
     refused = Signal(str)
@@ -50,7 +53,7 @@ class TrainSection(QWidget):  # type: ignore[misc,unused-ignore]
         self.main_rows = SettingRows(MAIN, form, self._on_setting)
         self.w_slider = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
         self.w_slider.setRange(0.0, 1.0)
-        self.w_slider.setSingleStep(0.05)
+        self.w_slider.setSingleStep(0.05)  # type: ignore[arg-type]
         self.w_slider.setDecimals(2)
         self.w_slider.setToolTip(W_TOOLTIP)
         self.w_slider.setMinimumWidth(100)
@@ -86,7 +89,7 @@ class TrainSection(QWidget):  # type: ignore[misc,unused-ignore]
         self.open_button = QPushButton("Open a run…")
         self.stop_button.setToolTip("<p>The run keeps its best and can be resumed.</p>")
         self.open_button.setToolTip(
-            "<p>Follow a run started in a terminal or on a cluster, or look at one that is over.</p>"
+            "<p>Follow a run started in a terminal or on a cluster, or see one that is over.</p>"
         )
         self.copy_button = QPushButton("Copy command")
         buttons = QGridLayout()
@@ -154,7 +157,9 @@ class TrainSection(QWidget):  # type: ignore[misc,unused-ignore]
         self.run_row.set_path(shown or self._controller.planned_run_dir())
         text = self._controller.command()
         self.copy_button.setEnabled(bool(text))
-        self.copy_button.setToolTip(f"<p>What Train does, as a command line:</p><p>{escape(text)}</p>")
+        self.copy_button.setToolTip(
+            f"<p>What Train does, as a command line:</p><p>{escape(text)}</p>"
+        )
         self.train_button.setEnabled(
             not self._session.is_training and self._session.data.is_trainable
         )
