@@ -206,7 +206,7 @@ def summary(data: Data) -> Sequence[tuple[str, str]]:
 
 
 def _size(box: int, pixel_size_angstrom: float, unit: str) -> str:
-    return f"{box} {unit} of {pixel_size_angstrom:.4g} \N{ANGSTROM SIGN}"
+    return f"{box} {unit} of {pixel_size_angstrom:.4g} Å"
 
 
 def _ctf_words(particles: ParticleSet) -> str:

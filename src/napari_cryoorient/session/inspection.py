@@ -95,7 +95,7 @@ _CRITERIA: tuple[Criterion, ...] = ("angular error", "confidence", "shift error"
 UNITS: dict[Criterion, str] = {
     "angular error": "\N{DEGREE SIGN}",
     "confidence": "",
-    "shift error": " \N{ANGSTROM SIGN}",
+    "shift error": " Å",
 }
 NOTHING = Inspection("nothing", np.zeros(0, dtype=np.int64))
 

@@ -8,7 +8,7 @@ from napari_cryoorient.particles import Poses
 from napari_cryoorient.session.data import Data
 from napari_cryoorient.session.inspection import Inspection, ctf_of
 
-DEGREE, ANGSTROM = "\N{DEGREE SIGN}", "\N{ANGSTROM SIGN}"
+DEGREE, ANGSTROM = "\N{DEGREE SIGN}", "Å"
 
 
 def readout(data: Data, inspection: Inspection, index: int) -> list[tuple[str, str]]:

@@ -44,9 +44,7 @@ QUANTITIES = {
     "Loss": Quantity(
         "loss", (("loss", "loss"), ("qd", "rotation (QD)"), ("reprojection", "projection (L1)"))
     ),
-    "Shift error": Quantity(
-        "median shift error (\N{ANGSTROM SIGN})", (("shift_error_angstrom", "test"),)
-    ),
+    "Shift error": Quantity("median shift error (Å)", (("shift_error_angstrom", "test"),)),
 }
 
 

@@ -83,7 +83,7 @@ class DataSection(QWidget):
         mended = data.mended_pixel_size_angstrom
         self.mend_button.setVisible(mended is not None)
         if mended is not None:
-            self.mend_button.setText(f"Take the map's pixels as {mended:.4g} \N{ANGSTROM SIGN}")
+            self.mend_button.setText(f"Take the map's pixels as {mended:.4g} Å")
         self.notes.setText("\n".join(f"Note: {note}" for note in data.notes))
         self.notes.setVisible(bool(data.notes))
 

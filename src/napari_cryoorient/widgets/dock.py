@@ -104,10 +104,13 @@ class CryoOrientDock(QWidget):
         self.jobs.busy_changed.connect(self._on_busy)
         self.panels: Panels | None = None
         self._window: QWidget | None = None
+        self._is_closing = False
         self.destroyed.connect(self.jobs.close)
 
     def close_dock(self) -> None:
         """Let go of session, viewer and background; a run goes on by itself."""
+        if self._window is not None:
+            self._window.removeEventFilter(self)
         self.jobs.close()
         self.display.close()
         if self.panels is not None:
@@ -146,12 +149,16 @@ class CryoOrientDock(QWidget):
             )
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
-        """Ask what becomes of a run when napari is closed."""
-        if watched is self._window and event is not None and event.type() == QEvent.Type.Close:
+        """Ask what becomes of a run when napari is closed; let go of all once it is."""
+        if event is None or watched is not self._window:
+            return False
+        if event.type() == QEvent.Type.Close:
             if self.session.is_training and not self._ask_before_closing():
                 event.ignore()
                 return True
-            self.close_dock()
+            self._is_closing = True
+        elif event.type() == QEvent.Type.Hide and self._is_closing and not event.spontaneous():
+            self.close_dock()  # napari did not change its mind
         return False
 
     def _ask_before_closing(self) -> bool:

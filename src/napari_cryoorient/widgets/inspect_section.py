@@ -48,7 +48,7 @@ class InspectSection(QWidget):
         self.low_pass = QSpinBox()
         self.low_pass.setRange(0, 100)
         self.low_pass.setSpecialValueText("off")
-        self.low_pass.setSuffix(" \N{ANGSTROM SIGN}")
+        self.low_pass.setSuffix(" Å")
         self.low_pass.setKeyboardTracking(False)
         self.low_pass.setToolTip("<p>Smooths what is shown; nothing is computed with it.</p>")
         self.criterion = QComboBox()

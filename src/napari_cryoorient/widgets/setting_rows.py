@@ -8,7 +8,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 from qtpy.QtCore import QLocale
-from qtpy.QtGui import QDoubleValidator, QIntValidator
+from qtpy.QtGui import QDoubleValidator, QIntValidator, QValidator
 from qtpy.QtWidgets import QComboBox, QFormLayout, QLineEdit, QWidget
 
 from napari_cryoorient.config import FAST_VALUES, PAPER_VALUES, TrainConfig
@@ -88,6 +88,20 @@ class _Choice(_Row):
         self.widget.setCurrentIndex(self.widget.findData(value))
 
 
+class _IntOrEmpty(QIntValidator):
+    def validate(self, text: str | None, position: int) -> tuple[QValidator.State, str, int]:
+        if not (text or "").strip():
+            return QValidator.State.Acceptable, text or "", position
+        return super().validate(text, position)
+
+
+class _FloatOrEmpty(QDoubleValidator):
+    def validate(self, text: str | None, position: int) -> tuple[QValidator.State, str, int]:
+        if not (text or "").strip():
+            return QValidator.State.Acceptable, text or "", position
+        return super().validate(text, position)
+
+
 class _Entry(_Row):
     """A number or a text; left empty it is the preset's where that is allowed."""
 
@@ -97,7 +111,7 @@ class _Entry(_Row):
         self.widget: QLineEdit = QLineEdit()
         self.widget.setMinimumWidth(60)
         if kind is not str:
-            validator = QIntValidator() if kind is int else QDoubleValidator()
+            validator = _IntOrEmpty() if kind is int else _FloatOrEmpty()
             validator.setLocale(QLocale.c())
             self.widget.setValidator(validator)
         self.widget.editingFinished.connect(self._on_edited)
