@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from napari_cryoorient.particles import Poses
 from napari_cryoorient.session.inspection import Criterion, Inspection
+from napari_cryoorient.viewer.map_view import RIGHT_HANDED
 from napari_cryoorient.viewer.readers import METADATA_KEY
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class ViewSphere:
             border_width=0.2,
         )
         viewer.dims.ndisplay = 3
+        viewer.scene.camera.orientation = RIGHT_HANDED
         viewer.scene.camera.angles = (20.0, 30.0, 60.0)
         self._size = (0, 0)
 

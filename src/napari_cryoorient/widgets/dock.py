@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari.settings import get_plugin_settings
 from napari.utils import notifications
 from qtpy.QtCore import QEvent, QObject, Qt, QTimer
 from qtpy.QtGui import QShowEvent
@@ -26,6 +27,7 @@ from napari_cryoorient.widgets.data_section import DataSection
 from napari_cryoorient.widgets.export_section import ExportSection
 from napari_cryoorient.widgets.inspect_section import InspectSection
 from napari_cryoorient.widgets.jobs import Jobs
+from napari_cryoorient.widgets.memory import Memory
 from napari_cryoorient.widgets.panels import Panels
 from napari_cryoorient.widgets.train_section import COLLAPSED_ICON, EXPANDED_ICON, TrainSection
 
@@ -54,10 +56,16 @@ class Notifications:
 class CryoOrientDock(QWidget):
     """Load, train, inspect, export."""
 
-    def __init__(self, napari_viewer: napari.viewer.Viewer, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        napari_viewer: napari.viewer.Viewer,
+        parent: QWidget | None = None,
+        memory: Memory | None = None,
+    ) -> None:
         super().__init__(parent)
         self.viewer = napari_viewer
         self.session = Session()
+        self._recall(memory)
         self.jobs = Jobs(self)
         self.controller = Controller(self.session, self.jobs, Notifications())
         self.display = Display(self.session, napari_viewer)
@@ -72,6 +80,9 @@ class CryoOrientDock(QWidget):
         column = QVBoxLayout(inside)
         column.setContentsMargins(4, 4, 4, 4)
         self.sections: dict[str, QCollapsible] = {}
+        closed = self.memory.closed_sections()
+        for row in (self.data_section.map_row, self.data_section.star_row):
+            row.start_dir = self.memory.folder()
         for title, section in (
             ("1 Data", self.data_section),
             ("2 Train", self.train_section),
@@ -81,7 +92,10 @@ class CryoOrientDock(QWidget):
             part = QCollapsible(title, expandedIcon=EXPANDED_ICON, collapsedIcon=COLLAPSED_ICON)
             part.setDuration(0)
             part.addWidget(section)
-            part.expand(animate=False)
+            if title in closed:
+                part.collapse(animate=False)
+            else:
+                part.expand(animate=False)
             column.addWidget(part)
             self.sections[title] = part
         column.addStretch(1)
@@ -107,10 +121,30 @@ class CryoOrientDock(QWidget):
         self._is_closing = False
         self.destroyed.connect(self.jobs.close)
 
+    def _recall(self, memory: Memory | None) -> None:
+        """Set what the user's Preferences and the last session say."""
+        self.memory = Memory() if memory is None else memory
+        preferences = get_plugin_settings("napari-cryoorient").start
+        self.session.adopt_settings(device=preferences.device)
+        self.memory.recall_settings(self.session)
+        if preferences.project_dir:
+            self.session.project_dir = Path(preferences.project_dir)
+
+    def _keep(self) -> None:
+        """Remember for the next time."""
+        self.memory.keep_settings(self.session.settings)
+        self.memory.keep_closed_sections(
+            [title for title, part in self.sections.items() if not part.isExpanded()]
+        )
+        for path in (self.session.data.star_path, self.session.data.map_path):
+            if path is not None:
+                self.memory.keep_folder(path.parent)
+
     def close_dock(self) -> None:
         """Let go of session, viewer and background; a run goes on by itself."""
         if self._window is not None:
             self._window.removeEventFilter(self)
+        self._keep()
         self.jobs.close()
         self.display.close()
         if self.panels is not None:

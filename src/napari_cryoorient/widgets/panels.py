@@ -1,4 +1,4 @@
-"""The tabs below the triptych: curves, viewing directions, a table of particles.
+"""The tabs below the triptych: curves, viewing directions, a table of particles, the map.
 
 Each canvas is a napari viewer of its own, made when its tab is first looked at.
 """
@@ -14,7 +14,9 @@ from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QTabWidget, QVBoxLayo
 
 from napari_cryoorient.session.session import Session
 from napari_cryoorient.viewer.curves import QUANTITIES, CurvePlot
+from napari_cryoorient.viewer.map_view import MapView
 from napari_cryoorient.viewer.sphere import ViewSphere
+from napari_cryoorient.widgets.table_panel import TablePanel
 
 # A redraw takes some 40 ms: a few a second at most.
 REDRAW_MS = 300
@@ -139,17 +141,51 @@ class DirectionsPanel(Canvas):
         self._session.particle_changed.disconnect(self._on_particle)
 
 
+class MapPanel(Canvas):
+    """The map in 3D, turned to the pose of the current particle."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(session, parent)
+        self.map_view = MapView(self.model)
+        self._column.addWidget(QLabel("The map, seen as the current particle's pose sees it."))
+        self._column.addWidget(self.qt_viewer, 1)
+        self.model.canvas.events.size.connect(self._on_size)
+        session.data_changed.connect(self._later)
+        session.inspection_changed.connect(self._later)
+        session.particle_changed.connect(self._on_particle)
+        self._redraw()
+
+    def _redraw(self) -> None:
+        self.map_view.show(self._session.data.density)
+        self._on_particle(self._session.particle)
+
+    def _on_size(self, _event: Any = None) -> None:
+        self.map_view.fit()
+
+    def _on_particle(self, index: int) -> None:
+        poses = self._session.inspection.shown_poses
+        if poses is not None and index < len(poses) and self.map_view.layer is not None:
+            self.map_view.turn_to(poses.rotations[index])
+
+    def _disconnect(self) -> None:
+        self._session.data_changed.disconnect(self._later)
+        self._session.inspection_changed.disconnect(self._later)
+        self._session.particle_changed.disconnect(self._on_particle)
+
+
 class Panels(QTabWidget):
     """All tabs; each is built when it is first shown."""
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
-        self.kinds: dict[str, type[Canvas]] = {
+        self.kinds: dict[str, type[Canvas] | type[TablePanel]] = {
             "Curves": CurvesPanel,
             "Directions": DirectionsPanel,
+            "Table": TablePanel,
+            "3D map": MapPanel,
         }
-        self.built: dict[str, Canvas] = {}
+        self.built: dict[str, Canvas | TablePanel] = {}
         for name in self.kinds:
             holder = QWidget()
             layout = QVBoxLayout(holder)
@@ -159,7 +195,7 @@ class Panels(QTabWidget):
         self.setMinimumHeight(230)
         self._is_closed = False
 
-    def show_panel(self, name: str) -> Canvas:
+    def show_panel(self, name: str) -> Canvas | TablePanel:
         """Bring a tab to the front, built if need be, and return its panel."""
         self.setCurrentIndex(list(self.kinds).index(name))
         self._on_tab(self.currentIndex())
