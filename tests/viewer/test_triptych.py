@@ -88,3 +88,12 @@ def test_a_closed_display_hears_nothing(session, viewer, display):
     viewer.dims.set_current_step(0, 5)
     assert session.particle == 0
     assert len(session.inspection_changed) == 0
+
+
+def test_the_difference_is_a_fourth_view_that_comes_and_goes(session, viewer, display):
+    predict(session)
+    session.set_difference(True)
+    assert [layer.name for layer in viewer.layers][-1] == "predicted - true"
+    np.testing.assert_array_equal(viewer.layers[-1].data[2], 0.0)  # the same poses
+    session.set_difference(False)
+    assert len(viewer.layers) == 3

@@ -6,7 +6,7 @@ measured of each particle follows from that.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +16,7 @@ from napari_cryoorient.particles import (
     ArrayImages,
     CtfParameters,
     Floats,
+    Images,
     ImageSource,
     Integers,
     Poses,
@@ -91,6 +92,31 @@ class Inspection:
         return np.argsort(worst_first, kind="stable")
 
 
+@dataclass(frozen=True)
+class Difference:
+    """Images of one source minus those of another with the same box."""
+
+    source: ImageSource
+    subtracted: ImageSource
+
+    @property
+    def box(self) -> int:
+        """Edge of the images in pixels."""
+        return self.source.box
+
+    @property
+    def pixel_size_angstrom(self) -> float:
+        """Pixel size in angstrom."""
+        return self.source.pixel_size_angstrom
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def read(self, indices: Integers) -> Images:
+        """Read both and subtract."""
+        return self.source.read(indices) - self.subtracted.read(indices)
+
+
 _CRITERIA: tuple[Criterion, ...] = ("angular error", "confidence", "shift error")
 UNITS: dict[Criterion, str] = {
     "angular error": "\N{DEGREE SIGN}",
@@ -100,8 +126,24 @@ UNITS: dict[Criterion, str] = {
 NOTHING = Inspection("nothing", np.zeros(0, dtype=np.int64))
 
 
-def inspect(data: Data, run: RunView | None, predictions: Predictions | None) -> Inspection:
+def inspect(
+    data: Data,
+    run: RunView | None,
+    predictions: Predictions | None,
+    *,
+    with_difference: bool = False,
+) -> Inspection:
     """Return the most there is to see: predictions, else a run's preview, else the STAR's poses."""
+    inspection = _most(data, run, predictions)
+    by_role = {panel.role: panel.images for panel in inspection.panels}
+    if not with_difference or not {"true", "predicted"} <= set(by_role):
+        return inspection
+    difference = Difference(by_role["predicted"], by_role["true"])
+    fourth = Panel("difference", "predicted - true", difference)
+    return replace(inspection, panels=(*inspection.panels, fourth))
+
+
+def _most(data: Data, run: RunView | None, predictions: Predictions | None) -> Inspection:
     if predictions is not None and data.particles is not None:
         return _of_predictions(data, predictions)
     if run is not None and run.preview is not None:

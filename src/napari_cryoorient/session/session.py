@@ -50,6 +50,7 @@ class Session:
         self.low_pass_angstrom: float | None = None
         self.project_dir: Path | None = None
         self.is_stopping = False
+        self.shows_difference = False
 
     def set_data(self, data: Data) -> None:
         """Take what has been loaded; predictions of another stack are dropped."""
@@ -174,10 +175,18 @@ class Session:
             self.low_pass_angstrom = resolution_angstrom
             self.low_pass_changed.emit(resolution_angstrom)
 
+    def set_difference(self, shows_difference: bool) -> None:
+        """Show, or no longer, the difference of both projections as a fourth view."""
+        if shows_difference != self.shows_difference:
+            self.shows_difference = shows_difference
+            self._inspect()
+
     def _inspect(self) -> None:
         """Work out anew what there is to look at."""
         before = self.inspection
-        self.inspection = inspect(self.data, self.run, self.predictions)
+        self.inspection = inspect(
+            self.data, self.run, self.predictions, with_difference=self.shows_difference
+        )
         if self.inspection.kind != before.kind or len(self.inspection) != len(before):
             self.threshold = None
             criteria = self.inspection.criteria

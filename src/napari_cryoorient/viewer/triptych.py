@@ -74,7 +74,7 @@ class Triptych:
             added.append(layer)
         if len(added) > 1:
             self._viewer.layers.link_layers(added, ("gamma", "colormap"))
-        projections = added[1:]
+        projections = added[1:3]
         if len(projections) > 1:
             projections[1].contrast_limits = projections[0].contrast_limits
             self._viewer.layers.link_layers(projections, ("contrast_limits",))

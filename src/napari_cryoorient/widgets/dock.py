@@ -99,6 +99,8 @@ class CryoOrientDock(QWidget):
             column.addWidget(part)
             self.sections[title] = part
         column.addStretch(1)
+        natural_width = inside.minimumSizeHint().width()
+        inside.setMinimumWidth(WIDTH // 2)  # a long word squeezes its row, not the whole panel
         scroll = QScrollArea()
         scroll.setWidgetResizable(True)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -109,7 +111,7 @@ class CryoOrientDock(QWidget):
         layout.addWidget(self.busy)
         bar = scroll.verticalScrollBar()
         bar_width = bar.sizeHint().width() if bar is not None else 0
-        self.setMinimumWidth(max(WIDTH, inside.minimumSizeHint().width() + bar_width + 4))
+        self.setMinimumWidth(max(WIDTH, natural_width + bar_width + 4))
 
         self.data_section.wanted.connect(self.controller.load)
         self.data_section.sample_wanted.connect(lambda: self.controller.make_sample(trains=True))

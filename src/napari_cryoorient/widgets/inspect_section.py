@@ -57,6 +57,8 @@ class InspectSection(QWidget):
         self.filter = QCheckBox("Keep only")
         self.threshold = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
         self.kept = QLabel()
+        self.kept.setWordWrap(True)
+        self.difference = QCheckBox("Show the difference of both projections")
 
         top = QHBoxLayout()
         top.addWidget(QLabel("Particle"))
@@ -83,6 +85,7 @@ class InspectSection(QWidget):
         layout.addLayout(top)
         layout.addWidget(self.facts)
         layout.addLayout(form)
+        layout.addWidget(self.difference)
         layout.addWidget(self._ranked)
         self._form = form
 
@@ -93,6 +96,8 @@ class InspectSection(QWidget):
         self._read_out.timeout.connect(self._pull_facts)
         self.particle.valueChanged.connect(lambda value: session.set_particle(value - 1))
         self.low_pass.valueChanged.connect(lambda value: session.set_low_pass(value or None))
+        self.difference.toggled.connect(session.set_difference)
+        session.low_pass_changed.connect(self._pull_low_pass)
         self.criterion.currentTextChanged.connect(self._on_criterion)
         self.better.clicked.connect(lambda: session.step_in_ranking(-1))
         self.worse.clicked.connect(lambda: session.step_in_ranking(+1))
@@ -109,6 +114,12 @@ class InspectSection(QWidget):
         self._session.inspection_changed.disconnect(self._pull)
         self._session.particle_changed.disconnect(self._pull_particle)
         self._session.selection_changed.disconnect(self._pull_selection)
+        self._session.low_pass_changed.disconnect(self._pull_low_pass)
+
+    def _pull_low_pass(self, resolution_angstrom: float | None) -> None:
+        blocked = self.low_pass.blockSignals(True)
+        self.low_pass.setValue(round(resolution_angstrom or 0))
+        self.low_pass.blockSignals(blocked)
 
     def _pull(self, *_: object) -> None:
         session, inspection = self._session, self._session.inspection
@@ -122,6 +133,7 @@ class InspectSection(QWidget):
             self.criterion.clear()
             self.criterion.addItems(criteria)
             self.criterion.blockSignals(blocked)
+        self.difference.setVisible(inspection.kind in ("preview", "predictions"))
         is_ranked = bool(criteria)
         self._ranked.setVisible(is_ranked)
         self._form.setRowVisible(self.criterion, is_ranked)

@@ -9,10 +9,15 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt, QTimer
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QVBoxLayout, QWidget
 
-from napari_cryoorient.session.inspection import UNITS
+from napari_cryoorient.session.inspection import UNITS, Criterion
 from napari_cryoorient.session.session import Session
 
 PULL_MS = 300
+_FORMATS: dict[Criterion, str] = {
+    "angular error": ".2f",
+    "confidence": ".3g",
+    "shift error": ".2f",
+}
 
 
 class ParticleTable(QAbstractTableModel):
@@ -37,7 +42,7 @@ class ParticleTable(QAbstractTableModel):
                 title = (
                     f"{criterion} ({UNITS[criterion].strip()})" if UNITS[criterion] else criterion
                 )
-                self._columns.append((title, values, ".4g"))
+                self._columns.append((title, values, _FORMATS[criterion]))
         poses = inspection.shown_poses
         if poses is not None:
             for i, title in enumerate(("shift x (Å)", "shift y (Å)")):
