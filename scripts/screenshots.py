@@ -38,7 +38,7 @@ class Studio:
         self.viewer.window.add_dock_widget(self.dock, name="CryoOrient", area="right")
         self.viewer.show()
         self.viewer.window.resize(*SIZE)
-        self.wait_for(lambda: self.dock.panels is not None)
+        self.wait_for(lambda: self.dock.panels is not None and bool(self.dock.panels.built))
 
     def wait_for(self, condition: Callable[[], bool]) -> None:
         """Let the window live until something holds."""

@@ -57,6 +57,7 @@ class DataSection(QWidget):
         layout.addLayout(form)
         for widget in (self.sample_button, self.facts, self.warning, self.mend_button, self.notes):
             layout.addWidget(widget)
+        layout.addStretch(1)
         self.map_row.chosen.connect(self._on_chosen)
         self.star_row.chosen.connect(self._on_chosen)
         self.sample_button.clicked.connect(self.sample_wanted)

@@ -35,6 +35,7 @@ class ExportSection(QWidget):
         layout.addWidget(explanation)
         layout.addLayout(buttons)
         layout.addWidget(self.hint)
+        layout.addStretch(1)
         self.all_button.clicked.connect(lambda: self._on_export(False))
         self.selection_button.clicked.connect(lambda: self._on_export(True))
         self._session.inspection_changed.connect(self._pull)

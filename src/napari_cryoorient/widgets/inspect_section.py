@@ -87,6 +87,7 @@ class InspectSection(QWidget):
         layout.addLayout(form)
         layout.addWidget(self.difference)
         layout.addWidget(self._ranked)
+        layout.addStretch(1)
         self._form = form
 
         # Scrolling through particles shall not wait for their read-out.

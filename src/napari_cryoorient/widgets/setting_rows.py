@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QComboBox, QFormLayout, QLineEdit, QWidget
 
 from napari_cryoorient.config import FAST_VALUES, PAPER_VALUES, TrainConfig
 
-AUTOMATIC = "as the preset says"
+AUTOMATIC = "automatic"
 Tell = Callable[[str, Any], None]
 
 _LABELS = {"w": "w", "box": "Working box", "labels": "Labels from", "minutes": "Time"}

@@ -115,6 +115,7 @@ class TrainSection(QWidget):
         layout.addWidget(self.headline)
         layout.addWidget(self.bar)
         layout.addWidget(self.details)
+        layout.addStretch(1)
 
         # A slider being dragged tells of every pixel; the run need not.
         self._steer = QTimer(self)
