@@ -1,6 +1,6 @@
 """Time the projector against two others, forward and backward, interleaved in one process.
 
-    OMP_NUM_THREADS=1 python benchmarks/projector.py [--rounds 15] [--boxes 64 128]
+    python benchmarks/projector.py [--rounds 15] [--boxes 64 128] [--device auto]
 
 The others: trilinear rotation of the map in real space and a sum along z (three rounds only, it is
 slow); and ``torch_fourier_slice.project_3d_to_2d``, which makes the map's transform in every call
@@ -10,13 +10,17 @@ slow); and ``torch_fourier_slice.project_3d_to_2d``, which makes the map's trans
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import time
 from collections.abc import Callable
 
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does
+
 import torch
 from torch import Tensor
 
+from napari_cryoorient.device import choose_device, synchronize
 from napari_cryoorient.geometry.rotations import random_rotations
 from napari_cryoorient.projection.fourier_slice import Projector
 
@@ -26,7 +30,7 @@ BATCH = 24
 def rotate_and_sum(volume: Tensor, rotations: Tensor) -> Tensor:
     """Project by rotating the map ``(N, N, N)`` in real space: images ``(b, N, N)``."""
     box = volume.shape[-1]
-    axis = torch.arange(box, dtype=volume.dtype) - box // 2
+    axis = torch.arange(box, dtype=volume.dtype, device=volume.device) - box // 2
     z, y, x = torch.meshgrid(axis, axis, axis, indexing="ij")
     points = torch.stack([x, y, z], dim=-1).reshape(1, -1, 3) @ rotations  # rows (A^T u)^T
     grid = (points + box // 2) * (2 / (box - 1)) - 1
@@ -62,13 +66,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--boxes", type=int, nargs="+", default=[64, 128])
+    parser.add_argument("--device", default="auto")
     options = parser.parse_args()
+    device = choose_device(options.device)
     generator = torch.Generator().manual_seed(0)
-    print(f"torch {torch.__version__}, {torch.get_num_threads()} thread(s), batch {BATCH}")
+    print(
+        f"torch {torch.__version__}, {device}, {torch.get_num_threads()} thread(s), batch {BATCH}"
+    )
     for box in options.boxes:
-        volume = torch.randn(box, box, box, generator=generator)
-        weights = torch.randn(BATCH, box, box, generator=generator)
-        rotations = random_rotations(BATCH, generator)
+        volume = torch.randn(box, box, box, generator=generator).to(device)
+        weights = torch.randn(BATCH, box, box, generator=generator).to(device)
+        rotations = random_rotations(BATCH, generator).to(device)
         methods = competitors(volume)
         milliseconds: dict[str, list[float]] = {name: [] for name in methods}
         for round_number in range(options.rounds + 1):
@@ -76,8 +84,10 @@ def main() -> None:
                 if name == "real space" and round_number > 3:
                     continue
                 leaf = rotations.clone().requires_grad_()
+                synchronize(device)
                 start = time.perf_counter()
                 (project(leaf) * weights).sum().backward()
+                synchronize(device)
                 if round_number:  # the first round warms up
                     milliseconds[name].append(1e3 * (time.perf_counter() - start))
         ours = statistics.median(milliseconds["ours"])

@@ -212,7 +212,7 @@ def _scale_bar(axes: Axes, box: int, pixel_size_angstrom: float) -> None:
     )
     left, level = 0.06 * box, 0.93 * box
     axes.plot([left, left + length / pixel_size_angstrom], [level, level], color="white", lw=2.2)
-    axes.text(left, level - 0.03 * box, f"{length} \N{ANGSTROM SIGN}", color="white", fontsize=8)
+    axes.text(left, level - 0.03 * box, f"{length} \u00c5", color="white", fontsize=8)
 
 
 def _plain_numbers(few: bool = False) -> Any:

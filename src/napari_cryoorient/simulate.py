@@ -30,6 +30,8 @@ from napari_cryoorient.projection.resample import fourier_crop_volume, lowpass
 PIXELS_PER_CHUNK = 2**21  # 512 images of 64 pixels: tens of megabytes
 IMAGES_FOR_SNR = 1024  # the variance of the signal is measured on so many of the images, to 1%
 ROTATIONS_FOR_SYMMETRY = 16
+BOX_FOR_SYMMETRY = 64  # finer detail costs time and tells no more
+WEAK_SYMMETRY = 0.95  # a 70S ribosome, which has none, reaches 0.88 at 8 A pixels
 Advance = Callable[[int, int], None]
 
 
@@ -211,8 +213,10 @@ def symmetry_agreement(density: DensityMap, symmetry: str, *, seed: int = 0) -> 
 
     """
     group = symmetry_matrices(symmetry).to(torch.float32)
+    if len(group) == 1:
+        return 1.0
     rotations = random_rotations(ROTATIONS_FOR_SYMMETRY, torch.Generator().manual_seed(seed))
-    projector = projector_of(density)
+    projector = projector_of(working_map(density, max(16, min(density.box, BOX_FOR_SYMMETRY))))
     with torch.no_grad():
         first = projector(rotations).flatten(1)
         first = first - first.mean(1, keepdim=True)
@@ -223,6 +227,16 @@ def symmetry_agreement(density: DensityMap, symmetry: str, *, seed: int = 0) -> 
             correlation = torch.cosine_similarity(first, other, dim=1).mean()
             worst = min(worst, float(correlation))
     return worst
+
+
+def symmetry_doubt(symmetry: str, agreement: float) -> str | None:
+    """Return a sentence for a map whose ``symmetry_agreement`` is poor, else None."""
+    if agreement >= WEAK_SYMMETRY:
+        return None
+    return (
+        f"the map is not {symmetry} on RELION's axes: its projections at equivalent poses "
+        f"correlate by {agreement:.2f} only; check --symmetry, or turn the map to these axes."
+    )
 
 
 def write_simulation(

@@ -74,6 +74,7 @@ def test_help_names_every_command(run: Run) -> None:
         ["simulate", "MAP", "-o", "out", "--n", "0"],
         ["simulate", "MAP", "-o", "out", "--n", "many"],
         ["simulate", "MAP", "-o", "out", "--box", "17"],
+        ["simulate", "MAP", "-o", "out", "--box", "4000000"],
         ["simulate", "MAP", "-o", "out", "--lowpass", "5"],
         ["simulate", "MAP", "-o", "out", "--symmetry", "Q9"],
         ["simulate", "MAP", "-o", "out", "--device", "abacus"],
@@ -151,7 +152,8 @@ def test_project_says_what_a_star_without_ctf_lacks(
     star = tmp_path / "particles.star"
     status, _, err = run("project", map_path, star, "-o", tmp_path / "new.mrcs", "--ctf")
     assert status == 2
-    assert "rlnDefocusU" in err
+    assert "gives nothing for --ctf: no CTF: the STAR lacks rlnDefocusU" in err
+    assert "leave --ctf out" in err
     assert not (tmp_path / "new.mrcs").exists()
 
 
@@ -171,7 +173,9 @@ def test_ctrl_c_is_status_130_and_leaves_nothing_half(map_path: Path, tmp_path: 
         assert process.poll() is None
     process.send_signal(2)
     assert process.wait(timeout=60) == 130
-    assert "Traceback" not in process.stderr.read()
+    said = process.stderr.read()
+    assert "Traceback" not in said
+    assert "Interrupted" in said
     assert [p.name for p in folder.iterdir()] == ["map.mrc"]
 
 
@@ -244,3 +248,31 @@ def test_evaluate_refuses_files_of_different_stacks(
     status, _, err = run("evaluate", other, star)
     assert status == 2
     assert "others.mrcs" in err
+
+
+def test_degrees_and_angstrom_end_no_run_on_an_ascii_terminal(
+    run: Run, map_path: Path, tmp_path: Path
+) -> None:
+    run("simulate", map_path, "-o", tmp_path, "--n", 3)
+    star = str(tmp_path / "particles.star")
+    done = subprocess.run(
+        [sys.executable, "-m", "napari_cryoorient", "evaluate", star, star],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "ascii", "OMP_NUM_THREADS": "1"},
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "median angular error" in done.stdout
+
+
+def test_memory_that_runs_out_is_a_sentence(
+    run: Run, map_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhaust(*_: object) -> None:
+        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 9 TB")
+
+    monkeypatch.setattr("napari_cryoorient.simulate.draw_simulation", exhaust)
+    status, _, err = run("simulate", map_path, "-o", tmp_path / "sim")
+    assert status == 1
+    assert "Memory ran out" in err

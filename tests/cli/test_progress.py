@@ -57,7 +57,7 @@ def test_a_time_budget_is_shown_in_seconds_not_steps(capsys: pytest.CaptureFixtu
     follow = Follower(Progress("Preparing"), budget_s=60.0)
     follow(RunProgress("training", 3, 1_000_000, 9e9, METRICS))
     line = capsys.readouterr().err.strip()
-    assert line.startswith("Training: 45/60, 15 s left")
+    assert line.startswith("Training (s): 45/60, 15 s left")
     assert "error 12.3\N{DEGREE SIGN}" in line
 
 

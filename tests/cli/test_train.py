@@ -43,7 +43,7 @@ def test_train_then_predict_then_evaluate(
     answer = json.loads(out.strip().splitlines()[-1])
     assert (answer["state"], answer["step"], answer["w"]) == ("finished", 2, 0.3)
     assert Path(answer["poses"]).is_file()
-    assert "Training: 2/2" in err
+    assert "Training (steps): 2/2" in err
 
     again = call(capsys, *given)
     assert again[0] == 2
@@ -121,3 +121,11 @@ def test_ctrl_c_keeps_a_run_that_can_go_on(stack: Path, tmp_path: Path) -> None:
     assert "Traceback" not in err
     assert json.loads((run / "run.json").read_text())["state"] == "stopped"
     assert (run / "checkpoint.pt").is_file()
+
+
+def test_steps_and_minutes_exclude_each_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["--steps", "2", "--minutes", "1", "-o", str(tmp_path / "run")]
+    assert main(["train", "a.star", "--map", "m.mrc", *asked]) == 2
+    assert "leave one of them out" in capsys.readouterr().err

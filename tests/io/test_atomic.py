@@ -1,4 +1,6 @@
 import errno
+import os
+import stat
 
 import pytest
 
@@ -63,4 +65,17 @@ def test_a_folder_is_not_a_file(tmp_path):
 def test_a_file_is_not_a_folder(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="not a folder"), atomic_path(tmp_path / "file" / "out"):
+        pass
+
+
+def test_a_device_is_not_replaced_by_a_file(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(InputError, match="is a device"), atomic_path(pipe):
+        pass
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+def test_a_place_that_cannot_be_says_so(tmp_path):
+    with pytest.raises(InputError, match="choose another"), atomic_path(tmp_path / ("n" * 300)):
         pass

@@ -2,6 +2,7 @@ import bz2
 import errno
 import gzip
 import pickle
+from pathlib import Path
 
 import mrcfile
 import numpy as np
@@ -192,3 +193,18 @@ def test_a_disk_that_fills_at_the_last_moment_leaves_nothing(tmp_path, images, m
     with pytest.raises(InputError, match="disk is full"):
         write()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_pages_that_were_read_are_let_go_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_cryoorient.io.stacks._MAPPED_BYTES", 3 * 8 * 8 * 4)
+    images = np.arange(4 * 64, dtype=np.float32).reshape(4, 8, 8)
+    with StackWriter(tmp_path / "a.mrcs", 4, 8, 1.0) as writer:
+        writer.append(images)
+    stack = MrcStackCollection.of_one(tmp_path / "a.mrcs", 1.0)
+    np.testing.assert_array_equal(stack.read([0, 1]), images[:2])
+    assert stack.n_open_files == 1
+    np.testing.assert_array_equal(stack.read([3]), images[3:])
+    assert stack.n_open_files == 0
+    np.testing.assert_array_equal(stack.read([2]), images[2:3])

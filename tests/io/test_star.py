@@ -259,7 +259,7 @@ def test_no_pixel_size_anywhere_is_refused_and_the_user_can_say_it(write, tmp_pa
     with mrcfile.mmap(tmp_path / "stack.mrcs", "r+") as other:
         other.voxel_size = 0
     path = write(without(OLD, "rlnMagnification"))
-    with pytest.raises(InputError, match="--pixel-size"):
+    with pytest.raises(InputError, match="add a column _rlnImagePixelSize"):
         read_particles(path)
     found, _ = read_particles(path, pixel_size_angstrom=2.0)
     assert found.pixel_size_angstrom == 2.0

@@ -221,3 +221,11 @@ def test_heartbeat_goes_on_while_the_run_is_busy(tmp_path: Path, monkeypatch):
 def test_reader_needs_no_torch():
     code = "import sys, napari_cryoorient.run.reader; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_run_that_failed_before_its_first_checkpoint_is_not_in_the_way(tmp_path: Path):
+    RunFolder(tmp_path, resume=False, config={}).close("failed", "no such symmetry")
+    RunFolder(tmp_path, resume=False, config={}).close("failed", "again")
+    (tmp_path / "checkpoint.pt").write_bytes(b"something to lose")
+    with pytest.raises(InputError, match="already holds a run"):
+        RunFolder(tmp_path, resume=False, config={})

@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from napari_cryoorient.errors import InputError
+from napari_cryoorient.io.stacks import StackWriter
 from napari_cryoorient.particles import ArrayImages, DensityMap, ParticleSet, Poses
 from napari_cryoorient.projection.fourier_slice import Projector
 from napari_cryoorient.projection.resample import fourier_crop_volume
-from napari_cryoorient.run.inputs import matched_map, measure_contrast
+from napari_cryoorient.run.inputs import load_inputs, matched_map, measure_contrast
 from napari_cryoorient.run.simulated_labels import snr_of
 
 
@@ -100,3 +101,10 @@ def test_snr_is_estimated_from_the_corners(files, snr: float):
     signal = files.images.var(axis=(1, 2)).mean()
     noise = np.sqrt(signal / snr) * rng.standard_normal(files.images.shape)
     assert snr_of((files.images + noise).astype(np.float32)) == pytest.approx(snr, rel=0.35)
+
+
+def test_blank_stack_is_refused(files):
+    with StackWriter(files.star.parent / "particles.mrcs", 30, 24, 4.0) as writer:
+        writer.append(np.full((30, 24, 24), 3.0, np.float32))
+    with pytest.raises(InputError, match="blank"):
+        load_inputs(files.star, files.map)

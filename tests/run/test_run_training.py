@@ -15,7 +15,7 @@ from napari_cryoorient.batches import Batch
 from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.errors import InputError, TrainingFailure
 from napari_cryoorient.io.stacks import StackWriter
-from napari_cryoorient.io.star import read_particles, read_star, write_star
+from napari_cryoorient.io.star import read_particles, read_star, write_poses, write_star
 from napari_cryoorient.run.predict import predict_star
 from napari_cryoorient.run.reader import RunReader
 from napari_cryoorient.run.train import run_training
@@ -235,3 +235,49 @@ def test_stack_without_poses_learns_from_projections_of_the_map(
         assert set(preview["rows"]) == {-1}
     written, _ = read_particles(run / "poses.star", project_dir=files.star.parent)
     assert written.poses is not None
+
+
+def test_resume_with_another_stack_is_refused(files, paper_config, tmp_path: Path):
+    run = tmp_path / "run"
+    run_training(paper_config(steps=1), files.star, files.map, run)
+    fewer = tmp_path / "fewer.star"
+    write_poses(read_star(files.star), files.poses[:20], fewer, rows=np.arange(20))
+    with pytest.raises(InputError, match="another stack or map"):
+        run_training(paper_config(steps=2), fewer, files.map, run, resume=True)
+    assert json.loads((run / "run.json").read_text())["state"] == "finished"
+
+
+def test_unknown_symmetry_is_refused_before_the_folder_is_made(files, paper_config, tmp_path):
+    with pytest.raises(InputError, match="Q7"):
+        run_training(paper_config(symmetry="Q7"), files.star, files.map, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_run_that_failed_at_once_leaves_neither_itself_nor_its_w_in_the_way(
+    files, paper_config, tmp_path: Path
+):
+    run = tmp_path / "run"
+    with pytest.raises(InputError, match="representation"):
+        run_training(paper_config(w=0.9, representation="distribution"), files.star, files.map, run)
+    run_training(paper_config(w=0.3, steps=1), files.star, files.map, run)
+    assert metrics_of(run)[-1]["w"] == 0.3
+
+
+def test_symmetry_that_the_map_lacks_is_doubted(files, paper_config, tmp_path: Path):
+    said: list[str] = []
+    config = paper_config(steps=1, symmetry="D7")
+    run_training(config, files.star, files.map, tmp_path / "run", say=said.append)
+    assert any("the map is not D7" in sentence for sentence in said)
+
+
+def test_interrupt_while_preparing_does_not_wait(files, paper_config, tmp_path, monkeypatch):
+    def slow(*_: object, **__: object) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        pytest.fail("went on after the interrupt")
+
+    monkeypatch.setattr("napari_cryoorient.run.train.make_recipe", slow)
+    run = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        run_training(paper_config(), files.star, files.map, run)
+    assert json.loads((run / "run.json").read_text())["state"] == "stopped"
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -13,11 +14,22 @@ from typing import Annotated
 import typer
 
 from napari_cryoorient import __version__
-from napari_cryoorient.cli import demo, evaluate, predict, project, simulate, train, view
+from napari_cryoorient.cli import (
+    demo,
+    evaluate,
+    predict,
+    project,
+    refine,
+    search,
+    simulate,
+    train,
+    view,
+)
 from napari_cryoorient.errors import InputError, TrainingFailure
 
 PROGRAM = "napari-cryoorient"
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+STOPPED = "Interrupted; finished files are kept, half-written ones are not."
 
 app = typer.Typer(
     name=PROGRAM,
@@ -27,7 +39,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (simulate, train, predict, evaluate, project, demo, view):
+for command in (simulate, train, predict, search, refine, evaluate, project, demo, view):
     app.command(command.NAME, short_help=command.SUMMARY)(command.run)
 
 
@@ -49,6 +61,9 @@ def _describe(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
+    for stream in (sys.stdout, sys.stderr):  # a degree sign must not end a run on an ASCII terminal
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         status = app(
             args=None if arguments is None else list(arguments),
@@ -60,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except TrainingFailure as error:
         return _say(str(error), FAILED)
     except (KeyboardInterrupt, typer.Abort):
-        return _say("Interrupted; finished files are kept, half-written ones are not.", INTERRUPTED)
+        return _say(STOPPED, INTERRUPTED)
     except BrokenPipeError:  # the reader of our output left, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
@@ -68,15 +83,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
         where = f"{error.filename}: " if error.filename else ""
         return _say(f"{where}{error.strerror or error}.", BAD_INPUT)
     except Exception as error:
-        if not _is_usage_error(error):
-            raise
-        return _say(error.format_message(), BAD_INPUT)  # type: ignore[attr-defined]
+        if _is_usage_error(error):
+            said: str = error.format_message()  # type: ignore[attr-defined]
+            return _say(said.replace("Value error, ", ""), BAD_INPUT)
+        if _is_out_of_memory(error):
+            return _say("Memory ran out: choose a smaller --box or other --device.", FAILED)
+        raise
+    if status == INTERRUPTED:  # typer takes the interrupt itself, and says nothing
+        return _say(STOPPED, INTERRUPTED)
     return status if isinstance(status, int) else 0
 
 
 def _is_usage_error(error: Exception) -> bool:
     """Tell errors in the flags; their class is click's or typer's own copy of it, by release."""
     return any(base.__name__ == "ClickException" for base in type(error).__mro__)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Tell whether memory ran out; a device can only have done so once torch is loaded."""
+    if isinstance(error, MemoryError):
+        return True
+    if "torch" not in sys.modules:
+        return False
+    from napari_cryoorient.device import is_out_of_memory
+
+    return is_out_of_memory(error)
 
 
 def _say(message: str, status: int) -> int:

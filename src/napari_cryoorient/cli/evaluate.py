@@ -24,8 +24,8 @@ LABELS = {
     "mean_deg": ("mean angular error", "{:.2f}\N{DEGREE SIGN}"),
     "fraction_under_5_deg": ("under 5\N{DEGREE SIGN}", "{:.1%}"),
     "fraction_under_10_deg": ("under 10\N{DEGREE SIGN}", "{:.1%}"),
-    "shift_median_angstrom": ("median shift error", "{:.2f} \N{ANGSTROM SIGN}"),
-    "shift_rms_angstrom": ("r.m.s. shift error", "{:.2f} \N{ANGSTROM SIGN}"),
+    "shift_median_angstrom": ("median shift error", "{:.2f} \u00c5"),
+    "shift_rms_angstrom": ("r.m.s. shift error", "{:.2f} \u00c5"),
     "rmse": ("reprojection RMSE (eq. 16, map's grey values)", "{:.4g}"),
     "relative_rmse": ("relative RMSE (0 perfect, 1.4 random)", "{:.3f}"),
 }
@@ -99,6 +99,8 @@ def table_of(results: dict[str, Any]) -> str:
 
 def _poses(table: PoseTable, path: Path) -> Poses:
     if table.poses is None:
-        reasons = [note for note in table.notes if note.startswith("no poses")]
-        raise InputError(f"{path} cannot be compared: {'; '.join(reasons)}.")
+        raise InputError(
+            f"{path} cannot be compared: {table.why_not('poses')}; "
+            "give a STAR file of a refinement or of predict."
+        )
     return table.poses

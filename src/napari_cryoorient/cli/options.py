@@ -43,6 +43,16 @@ ProjectDir = Annotated[
     Path | None,
     typer.Option(metavar="DIR", help="Folder that image names in the STAR file start from."),
 ]
+Resolution = Annotated[
+    float | None,
+    typer.Option(
+        min=0.1, metavar="A", help="Finest detail used. [default: where the stack's signal ends]"
+    ),
+]
+InvertContrast = Annotated[
+    Literal["auto", "yes", "no"],
+    typer.Option(help="Turn dark particles on white; auto does it where the sign is clear."),
+]
 
 
 def with_settings(

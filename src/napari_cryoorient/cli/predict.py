@@ -28,6 +28,15 @@ def run(
         int | None,
         typer.Option(min=1, metavar="IMAGES", help="Images at once. [default: by the device]"),
     ] = None,
+    refine: Annotated[
+        bool,
+        typer.Option(
+            "--refine/--no-refine",
+            help="Refine the poses against the map, searching globally for doubtful particles.",
+        ),
+    ] = False,
+    map_path: options.OptionalMapPath = None,
+    pixel_size: options.PixelSize = None,
     project_dir: options.ProjectDir = None,
     device: options.Device = "auto",
     seed: options.Seed = 0,
@@ -35,7 +44,8 @@ def run(
 ) -> None:
     """Predict poses; all rows and columns of the STAR file are kept, poses replaced.
 
-    A confidence, where the network gives one, goes to rlnParticleFigureOfMerit.
+    A confidence, where the network gives one, goes to rlnParticleFigureOfMerit. --refine takes the
+    map the run was trained with, or --map.
     """
     from napari_cryoorient.run.predict import predict_star
 
@@ -48,7 +58,12 @@ def run(
             device=device,
             project_dir=project_dir,
             batch_size=batch_size,
+            refine=refine,
+            map_path=map_path,
+            map_pixel_size_angstrom=pixel_size,
             progress=advance,
+            begin=advance.restart,
+            say=advance.say,
         )
         for note in done.notes:
             advance.say(f"Note: {note}")

@@ -46,9 +46,15 @@ def run(
     density = read_map(map_path, pixel_size_angstrom=pixel_size)
     table = read_pose_table(star_path)
     if table.poses is None:
-        raise InputError(f"{star_path} has no poses to project at: {'; '.join(table.notes)}.")
+        raise InputError(
+            f"{star_path} gives nothing to project at: {table.why_not('poses')}; "
+            "give a STAR file of a refinement or of predict."
+        )
     if ctf and table.ctf is None:
-        raise InputError(f"{star_path} has no CTF to apply: {'; '.join(table.notes)}.")
+        raise InputError(
+            f"{star_path} gives nothing for --ctf: {table.why_not('CTF')}; "
+            "leave --ctf out, or add those columns."
+        )
     n = len(table.poses)
     with progress("Projecting") as advance:
         for note in density.notes:

@@ -13,7 +13,6 @@ from napari_cryoorient.errors import InputError
 
 NAME = "simulate"
 SUMMARY = "Simulate particles with known poses from a map or an atomic model."
-WEAK_SYMMETRY = 0.95  # a 70S ribosome, which has none, reaches 0.88 at 8 A pixels
 
 
 def run(
@@ -34,6 +33,7 @@ def run(
         int | None,
         typer.Option(
             min=16,
+            max=1024,
             metavar="PX",
             help="Box of the particles: smaller than the map's crops in Fourier space (pixels "
             "grow), larger pads with the map's surroundings (pixels stay). [default: the map's]",
@@ -88,6 +88,7 @@ def run(
         SimulationSettings,
         draw_simulation,
         symmetry_agreement,
+        symmetry_doubt,
         working_map,
         write_simulation,
     )
@@ -116,11 +117,8 @@ def run(
             f"{n} particles of {density.box} pixels at {density.pixel_size_angstrom:.3f} A "
             f"on {describe_device(where)}"
         )
-        if agreement < WEAK_SYMMETRY:
-            advance.say(
-                f"Note: the map is not {symmetry} on RELION's axes: its projections at "
-                f"equivalent poses correlate by {agreement:.2f} only."
-            )
+        if (doubt := symmetry_doubt(symmetry, agreement)) is not None:
+            advance.say(f"Note: {doubt}")
         simulation = draw_simulation(density, settings, where)
         star = write_simulation(simulation, output, device=where, advance=advance)
     print(f"{n} particles: {star}")

@@ -10,6 +10,7 @@ import typer
 from napari_cryoorient.cli import options
 from napari_cryoorient.cli.progress import Progress, print_json, progress
 from napari_cryoorient.config import TrainConfig
+from napari_cryoorient.errors import InputError
 
 if TYPE_CHECKING:
     from napari_cryoorient.run.train import Progress as RunProgress
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 NAME = "train"
 SUMMARY = "Train a network on a particle stack and a reference map."
-PHASES = {"training": "Training", "predicting": "Predicting"}
+PHASES = {"training": "Training (steps)", "predicting": "Predicting"}
 
 
 @options.with_settings(TrainConfig)
@@ -37,6 +38,8 @@ def run(
 
     Ctrl-C stops within a second and keeps the run, which --resume continues.
     """
+    if settings.get("steps") is not None and settings.get("minutes") is not None:
+        raise InputError("--steps and --minutes are both given: leave one of them out.")
     if resume:
         settings = settings_of_run(output) | settings
     config = options.build_settings(TrainConfig, settings)
@@ -99,7 +102,8 @@ class Follower:
         """Move on."""
         if now.phase != self._phase:
             self._phase = now.phase
-            self._bar.restart(PHASES.get(now.phase, now.phase))
+            title = PHASES.get(now.phase, now.phase)
+            self._bar.restart(title if self._budget_s is None else title.replace("(steps)", "(s)"))
         if now.metrics is None:
             self._bar(now.done, now.total, time_left_s=now.time_left_s)
             return

@@ -12,6 +12,7 @@ from napari_cryoorient.errors import InputError
 
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NOT_ALLOWED = {errno.EACCES, errno.EPERM, errno.EROFS}
+_BAD_NAME = {errno.ENOENT, errno.ENAMETOOLONG, errno.EINVAL}
 
 
 @contextmanager
@@ -21,10 +22,12 @@ def atomic_path(final: Path | str) -> Iterator[Path]:
     Missing folders are made. Raises InputError when the disk is full or the place not writable.
     """
     final = Path(final)
-    if final.is_dir():
-        raise InputError(f"{final} is a folder; give the name of a file to write.")
     temporary = final.with_name(f".{final.name}.{os.getpid()}.partial")
     try:
+        if final.is_dir():
+            raise InputError(f"{final} is a folder; give the name of a file to write.")
+        if final.exists() and not final.is_file():  # renaming would put a file in its place
+            raise InputError(f"{final} is a device, not a file; give the name of a file to write.")
         final.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         os.replace(temporary, final)
@@ -44,5 +47,7 @@ def _write_failure(error: OSError, final: Path) -> str | None:
     if error.errno in _NOT_ALLOWED:
         return f"{final} cannot be written (no permission); choose another folder."
     if error.errno in {errno.ENOTDIR, errno.EEXIST}:
-        return f"{final} cannot be written: {final.parent} is not a folder."
+        return f"{final} cannot be written: {final.parent} is not a folder; choose another place."
+    if error.errno in _BAD_NAME:
+        return f"{final} cannot be written ({error.strerror}); choose another place or name."
     return None

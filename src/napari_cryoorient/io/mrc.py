@@ -49,6 +49,10 @@ class MrcLayout:
         """Size of the numbers in bytes."""
         return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
 
+    def n_bytes_of(self, n_sections: int) -> int:
+        """Size of some sections in bytes."""
+        return self.n_bytes // self.shape[0] * n_sections
+
     def array(self, buffer: bytes) -> NDArray[Any]:
         """Return the numbers in ``buffer``, the whole file, without a copy."""
         count = int(np.prod(self.shape, dtype=np.int64))

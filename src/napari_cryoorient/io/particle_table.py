@@ -121,7 +121,7 @@ class ParticleTable:
         else:
             raise InputError(
                 f"{self._path} names no pixel size (rlnImagePixelSize, or rlnDetectorPixelSize and "
-                "rlnMagnification) and the stack's header has none; give it with --pixel-size."
+                "rlnMagnification), nor does a stack's header; add a column _rlnImagePixelSize."
             )
         low, high = float(sizes.min()), float(sizes.max())
         if low <= 0:

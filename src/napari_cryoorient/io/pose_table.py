@@ -32,6 +32,10 @@ class PoseTable:
     ctf: CtfParameters | None
     notes: tuple[str, ...]
 
+    def why_not(self, what: str) -> str:
+        """Return the note on why there are no ``what``, "poses" or "CTF"."""
+        return next(note for note in self.notes if note.startswith(f"no {what}"))
+
 
 def read_pose_table(path: Path | str, *, pixel_size_angstrom: float | None = None) -> PoseTable:
     """Read poses and CTF of a STAR file; a file with poses alone, without image names, will do.

@@ -35,6 +35,7 @@ from napari_cryoorient.io.mrc import (
 from napari_cryoorient.particles import Images, Integers
 
 _RESIZE_BATCH = 64  # images resampled at once, which bounds the memory for large native boxes
+_MAPPED_BYTES = 2**28  # mapped files are let go of after so much was read from them
 
 
 class MrcStack:
@@ -124,6 +125,7 @@ class MrcStackCollection:
         self._native_pixel_size = pixel_size_angstrom
         self._max_open_files = max_open_files
         self._open: OrderedDict[int, NDArray[Any]] = OrderedDict()
+        self._bytes_read = 0
         self._lock = threading.Lock()
 
     @classmethod
@@ -196,6 +198,7 @@ class MrcStackCollection:
         for number in np.unique(stacks):
             rows = np.flatnonzero(stacks == number)
             images[rows] = self._mapped(int(number))[sections[rows], :n, :n]
+            self._let_go_of_read_pages(self._stacks[number].layout.n_bytes_of(len(rows)))
         finite = np.isfinite(images).all(axis=(1, 2))
         if not finite.all():
             bad = int(np.flatnonzero(~finite)[0])
@@ -214,6 +217,14 @@ class MrcStackCollection:
                 mapped = self._stacks[number].map_memory()
             self._open[number] = mapped
             return mapped
+
+    def _let_go_of_read_pages(self, n_bytes: int) -> None:
+        """Unmap every file now and then: pages once read count as this process's memory."""
+        with self._lock:
+            self._bytes_read += n_bytes
+            if self._bytes_read >= _MAPPED_BYTES:
+                self._open.clear()
+                self._bytes_read = 0
 
 
 class StackWriter:

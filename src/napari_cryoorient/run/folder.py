@@ -11,6 +11,7 @@ import math
 import os
 import platform
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -80,7 +81,12 @@ class RunFolder:
         status = RunReader(self.path).status()
         if status.state == "running":
             raise InputError(f"{self.path} is being trained by another process: stop that first.")
-        if not resume:
+        # A run that ended before its first checkpoint has nothing that another could spoil; one
+        # that seems to have crashed may yet be alive on another machine.
+        never_began = (
+            status.state in ("failed", "stopped") and not (self.path / "checkpoint.pt").exists()
+        )
+        if not resume and not never_began:
             raise InputError(
                 f"{self.path} already holds a run ({status.state}): "
                 "name another folder, or go on with it by --resume."
@@ -164,7 +170,7 @@ class RunFolder:
             except (OSError, InputError) as error:  # a full disk: training may still go on
                 if not self._warned:
                     self._warned = True
-                    print(f"heartbeat: {error}", flush=True)
+                    print(f"heartbeat: {error}", file=sys.stderr, flush=True)
 
     def _write_record(self) -> None:
         with self._lock:
@@ -184,7 +190,9 @@ class RunFolder:
             finally:
                 os.close(descriptor)
         except OSError as error:
-            raise InputError(f"{path} cannot be written: {error.strerror}.") from error
+            raise InputError(
+                f"{path} cannot be written ({error.strerror}); free some space or write elsewhere."
+            ) from error
 
     def _replace(self, name: str, write: Callable[[Path], object]) -> None:
         for left in reversed(range(N_TRIES)):

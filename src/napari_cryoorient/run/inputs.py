@@ -27,6 +27,7 @@ from napari_cryoorient.projection.resample import (
 TOLERANCE = 0.02
 # Below this no word is lost on a difference.
 SILENT_TOLERANCE = 1e-3
+N_BLANK_IMAGES = 16
 # The contrast shows in the low frequencies of a few hundred images.
 CONTRAST_BOX, N_CONTRAST_IMAGES = 32, 256
 # A mean correlation so many standard errors from zero has a clear sign.
@@ -82,12 +83,23 @@ def load_inputs(
     else:
         density = read_map(map_path, pixel_size_angstrom=map_pixel_size_angstrom)
     density = matched_map(density, particles)
+    _check_not_blank(particles, star_path)
     contrast = measure_contrast(density, particles)
     is_negated, sentence = _decide(contrast, invert_contrast)
     if is_negated:
         particles = replace(particles, images=NegatedImages(particles.images))
     notes = (*particles.notes, *density.notes, sentence)
     return RunInputs(particles, star, density, contrast, is_negated, notes)
+
+
+def _check_not_blank(particles: ParticleSet, star_path: Path) -> None:
+    """Raise InputError when every image of a sample is one grey value."""
+    rows = np.unique(np.linspace(0, len(particles) - 1, N_BLANK_IMAGES).astype(np.int64))
+    if not np.ptp(particles.images.read(rows), axis=(1, 2)).any():
+        raise InputError(
+            f"The images of {star_path} are blank ({len(rows)} were looked at, each of one grey "
+            "value): extract the particles again."
+        )
 
 
 def matched_map(density: DensityMap, particles: ParticleSet) -> DensityMap:

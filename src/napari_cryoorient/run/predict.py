@@ -9,9 +9,13 @@ from pathlib import Path
 from napari_cryoorient.batches import NegatedImages
 from napari_cryoorient.device import choose_device, describe_device
 from napari_cryoorient.errors import InputError
+from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.io.star import read_particles, write_poses
 from napari_cryoorient.prediction import PredictedPoses, collect, predict
-from napari_cryoorient.run.inputs import TOLERANCE
+from napari_cryoorient.run.inputs import TOLERANCE, RunInputs, load_inputs
+from napari_cryoorient.run.reader import RunReader
+from napari_cryoorient.run.refine import polish
+from napari_cryoorient.run.search import refuse_same_file
 from napari_cryoorient.training.checkpoint import network_of_checkpoint, read_checkpoint
 
 
@@ -33,13 +37,21 @@ def predict_star(
     device: str = "auto",
     project_dir: Path | None = None,
     batch_size: int | None = None,
+    refine: bool = False,
+    map_path: Path | None = None,
+    map_pixel_size_angstrom: float | None = None,
     progress: Callable[[int, int], None] | None = None,
+    begin: Callable[[str], None] | None = None,
+    say: Callable[[str], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> StarPrediction:
     """Predict every particle of ``star_path`` and write ``out_path``, all its columns kept.
 
+    ``refine`` refines the poses against ``map_path``, by default the map of the run, and searches
+    globally for particles that stay doubtful; ``begin`` is told the name of each part of this.
     Raises InputError for a run without a checkpoint, or a stack with another field of view.
     """
+    refuse_same_file(star_path, out_path)
     state = read_checkpoint(Path(run_dir) / "checkpoint.pt")
     place = choose_device(device)
     particles, star = read_particles(Path(star_path), project_dir=project_dir)
@@ -49,6 +61,15 @@ def predict_star(
         raise InputError(
             f"The images of {star_path} show {field:.0f} A, those of the run {trained:.0f} A: "
             "extract the particles in the same field of view, or train anew."
+        )
+    inputs: RunInputs | None = None
+    if refine:
+        inputs = load_inputs(
+            Path(star_path),
+            map_path or map_of_run(Path(run_dir)),
+            invert_contrast="yes" if state["contrast_negated"] else "no",
+            project_dir=project_dir,
+            map_pixel_size_angstrom=map_pixel_size_angstrom,
         )
     notes = list(particles.notes)
     if state["contrast_negated"]:
@@ -67,5 +88,21 @@ def predict_star(
     )
     if predicted is None or len(predicted.rows) < len(particles):
         return StarPrediction(None, len(particles), describe_device(place), tuple(notes))
-    write_poses(star, predicted.poses(particles.poses), out_path, confidence=predicted.confidence)
+    poses, confidence = predicted.poses(particles.poses), predicted.confidence
+    if inputs is not None:
+        group = symmetry_matrices(str(state["config"]["symmetry"]))
+        polished = polish(inputs, poses, group, place, progress=progress, begin=begin, say=say)
+        poses, confidence = polished.poses, polished.confidence
+    write_poses(star, poses, out_path, confidence=confidence)
     return StarPrediction(predicted, len(particles), describe_device(place), tuple(notes))
+
+
+def map_of_run(run_dir: Path) -> Path:
+    """Return the map a run was trained with; raises InputError where it is gone."""
+    known = (RunReader(run_dir).run() or {}).get("inputs", {}).get("map")
+    if known is None or not Path(known).is_file():
+        raise InputError(
+            f"The map that {run_dir} was trained with is not there any more ({known}): name one "
+            "with --map."
+        )
+    return Path(known)

@@ -11,6 +11,7 @@ from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.particles import Integers, ParticleSet
 from napari_cryoorient.run.inputs import RunInputs
+from napari_cryoorient.run.searched_labels import searched_labels
 from napari_cryoorient.run.simulated_labels import simulated_like
 from napari_cryoorient.training.paper import paper_recipe
 from napari_cryoorient.training.recipe import Recipe
@@ -18,9 +19,13 @@ from napari_cryoorient.training.recipe import Recipe
 
 @dataclass(frozen=True)
 class Labels:
-    """Particles with the poses to learn and to test on: the stack itself, or made from the map."""
+    """Particles with the poses to learn and to test on: the stack itself, or made from the map.
+
+    ``test_rows`` are those of the stack that have a pose to test on, None where all have.
+    """
 
     particles: ParticleSet
+    test_rows: Integers | None = None
 
 
 def make_recipe(
@@ -28,21 +33,33 @@ def make_recipe(
     config: TrainConfig,
     device: torch.device,
     train_rows: Integers,
+    test_rows: Integers,
     note: Callable[[str], None],
+    should_stop: Callable[[], bool],
 ) -> tuple[Recipe, Labels]:
-    """Make the recipe that ``config`` asks for; raises InputError where poses are wanting."""
+    """Make the recipe that ``config`` asks for.
+
+    Raises InputError where poses are wanting, and KeyboardInterrupt when asked to stop on the way.
+    """
     wanted = config.labels or ("star" if inputs.particles.poses is not None else "simulated")
-    if wanted == "search":
-        raise InputError(
-            "Labels from a global search are not part of this version: give a STAR file with "
-            "poses, or use --labels simulated."
-        )
     if wanted == "star" and inputs.particles.poses is None:
         raise InputError(
-            "The STAR file has no poses to learn from: use --labels simulated to learn from "
-            "projections of the map, or the fast preset."
+            "The STAR file has no poses to learn from: use --labels search to find some, or "
+            "--labels simulated to learn from projections of the map."
         )
     labels = Labels(inputs.particles)
+    if wanted == "search":
+        searched = searched_labels(
+            inputs,
+            train_rows,
+            test_rows,
+            symmetry=config.symmetry,
+            seed=config.seed,
+            device=device,
+            note=note,
+            should_stop=should_stop,
+        )
+        labels, train_rows = Labels(searched.particles, searched.test_rows), searched.train_rows
     if config.preset == "paper":
         if wanted == "simulated":
             labels = Labels(simulated_like(inputs, seed=config.seed))

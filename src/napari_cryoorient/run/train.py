@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
 import time
@@ -19,6 +20,7 @@ from napari_cryoorient.batches import ParticleBatches
 from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.device import choose_device, describe_device
 from napari_cryoorient.errors import InputError, TrainingFailure
+from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.io.star import write_poses
 from napari_cryoorient.prediction import collect, predict
 from napari_cryoorient.run.folder import FileControl, RunFolder
@@ -26,6 +28,7 @@ from napari_cryoorient.run.inputs import RunInputs, load_inputs
 from napari_cryoorient.run.reader import RunReader
 from napari_cryoorient.run.recipes import Labels, make_recipe
 from napari_cryoorient.run.simulated_labels import simulated_like
+from napari_cryoorient.simulate import symmetry_agreement, symmetry_doubt
 from napari_cryoorient.training.checkpoint import read_checkpoint, restore, write_checkpoint
 from napari_cryoorient.training.held_out import FixedBatch, HeldOut, HeldOutParticles, split_rows
 from napari_cryoorient.training.loop import Cadence, train
@@ -54,6 +57,7 @@ class _Steering:
     def __init__(self, folder: Path) -> None:
         self._file = FileControl(folder)
         self.signalled: int | None = None
+        self.can_save = False  # before the first step an interrupt ends the run at once
 
     def poll(self) -> Wish:
         wish = self._file.poll()
@@ -74,6 +78,8 @@ class _Steering:
             self.signalled = number
             for known, handler in before.items():
                 signal.signal(known, handler)
+            if not self.can_save:
+                raise KeyboardInterrupt
 
         for number in before:
             signal.signal(number, notice)
@@ -107,15 +113,17 @@ def run_training(
     """
     star_path, map_path, run_dir = Path(star_path), Path(map_path), Path(run_dir)
     say = say or (lambda sentence: None)
-    earlier = RunReader(run_dir).run() if resume else None
+    found = RunReader(run_dir).run()
+    earlier = found if resume else None
     if earlier is not None:
         config = _as_before(config, run_dir, earlier)
     # An old wish for w, made while the run went on, gives way to one that is made now.
-    w_is_new = earlier is not None and config.w != earlier["config"]["w"]
+    w_is_new = found is not None and (not resume or config.w != found["config"]["w"])
     config = config.resolved()
     steering = _Steering(run_dir)
     # Refuse what can be refused before the folder is touched.
     device = choose_device(config.device)
+    symmetry_matrices(config.symmetry)
     inputs = load_inputs(
         star_path,
         map_path,
@@ -124,6 +132,8 @@ def run_training(
         map_pixel_size_angstrom=map_pixel_size_angstrom,
     )
     config = _with_box(config, inputs)
+    if earlier is not None:
+        _check_same_inputs(inputs, run_dir, earlier.get("inputs", {}))
     folder = RunFolder(run_dir, resume=resume, config=config.model_dump())
     folder.offer_control(config.w, anew=w_is_new)
     try:
@@ -154,6 +164,29 @@ def _as_before(config: TrainConfig, run_dir: Path, earlier: dict[str, Any]) -> T
         raise InputError(
             f"{run_dir / 'run.json'} is of another version: start a new run in another folder."
         ) from error
+
+
+def _check_same_inputs(inputs: RunInputs, run_dir: Path, before: dict[str, Any]) -> None:
+    """Raise InputError where stack or map are plainly not those the run was started with."""
+    for key, value in _facts_of(inputs).items():
+        was = before.get(key, value)
+        if not math.isclose(was, value, rel_tol=1e-6):
+            raise InputError(
+                f"The run in {run_dir} was started with another stack or map ({key} {was:g}, now "
+                f"{value:g}): resume with {before.get('star')} and {before.get('map')}."
+            )
+
+
+def _facts_of(inputs: RunInputs) -> dict[str, float]:
+    """Return what ``run.json`` says of stack and map, in numbers."""
+    particles, density = inputs.particles, inputs.density
+    return {
+        "n_particles": len(particles),
+        "box": particles.box,
+        "pixel_size_angstrom": particles.pixel_size_angstrom,
+        "map_box": density.box,
+        "map_pixel_size_angstrom": density.pixel_size_angstrom,
+    }
 
 
 def _with_box(config: TrainConfig, inputs: RunInputs) -> TrainConfig:
@@ -194,11 +227,20 @@ class _Run:
         train_rows, test_rows = split_rows(len(particles), config.test_fraction, config.seed)
         self.folder.update(inputs=paths | self._describe_inputs(len(train_rows), len(test_rows)))
         self.note(f"Computing on {describe_device(self.device)}.")
-        for sentence in self.inputs.notes:
+        for sentence in (*self.inputs.notes, *self._doubt_of_symmetry()):
             self.note(sentence)
-        recipe, labels = make_recipe(self.inputs, config, self.device, train_rows, self.note)
+        recipe, labels = make_recipe(
+            self.inputs,
+            config,
+            self.device,
+            train_rows,
+            test_rows,
+            self.note,
+            self.steering.should_stop,
+        )
         held_out = self._held_out(labels, test_rows)
         first_step, seconds, precision = self._start(recipe, held_out, resume)
+        self.steering.can_save = True
 
         self.folder.update(phase="training")
         finished = False
@@ -223,28 +265,31 @@ class _Run:
         return self._predict(recipe)
 
     def _describe_inputs(self, n_train: int, n_test: int) -> dict[str, Any]:
-        particles, density = self.inputs.particles, self.inputs.density
         return {
-            "n_particles": len(particles),
+            **_facts_of(self.inputs),
             "n_train": n_train,
             "n_test": n_test,
-            "box": particles.box,
-            "pixel_size_angstrom": particles.pixel_size_angstrom,
             "working_box": self.box,
-            "map_box": density.box,
-            "map_pixel_size_angstrom": density.pixel_size_angstrom,
             "contrast_correlation": self.inputs.contrast.correlation,
             "is_negated": self.inputs.is_negated,
         }
+
+    def _doubt_of_symmetry(self) -> tuple[str, ...]:
+        """Return a sentence where the map does not have the symmetry that was named."""
+        agreement = symmetry_agreement(self.inputs.density, self.config.symmetry)
+        sentence = symmetry_doubt(self.config.symmetry, agreement)
+        return () if sentence is None else (f"WARNING: {sentence}",)
 
     def _held_out(self, labels: Labels, test_rows: np.ndarray) -> HeldOut:
         """Test on particles with poses; where there are none, on images made like them."""
         particles = labels.particles
         if particles.poses is None:
             particles = simulated_like(self.inputs, seed=self.config.seed)
+        if labels.test_rows is not None:
+            test_rows = labels.test_rows
         rows = np.random.default_rng(self.config.seed).permutation(test_rows)
         held_out = HeldOutParticles(ParticleBatches(particles, self.box, self.device), rows)
-        if particles is self.inputs.particles:
+        if particles is self.inputs.particles or labels.test_rows is not None:
             return held_out
         return FixedBatch(held_out.batch(0, N_SIMULATED_TESTS))
 

@@ -49,8 +49,10 @@ STEPS = 1500
 BATCH_SIZE = 128
 LEARNING_RATE = 2e-3
 REAL_PART = 0.25
+# A real particle comes no more often than once in so many steps: a few would be learned by heart.
+STEPS_BETWEEN_REPEATS = 128
 N_REPROJECTED = 24
-SHIFT_WEIGHT = 0.05
+SHIFT_WEIGHT = 0.5
 NOISE_START, NOISE_RISING_PART = 0.2, 0.6
 AVERAGING = 0.99
 # Of the viewing directions for C1; the fewer a symmetry leaves, the finer they may be.
@@ -147,7 +149,7 @@ class FastRecipe:
 
     def batch(self, step: int) -> Batch:
         """Make the images of ``step``: new projections, and real particles where there are."""
-        n_real = min(round(REAL_PART * self.batch_size), len(self._rows))
+        n_real = min(round(REAL_PART * self.batch_size), len(self._rows) // STEPS_BETWEEN_REPEATS)
         noise_scale = noise_scale_at(self._progress, NOISE_START, NOISE_RISING_PART)
         made = self._synthetic.draw(self.batch_size - n_real, noise_scale)
         if n_real == 0:

@@ -1,0 +1,185 @@
+"""How likely particle images are at a pose: Gaussian noise of a known spectrum, in a Fourier band.
+
+With X the coefficients of an image, c its CTF, n the power of the noise and T the projection of the
+map in the stack's grey scale, moved by the ramp of the shift, the log-likelihood is, up to a
+constant, ``sum 2 Re(conj(c X / n) T) - (c^2 / n) |T|^2`` over the half plane, each frequency and
+its mirror once.  Coefficients are ordered by radius: a narrower band is the first of them.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_cryoorient.batches import ParticleBatches
+from napari_cryoorient.particles import DensityMap, Integers, ParticleSet
+from napari_cryoorient.projection.fourier_slice import Projector
+from napari_cryoorient.projection.interpolation import interpolate_half_space
+from napari_cryoorient.projection.resample import fourier_crop_volume, images_to_fourier
+from napari_cryoorient.statistics import WORKING_BOX, StackStatistics, stack_statistics
+
+# The spectra are measured up to this box, and no frequency beyond is used.
+LARGEST_BOX = 128
+# Frequencies that hold together less than this part of the information are left out.
+NEGLIGIBLE_PART = 0.04
+# Noise is taken to be at least this part of the signal: a map is never exact.
+NOISE_FLOOR = 0.01
+# Particles are taken to lie within this part of the field of view from the centre of the image.
+SHIFT_REACH = 0.08
+_PADDING = 2
+
+
+@dataclass(frozen=True)
+class BandData:
+    """Images as the likelihood sees them, ``(b, m)`` each, frequencies ordered by radius.
+
+    ``cross`` is ``c X / n``, ``power`` is ``c^2 / n`` and ``energy`` ``|X|^2 / n``.
+    """
+
+    cross: Tensor
+    power: Tensor
+    energy: Tensor
+
+    def __len__(self) -> int:
+        return len(self.cross)
+
+    def __getitem__(self, index: Tensor | slice) -> BandData:
+        return BandData(self.cross[index], self.power[index], self.energy[index])
+
+    def band(self, n_frequencies: int) -> BandData:
+        """Keep the first frequencies."""
+        return BandData(
+            self.cross[:, :n_frequencies],
+            self.power[:, :n_frequencies],
+            self.energy[:, :n_frequencies],
+        )
+
+
+class ParticleLikelihood:
+    """A stack and a map of the same field of view, ready to be compared.
+
+    ``radius`` is the highest frequency used, in Fourier pixels; by default it is where the stack's
+    signal ends.
+    """
+
+    def __init__(
+        self,
+        density: DensityMap,
+        particles: ParticleSet,
+        device: torch.device,
+        *,
+        radius: float | None = None,
+        statistics: StackStatistics | None = None,
+    ) -> None:
+        widest = min(density.box, particles.box, LARGEST_BOX)
+        widest -= widest % 2
+        if statistics is None:
+            statistics = stack_statistics(density, particles, widest)
+        self.statistics = statistics
+        limit = widest / 2 - 1
+        self.radius = min(informative_radius(statistics) if radius is None else radius, limit)
+        self.box = min(2 * math.ceil(self.radius + 1), widest)
+        self.device = device
+        self.particles = particles
+        self.field_of_view_angstrom = particles.box * particles.pixel_size_angstrom
+        self._batches = ParticleBatches(particles, self.box, device, cache_bytes=0)
+
+        frequencies = half_disc_frequencies(self.radius)
+        self.radii = frequencies.norm(dim=1)
+        places = (frequencies[:, 1].long() % self.box) * (self.box // 2 + 1)
+        self._places = (places + frequencies[:, 0].long()).to(device)
+        self.frequencies = frequencies.to(device)
+        to_box = (self.box / statistics.box) ** 4
+        signal = at_radii(statistics.signal_power * to_box, self.radii)
+        noise = at_radii(statistics.noise_power * to_box, self.radii)
+        self._inverse_noise = (1 / torch.maximum(noise, NOISE_FLOOR * signal)).to(device)
+
+        volume = fourier_crop_volume(torch.from_numpy(density.voxels), self.box)
+        # Cropping keeps densities and makes voxels larger: a sum along a line has fewer of them.
+        # The gain belongs to projections of the map at the box of the statistics' projector.
+        map_box = min(density.box, max(statistics.box, WORKING_BOX))
+        gain = statistics.gain * map_box / self.box
+        projector = Projector(volume * gain, padding=_PADDING, max_radius=self.radius)
+        self._transform = projector.transform.to(device)
+        self._padded_frequencies = _PADDING * self.frequencies.t().contiguous()
+
+    def n_frequencies(self, radius: float) -> int:
+        """Return how many of the frequencies lie within ``radius`` Fourier pixels."""
+        return int((self.radii <= radius).sum())
+
+    def load(self, rows: Integers) -> BandData:
+        """Read particles ``rows``."""
+        half_planes = images_to_fourier(self._batches.images(rows)).flatten(1)
+        coefficients = half_planes[:, self._places]
+        ctf = self._batches.ctf(rows)
+        if ctf is None:
+            transfer = torch.ones_like(coefficients.real)
+        else:
+            transfer = ctf.flatten(1)[:, self._places]
+        weight = transfer * self._inverse_noise
+        energy = coefficients.real.square() + coefficients.imag.square()
+        return BandData(coefficients * weight, transfer * weight, energy * self._inverse_noise)
+
+    def slice_points(self, rotations: Tensor, n_frequencies: int) -> Tensor:
+        """Return where in the map's transform the slices ``(b, 3, m)`` lie, for ``at_points``."""
+        plane = self._padded_frequencies[:, :n_frequencies]
+        return rotations[:, :2].transpose(1, 2) @ plane
+
+    def plane_points(self, rotations: Tensor, frequencies: Tensor) -> Tensor:
+        """Return the points ``(b, 3, p)`` of slices at any (kx, ky) ``(p, 2)``, Fourier pixels."""
+        return rotations[:, :2].transpose(1, 2) @ (_PADDING * frequencies.t())
+
+    def at_points(self, points: Tensor) -> Tensor:
+        """Return the map's transform in the stack's grey scale, complex ``(b, p)``."""
+        return interpolate_half_space(self._transform, points)
+
+    def slices(self, rotations: Tensor, n_frequencies: int) -> Tensor:
+        """Return projections ``(b, m)`` at rotations ``(b, 3, 3)``, CTF and shift left out."""
+        return self.at_points(self.slice_points(rotations, n_frequencies))
+
+    def ramps(self, shifts_angstrom: Tensor, n_frequencies: int) -> Tensor:
+        """Return the factors ``(..., m)`` that move an object by ``(..., 2)`` angstrom."""
+        turn = -2 * math.pi / self.field_of_view_angstrom
+        phase = (turn * shifts_angstrom) @ self.frequencies[:n_frequencies].t()
+        return torch.polar(torch.ones_like(phase), phase)
+
+
+def half_disc_frequencies(radius: float) -> Tensor:
+    """Return (kx, ky) ``(m, 2)`` of integers, 0 < |k| <= radius, each without its mirror.
+
+    Ordered by radius.
+    """
+    edge = int(radius)
+    kx, ky = torch.meshgrid(torch.arange(edge + 1), torch.arange(-edge, edge + 1), indexing="ij")
+    squares = kx * kx + ky * ky
+    chosen = (squares > 0) & (squares <= radius * radius) & ((kx > 0) | (ky > 0))
+    frequencies = torch.stack([kx[chosen], ky[chosen]], dim=1)
+    order = torch.sort(squares[chosen], stable=True).indices
+    return frequencies[order].float()
+
+
+def at_radii(spectrum: Tensor, radii: Tensor) -> Tensor:
+    """Interpolate a radial spectrum ``(r,)`` at radii in Fourier pixels."""
+    lower = radii.floor().long().clamp(0, len(spectrum) - 2)
+    part = radii - lower
+    values: Tensor = spectrum[lower] * (1 - part) + spectrum[lower + 1] * part
+    return values
+
+
+def informative_radius(statistics: StackStatistics) -> float:
+    """Return the radius within which all but a negligible part of the pose information lies.
+
+    The information of a frequency on the pose grows with the ratio of signal to noise there and
+    with the square of the radius; the spectra are weighed without the CTF.
+    """
+    radius = np.arange(len(statistics.signal_power), dtype=np.float64)
+    signal = statistics.signal_power.double().numpy()
+    noise = np.maximum(statistics.noise_power.double().numpy(), NOISE_FLOOR * signal)
+    information = radius**3 * signal / np.maximum(noise, 1e-300)
+    information[0] = 0.0
+    cumulated = np.cumsum(information) / max(float(information.sum()), 1e-300)
+    return float(np.searchsorted(cumulated, 1.0 - NEGLIGIBLE_PART) + 1)

@@ -1,0 +1,1 @@
+"""Local refinement of rotation and shift."""

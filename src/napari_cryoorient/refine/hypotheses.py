@@ -1,0 +1,104 @@
+"""Several hypotheses for each image: climbed together, and thinned out between the bands.
+
+Hypothesis j belongs to image ``owner[j]``; an image may have any number of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from napari_cryoorient.geometry.symmetry import symmetric_distance_deg
+from napari_cryoorient.likelihood import BandData, ParticleLikelihood
+from napari_cryoorient.refine.gauss_newton import Hypotheses, gauss_newton
+
+# Frequencies of all hypotheses that are looked at together.
+CHUNK = {"cpu": 2**17, "mps": 2**22, "cuda": 2**24}
+
+
+def climb(
+    likelihood: ParticleLikelihood,
+    data: BandData,
+    owner: Tensor,
+    rotations: Tensor,
+    shifts_angstrom: Tensor,
+    *,
+    radius: float,
+    n_steps: int,
+    largest_turn_deg: float,
+) -> Hypotheses:
+    """Climb from pose j on image ``owner[j]`` of ``data`` in the band of ``radius``."""
+    m = likelihood.n_frequencies(radius)
+    band = data.band(m)
+    size = max(1, CHUNK[rotations.device.type] // m)
+    parts = []
+    for start in range(0, len(owner), size):
+        these = slice(start, start + size)
+        parts.append(
+            gauss_newton(
+                likelihood,
+                band[owner[these]],
+                rotations[these],
+                shifts_angstrom[these],
+                n_steps=n_steps,
+                largest_turn_deg=largest_turn_deg,
+            )
+        )
+    return Hypotheses.joined(parts)
+
+
+@dataclass(frozen=True)
+class Thinning:
+    """How many hypotheses an image may keep, and how much worse than its best they may be.
+
+    A log-likelihood may be lower by ``deficit`` and by ``part`` of the best; hypotheses within
+    ``distinct_deg`` of a better one are repeats of it.
+    """
+
+    n_kept: int
+    deficit: float = 6.0
+    part: float = 0.1
+    distinct_deg: float = 8.0
+
+    def allowed(self, best: Tensor) -> Tensor:
+        """Return by how much a log-likelihood may be lower than the best ones ``(b,)``."""
+        return self.deficit + self.part * best.clamp_min(0)
+
+
+def thinned(at: Hypotheses, owner: Tensor, group: Tensor, rule: Thinning) -> tuple[Tensor, Tensor]:
+    """Return the indices of the hypotheses to go on with, best first within each image.
+
+    Second, ``(b,)``: the log of what the others, repeats left aside, weigh against the best.
+    """
+    _, index, is_there = by_image(at.log_likelihood, owner)
+    padded = at.rotations[index]
+    score = torch.where(is_there, at.log_likelihood[index], -torch.inf)
+    distinct = is_there.clone()
+    for rank in range(1, score.shape[1]):
+        # Those before it are the better ones.
+        others = padded[:, :rank]
+        distance = symmetric_distance_deg(padded[:, rank, None].expand_as(others), others, group)
+        repeats = ((distance < rule.distinct_deg) & distinct[:, :rank]).any(1)
+        distinct[:, rank] &= ~repeats
+    behind = score - score[:, :1]
+    kept = distinct & (behind >= -rule.allowed(score[:, :1])) & (distinct.cumsum(1) <= rule.n_kept)
+    lost = torch.where(distinct & ~kept, behind, -torch.inf).logsumexp(1)
+    return index[kept], lost
+
+
+def by_image(log_likelihood: Tensor, owner: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Lay hypotheses out by image, best first.
+
+    Returns the images ``(b,)`` that have any, indices ``(b, k)`` of their hypotheses, and where
+    those are real, the rest being filled up.
+    """
+    order = torch.argsort(log_likelihood, descending=True, stable=True)
+    order = order[torch.argsort(owner[order], stable=True)]
+    images, counts = torch.unique_consecutive(owner[order], return_counts=True)
+    first = counts.cumsum(0) - counts
+    rank = torch.arange(int(counts.max()), device=owner.device)
+    is_there = rank < counts[:, None]
+    index = order[(first[:, None] + rank).clamp_max(len(order) - 1)]
+    return images, index, is_there

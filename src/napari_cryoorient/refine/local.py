@@ -1,0 +1,228 @@
+"""Local refinement of poses that are known roughly: from narrow bands to the whole one.
+
+A particle whose fit stays weaker than the noise explains, or that moved further than the narrow
+band can carry it, is doubtful: it is started anew from poses all around, and the likeliest end
+wins.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_cryoorient.geometry.grids import view_directions
+from napari_cryoorient.geometry.rotations import (
+    angular_distance_deg,
+    rotation_vector_to_matrix,
+)
+from napari_cryoorient.likelihood import SHIFT_REACH, BandData, ParticleLikelihood
+from napari_cryoorient.particles import Floats, Integers, Poses
+from napari_cryoorient.refine.gauss_newton import Hypotheses
+from napari_cryoorient.refine.hypotheses import Thinning, by_image, climb, thinned
+from napari_cryoorient.refine.posterior import correlations, probability_against_chance
+
+Advance = Callable[[int, int], None]
+# Radius in Fourier pixels (None: the whole band), steps, and the largest turn of a step.
+BANDS: tuple[tuple[float | None, int, float], ...] = (
+    (8.0, 3, 10.0),
+    (14.0, 3, 8.0),
+    (None, 4, 8.0),
+)
+# The narrowest band carries a pose about this far (docs/search-and-refine.md).
+BASIN_DEG = 18.0
+# Amplitudes of right poses spread by this beside what the noise adds; how many of these
+# deviations below the mean are doubtful.
+AMPLITUDE_SPREAD, DOUBTFUL_DEVIATIONS = 0.1, 2.0
+# New starts: turned by these angles about axes this far apart.
+RESTART_ANGLES_DEG, RESTART_AXES_DEG = (18.0, 36.0), 50.0
+RESTART_THINNING = Thinning(4, deficit=8.0, part=0.2)
+CHUNK_SIZE = {"cpu": 128, "mps": 512, "cuda": 2048}
+
+
+@dataclass(frozen=True)
+class RefinedPoses:
+    """Refined poses of particles ``rows`` ``(k,)``; the other fields are ``(k,)`` too.
+
+    ``moved_deg`` is the angle from the pose at the start, ``moved_angstrom`` the same for the
+    shift; ``is_doubtful`` tells where the fit is weaker than noise explains;
+    ``log_likelihood`` is over that of an empty image, in the whole band; ``confidence`` is the
+    probability of being right within ten degrees by the fit alone.
+    """
+
+    rows: Integers
+    poses: Poses
+    correlation: Floats
+    log_likelihood: Floats
+    moved_deg: Floats
+    moved_angstrom: Floats
+    is_doubtful: np.ndarray
+    confidence: Floats
+
+    @property
+    def n_beyond_basin(self) -> int:
+        """How many particles moved further than the narrowest band can be trusted to carry."""
+        return int((self.moved_deg > BASIN_DEG).sum())
+
+    @property
+    def median_moved_deg(self) -> float:
+        """Median angle between the poses before and after."""
+        return float(np.median(self.moved_deg))
+
+    @property
+    def median_moved_angstrom(self) -> float:
+        """Median distance between the shifts before and after."""
+        return float(np.median(self.moved_angstrom))
+
+    @staticmethod
+    def joined(parts: list[RefinedPoses]) -> RefinedPoses:
+        """Join chunks, in order."""
+        return RefinedPoses(
+            np.concatenate([p.rows for p in parts]),
+            Poses(
+                np.concatenate([p.poses.rotations for p in parts]),
+                np.concatenate([p.poses.shifts_angstrom for p in parts]),
+            ),
+            np.concatenate([p.correlation for p in parts]),
+            np.concatenate([p.log_likelihood for p in parts]),
+            np.concatenate([p.moved_deg for p in parts]),
+            np.concatenate([p.moved_angstrom for p in parts]),
+            np.concatenate([p.is_doubtful for p in parts]),
+            np.concatenate([p.confidence for p in parts]),
+        )
+
+
+class LocalRefinement:
+    """Refines the particles of a likelihood, whatever the symmetry of its map.
+
+    ``n_equivalents``, the order of the map's group, matters for the confidence alone.
+    """
+
+    def __init__(self, likelihood: ParticleLikelihood, n_equivalents: int = 1) -> None:
+        self.likelihood = likelihood
+        self._n_equivalents = n_equivalents
+        axes = view_directions(RESTART_AXES_DEG).float()
+        vectors = torch.cat([axes * math.radians(angle) for angle in RESTART_ANGLES_DEG])
+        self._turns = rotation_vector_to_matrix(vectors).to(likelihood.device)
+        self._group = torch.eye(3, device=likelihood.device)[None]
+
+    def refine(
+        self,
+        rows: Integers,
+        poses: Poses,
+        *,
+        progress: Advance | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> Iterator[RefinedPoses]:
+        """Yield refined poses of particles ``rows``, pose i being that of row i, in order.
+
+        ``progress`` is told (done, of so many); when ``should_stop`` says so, it ends early.
+        """
+        size = CHUNK_SIZE[self.likelihood.device.type]
+        starts = list(range(0, len(rows), size))
+        done = 0
+        # One chunk is read while the one before is refined.
+        with ThreadPoolExecutor(1, "read-particles") as reader:
+            ahead = reader.submit(self.likelihood.load, rows[:size]) if starts else None
+            for start in starts:
+                assert ahead is not None
+                data = ahead.result()
+                if should_stop is not None and should_stop():
+                    return
+                these = slice(start, start + size)
+                if start + size < len(rows):
+                    ahead = reader.submit(self.likelihood.load, rows[start + size :][:size])
+                yield self.of_images(rows[these], data, poses[these])
+                done += len(rows[these])
+                if progress is not None:
+                    progress(done, len(rows))
+
+    @torch.no_grad()
+    def of_images(self, rows: Integers, data: BandData, poses: Poses) -> RefinedPoses:
+        """Refine images already loaded from ``poses``."""
+        device = self.likelihood.device
+        rotations = torch.from_numpy(poses.rotations).float().to(device)
+        shifts = torch.from_numpy(poses.shifts_angstrom).float().to(device)
+        owner = torch.arange(len(data), device=device)
+        best = self._climb_through(data, owner, rotations, shifts)
+        moved = angular_distance_deg(best.rotations, rotations)
+        again = torch.nonzero(is_weak(best) | (moved > BASIN_DEG))[:, 0]
+        if len(again):
+            restarted = self._restarted(data[again], rotations[again], shifts[again])
+            everywhere = torch.searchsorted(again, owner).clamp_max(len(again) - 1)
+            better = torch.zeros(len(data), dtype=torch.bool, device=device)
+            better[again] = restarted.log_likelihood > best.log_likelihood[again]
+            best = best.where(better, restarted[everywhere])
+        return RefinedPoses(
+            rows,
+            Poses(_numpy(best.rotations), _numpy(best.shifts_angstrom)),
+            _numpy(correlations(self.likelihood, data, best)),
+            _numpy(best.log_likelihood),
+            _numpy(angular_distance_deg(best.rotations, rotations)),
+            _numpy((best.shifts_angstrom - shifts).norm(dim=1)),
+            is_weak(best).cpu().numpy(),
+            _numpy(
+                probability_against_chance(
+                    best, SHIFT_REACH * self.likelihood.field_of_view_angstrom, self._n_equivalents
+                )
+            ),
+        )
+
+    def _climb_through(
+        self, data: BandData, owner: Tensor, rotations: Tensor, shifts: Tensor
+    ) -> Hypotheses:
+        """Climb from the narrowest band to the whole one."""
+        at: Hypotheses | None = None
+        for radius, n_steps, largest in BANDS:
+            at = climb(
+                self.likelihood,
+                data,
+                owner,
+                rotations if at is None else at.rotations,
+                shifts if at is None else at.shifts_angstrom,
+                radius=radius or self.likelihood.radius,
+                n_steps=n_steps,
+                largest_turn_deg=largest,
+            )
+        assert at is not None
+        return at
+
+    def _restarted(self, data: BandData, rotations: Tensor, shifts: Tensor) -> Hypotheses:
+        """Return the likeliest end of climbs from poses all around."""
+        n, n_turns = len(data), len(self._turns)
+        owner = torch.arange(n, device=rotations.device).repeat_interleave(n_turns)
+        turned = (self._turns[None] @ rotations[:, None]).flatten(0, 1)
+        at: Hypotheses | None = None
+        for radius, n_steps, largest in BANDS:
+            at = climb(
+                self.likelihood,
+                data,
+                owner,
+                turned if at is None else at.rotations,
+                shifts[owner] if at is None else at.shifts_angstrom,
+                radius=radius or self.likelihood.radius,
+                n_steps=n_steps,
+                largest_turn_deg=largest,
+            )
+            kept, _ = thinned(at, owner, self._group, RESTART_THINNING)
+            at, owner = at[kept], owner[kept]
+        assert at is not None
+        _, index, _ = by_image(at.log_likelihood, owner)
+        return at[index[:, 0]]
+
+
+def is_weak(at: Hypotheses) -> Tensor:
+    """Tell ``(q,)`` where an image holds less of its projection than noise explains."""
+    # The likelihood at amplitude a is about a^2 |T|^2: what the noise does to a follows from it.
+    norm = (at.log_likelihood / at.amplitude.square()).clamp_min(1.0)
+    deviation = (AMPLITUDE_SPREAD**2 + 0.5 / norm).sqrt()
+    return (at.amplitude < 1 - DOUBTFUL_DEVIATIONS * deviation) | (at.log_likelihood <= 0)
+
+
+def _numpy(tensor: Tensor) -> Floats:
+    return np.array(tensor.cpu().numpy(), dtype=np.float64)

@@ -1,0 +1,106 @@
+"""How sure a pose is, from the hypotheses that an image was left with.
+
+Each hypothesis is a Gaussian peak of the posterior: its mass is ``exp(log-likelihood)`` times the
+volume that the curvature leaves it.  The confidence is the share of all mass that lies within ten
+degrees of the best pose.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from napari_cryoorient.geometry.symmetry import symmetric_distance_deg
+from napari_cryoorient.likelihood import BandData, ParticleLikelihood
+from napari_cryoorient.refine.gauss_newton import Hypotheses
+from napari_cryoorient.refine.hypotheses import by_image
+
+WITHIN_DEG = 10.0
+# Peaks are climbed and only the best are kept, which makes the first look surer than it is: the
+# likelihood is taken to be flatter by this factor (fitted, see docs/search-and-refine.md).
+TEMPERATURE = 1.5
+# The same of a single peak against chance, and by how much wrong poses of a particle are likelier
+# than poses in noise alone (log-likelihood, fitted likewise).
+CHANCE_TEMPERATURE, LIKENESS = 2.0, 5.0
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The best hypothesis of each image ``(b,)`` and the runner-up, as indices.
+
+    ``runner_up`` is -1 where there is none; ``confidence`` is in [0, 1].
+    """
+
+    best: Tensor
+    runner_up: Tensor
+    confidence: Tensor
+
+
+def choose(at: Hypotheses, owner: Tensor, group: Tensor, lost: Tensor) -> Choice:
+    """Choose for every image; each has at least one hypothesis.
+
+    ``lost`` ``(b,)`` is the log of what the hypotheses left out on the way weigh against the best.
+    """
+    _, index, is_there = by_image(at.log_likelihood, owner)
+    log_mass = at.log_likelihood / TEMPERATURE - 0.5 * torch.linalg.slogdet(at.curvature)[1]
+    log_mass = torch.where(is_there, log_mass[index], -torch.inf)
+    poses = at.rotations[index]
+    distance = symmetric_distance_deg(poses, poses[:, :1].expand_as(poses), group)
+    near = (distance < WITHIN_DEG) & is_there
+    all_mass = torch.logaddexp(log_mass.logsumexp(1), log_mass[:, 0] + lost)
+    share = (torch.where(near, log_mass, -torch.inf).logsumexp(1) - all_mass).exp()
+    best = index[:, 0]
+    confidence = share * probability_within(at.curvature[best], WITHIN_DEG)
+    if index.shape[1] > 1:
+        runner_up = torch.where(is_there[:, 1], index[:, 1], torch.full_like(best, -1))
+    else:
+        runner_up = torch.full_like(best, -1)
+    return Choice(best, runner_up, confidence.clamp(0, 1))
+
+
+def probability_against_chance(
+    at: Hypotheses, shift_reach_angstrom: float, n_equivalents: int = 1
+) -> Tensor:
+    """Return how probable it is ``(q,)`` that a pose is not one of the wrong ones of all poses.
+
+    Only the peak itself is known, so that the rest is taken to be what noise makes of it: over all
+    poses, the likelihood relative to an empty image is 1 on average.
+    """
+    all_poses = 8 * math.pi**2 / n_equivalents * math.pi * shift_reach_angstrom**2
+    log_volume = 2.5 * math.log(2 * math.pi) - 0.5 * torch.linalg.slogdet(at.curvature)[1]
+    log_odds = at.log_likelihood + log_volume - math.log(all_poses) - LIKENESS
+    not_chance: Tensor = torch.sigmoid(log_odds / CHANCE_TEMPERATURE)
+    return not_chance * probability_within(at.curvature, WITHIN_DEG)
+
+
+def probability_within(curvature: Tensor, angle_deg: float) -> Tensor:
+    """Return the part ``(q,)`` of a Gaussian peak that lies within an angle of its top.
+
+    The peak is taken to be as wide in all directions, with the right mean square.
+    """
+    scale = curvature.diagonal(dim1=1, dim2=2).clamp_min(1e-12).rsqrt()
+    normalised = curvature * scale[:, :, None] * scale[:, None, :]
+    ridge = 1e-6 * torch.eye(curvature.shape[1], device=curvature.device)
+    covariance = torch.linalg.inv(normalised + ridge) * scale[:, :, None] * scale[:, None, :]
+    variance = covariance.diagonal(dim1=1, dim2=2)[:, :3].mean(1).clamp_min(1e-12)
+    x = math.radians(angle_deg) / variance.sqrt()
+    # Maxwell's distribution.
+    within: Tensor = torch.erf(x / math.sqrt(2)) - x * torch.exp(-0.5 * x * x) * math.sqrt(
+        2 / math.pi
+    )
+    return within
+
+
+def correlations(likelihood: ParticleLikelihood, data: BandData, at: Hypotheses) -> Tensor:
+    """Return the normalised correlation ``(q,)`` of image i with its projection at pose i.
+
+    Both are whitened by the noise and cut to the band of ``data``; the CTF is in the projection.
+    """
+    m = data.cross.shape[1]
+    slices = likelihood.slices(at.rotations, m) * likelihood.ramps(at.shifts_angstrom, m)
+    fit = (data.cross.real * slices.real + data.cross.imag * slices.imag).sum(1)
+    norm = (data.power * (slices.real.square() + slices.imag.square())).sum(1)
+    return fit / (norm * data.energy.sum(1)).clamp_min(1e-30).sqrt()

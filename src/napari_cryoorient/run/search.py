@@ -1,0 +1,119 @@
+"""Poses for a STAR file by global search: what the command ``search`` does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from napari_cryoorient.device import choose_device, describe_device
+from napari_cryoorient.errors import InputError
+from napari_cryoorient.geometry.symmetry import symmetry_matrices
+from napari_cryoorient.io.star import write_poses
+from napari_cryoorient.likelihood import ParticleLikelihood
+from napari_cryoorient.particles import Integers
+from napari_cryoorient.run.inputs import load_inputs
+from napari_cryoorient.search.global_search import FoundPoses, GlobalSearch
+
+
+@dataclass(frozen=True)
+class StarSearch:
+    """What was found; None when stopped before the end, and then nothing was written."""
+
+    found: FoundPoses | None
+    n_particles: int
+    device: str
+
+
+def search_star(
+    star_path: Path,
+    map_path: Path,
+    out_path: Path,
+    *,
+    symmetry: str = "C1",
+    subset: int | None = None,
+    seed: int = 0,
+    shift_range_angstrom: float | None = None,
+    resolution_angstrom: float | None = None,
+    invert_contrast: str = "auto",
+    device: str = "auto",
+    project_dir: Path | None = None,
+    map_pixel_size_angstrom: float | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    say: Callable[[str], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> StarSearch:
+    """Search every particle, or a random ``subset``, and write the STAR rows of those searched.
+
+    Raises InputError for files that do not fit each other.
+    """
+    say = say or (lambda sentence: None)
+    refuse_same_file(star_path, out_path)
+    place = choose_device(device)
+    group = symmetry_matrices(symmetry)
+    inputs = load_inputs(
+        Path(star_path),
+        Path(map_path),
+        invert_contrast=invert_contrast,
+        project_dir=project_dir,
+        map_pixel_size_angstrom=map_pixel_size_angstrom,
+    )
+    for note in inputs.notes:
+        say(note)
+    rows = random_rows(len(inputs.particles), subset, seed)
+    if len(rows) < len(inputs.particles):
+        say(f"A random {len(rows)} of {len(inputs.particles)} particles are searched and written.")
+    likelihood = ParticleLikelihood(
+        inputs.density,
+        inputs.particles,
+        place,
+        radius=radius_of(
+            inputs.particles.box * inputs.particles.pixel_size_angstrom, resolution_angstrom
+        ),
+    )
+    say(describe_band(likelihood))
+    search = GlobalSearch(likelihood, group, shift_reach_angstrom=shift_range_angstrom)
+    say(
+        f"Every particle is compared with {search.coarse.n_poses} orientations at "
+        f"{len(search.coarse.shifts)} shifts, the best are refined."
+    )
+    parts = list(search.search(rows, progress=progress, should_stop=should_stop))
+    found = FoundPoses.joined(parts) if parts else None
+    if found is None or len(found.rows) < len(rows):
+        return StarSearch(None, len(rows), describe_device(place))
+    write_poses(inputs.star, found.poses, out_path, confidence=found.confidence, rows=rows)
+    return StarSearch(found, len(rows), describe_device(place))
+
+
+def random_rows(n: int, subset: int | None, seed: int) -> Integers:
+    """Return a random subset of n rows in order, all of them where ``subset`` is None or larger."""
+    if subset is None or subset >= n:
+        return np.arange(n, dtype=np.int64)
+    chosen = np.random.default_rng(seed).choice(n, subset, replace=False)
+    return np.sort(chosen).astype(np.int64)
+
+
+def radius_of(field_of_view_angstrom: float, resolution_angstrom: float | None) -> float | None:
+    """Return a resolution as a radius in Fourier pixels; None stays None."""
+    return None if resolution_angstrom is None else field_of_view_angstrom / resolution_angstrom
+
+
+def describe_band(likelihood: ParticleLikelihood) -> str:
+    """Say how strong the signal is and up to where it is used."""
+    statistics = likelihood.statistics
+    finest = likelihood.field_of_view_angstrom / likelihood.radius
+    sentence = f"Stack: SNR {statistics.snr:.3g}; frequencies up to {finest:.1f} A are used."
+    if not statistics.is_signal_seen:
+        sentence += (
+            " WARNING: the images hold no more power than their corners; an SNR of "
+            f"{statistics.snr:.2g} is assumed."
+        )
+    return sentence
+
+
+def refuse_same_file(star_path: Path, out_path: Path) -> None:
+    """Raise InputError, before the work is done, where the output is the input."""
+    if Path(out_path).resolve() == Path(star_path).resolve():
+        raise InputError(f"{star_path} would be overwritten; write to another file with -o.")

@@ -1,0 +1,200 @@
+"""Global search of a stack: all poses in a narrow band, the best of them climbed in wider ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_cryoorient.likelihood import SHIFT_REACH, BandData, ParticleLikelihood
+from napari_cryoorient.particles import Floats, Integers, Poses
+from napari_cryoorient.refine.hypotheses import Thinning, climb, thinned
+from napari_cryoorient.refine.posterior import choose, correlations
+from napari_cryoorient.search.coarse import CoarseSearch
+
+Advance = Callable[[int, int], None]
+# In the coarse band the slices of a particle that fills most of its box change over this angle
+# times the radius in Fourier pixels, and over this part of the field of view.
+COARSE_RADIUS = 9.0
+SPACING_DEG_TIMES_RADIUS = 81.0
+SHIFT_STEPS_PER_RADIUS = 3.0
+N_CANDIDATES = 64
+CANDIDATES = Thinning(N_CANDIDATES, deficit=6.0, part=0.2)
+# Of what the best pose gains by the wider bands, this part counts against those left out before.
+COUNTED_GAIN = 0.2
+CHUNK_SIZE = {"cpu": 128, "mps": 512, "cuda": 2048}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One climb of all hypotheses in a band (None: the whole one) and what is left of them."""
+
+    radius: float | None
+    n_steps: int
+    largest_turn_deg: float
+    thinning: Thinning
+
+
+STAGES = (
+    Stage(10.0, 2, 10.0, Thinning(16)),
+    Stage(15.0, 3, 8.0, Thinning(6)),
+    Stage(None, 4, 8.0, Thinning(4, deficit=12.0)),
+)
+
+
+@dataclass(frozen=True)
+class FoundPoses:
+    """Poses of particles ``rows`` ``(k,)`` with how well they fit.
+
+    ``correlation``, ``log_likelihood`` (over that of an empty image, in the whole band) and
+    ``confidence`` are ``(k,)``; ``runner_up`` are the best poses elsewhere, the
+    best ones again where there are none, and ``margin`` ``(k,)`` is how much lower their
+    log-likelihood is (infinite where there are none).
+    """
+
+    rows: Integers
+    poses: Poses
+    correlation: Floats
+    log_likelihood: Floats
+    confidence: Floats
+    runner_up: Poses
+    margin: Floats
+
+    @staticmethod
+    def joined(parts: list[FoundPoses]) -> FoundPoses:
+        """Join chunks, in order."""
+        return FoundPoses(
+            np.concatenate([p.rows for p in parts]),
+            _joined_poses([p.poses for p in parts]),
+            np.concatenate([p.correlation for p in parts]),
+            np.concatenate([p.log_likelihood for p in parts]),
+            np.concatenate([p.confidence for p in parts]),
+            _joined_poses([p.runner_up for p in parts]),
+            np.concatenate([p.margin for p in parts]),
+        )
+
+
+class GlobalSearch:
+    """Searches the particles of a likelihood under a symmetry group ``(g, 3, 3)``."""
+
+    def __init__(
+        self,
+        likelihood: ParticleLikelihood,
+        group: Tensor,
+        *,
+        shift_reach_angstrom: float | None = None,
+    ) -> None:
+        self.likelihood = likelihood
+        self._group = group.float().to(likelihood.device)
+        field = likelihood.field_of_view_angstrom
+        radius = min(COARSE_RADIUS, likelihood.radius)
+        self.coarse = CoarseSearch(
+            likelihood,
+            group,
+            radius=radius,
+            spacing_deg=SPACING_DEG_TIMES_RADIUS / radius,
+            shift_reach_angstrom=(
+                SHIFT_REACH * field if shift_reach_angstrom is None else shift_reach_angstrom
+            ),
+            shift_step_angstrom=field / (SHIFT_STEPS_PER_RADIUS * radius),
+        )
+
+    def search(
+        self,
+        rows: Integers,
+        *,
+        progress: Advance | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> Iterator[FoundPoses]:
+        """Yield the poses of particles ``rows`` in order, chunk by chunk.
+
+        ``progress`` is told (done, of so many); when ``should_stop`` says so, it ends early.
+        """
+        size = CHUNK_SIZE[self.likelihood.device.type]
+        chunks = [rows[start : start + size] for start in range(0, len(rows), size)]
+        done = 0
+        # One chunk is read while the one before is searched.
+        with ThreadPoolExecutor(1, "read-particles") as reader:
+            ahead = reader.submit(self.likelihood.load, chunks[0]) if chunks else None
+            for number, chunk in enumerate(chunks):
+                assert ahead is not None
+                data = ahead.result()
+                if should_stop is not None and should_stop():
+                    return
+                if number + 1 < len(chunks):
+                    ahead = reader.submit(self.likelihood.load, chunks[number + 1])
+                yield self.of_images(chunk, data)
+                done += len(chunk)
+                if progress is not None:
+                    progress(done, len(rows))
+
+    @torch.no_grad()
+    def of_images(self, rows: Integers, data: BandData) -> FoundPoses:
+        """Search images already loaded."""
+        found = self.coarse.best(data, N_CANDIDATES)
+        best = found.scores[:, :1]
+        good = found.scores >= best - CANDIDATES.allowed(best)
+        owner = torch.nonzero(good)[:, 0]
+        rotations, shifts = found.rotations[good], found.shifts_angstrom[good]
+        lost = _log_of_rest(found.total, torch.where(good, found.scores, -torch.inf)) - best[:, 0]
+        for stage in STAGES:
+            at = climb(
+                self.likelihood,
+                data,
+                owner,
+                rotations,
+                shifts,
+                radius=stage.radius or self.likelihood.radius,
+                n_steps=stage.n_steps,
+                largest_turn_deg=stage.largest_turn_deg,
+            )
+            kept, just_lost = thinned(at, owner, self._group, stage.thinning)
+            lost = torch.logaddexp(lost, just_lost)
+            at, owner = at[kept], owner[kept]
+            rotations, shifts = at.rotations, at.shifts_angstrom
+        top_score = _best_of_each(at.log_likelihood, owner, len(data))
+        lost = lost - COUNTED_GAIN * (top_score - best[:, 0])
+        choice = choose(at, owner, self._group, lost)
+        top = at[choice.best]
+        has_second = choice.runner_up >= 0
+        second = at[torch.where(has_second, choice.runner_up, choice.best)]
+        margin = torch.where(has_second, top.log_likelihood - second.log_likelihood, torch.inf)
+        return FoundPoses(
+            rows,
+            _poses(top.rotations, top.shifts_angstrom),
+            _numpy(correlations(self.likelihood, data, top)),
+            _numpy(top.log_likelihood),
+            _numpy(choice.confidence),
+            _poses(second.rotations, second.shifts_angstrom),
+            _numpy(margin),
+        )
+
+
+def _best_of_each(log_likelihood: Tensor, owner: Tensor, n: int) -> Tensor:
+    lowest = torch.full((n,), -torch.inf, device=owner.device)
+    return lowest.scatter_reduce(0, owner, log_likelihood, "amax")
+
+
+def _log_of_rest(total: Tensor, parts: Tensor) -> Tensor:
+    """Return ``log(exp(total) - sum exp(parts))`` of ``(b,)`` and ``(b, k)``."""
+    share = (parts.logsumexp(1) - total).exp().clamp_max(1.0)
+    return total + torch.log1p(-share).clamp_min(-80.0)
+
+
+def _numpy(tensor: Tensor) -> Floats:
+    return np.array(tensor.cpu().numpy(), dtype=np.float64)
+
+
+def _poses(rotations: Tensor, shifts_angstrom: Tensor) -> Poses:
+    return Poses(_numpy(rotations), _numpy(shifts_angstrom))
+
+
+def _joined_poses(parts: list[Poses]) -> Poses:
+    return Poses(
+        np.concatenate([p.rotations for p in parts]),
+        np.concatenate([p.shifts_angstrom for p in parts]),
+    )

@@ -1,0 +1,132 @@
+"""``search``, ``refine``, ``predict --refine`` and ``train --labels search`` as they are called."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_cryoorient.cli import main
+from napari_cryoorient.demo.density import demo_density
+from napari_cryoorient.io.maps import write_map
+from napari_cryoorient.io.star import read_particles, read_star, write_star
+
+Run = Callable[..., tuple[int, str, str]]
+N = 40
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    def call(*arguments: object) -> tuple[int, str, str]:
+        status = main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A stack of forty particles with CTF, shifts and noise, and beside it one without poses."""
+    folder = tmp_path_factory.mktemp("stack")
+    write_map(demo_density(32, 8.0), folder / "input.mrc")
+    flags = ["--n", N, "--snr", 0.5, "--shift-sigma", 4, "--seed", 2]
+    command = ["simulate", folder / "input.mrc", "-o", folder, *flags]
+    assert main([str(word) for word in command]) == 0
+    star = read_star(folder / "particles.star")
+    block = star.block("particles")
+    kept = [c for c in block.table.columns if not c.startswith(("rlnAngle", "rlnOrigin"))]
+    table = block.table[kept].assign(rlnMine=[f"mine{i}" for i in range(N)])
+    write_star(star.with_block(replace(block, table=table)), folder / "bare.star")
+    return folder
+
+
+def evaluated(run: Run, predicted: Path, stack: Path) -> dict[str, float]:
+    status, out, _ = run("evaluate", predicted, stack / "particles.star", "--json")
+    assert status == 0
+    return json.loads(out.splitlines()[-1])
+
+
+def test_search_needs_no_poses_and_refine_keeps_them_good(run: Run, stack: Path, tmp_path: Path):
+    found = tmp_path / "found.star"
+    status, out, err = run(
+        "search", stack / "bare.star", "--map", stack / "map.mrc", "-o", found, "--json"
+    )
+    assert status == 0
+    answer = json.loads(out.splitlines()[-1])
+    assert answer["particles"] == N
+    assert answer["mean_confidence"] > 0.9
+    assert "Stack: SNR" in err
+    errors = evaluated(run, found, stack)
+    assert errors["fraction_under_10_deg"] > 0.9
+    text = found.read_text()
+    assert "mine39" in text
+    assert "rlnParticleFigureOfMerit" in text
+
+    refined = tmp_path / "refined.star"
+    flags = ["--map", stack / "map.mrc", "--project-dir", stack, "--json"]
+    status, out, err = run("refine", found, "-o", refined, *flags)
+    assert status == 0
+    assert json.loads(out.splitlines()[-1])["median_moved_deg"] < 1
+    assert "Moved by" in err
+    assert evaluated(run, refined, stack)["median_deg"] < 1.1 * errors["median_deg"] + 0.05
+
+
+def test_subset_is_random_and_only_its_rows_are_written(run: Run, stack: Path, tmp_path: Path):
+    names = []
+    for seed in (0, 0, 1):
+        out = tmp_path / f"{len(names)}.star"
+        flags = ["--subset", 10, "--seed", seed, "--resolution", 30]
+        status, _, err = run(
+            "search", stack / "bare.star", "--map", stack / "map.mrc", "-o", out, *flags
+        )
+        assert status == 0
+        assert f"10 of {N} particles" in err
+        names.append(read_particles(out, project_dir=stack)[0].names)
+    assert len(names[0]) == 10
+    assert names[0] == names[1] != names[2]
+
+
+def test_one_sentence_for_what_cannot_be_done(run: Run, stack: Path, tmp_path: Path):
+    out, density = tmp_path / "out.star", ("--map", stack / "map.mrc")
+    bare, full = stack / "bare.star", stack / "particles.star"
+    for arguments, words in [
+        (("refine", bare, *density, "-o", out), "has no poses to refine"),
+        (("refine", full, *density, "-o", full), "would be overwritten"),
+        (("search", full, *density, "-o", full), "would be overwritten"),
+        (("search", bare, *density, "-o", out, "--symmetry", "Q3"), "is not known"),
+        (("search", bare, "--map", tmp_path / "no.mrc", "-o", out), "no.mrc"),
+    ]:
+        status, _, err = run(*arguments)
+        assert status == 2
+        assert words in err.splitlines()[-1]
+        assert not out.exists()
+
+
+def test_train_on_searched_labels_then_predict_and_refine(run: Run, stack: Path, tmp_path: Path):
+    folder, out = tmp_path / "run", tmp_path / "poses.star"
+    flags = ["--labels", "search", "--steps", 3, "--batch-size", 8, "--device", "cpu"]
+    status, _, err = run(
+        "train", stack / "bare.star", "--map", stack / "map.mrc", "-o", folder, *flags
+    )
+    assert status == 0, err
+    assert "particles to learn from" in err
+    # The test set is real particles with the poses found.
+    with np.load(folder / "preview.npz") as preview:
+        assert (preview["rows"] >= 0).all()
+    status, _, err = run("predict", stack / "bare.star", "--run", folder, "-o", out, "--refine")
+    assert status == 0, err
+    assert "doubtful" in err or "Moved by" in err
+    # Hardly trained: the search for the doubtful finds what refinement could not.
+    assert evaluated(run, out, stack)["fraction_under_10_deg"] > 0.85
+    (stack / "map.mrc").rename(stack / "moved.mrc")
+    try:
+        status, _, err = run("predict", stack / "bare.star", "--run", folder, "-o", out, "--refine")
+        assert status == 2
+        assert "--map" in err
+    finally:
+        (stack / "moved.mrc").rename(stack / "map.mrc")

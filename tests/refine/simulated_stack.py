@@ -1,0 +1,46 @@
+"""Forty simulated particles with strongly astigmatic CTFs and shifts, and their likelihood."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from napari_cryoorient.demo.density import demo_density
+from napari_cryoorient.likelihood import ParticleLikelihood
+from napari_cryoorient.particles import ArrayImages, DensityMap, ParticleSet
+from napari_cryoorient.simulate import (
+    Microscope,
+    Simulation,
+    SimulationSettings,
+    draw_simulation,
+    simulated_images,
+)
+
+BOX, PIXEL, N = 32, 8.0, 40
+
+
+@pytest.fixture(scope="session")
+def density() -> DensityMap:
+    return demo_density(BOX, PIXEL)
+
+
+@pytest.fixture(scope="session")
+def simulation(density: DensityMap) -> Simulation:
+    settings = SimulationSettings(
+        n=N, snr=0.5, microscope=Microscope(astigmatism_um=0.4), shift_sigma_angstrom=5.0, seed=1
+    )
+    return draw_simulation(density, settings)
+
+
+@pytest.fixture(scope="session")
+def particles(simulation: Simulation) -> ParticleSet:
+    images = np.concatenate(list(simulated_images(simulation)))
+    return ParticleSet(
+        ArrayImages(images, PIXEL), simulation.poses, simulation.ctf, np.zeros(N, dtype=np.int64)
+    )
+
+
+@pytest.fixture(scope="session")
+def likelihood(density: DensityMap, particles: ParticleSet) -> ParticleLikelihood:
+    return ParticleLikelihood(density, particles, torch.device("cpu"), radius=13.0)
