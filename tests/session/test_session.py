@@ -126,7 +126,7 @@ def test_read_out_of_a_particle_has_star_values_and_a_high_correlation(session: 
     rows = dict(readout(session.data, session.inspection, 4))
     assert rows["Particle"] == "000005@particles.mrcs"
     assert float(rows["Correlation"]) > 0.5  # SNR 2, at the true pose, through the CTF
-    assert "STAR rot, tilt, psi" in rows
+    assert "STAR angles" in rows
     assert "µm" in rows["Defocus"]
 
 

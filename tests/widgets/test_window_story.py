@@ -9,6 +9,7 @@ import pytest
 
 from napari_cryoorient.io.particle_table import particle_block
 from napari_cryoorient.io.star import read_particles, read_star
+from napari_cryoorient.session.follow import RunView
 
 pytestmark = pytest.mark.window
 
@@ -84,6 +85,21 @@ def test_load_train_steer_browse_export(make_napari_viewer, qtbot, made, tmp_pat
     assert len(after) == n
     assert set(before.columns) <= set(after.columns)
     assert read_particles(out, project_dir=made.star.parent)[0].poses is not None
+
+
+def test_closing_on_a_run_asks_and_takes_no_for_an_answer(
+    make_napari_viewer, qtbot, tmp_path, monkeypatch
+):
+    _, dock = open_dock(make_napari_viewer, qtbot)
+    asked = []
+    monkeypatch.setattr(dock, "_ask_before_closing", lambda: asked.append(True))
+    window = dock.window()
+    dock.session.set_run(RunView(tmp_path, "running"))
+    window.close()
+    assert asked == [True]
+    assert window.isVisible()
+    assert len(dock.session.inspection_changed) > 0  # all is as before
+    dock.session.set_run(RunView(tmp_path, "stopped"))
 
 
 def test_opening_the_dock_costs_no_torch(make_napari_viewer, qtbot):

@@ -31,8 +31,8 @@ def readout(data: Data, inspection: Inspection, index: int) -> list[tuple[str, s
         if poses is not None:
             name = "STAR" if inspection.kind in ("poses", "images") else label
             rows += [
-                (f"{name} rot, tilt, psi", _angles(poses, index)),
-                (f"{name} shift x, y", _shift(poses, index)),
+                (f"{name} angles", _angles(poses, index)),
+                (f"{name} shift", _shift(poses, index)),
             ]
     correlation = correlation_with_projection(data, inspection, index)
     if correlation is not None:

@@ -103,7 +103,7 @@ class CurvePlot:
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = viewer
-        self.lines = viewer.add_shapes([], ndim=2, name="curves")
+        self.lines = viewer.add_shapes([], ndim=2, name="curves", opacity=1.0)
         self.axes = viewer.add_shapes([], ndim=2, name="axes")
         self.labels = viewer.add_points(
             np.zeros((0, 2)),
@@ -177,7 +177,7 @@ class CurvePlot:
                 row -= ROW
             taken.append(row)
             text = curve.label + (f", w {curve.w[-1]:.2f}" if curve.is_main else "")
-            marks.append((np.array([row, end[1] + 8.0 + 3.5 * len(text)]), text))
+            marks.append((np.array([row, scale.right + 8.0 + 3.5 * len(text)]), text))
         if not curves:
             middle = np.array([scale.top + scale.bottom, scale.left + scale.right]) / 2
             marks.append((middle, "curves appear as a run reports"))

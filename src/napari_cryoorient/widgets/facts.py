@@ -46,6 +46,7 @@ class Facts(QWidget):
         value.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         value.setWordWrap(True)
         value.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
+        value.setIndent(0)  # which is at the top, too, for what is aligned there
         row = len(self._labels)
         self._layout.addWidget(label, row, 0, Qt.AlignmentFlag.AlignTop)
         self._layout.addWidget(value, row, 1)

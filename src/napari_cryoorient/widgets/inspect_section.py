@@ -193,6 +193,10 @@ class InspectSection(QWidget):
         self.filter.setChecked(session.threshold is not None)
         self.filter.blockSignals(blocked)
         self.threshold.setEnabled(session.threshold is not None)
+        if session.threshold is not None:
+            blocked = self.threshold.blockSignals(True)
+            self.threshold.setValue(session.threshold)
+            self.threshold.blockSignals(blocked)
 
     def _on_criterion(self, name: str) -> None:
         for criterion in self._session.inspection.criteria:
