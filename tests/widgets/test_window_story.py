@@ -87,12 +87,10 @@ def test_load_train_steer_browse_export(make_napari_viewer, qtbot, made, tmp_pat
     assert read_particles(out, project_dir=made.star.parent)[0].poses is not None
 
 
-def test_closing_on_a_run_asks_and_takes_no_for_an_answer(
-    make_napari_viewer, qtbot, tmp_path, monkeypatch
-):
+def test_closing_on_a_run_asks_and_takes_no_for_an_answer(make_napari_viewer, qtbot, tmp_path):
     _, dock = open_dock(make_napari_viewer, qtbot)
     asked = []
-    monkeypatch.setattr(dock, "_ask_before_closing", lambda: asked.append(True))
+    dock._ask_before_closing = lambda: asked.append(True)  # None: no, do not close
     window = dock.window()
     dock.session.set_run(RunView(tmp_path, "running"))
     window.close()
