@@ -16,6 +16,7 @@ from napari_cryoorient.viewer.readers import (
     METADATA_KEY,
     get_mrc_reader,
     get_particles_reader,
+    get_run_reader,
 )
 
 from .conftest import BOX, PIXEL_SIZE
@@ -105,3 +106,10 @@ def test_real_map_and_particles_open(shared_data):
     np.testing.assert_allclose(layer.scale, 5.7, rtol=0.01)
     (star,) = (shared_data / "particles" / "relion31_five").glob("relion31.star")
     assert layer_of(get_particles_reader, star).data.shape == (5, 256, 256)
+
+
+def test_folders_that_hold_no_run_are_left_to_others(tmp_path):
+    assert get_run_reader(str(tmp_path)) is None
+    (tmp_path / "run.json").write_text("{}")
+    assert get_run_reader(str(tmp_path)) is not None
+    assert get_run_reader(str(tmp_path / "run.json")) is not None

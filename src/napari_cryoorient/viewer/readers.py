@@ -39,6 +39,14 @@ def get_particles_reader(path: str | Sequence[str]) -> Reader | None:
     return _read_particle_star if b"_rlnImageName" in head else None
 
 
+def get_run_reader(path: str | Sequence[str]) -> Reader | None:
+    """Give the reader of a run folder, or of the ``run.json`` in it; None for other folders."""
+    if not isinstance(path, str):
+        return None
+    folder = Path(path) if Path(path).is_dir() else Path(path).parent
+    return _read_run if (folder / "run.json").is_file() else None
+
+
 def map_layer(density: DensityMap, *, name: str, pixel_unit: str = "angstrom") -> LayerData:
     """Describe the layer of a map, with an iso-surface for the 3D view."""
     voxels = density.voxels
@@ -101,6 +109,13 @@ def _read_particle_star(path_text: str) -> list[LayerData]:
     path = Path(path_text)
     particles, _ = read_particles(path)
     return [particles_layer(particles.images, name=path.name, path=path, notes=particles.notes)]
+
+
+def _read_run(path_text: str) -> list[LayerData]:
+    from napari_cryoorient.viewer.show import layers_of
+
+    path = Path(path_text)
+    return layers_of(path if path.is_dir() else path.parent)
 
 
 def _header(path: Path) -> MrcLayout:

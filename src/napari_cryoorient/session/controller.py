@@ -1,0 +1,284 @@
+"""What the buttons do: from the session to files, processes and background jobs, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from napari_cryoorient.errors import InputError
+from napari_cryoorient.session.data import Data, load_data
+from napari_cryoorient.session.export import Exported, export_poses
+from napari_cryoorient.session.follow import RunView, last_of
+from napari_cryoorient.session.inspection import load_predictions
+from napari_cryoorient.session.launch import (
+    Launched,
+    command_text,
+    launch,
+    next_run_dir,
+    resume_arguments,
+    train_arguments,
+)
+from napari_cryoorient.session.sample import make_sample
+from napari_cryoorient.session.session import Session
+from napari_cryoorient.session.suggest import Suggestion, suggest
+
+SAMPLE_MINUTES = 2.0
+
+
+class BackgroundJobs(Protocol):
+    """Runs things elsewhere and hands their results over in the caller's thread."""
+
+    def start(
+        self,
+        kind: str,
+        function: Callable[[], Any],
+        then: Callable[[Any], None],
+        otherwise: Callable[[str], None],
+    ) -> None:
+        """Run ``function``; then its result goes to ``then``, or a sentence to ``otherwise``."""
+        ...
+
+    def follow_run(
+        self, path: Path, launched: Launched | None, then: Callable[[RunView], None]
+    ) -> None:
+        """Hand over a view of the run at each look with news."""
+        ...
+
+    def stop_following(self) -> None:
+        """Hear no more of the run."""
+        ...
+
+
+class Notify(Protocol):
+    """Tells the user a sentence."""
+
+    def info(self, sentence: str) -> None:
+        """Tell that something went well."""
+        ...
+
+    def warning(self, sentence: str) -> None:
+        """Tell of something to look at."""
+        ...
+
+    def error(self, sentence: str) -> None:
+        """Tell that something did not work."""
+        ...
+
+
+class Controller:
+    """Does what the user asks for; errors become notifications, state stays in the session."""
+
+    def __init__(self, session: Session, jobs: BackgroundJobs, notify: Notify) -> None:
+        self.session = session
+        self._jobs = jobs
+        self._notify = notify
+        self._launched: Launched | None = None
+        self._told: set[str] = set()
+        self.run_dir: Path | None = None  # where the user wants the next run; None: chosen for them
+
+    # -- data
+
+    def load(
+        self, star: Path | None, map_path: Path | None, map_pixel_size: float | None = None
+    ) -> None:
+        """Load a stack, a map, or both."""
+        if star is None and map_path is None:
+            return
+        project_dir = self.session.project_dir
+        self._jobs.start(
+            "Loading",
+            lambda: load_data(
+                star, map_path, project_dir=project_dir, map_pixel_size_angstrom=map_pixel_size
+            ),
+            self._on_loaded,
+            self._notify.error,
+        )
+
+    def _on_loaded(self, data: Data) -> None:
+        self.session.set_data(data)
+        has_no_poses = data.particles is not None and data.particles.poses is None
+        if has_no_poses and self.session.settings.labels is None:
+            self.session.change_settings(labels="simulated")
+        self._look_for_predictions()
+
+    def make_sample(self, symmetry: str = "C1", *, trains: bool = False) -> None:
+        """Make sample data, load them and, if asked, start a short training."""
+
+        def load() -> Data:
+            return load_data(*make_sample(symmetry))
+
+        def then(data: Data) -> None:
+            self._on_loaded(data)
+            self.session.change_settings(symmetry=symmetry, minutes=SAMPLE_MINUTES)
+            if trains:
+                self.train()
+
+        self._jobs.start("Making sample data", load, then, self._notify.error)
+
+    def suggest(self, then: Callable[[Suggestion], None]) -> None:
+        """Test the map for symmetry and set symmetry and ``w`` as the paper advises."""
+        density = self.session.data.density
+        if density is None:
+            self._notify.warning("Load a map first: its symmetry decides which w suits it.")
+            return
+
+        def take(suggestion: Suggestion) -> None:
+            self.session.change_settings(symmetry=suggestion.symmetry, w=suggestion.w)
+            then(suggestion)
+
+        self._jobs.start("Testing symmetry", lambda: suggest(density), take, self._notify.error)
+
+    # -- the run
+
+    def planned_run_dir(self) -> Path | None:
+        """Return where the next run goes: the user's choice, or a free folder beside the stack."""
+        if self.run_dir is not None:
+            return self.run_dir
+        star = self.session.data.star_path
+        return None if star is None else next_run_dir(star.parent / "cryoorient")
+
+    def command(self) -> str:
+        """Return the command line that Train stands for; empty where data are missing."""
+        run_dir = self.planned_run_dir()
+        try:
+            if run_dir is None:
+                return ""
+            return command_text(self._arguments(run_dir))
+        except InputError:
+            return ""
+
+    def _arguments(self, run_dir: Path) -> list[str]:
+        session = self.session
+        return train_arguments(
+            session.data, session.settings, run_dir, project_dir=session.project_dir
+        )
+
+    def train(self) -> None:
+        """Start a training process and follow it."""
+        if self.session.is_training:
+            self._notify.warning("A run is being followed already: stop it first.")
+            return
+        run_dir = self.planned_run_dir()
+        if run_dir is None:
+            self._notify.warning("Choose a particle STAR file first, under 1 Data.")
+            return
+        if (run_dir / "run.json").exists():
+            self._notify.warning(f"{run_dir} holds a run: name another folder, or resume it.")
+            return
+        try:
+            self._start(self._arguments(run_dir), run_dir)
+        except InputError as error:
+            self._notify.error(str(error))
+
+    def resume(self) -> None:
+        """Go on with the run that is open, with ``w`` as it stands now."""
+        run = self.session.run
+        if run is None or not run.is_over or run.star_path is None or run.map_path is None:
+            self._notify.warning("There is no stopped run to go on with: open one first.")
+            return
+        arguments = resume_arguments(
+            run.star_path, run.map_path, run.path, w=self.session.settings.w
+        )
+        if self.session.data.map_pixel_size_angstrom is not None:
+            arguments += ["--pixel-size", f"{self.session.data.map_pixel_size_angstrom:g}"]
+        try:
+            self._start(arguments, run.path)
+        except InputError as error:
+            self._notify.error(str(error))
+
+    def _start(self, arguments: list[str], run_dir: Path) -> None:
+        self._launched = launch(arguments, run_dir)
+        self.run_dir = None
+        self._told.clear()
+        self.session.set_stopping(False)
+        self.session.set_run(RunView(run_dir, "running"))
+        self._jobs.follow_run(run_dir, self._launched, self._on_run)
+
+    def stop(self) -> None:
+        """Ask the run to stop; it keeps its best."""
+        if self.session.is_training:
+            self.session.ask_to_stop()
+
+    def open_run(self, path: Path) -> None:
+        """Follow a run that was started here or elsewhere, live or over."""
+        if self.session.is_training and self._launched is not None:
+            self._notify.warning("A run is going on: stop it before opening another.")
+            return
+        if not (path / "run.json").is_file():
+            self._notify.error(f"{path} is not a run folder: it has no run.json.")
+            return
+        self._launched = None
+        self._told.clear()
+        self.session.set_stopping(False)
+        self.session.set_run(None)
+        self._jobs.follow_run(path, None, self._on_run)
+
+    def _on_run(self, view: RunView) -> None:
+        is_first = self.session.run is None
+        self.session.set_run(view)
+        if is_first:
+            self._adopt(view)
+        self._tell(view)
+        if view.is_over:
+            self._launched = None
+            self._look_for_predictions()
+
+    def _adopt(self, view: RunView) -> None:
+        """Take settings and files of a run that was opened."""
+        config = view.record.get("config", {})
+        known = {k: v for k, v in config.items() if k in type(self.session.settings).model_fields}
+        w = last_of(view, "w")
+        try:
+            # Steering starts with the user's next move, not with this.
+            self.session.adopt_settings(**(known | ({} if w is None else {"w": w})))
+        except InputError as error:
+            self._notify.warning(f"Settings of {view.path}: {error}")
+        if view.star_path is not None and view.star_path != self.session.data.star_path:
+            self.load(view.star_path, view.map_path)
+
+    def _tell(self, view: RunView) -> None:
+        for note in view.record.get("notes", []):
+            if "WARNING" in note and note not in self._told:
+                self._told.add(note)
+                self._notify.warning(note.replace("WARNING: ", ""))
+        if view.state in ("failed", "crashed") and view.reason and view.reason not in self._told:
+            self._told.add(view.reason)
+            kept = (view.path / "checkpoint.pt").is_file()
+            advice = " Its checkpoint is kept: Resume goes on from there." if kept else ""
+            self._notify.error(f"The run {view.state}: {view.reason.rstrip('.')}.{advice}")
+
+    def _look_for_predictions(self) -> None:
+        session = self.session
+        run, data = session.run, session.data
+        if run is None or not run.has_poses or data.particles is None or data.star_path is None:
+            return
+        if run.star_path != data.star_path.resolve() or session.predictions is not None:
+            return
+        self._jobs.start(
+            "Reading poses",
+            lambda: load_predictions(data, run),
+            session.set_predictions,
+            self._notify.error,
+        )
+
+    # -- export
+
+    def export(self, path: Path, *, only_selected: bool = False) -> None:
+        """Write poses to a STAR file: of all particles, or of those the filter keeps."""
+        session = self.session
+        data, inspection = session.data, session.inspection
+        rows = session.selected() if only_selected else None
+
+        def tell(done: Exported) -> None:
+            self._notify.info(
+                f"{done.n_particles:,} particles written to {done.path}; "
+                f"{done.n_kept_columns} other columns as they were."
+            )
+
+        self._jobs.start(
+            "Exporting",
+            lambda: export_poses(data, inspection, path, rows),
+            tell,
+            self._notify.error,
+        )

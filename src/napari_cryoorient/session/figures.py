@@ -1,0 +1,78 @@
+"""How training stands, in the few words and numbers the panel has room for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from napari_cryoorient.session.follow import RunView, last_of
+
+BUSY = {"preparing": "Preparing…", "training": "Training", "predicting": "Predicting the stack…"}
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A headline, how far it is (None: not known, 0 to 1), and lines of detail."""
+
+    headline: str
+    fraction: float | None
+    details: tuple[str, ...]
+
+
+def standing(run: RunView | None, *, is_stopping: bool = False) -> Standing:
+    """Say how a run stands."""
+    if run is None:
+        return Standing("No run yet", 0.0, ())
+    figures = _figures(run)
+    device = run.record.get("device", {})
+    if device.get("name"):
+        precision = device.get("precision", "")
+        figures.append(" · ".join(part for part in (device["name"], precision) if part))
+    if run.is_over:
+        word = {"finished": "Finished", "stopped": "Stopped"}.get(run.state, "Failed")
+        tail = f": {run.reason}" if run.reason else ""
+        fraction = 1.0 if run.state == "finished" else _fraction(run)
+        return Standing(f"{word}{tail}", fraction, tuple(figures))
+    headline = "Stopping…" if is_stopping else BUSY.get(run.phase, run.phase)
+    fraction = _fraction(run) if run.phase == "training" else None
+    return Standing(headline, fraction, tuple(figures))
+
+
+def _fraction(run: RunView) -> float | None:
+    """Return the part of the time spent, which both steps and minutes come down to."""
+    seconds, left = last_of(run, "seconds"), last_of(run, "time_left_s")
+    if seconds is None or left is None:
+        return 0.0 if run.is_over else None
+    return seconds / max(seconds + left, 1e-9)
+
+
+def _figures(run: RunView) -> list[str]:
+    step, speed = last_of(run, "step"), last_of(run, "images_per_second")
+    if step is None:
+        return []
+    words = [f"step {step:.0f}"]
+    if speed is not None:
+        words.append(f"{speed:.0f} images/s")
+    left = last_of(run, "time_left_s")
+    if left is not None and not run.is_over and run.phase == "training":
+        words.append(f"{duration(left)} left")
+    lines = [" · ".join(words)]
+    scores = []
+    error = last_of(run, "angular_error_deg")
+    if error is not None:
+        scores.append(f"median error {error:.1f}\N{DEGREE SIGN}")
+    rmse = last_of(run, "test_relative_rmse")
+    if rmse is not None:
+        scores.append(f"RMSE {rmse:.2f}")
+    w = last_of(run, "w")
+    if w is not None:
+        scores.append(f"w {w:.2f}")
+    return [*lines, " · ".join(scores)] if scores else lines
+
+
+def duration(seconds: float) -> str:
+    """Say a time in the unit that fits."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

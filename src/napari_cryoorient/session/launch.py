@@ -1,0 +1,122 @@
+"""The training process: its command line, its start, its last words.
+
+It is a process of its own, in a session of its own, so that it outlives the window if need be.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_cryoorient.config import TrainConfig
+from napari_cryoorient.errors import InputError
+from napari_cryoorient.session.data import Data
+
+TERMINAL = "terminal.txt"
+_THREAD_SETTINGS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def train_arguments(
+    data: Data, settings: TrainConfig, run_dir: Path, *, project_dir: Path | None = None
+) -> list[str]:
+    """Return ``train ...``: only what differs from the defaults is spelled out.
+
+    Raises:
+        InputError: where stack or map are missing.
+
+    """
+    if data.star_path is None or data.map_path is None:
+        missing = "a particle STAR file" if data.star_path is None else "a map"
+        raise InputError(f"Training needs {missing} as well: choose it under 1 Data.")
+    arguments = ["train", str(data.star_path), "--map", str(data.map_path), "-o", str(run_dir)]
+    for name, value in settings.model_dump().items():
+        if value != TrainConfig.model_fields[name].default or name == "w":
+            arguments += ["--" + name.replace("_", "-"), _text(value)]
+    if data.map_pixel_size_angstrom is not None:
+        arguments += ["--pixel-size", _text(data.map_pixel_size_angstrom)]
+    if project_dir is not None:
+        arguments += ["--project-dir", str(project_dir)]
+    return arguments
+
+
+def resume_arguments(
+    star: Path, map_path: Path, run_dir: Path, *, w: float | None = None
+) -> list[str]:
+    """Return the arguments that go on with a run as it was set, but for ``w``."""
+    arguments = ["train", str(star), "--map", str(map_path), "-o", str(run_dir), "--resume"]
+    return arguments if w is None else [*arguments, "--w", _text(w)]
+
+
+def command_text(arguments: list[str]) -> str:
+    """Return the command as one types it in a terminal."""
+    return shlex.join(["napari-cryoorient", *arguments])
+
+
+def next_run_dir(folder: Path) -> Path:
+    """Return the first free ``run-001``, ``run-002``, ... in a folder."""
+    number = 1
+    while (folder / f"run-{number:03d}").exists():
+        number += 1
+    return folder / f"run-{number:03d}"
+
+
+@dataclass(frozen=True)
+class Launched:
+    """A training process that was started here."""
+
+    process: subprocess.Popen[bytes]
+    run_dir: Path
+
+    def exit_status(self) -> int | None:
+        """Return the exit status, or None while it runs."""
+        return self.process.poll()
+
+    def last_words(self) -> str:
+        """Return the last line the process wrote, which says what was wrong."""
+        try:
+            text = (self.run_dir / TERMINAL).read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return ""
+        lines = [line.strip() for line in text.replace("\r", "\n").splitlines() if line.strip()]
+        return lines[-1] if lines else ""
+
+    def kill(self) -> None:
+        """End the process at once."""
+        self.process.kill()
+        self.process.wait()
+
+
+def launch(arguments: list[str], run_dir: Path) -> Launched:
+    """Start ``napari-cryoorient`` with these arguments; what it says goes to a file in the folder.
+
+    One core is left to the window where torch would take them all.
+
+    Raises:
+        InputError: where the folder cannot be made or the process cannot start.
+
+    """
+    environment = dict(os.environ)
+    for name in _THREAD_SETTINGS:
+        environment.setdefault(name, str(max(1, (os.cpu_count() or 2) - 1)))
+    try:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        with (run_dir / TERMINAL).open("wb") as terminal:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "napari_cryoorient", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=terminal,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                start_new_session=True,
+            )
+    except OSError as error:
+        raise InputError(f"The run in {run_dir} could not be started: {error.strerror}.") from error
+    return Launched(process, run_dir)
+
+
+def _text(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,42 @@
+"""Sample data made by code: a particle of a chosen symmetry, and images of it, offline."""
+
+from __future__ import annotations
+
+import getpass
+import tempfile
+from pathlib import Path
+
+SYMMETRIES = ("C1", "D2", "D7")
+BOX, PIXEL_SIZE_ANGSTROM = 48, 5.5
+N_IMAGES = 600
+SNR, SHIFT_SIGMA_ANGSTROM = 0.2, 4.0
+
+
+def sample_dir(symmetry: str) -> Path:
+    """Return the folder of a sample, in the system's folder for temporary files."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = "user"
+    return Path(tempfile.gettempdir()) / f"napari-cryoorient-{user}" / f"sample-{symmetry}"
+
+
+def make_sample(
+    symmetry: str = "C1", folder: Path | None = None, n: int = N_IMAGES, box: int = BOX
+) -> tuple[Path, Path]:
+    """Return (STAR, map) of a sample, made where it is not there yet; torch loads here.
+
+    Raises:
+        InputError: where the folder cannot be written.
+
+    """
+    from napari_cryoorient.demo.density import demo_density
+    from napari_cryoorient.simulate import SimulationSettings, draw_simulation, write_simulation
+
+    folder = sample_dir(symmetry) if folder is None else folder
+    star, map_path = folder / "particles.star", folder / "map.mrc"
+    if not star.is_file() or not map_path.is_file():
+        density = demo_density(box, PIXEL_SIZE_ANGSTROM * BOX / box, symmetry=symmetry)
+        settings = SimulationSettings(n=n, snr=SNR, shift_sigma_angstrom=SHIFT_SIGMA_ANGSTROM)
+        write_simulation(draw_simulation(density, settings), folder)
+    return star, map_path

@@ -1,0 +1,204 @@
+"""The session: everything the window is about, in one place, telling of each change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from psygnal import Signal
+from pydantic import ValidationError
+
+from napari_cryoorient.config import TrainConfig
+from napari_cryoorient.errors import InputError
+from napari_cryoorient.particles import Integers
+from napari_cryoorient.run.reader import RunReader
+from napari_cryoorient.session.data import Data
+from napari_cryoorient.session.follow import RunView
+from napari_cryoorient.session.inspection import (
+    NOTHING,
+    Criterion,
+    Inspection,
+    Predictions,
+    inspect,
+)
+
+
+class Session:
+    """Holds frozen values and replaces them; widgets and viewers listen and draw.
+
+    A signal comes after the value has changed, and only if it has.
+    """
+
+    data_changed = Signal(Data)
+    settings_changed = Signal(TrainConfig)
+    run_changed = Signal(object)
+    inspection_changed = Signal(Inspection)
+    particle_changed = Signal(int)
+    selection_changed = Signal()
+    low_pass_changed = Signal(object)
+
+    def __init__(self) -> None:
+        self.data = Data()
+        self.settings = TrainConfig.model_validate({})
+        self.run: RunView | None = None
+        self.predictions: Predictions | None = None
+        self.inspection: Inspection = NOTHING
+        self.particle = 0
+        self.criterion: Criterion = "angular error"
+        self.threshold: float | None = None
+        self.low_pass_angstrom: float | None = None
+        self.project_dir: Path | None = None
+        self.is_stopping = False
+        self.shows_difference = False
+
+    def set_data(self, data: Data) -> None:
+        """Take what has been loaded; predictions of another stack are dropped."""
+        if data.star_path != self.data.star_path:
+            self.predictions = None
+            belongs = self.run is not None and self.run.star_path == _resolved(data.star_path)
+            if self.run is not None and self.run.is_over and not belongs:
+                self.run = None
+                self.run_changed.emit(None)
+        self.data = data
+        self.data_changed.emit(data)
+        self._inspect()
+
+    def change_settings(self, **values: Any) -> None:
+        """Change training settings; ``w`` reaches a run that is going on.
+
+        Raises:
+            InputError: for a value the setting does not allow, which then stays as it was.
+
+        """
+        w_before = self.settings.w
+        self.adopt_settings(**values)
+        if self.run is not None and self.is_training and self.settings.w != w_before:
+            RunReader(self.run.path).ask(w=self.settings.w)
+
+    def adopt_settings(self, **values: Any) -> None:
+        """Change settings without steering a run: those it has already, say.
+
+        Raises:
+            InputError: for a value the setting does not allow, which then stays as it was.
+
+        """
+        try:
+            settings = TrainConfig(**(self.settings.model_dump() | values))
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = str(first["loc"][0]).replace("_", " ") if first["loc"] else "settings"
+            raise InputError(f"{name} {first['input']!r}: {first['msg'].lower()}.") from None
+        if settings != self.settings:
+            self.settings = settings
+            self.settings_changed.emit(settings)
+
+    @property
+    def is_training(self) -> bool:
+        """Whether the run that is followed is going on."""
+        return self.run is not None and not self.run.is_over
+
+    def set_run(self, run: RunView | None) -> None:
+        """Take a new look at the run, or leave it."""
+        before = self.run
+        self.run = run
+        if run is None or run.is_over:
+            self.is_stopping = False
+        if run is None or before is None or run.path != before.path or not run.has_poses:
+            self.predictions = None
+        self.run_changed.emit(run)
+        if run is None or before is None or run.preview is not before.preview:
+            self._inspect()
+
+    def set_predictions(self, predictions: Predictions | None) -> None:
+        """Take the poses of the whole stack."""
+        self.predictions = predictions
+        self._inspect()
+
+    def ask_to_stop(self) -> None:
+        """Ask the run to stop and keep what it has."""
+        if self.run is not None and self.is_training:
+            RunReader(self.run.path).ask(stop=True)
+            self.set_stopping(True)
+
+    def set_stopping(self, is_stopping: bool) -> None:
+        """Remember that the run has been asked to stop and has not answered yet."""
+        if is_stopping != self.is_stopping:
+            self.is_stopping = is_stopping
+            self.run_changed.emit(self.run)
+
+    def set_particle(self, index: int) -> None:
+        """Look at another particle; out of range means the nearest there is."""
+        index = min(max(int(index), 0), max(len(self.inspection) - 1, 0))
+        if index != self.particle:
+            self.particle = index
+            self.particle_changed.emit(index)
+
+    def step_in_ranking(self, step: int) -> None:
+        """Go to the next worse (+1) or next better (-1) particle of the selection."""
+        ranking = self.inspection.ranking(self.criterion)
+        ranking = ranking[self.selection_mask()[ranking]]
+        if not len(ranking):
+            return
+        place = np.flatnonzero(ranking == self.particle)
+        if not place.size:
+            self.set_particle(int(ranking[0]))
+            return
+        target = min(max(int(place[0]) - step, 0), len(ranking) - 1)
+        self.set_particle(int(ranking[target]))
+
+    def set_selection(self, criterion: Criterion, threshold: float | None) -> None:
+        """Keep particles at least as good as the threshold; None keeps all."""
+        if (criterion, threshold) != (self.criterion, self.threshold):
+            self.criterion, self.threshold = criterion, threshold
+            self.selection_changed.emit()
+
+    def selection_mask(self) -> np.ndarray:
+        """Tell of each particle ``(n,)`` whether it is kept."""
+        values = self.inspection.values(self.criterion)
+        if values is None or self.threshold is None:
+            return np.ones(len(self.inspection), dtype=bool)
+        kept = (
+            values >= self.threshold
+            if self.criterion == "confidence"
+            else (values <= self.threshold)
+        )
+        return np.asarray(kept, dtype=bool)
+
+    def selected(self) -> Integers:
+        """Return the particles kept, in the stack's order."""
+        return np.flatnonzero(self.selection_mask())
+
+    def set_low_pass(self, resolution_angstrom: float | None) -> None:
+        """Filter what is shown of the images, for the eye only."""
+        if resolution_angstrom != self.low_pass_angstrom:
+            self.low_pass_angstrom = resolution_angstrom
+            self.low_pass_changed.emit(resolution_angstrom)
+
+    def set_difference(self, shows_difference: bool) -> None:
+        """Show, or no longer, the difference of both projections as a fourth view."""
+        if shows_difference != self.shows_difference:
+            self.shows_difference = shows_difference
+            self._inspect()
+
+    def _inspect(self) -> None:
+        """Work out anew what there is to look at."""
+        before = self.inspection
+        self.inspection = inspect(
+            self.data, self.run, self.predictions, with_difference=self.shows_difference
+        )
+        if self.inspection.kind != before.kind or len(self.inspection) != len(before):
+            self.threshold = None
+            criteria = self.inspection.criteria
+            if criteria and self.criterion not in criteria:
+                self.criterion = criteria[0]
+            self.particle = 0
+            self.inspection_changed.emit(self.inspection)
+            self.particle_changed.emit(0)
+            self.selection_changed.emit()
+        else:
+            self.inspection_changed.emit(self.inspection)
+
+
+def _resolved(path: Path | None) -> Path | None:
+    return None if path is None else path.resolve()

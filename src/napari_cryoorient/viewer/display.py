@@ -1,0 +1,54 @@
+"""Keeps napari's main viewer in step with the session, both ways."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from napari_cryoorient.session.session import Session
+from napari_cryoorient.viewer.triptych import Triptych
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+
+class Display:
+    """Draws the session's inspection in a viewer, and takes the particle from its slider."""
+
+    def __init__(self, session: Session, viewer: ViewerModel) -> None:
+        self._session = session
+        self._viewer = viewer
+        self._is_drawing = False
+        self.triptych = Triptych(viewer)
+        session.inspection_changed.connect(self._draw)
+        session.low_pass_changed.connect(self._draw)
+        session.particle_changed.connect(self._on_session_particle)
+        viewer.dims.events.current_step.connect(self._on_slider)
+        if len(session.inspection):
+            self._draw()
+
+    def close(self) -> None:
+        """Leave session and viewer alone from now on."""
+        session = self._session
+        session.inspection_changed.disconnect(self._draw)
+        session.low_pass_changed.disconnect(self._draw)
+        session.particle_changed.disconnect(self._on_session_particle)
+        self._viewer.dims.events.current_step.disconnect(self._on_slider)
+
+    def _draw(self, *_: Any) -> None:
+        """Show what there is; the slider's way through other lengths is no choice of the user."""
+        self._is_drawing = True
+        try:
+            self.triptych.show(self._session.inspection, self._session.low_pass_angstrom)
+        finally:
+            self._is_drawing = False
+        self._on_session_particle(self._session.particle)
+
+    def _on_session_particle(self, index: int) -> None:
+        dims = self._viewer.dims
+        if len(self._session.inspection) and dims.ndim >= 3 and dims.current_step[0] != index:
+            dims.set_current_step(0, index)
+
+    def _on_slider(self, _event: Any = None) -> None:
+        dims = self._viewer.dims
+        if not self._is_drawing and len(self._session.inspection) and dims.ndim >= 3:
+            self._session.set_particle(dims.current_step[0])

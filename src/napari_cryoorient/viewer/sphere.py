@@ -1,0 +1,129 @@
+"""Viewing directions of all particles on a sphere: a Points layer, coloured by error or confidence.
+
+A direction is the third row of the pose's matrix A, x y z in the map's frame; napari wants z y x.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.utils import Colormap
+from numpy.typing import NDArray
+
+from napari_cryoorient.particles import Poses
+from napari_cryoorient.session.inspection import Criterion, Inspection
+from napari_cryoorient.viewer.map_view import RIGHT_HANDED
+from napari_cryoorient.viewer.readers import METADATA_KEY
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+_GREY = [0.45, 0.48, 0.52, 1.0]
+_PLAIN = [0.42, 0.66, 0.92, 1.0]
+# Good to bad, bright at both ends on a dark canvas.
+_GOOD_TO_BAD = ([0.25, 0.66, 0.95], [0.98, 0.86, 0.35], [1.0, 0.35, 0.22])
+_HIGH_QUANTILE = 0.95  # a few outliers shall not make all others look alike
+MAX_POINT_SIZE, MIN_POINT_SIZE = 0.08, 0.015
+
+
+def view_directions(poses: Poses) -> NDArray[np.float64]:
+    """Return viewing directions ``(n, 3)`` in napari's order z, y, x."""
+    return np.ascontiguousarray(poses.rotations[:, 2, ::-1])
+
+
+class ViewSphere:
+    """Draws directions into a 3D viewer of its own, and tells which one was clicked on."""
+
+    def __init__(self, viewer: ViewerModel) -> None:
+        self._viewer = viewer
+        circles = viewer.add_shapes(
+            _circles(), shape_type="path", edge_color=_GREY, edge_width=0.008, name="sphere"
+        )
+        circles.opacity = 0.6
+        self.points = viewer.add_points(
+            np.zeros((0, 3)), ndim=3, name="viewing directions", border_width=0
+        )
+        self.points.metadata = {METADATA_KEY: {"role": "directions"}}
+        self.current = viewer.add_points(
+            np.zeros((0, 3)),
+            ndim=3,
+            name="current particle",
+            size=0.11,
+            face_color="transparent",
+            border_color="white",
+            border_width=0.2,
+        )
+        viewer.dims.ndisplay = 3
+        viewer.scene.camera.orientation = RIGHT_HANDED
+        viewer.scene.camera.angles = (20.0, 30.0, 60.0)
+        self._size = (0, 0)
+
+    def fit(self) -> None:
+        """Let the sphere fill the canvas after that has changed its size; zooming stays free."""
+        size = self._viewer.canvas.size
+        if size != self._size:
+            self._size = size
+            self._viewer.scene.camera.center = (0.0, 0.0, 0.0)
+            self._viewer.scene.camera.zoom = 0.46 * max(min(size), 1)
+
+    def show(self, inspection: Inspection, criterion: Criterion) -> None:
+        """Show the directions of the poses under inspection."""
+        poses = inspection.shown_poses
+        if poses is None or not len(poses):
+            self.points.data = np.zeros((0, 3))
+            self.current.data = np.zeros((0, 3))
+            return
+        values = inspection.values(criterion)
+        size = float(np.clip(2.0 / np.sqrt(len(poses)), MIN_POINT_SIZE, MAX_POINT_SIZE))
+        self.points.data = view_directions(poses)
+        self.points.size = size
+        self.points.features = features_of(inspection)
+        if values is None:
+            self.points.face_color = _PLAIN
+            return
+        column = criterion.replace(" ", "_")
+        self.points.face_color = column
+        worst_is_low = criterion == "confidence"
+        colours = _GOOD_TO_BAD[::-1] if worst_is_low else _GOOD_TO_BAD
+        self.points.face_colormap = Colormap(colours, name=f"good to bad {worst_is_low}")
+        low, high = float(values.min()), float(np.quantile(values, _HIGH_QUANTILE))
+        self.points.face_contrast_limits = (low, high if high > low else low + 1.0)
+        self.points.refresh_colors(update_color_mapping=False)
+
+    def show_kept(self, kept: NDArray[np.bool_]) -> None:
+        """Show only the particles the filter keeps."""
+        if len(kept) == len(self.points.data) and len(kept):
+            self.points.shown = kept
+
+    def show_current(self, index: int) -> None:
+        """Mark the particle that is looked at."""
+        if index < len(self.points.data):
+            self.current.data = self.points.data[index : index + 1] * 1.01
+
+    def picked(self, event: Any) -> int | None:
+        """Return the particle under a click, or None."""
+        index = self.points.get_value(
+            event.position,
+            view_direction=event.view_direction,
+            dims_displayed=event.dims_displayed,
+            world=True,
+        )
+        return None if index is None else int(index)
+
+
+def features_of(inspection: Inspection) -> dict[str, NDArray[Any]]:
+    """Return what is known of each particle, by column."""
+    features: dict[str, NDArray[Any]] = {"row": np.asarray(inspection.rows)}
+    for criterion in inspection.criteria:
+        values = inspection.values(criterion)
+        if values is not None:
+            features[criterion.replace(" ", "_")] = np.asarray(values)
+    return features
+
+
+def _circles() -> list[NDArray[np.float64]]:
+    """The equator and two meridians, z y x."""
+    angle = np.linspace(0.0, 2.0 * np.pi, 73)
+    c, s, zero = np.cos(angle), np.sin(angle), np.zeros_like(angle)
+    return [np.stack(axes, axis=1) for axes in ((zero, s, c), (s, zero, c), (s, c, zero))]

@@ -1,0 +1,109 @@
+"""Linked image layers side by side: input, projection at the true pose, at the predicted pose.
+
+The layers are known by ``metadata["napari-cryoorient"]["role"]``, whatever the user calls them.
+Grey scale is shared by the projections, colour map and gamma by all.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_cryoorient.particles import ImageSource
+from napari_cryoorient.session.eye import LowPassed
+from napari_cryoorient.session.inspection import Inspection, Panel
+from napari_cryoorient.viewer.lazy_stack import LazyStack, display_limits
+from napari_cryoorient.viewer.readers import METADATA_KEY, particles_layer
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Image
+
+GROUP = "triptych"
+
+
+class Triptych:
+    """Owns the layers of one viewer that show particles; nothing else writes to them."""
+
+    def __init__(self, viewer: ViewerModel) -> None:
+        self._viewer = viewer
+        self._kind = ""
+        self._low_pass: float | None = None
+
+    def layers(self) -> dict[str, Image]:
+        """Return the layers there are, by role."""
+        found = {}
+        for layer in self._viewer.layers:
+            ours = layer.metadata.get(METADATA_KEY, {})
+            if ours.get("group") == GROUP:
+                found[str(ours["role"])] = layer
+        return found
+
+    def show(self, inspection: Inspection, low_pass_angstrom: float | None = None) -> None:
+        """Show the panels of an inspection; layers are kept where the roles stay the same.
+
+        Contrast and camera stay as the user has them while the same kind of thing is refreshed.
+        """
+        kind = f"{inspection.kind} {[panel.title for panel in inspection.panels]}"
+        is_refresh = kind == self._kind and low_pass_angstrom == self._low_pass
+        is_same_view = kind == self._kind
+        self._kind, self._low_pass = kind, low_pass_angstrom
+        panels = [
+            (panel, _for_the_eye(panel.images, low_pass_angstrom)) for panel in inspection.panels
+        ]
+        layers = self.layers()
+        if list(layers) != [panel.role for panel in inspection.panels]:
+            self._replace(panels)
+            self._arrange(len(panels))
+            return
+        for panel, source in panels:
+            _refill(layers[panel.role], panel, source, keeps_contrast=is_refresh)
+        if not is_same_view and panels:
+            self._viewer.reset_view()
+
+    def _replace(self, panels: list[tuple[Panel, ImageSource]]) -> None:
+        for layer in self.layers().values():
+            self._viewer.layers.remove(layer)
+        added = []
+        for panel, source in panels:
+            data, options, _ = particles_layer(source, name=panel.title, path=Path(panel.role))
+            options["metadata"][METADATA_KEY] |= {"group": GROUP, "role": panel.role}
+            layer = self._viewer.add_image(data, **options)
+            layer.name_overlay.visible = True
+            layer.name_overlay.font_size = 12
+            added.append(layer)
+        if len(added) > 1:
+            self._viewer.layers.link_layers(added, ("gamma", "colormap"))
+        projections = added[1:3]
+        if len(projections) > 1:
+            projections[1].contrast_limits = projections[0].contrast_limits
+            self._viewer.layers.link_layers(projections, ("contrast_limits",))
+
+    def _arrange(self, n_panels: int) -> None:
+        grid = self._viewer.canvas.grid
+        grid.stride = 1
+        grid.shape = (1, -1)
+        grid.spacing = 4
+        grid.enabled = n_panels > 1
+        if n_panels:
+            self._viewer.dims.set_current_step(0, 0)
+            self._viewer.reset_view()
+
+
+def _for_the_eye(source: ImageSource, low_pass_angstrom: float | None) -> ImageSource:
+    return source if low_pass_angstrom is None else LowPassed(source, low_pass_angstrom)
+
+
+def _refill(layer: Image, panel: Panel, source: ImageSource, *, keeps_contrast: bool) -> None:
+    """Give a layer other images of the same role."""
+    data: Any = LazyStack(source)
+    spacing = source.pixel_size_angstrom
+    corner = -(source.box // 2) * spacing
+    limits = None if keeps_contrast else display_limits(source)
+    layer.data = data
+    layer.scale = (1.0, spacing, spacing)
+    layer.translate = (0.0, corner, corner)
+    layer.name = panel.title
+    if limits is not None:
+        layer.contrast_limits_range = limits
+        layer.contrast_limits = limits

@@ -1,0 +1,1 @@
+"""What people click: thin Qt widgets over the session."""

@@ -1,0 +1,118 @@
+"""Work in the background, with its end and its errors told in the window's own thread.
+
+napari's workers swallow RuntimeError, so that a job returns its error instead of raising it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from napari.qt.threading import create_worker
+from napari.utils.notifications import show_error
+from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
+
+from napari_cryoorient.errors import InputError
+from napari_cryoorient.session.follow import RunView, follow
+from napari_cryoorient.session.launch import Launched
+
+
+class Jobs(QObject):
+    """Starts jobs and keeps them; the newest of a kind is the one whose result counts."""
+
+    busy_changed = Signal(str)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._newest: dict[str, int] = {}
+        self._serial = 0
+        self._running: dict[int, tuple[str, Any]] = {}
+        self._is_closed = False
+
+    def start(
+        self,
+        kind: str,
+        function: Callable[[], Any],
+        then: Callable[[Any], None],
+        otherwise: Callable[[str], None] = show_error,
+    ) -> None:
+        """Run ``function`` in the background, then hand over its result, or a sentence on why not.
+
+        A job of the same kind that is still running loses its voice.
+        """
+        serial = self._enter(kind)
+
+        def work() -> tuple[Any, str | None]:
+            try:
+                return function(), None
+            except InputError as error:
+                return None, str(error)
+            except Exception as error:
+                return None, f"{type(error).__name__}: {error}"
+
+        def tell(outcome: tuple[Any, str | None]) -> None:
+            is_newest = self._leave(kind, serial)
+            result, sentence = outcome
+            if not is_newest:
+                return
+            if sentence is None:
+                then(result)
+            else:
+                otherwise(sentence)
+
+        worker = create_worker(work, _start_thread=False)
+        worker.returned.connect(tell)
+        self._running[serial] = (kind, worker)
+        self.busy_changed.emit(self.busy)
+        worker.start()
+
+    def follow_run(
+        self, path: Path, launched: Launched | None, then: Callable[[RunView], None]
+    ) -> None:
+        """Follow a run folder until the run is over, or until another one is followed."""
+        self.stop_following()
+        serial = self._enter("follow")
+
+        def tell(view: RunView | None) -> None:
+            if view is not None and self._newest.get("follow") == serial and not self._is_closed:
+                then(view)
+
+        worker = create_worker(follow, path, launched, _start_thread=False)
+        worker.yielded.connect(tell)
+        worker.finished.connect(lambda: self._running.pop(serial, None))
+        self._running[serial] = ("follow", worker)
+        worker.start()
+
+    def stop_following(self) -> None:
+        """Let go of the run that is followed; the run itself goes on."""
+        self._newest.pop("follow", None)
+        for kind, worker in list(self._running.values()):
+            if kind == "follow":
+                worker.quit()
+
+    @property
+    def busy(self) -> str:
+        """What is being done in the background, for people; empty when nothing is."""
+        kinds = [kind for kind, _ in self._running.values() if kind != "follow"]
+        return kinds[-1] if kinds else ""
+
+    def close(self) -> None:
+        """Quit what can be quit and hear no more of the rest."""
+        self._is_closed = True
+        self._newest.clear()
+        for _, worker in list(self._running.values()):
+            worker.quit()
+
+    def _enter(self, kind: str) -> int:
+        self._serial += 1
+        self._newest[kind] = self._serial
+        return self._serial
+
+    def _leave(self, kind: str, serial: int) -> bool:
+        """Forget a job that has ended; tell whether anybody still waits for it."""
+        self._running.pop(serial, None)
+        if self._is_closed:
+            return False
+        self.busy_changed.emit(self.busy)
+        return self._newest.get(kind) == serial

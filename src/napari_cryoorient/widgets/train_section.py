@@ -1,0 +1,232 @@
+"""2 Train: settings, w while it runs, start and stop, and how the run stands."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+
+from qtpy.QtCore import Qt, QTimer, Signal  # type: ignore[attr-defined]
+from qtpy.QtGui import QGuiApplication
+from qtpy.QtWidgets import (
+    QFormLayout,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QCollapsible, QLabeledDoubleSlider
+
+from napari_cryoorient.config import TrainConfig
+from napari_cryoorient.errors import InputError
+from napari_cryoorient.session.controller import Controller
+from napari_cryoorient.session.figures import standing
+from napari_cryoorient.session.suggest import Suggestion
+from napari_cryoorient.widgets.path_row import PathRow
+from napari_cryoorient.widgets.setting_rows import SettingRows
+
+W_TOOLTIP = (
+    "<p>The objective is <b>w·QD + (1 - w)·L1</b>: QD is the distance of the predicted rotation to "
+    "the known one, L1 the difference of their projections. At least 0.6 suits asymmetric "
+    "particles, at most 0.4 symmetric ones. While a run goes on it follows the slider.</p>"
+)
+MAIN = ("preset", "symmetry", "labels", "minutes", "device")
+STEER_EVERY_MS = 120
+EXPANDED_ICON, COLLAPSED_ICON = (
+    "\N{BLACK DOWN-POINTING TRIANGLE}",
+    "\N{BLACK RIGHT-POINTING TRIANGLE}",
+)
+
+
+class TrainSection(QWidget):
+    """Shows settings and run of the session; asks the controller for the rest."""
+
+    refused = Signal(str)
+
+    def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._controller = controller
+        self._session = controller.session
+        form = QFormLayout()
+        self.main_rows = SettingRows(MAIN, form, self._on_setting)
+        self.w_slider = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
+        self.w_slider.setRange(0.0, 1.0)
+        self.w_slider.setSingleStep(0.05)  # type: ignore[arg-type]
+        self.w_slider.setDecimals(2)
+        self.w_slider.setToolTip(W_TOOLTIP)
+        self.w_slider.setMinimumWidth(100)
+        self.suggest_button = QPushButton("Suggest")
+        self.suggest_button.setToolTip(
+            "<p>Tests the map for symmetry, and sets symmetry and w as the paper advises.</p>"
+        )
+        w_line = QHBoxLayout()
+        w_line.addWidget(self.w_slider, 1)
+        w_line.addWidget(self.suggest_button)
+        form.insertRow(1, "w", w_line)
+        self.reason = QLabel()
+        self.reason.setWordWrap(True)
+        self.reason.hide()
+
+        self.rare = QCollapsible(
+            "More settings", expandedIcon=EXPANDED_ICON, collapsedIcon=COLLAPSED_ICON
+        )
+        self.rare.setDuration(0)
+        rare = QWidget()
+        rare_form = QFormLayout(rare)
+        rare_form.setContentsMargins(0, 0, 0, 0)
+        names = [n for n in TrainConfig.model_fields if n not in MAIN and n != "w"]
+        self.rare_rows = SettingRows(names, rare_form, self._on_setting)
+        self.rare.addWidget(rare)
+
+        self.run_row = PathRow("a run folder", is_folder=True, placeholder="beside the stack")
+        run_form = QFormLayout()
+        run_form.addRow("Run folder", self.run_row)
+        self.train_button = QPushButton("Train")
+        self.stop_button = QPushButton("Stop")
+        self.resume_button = QPushButton("Resume")
+        self.open_button = QPushButton("Open a run…")
+        self.stop_button.setToolTip("<p>The run keeps its best and can be resumed.</p>")
+        self.open_button.setToolTip(
+            "<p>Follow a run started in a terminal or on a cluster, or see one that is over.</p>"
+        )
+        self.copy_button = QPushButton("Copy command")
+        buttons = QGridLayout()
+        for column, button in enumerate((self.train_button, self.stop_button, self.resume_button)):
+            buttons.addWidget(button, 0, 2 * column, 1, 2)
+        buttons.addWidget(self.open_button, 1, 0, 1, 3)
+        buttons.addWidget(self.copy_button, 1, 3, 1, 3)
+        self.headline = QLabel()
+        self.headline.setWordWrap(True)
+        self.headline.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(False)
+        self.details = QLabel()
+        self.details.setWordWrap(True)
+
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(form)
+        layout.addWidget(self.reason)
+        layout.addWidget(self.rare)
+        layout.addLayout(run_form)
+        layout.addLayout(buttons)
+        layout.addWidget(self.headline)
+        layout.addWidget(self.bar)
+        layout.addWidget(self.details)
+        layout.addStretch(1)
+
+        # A slider being dragged tells of every pixel; the run need not.
+        self._steer = QTimer(self)
+        self._steer.setSingleShot(True)
+        self._steer.setInterval(STEER_EVERY_MS)
+        self._steer.timeout.connect(self._on_w)
+        self.w_slider.valueChanged.connect(self._on_slider)
+        self.suggest_button.clicked.connect(self._on_suggest)
+        self.train_button.clicked.connect(self._on_train)
+        self.stop_button.clicked.connect(controller.stop)
+        self.resume_button.clicked.connect(self._on_resume)
+        self.copy_button.clicked.connect(self._on_copy)
+        self.run_row.chosen.connect(self._on_run_dir)
+        self._session.settings_changed.connect(self._pull)
+        self._session.data_changed.connect(self._pull)
+        self._session.run_changed.connect(self._pull_run)
+        self._pull()
+        self._pull_run()
+
+    def close_section(self) -> None:
+        """Leave the session alone from now on."""
+        self._steer.stop()
+        self._session.settings_changed.disconnect(self._pull)
+        self._session.data_changed.disconnect(self._pull)
+        self._session.run_changed.disconnect(self._pull_run)
+
+    def _pull(self, *_: object) -> None:
+        settings = self._session.settings
+        self.main_rows.pull(settings)
+        self.rare_rows.pull(settings)
+        if not self._steer.isActive():
+            blocked = self.w_slider.blockSignals(True)
+            self.w_slider.setValue(settings.w)
+            self.w_slider.blockSignals(blocked)
+        self._pull_command()
+
+    def _pull_command(self) -> None:
+        run = self._session.run
+        shown = run.path if self._session.is_training and run else None
+        self.run_row.set_path(shown or self._controller.planned_run_dir())
+        text = self._controller.command()
+        self.copy_button.setEnabled(bool(text))
+        self.copy_button.setToolTip(
+            f"<p>What Train does, as a command line:</p><p>{escape(text)}</p>"
+        )
+        self.train_button.setEnabled(
+            not self._session.is_training and self._session.data.is_trainable
+        )
+
+    def _pull_run(self, *_: object) -> None:
+        run = self._session.run
+        is_training, is_stopping = self._session.is_training, self._session.is_stopping
+        self.main_rows.set_enabled(not is_training)
+        self.rare_rows.set_enabled(not is_training)
+        self.run_row.setEnabled(not is_training)
+        self.stop_button.setEnabled(is_training and not is_stopping)
+        self.stop_button.setText("Stopping…" if is_stopping else "Stop")
+        can_resume = run is not None and run.state in ("stopped", "failed", "crashed")
+        self.resume_button.setEnabled(can_resume)
+        self.open_button.setEnabled(not is_training)
+        now = standing(run, is_stopping=is_stopping)
+        self.headline.setText(now.headline)
+        self.details.setText("\n".join(now.details))
+        self.details.setVisible(bool(now.details))
+        self.bar.setVisible(run is not None)
+        # Without a known end the bar only shows that something is going on.
+        self.bar.setRange(0, 0 if now.fraction is None else 1000)
+        if now.fraction is not None:
+            self.bar.setValue(round(1000 * now.fraction))
+        self._pull_command()
+
+    def _on_setting(self, name: str, value: object) -> None:
+        try:
+            self._session.change_settings(**{name: value})
+        except InputError as error:
+            self._pull()
+            self.refused.emit(str(error))
+
+    def _on_slider(self, _value: float) -> None:
+        if not self._steer.isActive():
+            self._steer.start()
+
+    def _on_w(self) -> None:
+        self._session.change_settings(w=round(float(self.w_slider.value()), 3))
+
+    def _on_suggest(self) -> None:
+        self._controller.suggest(self._on_suggested)
+
+    def _on_suggested(self, suggestion: Suggestion) -> None:
+        self.reason.setText(suggestion.reason)
+        self.reason.show()
+
+    def _settle_w(self) -> None:
+        """Take a move of the slider that has not been told yet."""
+        if self._steer.isActive():
+            self._steer.stop()
+            self._on_w()
+
+    def _on_train(self) -> None:
+        self._settle_w()
+        self._controller.train()
+
+    def _on_resume(self) -> None:
+        self._settle_w()
+        self._controller.resume()
+
+    def _on_run_dir(self, path: Path | None) -> None:
+        self._controller.run_dir = path
+        self._pull_command()
+
+    def _on_copy(self) -> None:
+        clipboard = QGuiApplication.clipboard()
+        if clipboard is not None:
+            clipboard.setText(self._controller.command())

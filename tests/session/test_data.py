@@ -1,0 +1,74 @@
+"""What is loaded, what is said of it, and what does not fit."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_cryoorient.errors import InputError
+from napari_cryoorient.io.maps import read_map, write_map
+from napari_cryoorient.io.stacks import MrcStackCollection, StackWriter
+from napari_cryoorient.session.data import ProjectedPoses, Turned, load_data, summary
+from napari_cryoorient.session.eye import LowPassed
+from napari_cryoorient.simulate import Projections
+
+from .conftest import BOX, PIXEL_SIZE, N, Stack
+
+
+def test_summary_says_what_matters(made: Stack) -> None:
+    rows = dict(summary(load_data(made.star, made.map)))
+    assert rows["Particles"] == f"{N} images, {BOX} px of {PIXEL_SIZE:g} Å"
+    assert (rows["Poses"], rows["CTF"]) == ("yes", "yes")
+    assert rows["Map"] == f"{BOX} voxels of {PIXEL_SIZE:g} Å"
+
+
+def test_projections_for_the_eye_are_those_of_the_core(made: Stack) -> None:
+    data = load_data(made.star, made.map)
+    assert data.particles is not None
+    assert data.particles.poses is not None
+    assert data.projector is not None
+    rows = np.array([5, 2])
+    seen = ProjectedPoses(data.projector, data.particles.poses).read(rows)
+    core = Projections(read_map(made.map), data.particles.poses).read(rows)
+    np.testing.assert_allclose(seen, core, rtol=1e-6)
+
+
+def test_a_map_of_another_scale_is_a_warning_with_a_mend(made: Stack, tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.mrc"
+    write_map(replace(read_map(made.map), pixel_size_angstrom=5.0), wrong)
+    data = load_data(made.star, wrong)
+    assert not data.is_trainable
+    assert "Pixel sizes differ" in data.warnings[0]
+    mended = load_data(made.star, wrong, map_pixel_size_angstrom=data.mended_pixel_size_angstrom)
+    assert mended.is_trainable
+    assert not mended.warnings
+
+
+def test_dark_particles_are_noticed_and_shown_turned(made: Stack, tmp_path: Path) -> None:
+    shutil.copy(made.star, tmp_path / "particles.star")
+    bright = MrcStackCollection.of_one(made.star.with_suffix(".mrcs"), PIXEL_SIZE)
+    images = bright.read(np.arange(N))
+    with StackWriter(tmp_path / "particles.mrcs", N, BOX, PIXEL_SIZE) as writer:
+        writer.append(-images)
+    data = load_data(tmp_path / "particles.star", made.map)
+    assert data.is_negated
+    assert "Contrast is inverted" in data.warnings[0]
+    assert data.particles is not None
+    np.testing.assert_array_equal(Turned(data.particles.images).read(np.array([3]))[0], images[3])
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"gone\.star is not there"):
+        load_data(tmp_path / "gone.star", None)
+
+
+def test_low_pass_keeps_the_mean_and_calms_the_noise(made: Stack) -> None:
+    images = MrcStackCollection.of_one(made.star.with_suffix(".mrcs"), PIXEL_SIZE)
+    rows = np.arange(4)
+    seen, calm = images.read(rows), LowPassed(images, 40.0).read(rows)
+    np.testing.assert_allclose(calm.mean((1, 2)), seen.mean((1, 2)), atol=1e-3)
+    assert calm.std() < seen.std()

@@ -1,0 +1,83 @@
+"""Curves: what the metrics say, where it lies on the canvas, coloured by the w in force."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+
+from napari_cryoorient.session.follow import RunView
+from napari_cryoorient.viewer.curves import (
+    MARGINS,
+    QUANTITIES,
+    CurvePlot,
+    colour_of_w,
+    curves_of,
+    ticks,
+)
+
+
+def run_with(w_of_step) -> RunView:
+    lines = tuple(
+        {
+            "step": step,
+            "w": w_of_step(step),
+            "train_relative_rmse": 1.0 / step,
+            "test_relative_rmse": None if step < 3 else 2.0 / (step - step % 3),
+            "loss": 0.5,
+        }
+        for step in range(1, 13)
+    )
+    return RunView(Path("run"), "running", metrics=lines)
+
+
+def test_a_test_figure_counts_once_where_it_was_measured():
+    test, train = curves_of(run_with(lambda step: 0.8), "RMSE")
+    assert test.x.tolist() == [3, 6, 9, 12]
+    np.testing.assert_allclose(test.y, 2.0 / test.x)
+    assert len(train.x) == 12
+    assert test.is_main
+    assert not train.is_main
+
+
+def test_a_change_of_w_changes_the_colour_and_leaves_no_gap():
+    viewer = ViewerModel()
+    plot = CurvePlot(viewer)
+    plot.quantity = "Loss"
+    plot.show([run_with(lambda step: 0.8 if step <= 6 else 0.2)])
+    first, second = plot.lines.data
+    np.testing.assert_allclose(first[-1], second[0])
+    np.testing.assert_allclose(plot.lines.edge_color[0], colour_of_w(0.8), atol=1e-6)
+    np.testing.assert_allclose(plot.lines.edge_color[1], colour_of_w(0.2), atol=1e-6)
+
+
+def test_curves_lie_within_the_axes_and_fall_downwards():
+    viewer = ViewerModel()
+    viewer.canvas.size = (200, 600)
+    plot = CurvePlot(viewer)
+    plot.show([run_with(lambda step: 0.8)])
+    top, right, bottom, left = MARGINS
+    for path in plot.lines.data:
+        assert path[:, 0].min() >= top
+        assert path[:, 0].max() <= 200 - bottom
+        assert path[:, 1].min() >= left
+        assert path[:, 1].max() <= 600 - right
+        assert path[-1, 0] > path[0, 0]  # a smaller number is further down
+
+
+@pytest.mark.parametrize("quantity", list(QUANTITIES))
+def test_nothing_to_plot_says_so(quantity):
+    plot = CurvePlot(ViewerModel())
+    plot.quantity = quantity
+    plot.show([])
+    assert "curves appear as a run reports" in plot.labels.features["label"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [(0, 1, [0, 0.5, 1]), (0, 37, [0, 10, 20, 30]), (0, 4e-3, [0, 1e-3, 2e-3, 3e-3, 4e-3])],
+)
+def test_ticks_are_round(low, high, expected):
+    np.testing.assert_allclose(ticks(low, high), expected, atol=1e-12)

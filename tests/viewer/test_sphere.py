@@ -1,0 +1,53 @@
+"""The view sphere: a pose's third row, in napari's axis order, coloured from good to bad."""
+
+from __future__ import annotations
+
+import numpy as np
+from napari.components import ViewerModel
+
+from napari_cryoorient.geometry.rotations import euler_zyz_deg_to_matrix
+from napari_cryoorient.particles import Poses
+from napari_cryoorient.session.data import Data
+from napari_cryoorient.session.inspection import Inspection, inspect
+from napari_cryoorient.viewer.sphere import ViewSphere, view_directions
+
+
+def inspection_of(n: int = 50) -> Inspection:
+    angles = np.random.default_rng(0).uniform(0, 180, (n, 3))
+    poses = Poses(euler_zyz_deg_to_matrix(angles), np.zeros((n, 2)))
+    errors = np.linspace(0, 40, n)
+    return Inspection("predictions", np.arange(n), (), poses, poses, errors, None, None)
+
+
+def test_directions_are_relion_s_of_rot_and_tilt():
+    rot, tilt = np.deg2rad([30.0, 50.0])
+    poses = Poses(euler_zyz_deg_to_matrix(np.array([[30.0, 50.0, 77.0]])), np.zeros((1, 2)))
+    x, y, z = np.sin(tilt) * np.cos(rot), np.sin(tilt) * np.sin(rot), np.cos(tilt)
+    np.testing.assert_allclose(view_directions(poses), [[z, y, x]], atol=1e-12)
+
+
+def test_bad_is_redder_than_good_and_the_filter_hides():
+    sphere = ViewSphere(ViewerModel())
+    inspection = inspection_of()
+    sphere.show(inspection, "angular error")
+    good, bad = sphere.points.face_color[0], sphere.points.face_color[-1]
+    assert bad[0] > good[0]
+    assert bad[2] < good[2]
+    assert sphere.points.features["angular_error"].tolist() == inspection.errors_deg.tolist()
+    kept = inspection.errors_deg < 20
+    sphere.show_kept(kept)
+    np.testing.assert_array_equal(sphere.points.shown, kept)
+
+
+def test_the_current_particle_is_marked():
+    sphere = ViewSphere(ViewerModel())
+    sphere.show(inspection_of(), "angular error")
+    sphere.show_current(7)
+    np.testing.assert_allclose(sphere.current.data[0], 1.01 * sphere.points.data[7])
+
+
+def test_without_poses_there_is_nothing():
+    sphere = ViewSphere(ViewerModel())
+    sphere.show(inspection_of(), "angular error")
+    sphere.show(inspect(Data(), None, None), "angular error")
+    assert len(sphere.points.data) == 0

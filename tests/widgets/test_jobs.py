@@ -1,0 +1,43 @@
+"""Background jobs hand over results and errors; the newest of a kind wins."""
+
+from __future__ import annotations
+
+import threading
+
+from napari_cryoorient.errors import InputError
+from napari_cryoorient.widgets.jobs import Jobs
+
+
+def test_a_result_comes_back_in_the_window_s_thread(qtbot):
+    jobs, got = Jobs(), []
+    jobs.start(
+        "work", threading.get_ident, lambda ident: got.append((ident, threading.get_ident()))
+    )
+    qtbot.waitUntil(lambda: bool(got), timeout=20_000)
+    assert got[0][0] != got[0][1] == threading.get_ident()
+    assert jobs.busy == ""
+
+
+def test_even_a_runtime_error_is_told(qtbot):
+    jobs, told = Jobs(), []
+
+    def out_of_memory() -> None:
+        raise RuntimeError("CUDA out of memory")
+
+    def bad() -> None:
+        raise InputError("No such map.")
+
+    jobs.start("one", out_of_memory, lambda _: None, told.append)
+    jobs.start("two", bad, lambda _: None, told.append)
+    qtbot.waitUntil(lambda: len(told) == 2, timeout=20_000)
+    assert sorted(told) == ["No such map.", "RuntimeError: CUDA out of memory"]
+
+
+def test_only_the_newest_of_a_kind_is_heard(qtbot):
+    jobs, got, gate = Jobs(), [], threading.Event()
+    jobs.start("load", lambda: gate.wait(20), lambda _: got.append("old"))
+    jobs.start("load", lambda: None, lambda _: got.append("new"))
+    qtbot.waitUntil(lambda: got == ["new"], timeout=20_000)
+    gate.set()
+    qtbot.waitUntil(lambda: not jobs._running, timeout=20_000)
+    assert got == ["new"]

@@ -1,0 +1,159 @@
+"""Sections show the session and ask the controller; no viewer, no background."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_cryoorient.session.controller import Controller
+from napari_cryoorient.session.follow import RunView
+from napari_cryoorient.session.inspection import Predictions
+from napari_cryoorient.session.session import Session
+from napari_cryoorient.widgets.data_section import DataSection
+from napari_cryoorient.widgets.export_section import ExportSection
+from napari_cryoorient.widgets.inspect_section import InspectSection
+from napari_cryoorient.widgets.train_section import TrainSection
+
+from .conftest import AtOnce, Told
+
+
+@pytest.fixture
+def controller() -> Controller:
+    return Controller(Session(), AtOnce(), Told())
+
+
+def shown(qtbot, section):
+    qtbot.addWidget(section)
+    section.show()
+    return section
+
+
+def with_predictions(controller: Controller) -> np.ndarray:
+    session = controller.session
+    particles = session.data.particles
+    errors = np.linspace(0.0, 90.0, len(particles))
+    session.set_predictions(Predictions(Path("p"), particles.poses, None, errors, None))
+    return errors
+
+
+def test_nothing_loaded_shows_what_to_do(qtbot, controller):
+    data = shown(qtbot, DataSection(controller.session))
+    assert data.welcome.isVisible()
+    assert data.sample_button.isVisible()
+    train = shown(qtbot, TrainSection(controller))
+    assert not train.train_button.isEnabled()
+    assert not train.stop_button.isEnabled()
+
+
+def test_loaded_data_are_summed_up_and_training_may_start(qtbot, controller, made):
+    data = shown(qtbot, DataSection(controller.session))
+    train = shown(qtbot, TrainSection(controller))
+    controller.load(made.star, made.map)
+    assert not data.welcome.isVisible()
+    assert ("Poses", "yes") in data.facts.rows()
+    assert train.train_button.isEnabled()
+    assert "napari-cryoorient train" in train.copy_button.toolTip()
+
+
+def test_choosing_one_file_asks_for_both(qtbot, controller, made):
+    data = shown(qtbot, DataSection(controller.session))
+    with qtbot.waitSignal(data.wanted) as blocker:
+        data.map_row._choose(made.map)
+    assert blocker.args == [None, made.map, None]
+    with qtbot.waitSignal(data.wanted) as blocker:
+        data.star_row._choose(made.star)
+    assert blocker.args == [made.star, made.map, None]
+
+
+def test_w_follows_the_slider_and_the_slider_follows_w(qtbot, controller):
+    train = shown(qtbot, TrainSection(controller))
+    train.w_slider.setValue(0.35)
+    qtbot.waitUntil(lambda: controller.session.settings.w == 0.35)
+    controller.session.change_settings(w=0.6)
+    assert train.w_slider.value() == pytest.approx(0.6)
+
+
+def test_buttons_follow_the_run(qtbot, controller, made, tmp_path):
+    controller.load(made.star, made.map)
+    train = shown(qtbot, TrainSection(controller))
+    session = controller.session
+    metrics = ({"step": 3, "seconds": 10.0, "time_left_s": 30.0, "images_per_second": 12.0},)
+    record = {"phase": "training"}
+    session.set_run(RunView(tmp_path, "running", record=record, metrics=metrics))
+    assert (train.train_button.isEnabled(), train.stop_button.isEnabled()) == (False, True)
+    assert not train.main_rows["preset"].isEnabled()
+    assert train.w_slider.isEnabled()
+    assert train.bar.value() == 250
+    assert "12 images/s" in train.details.text()
+    assert "30 s left" in train.details.text()
+    train.stop_button.click()
+    assert train.stop_button.text() == "Stopping…"
+    session.set_run(RunView(tmp_path, "failed", "no memory", record, metrics))
+    assert train.resume_button.isEnabled()
+    assert "no memory" in train.headline.text()
+    assert train.stop_button.text() == "Stop"
+
+
+def test_a_setting_that_is_not_allowed_is_refused_in_words(qtbot, controller):
+    train = shown(qtbot, TrainSection(controller))
+    with qtbot.waitSignal(train.refused) as blocker:
+        train._on_setting("box", 33)
+    assert "box 33" in blocker.args[0]
+    assert controller.session.settings.box is None
+
+
+def test_inspect_goes_to_the_worst_and_filters(qtbot, controller, made):
+    controller.load(made.star, made.map)
+    inspect = shown(qtbot, InspectSection(controller.session))
+    assert not inspect.worse.isVisible()
+    errors = with_predictions(controller)
+    session = controller.session
+    assert inspect.worse.isVisible()
+    inspect.worse.click()
+    inspect.worse.click()
+    inspect.particle.setValue(len(errors))
+    assert session.particle == len(errors) - 1
+    inspect.better.click()
+    assert session.particle == len(errors) - 2
+    inspect.filter.setChecked(True)
+    inspect.threshold.setValue(45.0)
+    assert len(session.selected()) == int((errors <= 45.0).sum())
+    assert f"{len(session.selected())} of {len(errors)}" in inspect.kept.text()
+    qtbot.waitUntil(lambda: ("Particle", "000023@particles.mrcs") in inspect.facts.rows())
+    session.set_selection("angular error", 60.0)
+    assert inspect.threshold.value() == pytest.approx(60.0)
+    inspect.filter.setChecked(False)
+    assert len(session.selected()) == len(errors)
+
+
+def test_export_waits_for_poses_and_for_a_filter(qtbot, controller, made):
+    export = shown(qtbot, ExportSection(controller))
+    assert not export.all_button.isEnabled()
+    controller.load(made.star, made.map)
+    with_predictions(controller)
+    assert export.all_button.isEnabled()
+    assert not export.selection_button.isEnabled()
+    controller.session.set_selection("angular error", 45.0)
+    assert export.selection_button.isEnabled()
+    assert "(12)" in export.selection_button.text()
+
+
+def test_a_closed_section_hears_nothing(qtbot, controller, made):
+    sections = [
+        shown(qtbot, DataSection(controller.session)),
+        shown(qtbot, TrainSection(controller)),
+        shown(qtbot, InspectSection(controller.session)),
+        shown(qtbot, ExportSection(controller)),
+    ]
+    for section in sections:
+        section.close_section()
+    controller.load(made.star, made.map)
+    assert sections[0].welcome.isVisible()
+    for signal in (
+        controller.session.data_changed,
+        controller.session.run_changed,
+        controller.session.particle_changed,
+    ):
+        assert len(signal) == 0
