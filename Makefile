@@ -6,13 +6,14 @@ DEMO_OUTPUT ?= demo-output
 HEADLESS := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY),$(filter Darwin,$(shell uname -s))),,--headless)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench clean
+.PHONY: help setup demo test check bench screenshots clean
 
 help:
 	@echo "make demo    the main job on made data, into $(DEMO_OUTPUT)/, in minutes without a GPU"
 	@echo "make test    every test, real napari windows and RELION comparisons included"
 	@echo "make check   style, types, the one-way imports, the napari manifest"
 	@echo "make bench   the speed figures of docs/"
+	@echo "make screenshots   the pictures of docs/, from real runs in real windows"
 	@echo "make clean   remove what the other targets made, $(VENV) included"
 
 setup: $(READY)
@@ -34,6 +35,9 @@ check: $(READY)
 	$(BIN)/lint-imports
 	$(BIN)/npe2 validate napari_cryoorient
 	$(BIN)/validate-pyproject pyproject.toml
+
+screenshots: $(READY)
+	@scripts/with_screen.sh $(BIN)/python scripts/screenshots.py docs/images
 
 bench: $(READY)
 	@set -e; for script in benchmarks/*.py; do echo "# $$script"; $(BIN)/python $$script; done
