@@ -7,11 +7,14 @@ import tempfile
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
 SCREEN = {"napari", "magicgui", "qtpy", "superqt", "PyQt5", "PyQt6", "PySide2", "PySide6"}
-SCREEN_ROOMS = ("napari_cryoorient.viewer", "napari_cryoorient.widgets")
+SCREEN_ROOMS: tuple[str, ...] = ("napari_cryoorient.viewer", "napari_cryoorient.widgets")
+if find_spec("psygnal") is None:  # the state of the window tells of its changes by it, without Qt
+    SCREEN_ROOMS += ("napari_cryoorient.session",)
 
 
 class RefuseTheScreen(MetaPathFinder):
