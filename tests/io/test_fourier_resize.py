@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
+import torch
 
 from napari_cryoorient.io.fourier_resize import fourier_resize
+from napari_cryoorient.projection.resample import fourier_crop_images
 
 
 def gaussian(box, n_dims, pixel, centre):
@@ -44,3 +46,26 @@ def test_mirroring_and_resizing_commute(axis):
 def test_odd_lengths_are_refused():
     with pytest.raises(ValueError, match="even"):
         fourier_resize(np.zeros((9, 9), np.float32), 6, 2)
+
+
+@pytest.mark.parametrize(("old", "new"), [(16, 10), (10, 16), (12, 2), (16, 14)])
+def test_it_is_what_the_projector_does_nyquist_included(old, new):
+    images = np.random.default_rng(2).normal(size=(3, old, old)).astype(np.float32)
+    expected = fourier_crop_images(torch.from_numpy(images), new).numpy()
+    np.testing.assert_allclose(fourier_resize(images, new, 2), expected, atol=2e-6)
+
+
+@pytest.mark.parametrize("new", [8, 12])
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_mirroring_and_resizing_maps_commute_and_nyquist_stays(axis, new):
+    voxels = np.random.default_rng(3).normal(size=(10, 10, 10)).astype(np.float32)
+
+    def mirrored(array):
+        return np.roll(np.flip(array, axis), 1, axis)
+
+    first = fourier_resize(mirrored(voxels), new, 3)
+    np.testing.assert_allclose(first, mirrored(fourier_resize(voxels, new, 3)), atol=2e-6)
+    x = np.arange(10)
+    wave = np.moveaxis(np.broadcast_to(np.cos(np.pi * x), (10, 10, 10)), 2, axis)
+    there = fourier_resize(wave.astype(np.float32), 20, 3)
+    np.testing.assert_allclose(np.abs(there).max(), 1.0, atol=1e-5)
