@@ -71,3 +71,27 @@ def test_the_sentence_lists_where_it_looked(project, tmp_path):
 def test_a_project_folder_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(InputError, match="does not exist"):
         StackFinder(tmp_path / "a.star", tmp_path / "none")
+
+
+def test_an_absolute_path_is_not_answered_with_a_project_folder(project):
+    with pytest.raises(InputError) as failure:
+        StackFinder(project / "a.star").find("/gone/mic.mrcs")
+    assert "--project-dir" not in str(failure.value)
+    assert "beside the STAR file" in str(failure.value)
+
+
+def test_nothing_above_the_home_folder_is_searched(tmp_path, monkeypatch):
+    home = tmp_path / "home"
+    (home / "data" / "job").mkdir(parents=True)
+    monkeypatch.chdir(home)
+    monkeypatch.setattr("pathlib.Path.home", lambda: home)
+    folders = StackFinder(home / "data" / "job" / "a.star").folders
+    assert sorted(folders) == [home, home / "data", home / "data" / "job"]
+
+
+def test_nothing_beyond_the_filesystem_is_searched(tmp_path, monkeypatch):
+    disk = tmp_path / "disk"
+    (disk / "job").mkdir(parents=True)
+    monkeypatch.chdir(disk)
+    monkeypatch.setattr("pathlib.Path.is_mount", lambda folder: folder == disk)
+    assert sorted(StackFinder(disk / "job" / "a.star").folders) == [disk, disk / "job"]

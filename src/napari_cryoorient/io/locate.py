@@ -12,7 +12,10 @@ _MOST_PARENTS = 8
 
 
 class StackFinder:
-    """Look for stacks in a named project folder, here, and from the STAR file's folder upwards."""
+    """Look for stacks in a named project folder, here, and from the STAR file's folder upwards.
+
+    The way up ends at a RELION project, the home folder or the edge of the filesystem.
+    """
 
     def __init__(self, star_path: Path, project_dir: Path | str | None = None):
         """Raise InputError if ``project_dir`` is named and is not a folder."""
@@ -26,10 +29,15 @@ class StackFinder:
     def _candidates(self, project_dir: Path | str | None) -> Iterator[Path]:
         if project_dir is not None:
             yield Path(project_dir).resolve()
+        home = Path.home().resolve()
         yield Path.cwd()
         yield self._star_folder
         for folder in [self._star_folder, *self._star_folder.parents][: _MOST_PARENTS + 1]:
+            if folder.parent == folder and folder != self._star_folder:
+                return  # the root of everything is no project
             yield folder
+            if folder == home or folder.is_mount():
+                return
             if any((folder / mark).exists() for mark in _PROJECT_MARKS):
                 return
 
@@ -52,9 +60,13 @@ class StackFinder:
             if not self.notes:
                 self.notes.append(note)
             return beside
+        if wanted.is_absolute():
+            raise InputError(
+                f"The stack {name} named in {self._star_path} was not found (an absolute path); "
+                "put it back there, or beside the STAR file."
+            )
         looked = ", ".join(str(folder) for folder in self.folders)
-        where = f"looked in {looked}" if not wanted.is_absolute() else "an absolute path"
         raise InputError(
-            f"The stack {name} named in {self._star_path} was not found ({where}); "
+            f"The stack {name} named in {self._star_path} was not found (looked in {looked}); "
             "name the folder its path starts from with --project-dir."
         )
