@@ -276,3 +276,28 @@ def test_memory_that_runs_out_is_a_sentence(
     status, _, err = run("simulate", map_path, "-o", tmp_path / "sim")
     assert status == 1
     assert "Memory ran out" in err
+
+
+def test_json_ends_a_failure_with_its_sentence_too(
+    run: Run, map_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = ["simulate", map_path, "-o", tmp_path / "sim", "--json"]
+    status, out, err = run(*given, "--box", 17)
+    assert status == 2
+    answer = last_json(out)
+    assert answer["status"] == 2
+    assert "even" in str(answer["error"])
+    assert str(answer["error"]) in err
+    assert last_json(run("simulate", "--json")[1])["status"] == 2
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("napari_cryoorient.simulate.draw_simulation", interrupt)
+    status, out, _ = run(*given)
+    assert (status, last_json(out)["status"]) == (130, 130)
+
+
+@pytest.mark.parametrize("command", ["evaluate", "project", "view"])
+def test_a_seed_of_nothing_random_says_so(run: Run, command: str) -> None:
+    assert "no effect here" in " ".join(run(command, "--help")[1].split())

@@ -25,6 +25,7 @@ from napari_cryoorient.cli import (
     train,
     view,
 )
+from napari_cryoorient.cli.progress import print_json
 from napari_cryoorient.errors import InputError, TrainingFailure
 
 PROGRAM = "napari-cryoorient"
@@ -60,37 +61,44 @@ def _describe(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status."""
+    """Run one command and return its exit status; with --json the last line says why it failed."""
     for stream in (sys.stdout, sys.stderr):  # a degree sign must not end a run on an ASCII terminal
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+    given = sys.argv[1:] if arguments is None else list(arguments)
+
+    def say(message: str, status: int) -> int:
+        sentence = " ".join(message.split())
+        print(f"{PROGRAM}: {sentence}", file=sys.stderr)
+        if "--json" in given:
+            print_json({"error": sentence, "status": status})
+        return status
+
     try:
-        status = app(
-            args=None if arguments is None else list(arguments),
-            prog_name=PROGRAM,
-            standalone_mode=False,
-        )
+        status = app(args=given, prog_name=PROGRAM, standalone_mode=False)
     except InputError as error:
-        return _say(str(error), BAD_INPUT)
+        return say(str(error), BAD_INPUT)
     except TrainingFailure as error:
-        return _say(str(error), FAILED)
+        return say(str(error), FAILED)
     except (KeyboardInterrupt, typer.Abort):
-        return _say(STOPPED, INTERRUPTED)
+        return say(STOPPED, INTERRUPTED)
     except BrokenPipeError:  # the reader of our output left, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        return _say(f"{where}{error.strerror or error}.", BAD_INPUT)
+        return say(f"{where}{error.strerror or error}.", BAD_INPUT)
     except Exception as error:
         if _is_usage_error(error):
             said: str = error.format_message()  # type: ignore[attr-defined]
-            return _say(said.replace("Value error, ", ""), BAD_INPUT)
+            return say(said.replace("Value error, ", ""), BAD_INPUT)
         if _is_out_of_memory(error):
-            return _say("Memory ran out: choose a smaller --box or other --device.", FAILED)
+            return say("Memory ran out: choose a smaller --box or other --device.", FAILED)
+        if "--json" in given:
+            print_json({"error": f"{type(error).__name__}: {error}", "status": FAILED})
         raise
     if status == INTERRUPTED:  # typer takes the interrupt itself, and says nothing
-        return _say(STOPPED, INTERRUPTED)
+        return say(STOPPED, INTERRUPTED)
     return status if isinstance(status, int) else 0
 
 
@@ -108,8 +116,3 @@ def _is_out_of_memory(error: Exception) -> bool:
     from napari_cryoorient.device import is_out_of_memory
 
     return is_out_of_memory(error)
-
-
-def _say(message: str, status: int) -> int:
-    print(f"{PROGRAM}: {' '.join(message.split())}", file=sys.stderr)
-    return status

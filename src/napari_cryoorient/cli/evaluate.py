@@ -42,7 +42,7 @@ def run(
     symmetry: options.Symmetry = "C1",
     pixel_size: options.PixelSize = None,
     device: options.Device = "auto",
-    seed: options.Seed = 0,
+    seed: options.UnusedSeed = 0,
     json: options.Json = False,
 ) -> None:
     """Compare the poses of two STAR files, particle by particle, paired by image name.

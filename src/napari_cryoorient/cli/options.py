@@ -21,6 +21,7 @@ Device = Annotated[
     DeviceName, typer.Option(help="Where to compute: auto takes CUDA, then MPS, then the CPU.")
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
+UnusedSeed = Annotated[int, typer.Option(min=0, help="Taken as by every command; no effect here.")]
 Json = Annotated[
     bool, typer.Option("--json", help="End with one line of machine-readable results on stdout.")
 ]

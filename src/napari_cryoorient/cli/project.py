@@ -30,7 +30,7 @@ def run(
     ] = False,
     pixel_size: options.PixelSize = None,
     device: options.Device = "auto",
-    seed: options.Seed = 0,
+    seed: options.UnusedSeed = 0,
     json: options.Json = False,
 ) -> None:
     """Project a map at every pose of a STAR file, as relion_project does.

@@ -23,7 +23,7 @@ def run(
     pixel_size: options.PixelSize = None,
     project_dir: options.ProjectDir = None,
     device: options.Device = "auto",
-    seed: options.Seed = 0,
+    seed: options.UnusedSeed = 0,
     json: options.Json = False,
 ) -> None:
     """Open napari with particles, with a map beside its projections at their poses, or with a run.
