@@ -176,3 +176,9 @@ class ParticleSet:
             names=tuple(self.names[i] for i in rows) if self.names else (),
             random_subset=None if self.random_subset is None else self.random_subset[rows],
         )
+
+
+def median_of_faces(voxels: Images) -> float:
+    """Return the median over the six faces of a map ``(z, y, x)``: what lies around it."""
+    faces = [np.take(voxels, end, axis).ravel() for axis in range(3) for end in (0, -1)]
+    return float(np.median(np.concatenate(faces)))

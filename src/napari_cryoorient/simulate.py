@@ -22,7 +22,15 @@ from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.io.maps import write_map
 from napari_cryoorient.io.stacks import StackWriter
 from napari_cryoorient.io.star import new_particle_star, write_star
-from napari_cryoorient.particles import CtfParameters, DensityMap, Floats, Images, Integers, Poses
+from napari_cryoorient.particles import (
+    CtfParameters,
+    DensityMap,
+    Floats,
+    Images,
+    Integers,
+    Poses,
+    median_of_faces,
+)
 from napari_cryoorient.projection.ctf import ctf_half_plane
 from napari_cryoorient.projection.fourier_slice import Projector
 from napari_cryoorient.projection.resample import fourier_crop_volume, lowpass
@@ -95,7 +103,7 @@ def working_map(
         before = target // 2 - density.box // 2
         after = target - density.box - before
         voxels = torch.nn.functional.pad(
-            voxels, (before, after) * 3, value=_median_of_faces(density.voxels)
+            voxels, (before, after) * 3, value=median_of_faces(density.voxels)
         )
     elif target < density.box:
         voxels = fourier_crop_volume(voxels, target)
@@ -316,8 +324,3 @@ def _draw_ctf(settings: SimulationSettings, rng: np.random.Generator) -> CtfPara
         b_factor_angstrom2=constant(0.0),
         scale=constant(1.0),
     )
-
-
-def _median_of_faces(voxels: Images) -> float:
-    faces = [np.take(voxels, index, axis=axis) for axis in range(3) for index in (0, -1)]
-    return float(np.median(np.stack(faces)))

@@ -108,3 +108,10 @@ def test_blank_stack_is_refused(files):
         writer.append(np.full((30, 24, 24), 3.0, np.float32))
     with pytest.raises(InputError, match="blank"):
         load_inputs(files.star, files.map)
+
+
+def test_padding_takes_the_median_of_all_six_faces():
+    voxels = np.ones((16, 16, 16), np.float32)
+    voxels[[0, -1]] = 5.0  # two faces of six
+    matched = matched_map(DensityMap(voxels, 4.0), stack(24, 4.0))
+    assert matched.voxels[0, 0, 0] == 1.0

@@ -15,7 +15,7 @@ from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.atomic import atomic_path
 from napari_cryoorient.io.fourier_resize import fourier_resize
 from napari_cryoorient.io.mrc import HEADER_BYTES, MrcLayout, map_header, parse_layout, read_bytes
-from napari_cryoorient.particles import DensityMap
+from napari_cryoorient.particles import DensityMap, median_of_faces
 
 _MODEL_SUFFIXES = {".pdb", ".ent", ".cif", ".mmcif"}
 _VOXEL_TOLERANCE = 5e-3  # relative; voxels must be cubes
@@ -154,11 +154,6 @@ def _cubic_and_even(
         )
     else:
         notes.append(f"odd box of {shape[0]} padded to {box}; the centre voxel stays the centre")
-    outside = float(np.median(_border(voxels)))
+    outside = median_of_faces(voxels)
     padding = [(box // 2 - n // 2, box - n - (box // 2 - n // 2)) for n in shape]
     return np.pad(voxels, padding, constant_values=outside)
-
-
-def _border(voxels: NDArray[np.float32]) -> NDArray[np.float32]:
-    faces = [np.take(voxels, end, axis).ravel() for axis in range(3) for end in (0, -1)]
-    return np.concatenate(faces)

@@ -15,7 +15,7 @@ from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.rotations import random_rotations
 from napari_cryoorient.io.maps import is_model_path, read_map
 from napari_cryoorient.io.star import StarFile, read_particles
-from napari_cryoorient.particles import DensityMap, ParticleSet
+from napari_cryoorient.particles import DensityMap, ParticleSet, median_of_faces
 from napari_cryoorient.projection.fourier_slice import Projector
 from napari_cryoorient.projection.resample import (
     fourier_crop_volume,
@@ -148,8 +148,7 @@ def _in_box(voxels: np.ndarray, box: int) -> np.ndarray:
         cut = slice(old // 2 - box // 2, old // 2 - box // 2 + box)
         return np.ascontiguousarray(voxels[cut, cut, cut])
     before = box // 2 - old // 2
-    faces = np.concatenate([voxels[i].ravel() for i in (0, -1)])
-    return np.pad(voxels, (before, box - old - before), constant_values=float(np.median(faces)))
+    return np.pad(voxels, (before, box - old - before), constant_values=median_of_faces(voxels))
 
 
 @torch.no_grad()
