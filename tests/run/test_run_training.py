@@ -16,6 +16,7 @@ from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.errors import InputError, TrainingFailure
 from napari_cryoorient.io.stacks import StackWriter
 from napari_cryoorient.io.star import read_particles, read_star, write_poses, write_star
+from napari_cryoorient.run.folder import RunFolder
 from napari_cryoorient.run.predict import predict_star
 from napari_cryoorient.run.reader import RunReader
 from napari_cryoorient.run.train import run_training
@@ -281,3 +282,29 @@ def test_interrupt_while_preparing_does_not_wait(files, paper_config, tmp_path, 
         run_training(paper_config(), files.star, files.map, run)
     assert json.loads((run / "run.json").read_text())["state"] == "stopped"
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_folder_that_holds_a_run_is_refused_before_anything_is_read(files, paper_config, tmp_path):
+    run = tmp_path / "run"
+    RunFolder(run, resume=False, config={}).close("stopped")
+    (run / "checkpoint.pt").write_bytes(b"something to lose")
+    files.star.write_text("no STAR file any more")
+    with pytest.raises(InputError, match="already holds a run"):
+        run_training(paper_config(), files.star, files.map, run)
+    with pytest.raises(InputError, match="no run to resume"):
+        run_training(paper_config(), files.star, files.map, tmp_path / "other", resume=True)
+
+
+def test_every_step_is_one_line(files, paper_config, tmp_path: Path):
+    run = tmp_path / "run"
+    run_training(paper_config(steps=4), files.star, files.map, run, cadence=EVERY_STEP)
+    lines = metrics_of(run)
+    assert [line["step"] for line in lines] == [1, 2, 3, 4]
+    assert lines[-1]["n_test"] == 6
+
+
+def test_a_time_limit_says_that_it_moves_no_schedule(files, paper_config, tmp_path: Path):
+    told: list[str] = []
+    config = paper_config(steps=None, minutes=1e-4)
+    run_training(config, files.star, files.map, tmp_path / "run", say=told.append)
+    assert any("step 1600 of 2000" in sentence for sentence in told)

@@ -49,12 +49,9 @@ class RunFolder:
         self._over = threading.Event()
         self._warned = False
         earlier = RunReader(path).run()
-        if earlier is not None:
-            self._check_free(resume)
-            if earlier.get("state") == "running":  # it crashed; an old wish to stop is void
-                self._clear_stop()
-        elif resume:
-            raise InputError(f"{path} holds no run to resume: leave out --resume to start one.")
+        check_folder(path, resume)
+        if earlier is not None and earlier.get("state") == "running":
+            self._clear_stop()  # it crashed; an old wish to stop is void
         now = time.time()
         self._record: dict[str, Any] = {
             "format": FORMAT,
@@ -76,21 +73,6 @@ class RunFolder:
         self._write_record()
         self._beating = threading.Thread(target=self._beat, daemon=True, name="heartbeat")
         self._beating.start()
-
-    def _check_free(self, resume: bool) -> None:
-        status = RunReader(self.path).status()
-        if status.state == "running":
-            raise InputError(f"{self.path} is being trained by another process: stop that first.")
-        # A run that ended before its first checkpoint has nothing that another could spoil; one
-        # that seems to have crashed may yet be alive on another machine.
-        never_began = (
-            status.state in ("failed", "stopped") and not (self.path / "checkpoint.pt").exists()
-        )
-        if not resume and not never_began:
-            raise InputError(
-                f"{self.path} already holds a run ({status.state}): "
-                "name another folder, or go on with it by --resume."
-            )
 
     def update(self, **values: Any) -> None:
         """Put values into ``run.json``; dictionaries are merged into those there."""
@@ -204,6 +186,25 @@ class RunFolder:
                 if not left or not isinstance(error.__cause__, PermissionError):
                     raise
                 time.sleep(TRY_AGAIN_S)
+
+
+def check_folder(path: Path, resume: bool) -> None:
+    """Raise InputError where a run cannot begin in ``path``, or cannot go on; touches nothing."""
+    status = RunReader(path).status()
+    if status.state == "absent":
+        if resume:
+            raise InputError(f"{path} holds no run to resume: leave out --resume to start one.")
+        return
+    if status.state == "running":
+        raise InputError(f"{path} is being trained by another process: stop that first.")
+    # A run that ended before its first checkpoint has nothing that another could spoil; one
+    # that seems to have crashed may yet be alive on another machine.
+    never_began = status.state in ("failed", "stopped") and not (path / "checkpoint.pt").exists()
+    if not resume and not never_began:
+        raise InputError(
+            f"{path} already holds a run ({status.state}): "
+            "name another folder, or go on with it by --resume."
+        )
 
 
 class FileControl:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import math
 import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -23,18 +20,19 @@ from napari_cryoorient.errors import InputError, TrainingFailure
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.io.star import write_poses
 from napari_cryoorient.prediction import collect, predict
-from napari_cryoorient.run.folder import FileControl, RunFolder
+from napari_cryoorient.run.folder import RunFolder, check_folder
 from napari_cryoorient.run.inputs import RunInputs, load_inputs
 from napari_cryoorient.run.reader import RunReader
 from napari_cryoorient.run.recipes import Labels, make_recipe
 from napari_cryoorient.run.simulated_labels import simulated_like
+from napari_cryoorient.run.steering import Steering
 from napari_cryoorient.simulate import symmetry_agreement, symmetry_doubt
 from napari_cryoorient.training.checkpoint import read_checkpoint, restore, write_checkpoint
 from napari_cryoorient.training.held_out import FixedBatch, HeldOut, HeldOutParticles, split_rows
 from napari_cryoorient.training.loop import Cadence, train
 from napari_cryoorient.training.precision import choose_precision
 from napari_cryoorient.training.recipe import Recipe
-from napari_cryoorient.training.report import Metrics, Report, Wish
+from napari_cryoorient.training.report import Metrics, Report
 
 N_PROBE_IMAGES = 24
 N_SIMULATED_TESTS = 192
@@ -49,45 +47,6 @@ class Progress:
     total: int
     time_left_s: float | None
     metrics: Metrics | None = None
-
-
-class _Steering:
-    """Joins the wishes of ``control.json`` with those of the terminal and the batch system."""
-
-    def __init__(self, folder: Path) -> None:
-        self._file = FileControl(folder)
-        self.signalled: int | None = None
-        self.can_save = False  # before the first step an interrupt ends the run at once
-
-    def poll(self) -> Wish:
-        wish = self._file.poll()
-        return Wish(wish.w, stop=True) if self.signalled is not None else wish
-
-    def should_stop(self) -> bool:
-        return self.poll().stop
-
-    @contextmanager
-    def watching_signals(self) -> Iterator[None]:
-        """Take the first SIGINT or SIGTERM as a wish to stop; the next acts as ever."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
-
-        def notice(number: int, _frame: FrameType | None) -> None:
-            self.signalled = number
-            for known, handler in before.items():
-                signal.signal(known, handler)
-            if not self.can_save:
-                raise KeyboardInterrupt
-
-        for number in before:
-            signal.signal(number, notice)
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
 
 def run_training(
@@ -120,8 +79,9 @@ def run_training(
     # An old wish for w, made while the run went on, gives way to one that is made now.
     w_is_new = found is not None and (not resume or config.w != found["config"]["w"])
     config = config.resolved()
-    steering = _Steering(run_dir)
-    # Refuse what can be refused before the folder is touched.
+    steering = Steering(run_dir)
+    # Refuse what can be refused before stack and map are read and the folder is touched.
+    check_folder(run_dir, resume)
     device = choose_device(config.device)
     symmetry_matrices(config.symmetry)
     inputs = load_inputs(
@@ -204,7 +164,7 @@ class _Run:
         config: TrainConfig,
         inputs: RunInputs,
         folder: RunFolder,
-        steering: _Steering,
+        steering: Steering,
         device: torch.device,
         progress: Callable[[Progress], None] | None,
         say: Callable[[str], None],
@@ -239,6 +199,11 @@ class _Run:
             self.steering.should_stop,
         )
         held_out = self._held_out(labels, test_rows)
+        if config.preset == "paper" and config.minutes is not None and config.steps is not None:
+            self.note(
+                f"--minutes ends training early, whatever the schedule: the learning rate drops at "
+                f"step {round(config.decay_at * config.steps)} of {config.steps} only."
+            )
         first_step, seconds, precision = self._start(recipe, held_out, resume)
         self.steering.can_save = True
 

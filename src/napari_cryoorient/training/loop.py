@@ -142,6 +142,10 @@ def train(
             return line
         return replace(line, time_left_s=max(min(line.time_left_s, max_seconds - seconds), 0.0))
 
+    def is_over() -> bool:
+        late = max_seconds is not None and time.perf_counter() - began >= max_seconds
+        return late or step >= recipe.n_steps
+
     def should_abandon() -> bool:
         return last_step_s > SLOW_STEP_S and should_stop()
 
@@ -149,10 +153,8 @@ def train(
     checkpoint_due.done(time.perf_counter())
     last_step_s, w_used = math.inf, w
     with abandoning(recipe.network, should_abandon):
-        while step < recipe.n_steps and not should_stop():
+        while not is_over() and not should_stop():
             step_began = time.perf_counter()
-            if max_seconds is not None and step_began - began >= max_seconds:
-                break
             w_used = w
             before = _remember(recipe) if last_step_s > SLOW_STEP_S else None
 
@@ -198,11 +200,11 @@ def train(
                     if test_due():
                         scores = evaluate(recipe, held_out, cadence.n_test, should_stop) or scores
                         test_due.done(started)
-                    if report_due() and preview_due() and not should_stop():
+                    if report_due() and preview_due() and not is_over() and not should_stop():
                         started = time.perf_counter()
                         shown = preview(recipe, held_out, step, cadence.n_preview)
                         preview_due.done(started)
-            if report_due():
+            if report_due() and not is_over():  # the last step is told of after the final test
                 told = metrics()
                 yield Report(metrics=told, preview=shown)
                 sums, last_report = _StepSums(), time.perf_counter()
