@@ -107,11 +107,6 @@ def nearest_equivalent(a: Tensor, b: Tensor, group: Tensor) -> Tensor:
     return a @ group[_nearest_element(b, a, group)].transpose(-2, -1)
 
 
-def canonical_rotation(a: Tensor, group: Tensor) -> Tensor:
-    """Return the equivalent of each rotation ``(..., 3, 3)`` that lies nearest to the identity."""
-    return nearest_equivalent(a, torch.eye(3, dtype=a.dtype, device=a.device), group)
-
-
 def symmetric_distance_deg(a: Tensor, b: Tensor, group: Tensor) -> Tensor:
     """Angle in degrees between poses ``(..., 3, 3)``, the smallest over the group ``(g, 3, 3)``."""
     return angular_distance_deg(a, nearest_equivalent(b, a, group))

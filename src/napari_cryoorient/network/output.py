@@ -1,9 +1,8 @@
-"""What every network returns, and the shape every network has."""
+"""What every network returns."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -30,20 +29,6 @@ class PosePrediction:
             None if self.shifts_angstrom is None else self.shifts_angstrom.detach(),
             None if self.confidence is None else self.confidence.detach(),
         )
-
-
-class PoseNetwork(Protocol):
-    """A ``torch.nn.Module`` from raw images to poses.
-
-    ``description`` is JSON-able and holds ``"kind"``; with it ``network.build.build_network`` makes
-    the module again, and the state dict does the rest.
-    """
-
-    description: dict[str, Any]
-
-    def __call__(self, images: Tensor, ctf_half_plane: Tensor | None) -> PosePrediction:
-        """Propose poses for ``images`` (b, N, N), CTF (b, N, N // 2 + 1) or None."""
-        ...
 
 
 def concatenate_predictions(parts: list[PosePrediction]) -> PosePrediction:

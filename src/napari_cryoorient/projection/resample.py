@@ -1,4 +1,4 @@
-"""Transforms of centred images and maps: Fourier crop and pad, shift, low-pass, power spectra.
+"""Transforms of centred images and maps: Fourier crop and pad, shift, low-pass, ring means.
 
 The centre is pixel ``N // 2``; a half plane ``(..., N, N // 2 + 1)`` is the output layout of
 ``rfft2``, zero frequency first, with its phases taken about the centre.  Boxes are even.
@@ -162,12 +162,3 @@ def radial_mean_half_plane(values: Tensor) -> Tensor:
         -1, ring, (values * weight).flatten(-2)
     )
     return sums / counts
-
-
-def power_spectrum(images: Tensor) -> Tensor:
-    """Return the radially averaged ``|rfft2|^2`` of images ``(..., N, N)``: ``(..., N // 2 + 1)``.
-
-    White noise of variance v gives ``v N^2`` in every ring.
-    """
-    transforms = torch.fft.rfft2(images)
-    return radial_mean_half_plane(transforms.real.square() + transforms.imag.square())
