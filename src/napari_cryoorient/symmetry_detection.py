@@ -1,0 +1,295 @@
+"""Which point group a map has, and where its axes lie, from the map alone.
+
+The map is compared with itself turned about axes through its centre.  Axes that leave it as it is
+are found on a grid of directions and refined; groups are then fitted to pairs of axes and accepted
+when every one of their rotations leaves the map as it is.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from napari_cryoorient.geometry.grids import view_directions
+from napari_cryoorient.geometry.rotations import (
+    matrix_to_rotation_vector,
+    rotation_vector_to_matrix,
+)
+from napari_cryoorient.geometry.symmetry import symmetry_matrices
+from napari_cryoorient.particles import DensityMap
+from napari_cryoorient.projection.resample import fourier_crop_volume
+
+# The map is cropped to these edges, to scan directions and to judge groups; correlations are over
+# the band of frequencies from the first of these to that part of the edge.
+SCAN_BOX, JUDGE_BOX = 32, 48
+LOWEST_FREQUENCY, HIGHEST_PART = 2.5, 0.33
+# So many of the strongest voxels are compared.
+SCAN_POINTS, JUDGE_POINTS = 1500, 20000
+LARGEST_FOLD = 12
+SPACING_DEG = 5.0
+# A map that agrees with itself turned by less than this has not that symmetry.
+LEAST_AGREEMENT = 0.8
+# Peaks on the grid are refined from half of that.
+_WORTH_REFINING = 0.3
+_N_REFINED = 12
+# A better agreement than this is a reason to move on; turns about a single axis change nothing.
+_WORTH_MOVING = 1e-3
+_POINTS_AT_ONCE = 2**19
+
+
+@dataclass(frozen=True)
+class DetectedSymmetry:
+    """A point group with where it lies.
+
+    ``agreement`` is the lowest correlation of the map with itself over the group.  ``from_relion``
+    ``(3, 3)`` turns RELION's axes of the group into the map's: its rotations are ``Q G Q^T``.
+    ``is_on_relion_axes`` tells whether they are RELION's own.
+    """
+
+    name: str
+    agreement: float
+    from_relion: Tensor
+    is_on_relion_axes: bool
+
+    def describe(self) -> str:
+        """Say it in a sentence, the main axis named."""
+        if self.name == "C1":
+            return "C1: the map has no rotational symmetry about its centre."
+        sure = f"{self.name} (the map agrees with itself turned by {self.agreement:.2f})"
+        if self.is_on_relion_axes:
+            return f"{sure}, on RELION's axes."
+        axis = main_axis(self.name)
+        direction = self.from_relion @ axis
+        return (
+            f"{sure}, but not on RELION's axes: the {main_fold(self.name)}-fold that RELION has "
+            f"along {name_of_axis(axis)} lies along {name_of_axis(direction)}. Turn the map before "
+            f"--symmetry {self.name} is used."
+        )
+
+
+def name_of_axis(direction: Tensor) -> str:
+    """Name a direction: x, y, z, or its three components."""
+    for index, name in enumerate("xyz"):
+        if abs(float(direction[index])) > math.cos(math.radians(2)):
+            return name
+    x, y, z = (float(part) for part in direction)
+    return f"({x:.2f}, {y:.2f}, {z:.2f})"
+
+
+def axes_of(name: str) -> list[tuple[int, Tensor]]:
+    """Return the axes of a group as (fold, unit direction), those of the highest fold first."""
+    group = symmetry_matrices(name)
+    vectors = matrix_to_rotation_vector(group[1:])
+    axes: list[tuple[int, Tensor]] = []
+    for angle, vector in sorted(
+        ((float(v.norm()), v / v.norm()) for v in vectors), key=lambda item: item[0]
+    ):
+        if all(abs(float(vector @ known)) < 0.999 for _, known in axes):
+            axes.append((round(2 * math.pi / angle), vector))
+    return sorted(axes, key=lambda item: -item[0])
+
+
+def main_fold(name: str) -> int:
+    """Return the highest fold of a group."""
+    return axes_of(name)[0][0]
+
+
+def main_axis(name: str) -> Tensor:
+    """Return RELION's direction of an axis of the highest fold."""
+    return axes_of(name)[0][1]
+
+
+class SelfRotation:
+    """Correlates a map with itself turned about its centre, in a band of frequencies."""
+
+    def __init__(self, density: DensityMap, box: int, n_points: int) -> None:
+        box = min(density.box, box)
+        box -= box % 2
+        volume = fourier_crop_volume(torch.from_numpy(density.voxels).double(), box)
+        axis = torch.arange(box, dtype=torch.float64) - box // 2
+        zyx = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), dim=-1)
+        inside = zyx.norm(dim=-1) < box / 2 - 1
+        frequency = torch.fft.fftfreq(box, dtype=torch.float64) * box
+        radius = torch.stack(torch.meshgrid(frequency, frequency, frequency, indexing="ij")).norm(
+            dim=0
+        )
+        volume = (volume - volume[~inside].mean()) * inside
+        transform = torch.fft.fftn(torch.fft.ifftshift(volume))
+        high = HIGHEST_PART * box
+        band = torch.sigmoid((radius - LOWEST_FREQUENCY) * 4) * torch.sigmoid((high - radius) * 4)
+        # Shells of equal power: the strong low frequencies agree for any compact map.
+        shell = radius.round().long().flatten()
+        power = transform.abs().square().flatten()
+        sums = torch.zeros(int(shell.max()) + 1, dtype=torch.float64).index_add(0, shell, power)
+        counts = torch.bincount(shell, minlength=len(sums))
+        flat = band / (sums / counts).clamp_min(1e-30).sqrt()[shell].view_as(band)
+        filtered = torch.fft.fftshift(torch.fft.ifftn(transform * flat).real)
+        self._volume = filtered.float()
+        values = filtered[inside].float()
+        strongest = values.abs().topk(min(n_points, len(values))).indices
+        self._points = zyx[inside].flip(-1).float()[strongest]  # (p, 3), x y z
+        values = values[strongest]
+        self._values = values / values.norm()
+        self._half = box // 2
+
+    def of_rotations(self, rotations: Tensor) -> Tensor:
+        """Return correlations ``(r,)`` of the map with itself at rotations ``(r, 3, 3)``."""
+        size = max(1, _POINTS_AT_ONCE // len(self._points))
+        return torch.cat([self._of(part) for part in torch.split(rotations.float(), size)])
+
+    def _of(self, rotations: Tensor) -> Tensor:
+        n = self._volume.shape[-1]
+        points = self._points @ rotations.transpose(1, 2)
+        grid = (points + self._half) * (2 / (n - 1)) - 1
+        sampled = torch.nn.functional.grid_sample(
+            self._volume[None, None], grid[None, :, :, None], align_corners=True
+        )[0, 0, :, :, 0]
+        agreement: Tensor = (sampled @ self._values) / sampled.norm(dim=1).clamp_min(1e-20)
+        return agreement
+
+    def about_axes(self, directions: Tensor, fold: int) -> Tensor:
+        """Return correlations ``(d,)`` at one turn by 360 / fold about ``directions`` (d, 3)."""
+        turn = directions * (2 * math.pi / fold)
+        return self.of_rotations(rotation_vector_to_matrix(turn))
+
+
+def detect_symmetry(density: DensityMap, largest_fold: int = LARGEST_FOLD) -> DetectedSymmetry:
+    """Find the largest point group of a map, axes anywhere through the centre of the box."""
+    axes = find_axes(SelfRotation(density, SCAN_BOX, SCAN_POINTS), largest_fold)
+    if not axes:
+        return DetectedSymmetry("C1", 1.0, torch.eye(3, dtype=torch.float64), True)
+    compared = SelfRotation(density, JUDGE_BOX, JUDGE_POINTS)
+    best = DetectedSymmetry("C1", 1.0, torch.eye(3, dtype=torch.float64), True)
+    order = 1
+    for name in candidate_groups(axes):
+        group = symmetry_matrices(name)
+        if len(group) <= order:
+            continue
+        for turn in placements(name, axes):
+            turn, agreement = refined_placement(compared, group, turn)
+            if agreement >= LEAST_AGREEMENT:
+                own = turn @ group @ turn.t()
+                distance = torch.cdist(own.flatten(1), group.flatten(1)).amin(1).max()
+                is_own = bool(distance < math.radians(3) * math.sqrt(2))
+                best = DetectedSymmetry(name, agreement, turn, is_own)
+                order = len(group)
+                break
+    return best
+
+
+def find_axes(compared: SelfRotation, largest_fold: int) -> list[tuple[int, Tensor, float]]:
+    """Return (fold, direction, correlation) of the axes that hold, best first."""
+    directions = view_directions(SPACING_DEG)
+    directions = directions[directions[:, 2] >= -1e-6]
+    found: list[tuple[int, Tensor, float]] = []
+    for fold in range(2, largest_fold + 1):
+        scores = compared.about_axes(directions, fold)
+        for _ in range(_N_REFINED):
+            score, index = scores.max(0)
+            if float(score) < _WORTH_REFINING:
+                break
+            direction, agreement = refined_axis(compared, directions[index], fold)
+            near = (directions @ direction).abs() > math.cos(math.radians(2.5 * SPACING_DEG))
+            scores = torch.where(near, -torch.ones_like(scores), scores)
+            scores[index] = -1
+            is_new = all(n != fold or abs(float(d @ direction)) < 0.99 for n, d, _ in found)
+            if agreement >= LEAST_AGREEMENT and is_new:
+                found.append((fold, direction, agreement))
+    return sorted(found, key=lambda axis: -axis[2])
+
+
+def refined_axis(compared: SelfRotation, direction: Tensor, fold: int) -> tuple[Tensor, float]:
+    """Move a direction to where the map agrees best with itself."""
+    best, score = direction, -1.0
+    step = math.radians(SPACING_DEG) / 2
+    while step > math.radians(0.1):
+        basis = torch.linalg.svd(best[None])[2][1:]
+        around = torch.tensor([[0, 0], [1, 0], [-1, 0], [0, 1], [0, -1.0]], dtype=best.dtype) * step
+        tried = torch.nn.functional.normalize(best + around @ basis, dim=1)
+        scores = compared.about_axes(tried, fold)
+        index = _better(scores)
+        best, score = tried[index], float(scores[index])
+        if index == 0:
+            step /= 2
+    return best, score
+
+
+def candidate_groups(axes: list[tuple[int, Tensor, float]]) -> list[str]:
+    """Return the groups that the folds allow, the largest first."""
+    folds = {fold for fold, _, _ in axes}
+    names = [f"C{fold}" for fold in folds]
+    if 2 in folds:
+        names += [f"D{fold}" for fold in folds]
+    names += ["T"] if {2, 3} <= folds else []
+    names += ["O"] if {2, 3, 4} <= folds else []
+    names += ["I2"] if {2, 3, 5} <= folds else []
+    return sorted(names, key=lambda name: -len(symmetry_matrices(name)))
+
+
+def placements(name: str, axes: list[tuple[int, Tensor, float]]) -> list[Tensor]:
+    """Return rotations ``(3, 3)`` that bring RELION's axes of a group onto axes of the map.
+
+    RELION's own placement and those as near to it as can be come first.
+    """
+    wanted = axes_of(name)
+    first_fold, first = wanted[0]
+    here = [direction for fold, direction, _ in axes if fold == first_fold]
+    identity = torch.eye(3, dtype=torch.float64)
+    turns = [identity]
+    if len(wanted) == 1:
+        turns += [_frame(d, _any_normal(d)) @ _frame(first, _any_normal(first)).t() for d in here]
+        return turns
+    second_fold, second = wanted[-1]
+    there = [direction for fold, direction, _ in axes if fold == second_fold]
+    angle = abs(float(first @ second))
+    for main in here:
+        for other in there:
+            cosine = float(main @ other)
+            if abs(abs(cosine) - angle) > math.sin(math.radians(3)) or abs(cosine) > 0.999:
+                continue
+            sign = 1.0 if cosine * float(first @ second) >= 0 else -1.0
+            turns.append(_frame(main, sign * other) @ _frame(first, second).t())
+    return turns
+
+
+def refined_placement(compared: SelfRotation, group: Tensor, turn: Tensor) -> tuple[Tensor, float]:
+    """Turn a group as a whole to where the map agrees best; return the lowest correlation too."""
+    if len(group) == 1:
+        return turn, 1.0
+
+    def agreements(turns: Tensor) -> Tensor:
+        own = turns[:, None] @ group[1:] @ turns.transpose(1, 2)[:, None]
+        return compared.of_rotations(own.flatten(0, 1)).view(len(turns), -1)
+
+    step = math.radians(1.0)
+    start = agreements(turn[None]).amin()
+    if float(start) < 0.5 * LEAST_AGREEMENT:
+        return turn, float(start)
+    while step > math.radians(0.2):
+        around = torch.cat([torch.zeros(1, 3), torch.eye(3), -torch.eye(3)]).double() * step
+        tried = rotation_vector_to_matrix(around) @ turn
+        index = _better(agreements(tried).mean(1))
+        turn = tried[index]
+        if index == 0:
+            step /= 2
+    return turn, float(agreements(turn[None]).amin())
+
+
+def _better(scores: Tensor) -> int:
+    """Return the index of the best score; the first stands unless another is clearly better."""
+    index = int(scores.argmax())
+    return index if float(scores[index] - scores[0]) > _WORTH_MOVING else 0
+
+
+def _any_normal(direction: Tensor) -> Tensor:
+    normal: Tensor = torch.linalg.svd(direction[None])[2][1]
+    return normal
+
+
+def _frame(first: Tensor, second: Tensor) -> Tensor:
+    """Return a rotation whose first column is ``first``, ``second`` in the plane of two."""
+    across = torch.nn.functional.normalize(torch.linalg.cross(first, second), dim=0)
+    return torch.stack([first, torch.linalg.cross(across, first), across], dim=1)
