@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from napari_cryoorient.batches import NegatedImages, ParticleBatches
+from napari_cryoorient.batches import ParticleBatches
 from napari_cryoorient.particles import (
     ArrayImages,
     CtfParameters,
     Images,
     Integers,
+    NegatedImages,
     ParticleSet,
     Poses,
 )

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from napari_cryoorient.particles import Images, ImageSource, Integers, ParticleSet
+from napari_cryoorient.particles import Images, Integers, ParticleSet
 from napari_cryoorient.projection.ctf import ctf_half_plane
 from napari_cryoorient.projection.resample import fourier_crop_images
 
@@ -39,30 +39,6 @@ class Batch:
             self.rotations[index],
             self.shifts_angstrom[index],
         )
-
-
-@dataclass(frozen=True)
-class NegatedImages:
-    """The images of another source with their contrast turned."""
-
-    source: ImageSource
-
-    @property
-    def box(self) -> int:
-        """Edge of the images in pixels."""
-        return self.source.box
-
-    @property
-    def pixel_size_angstrom(self) -> float:
-        """Pixel size in angstrom."""
-        return self.source.pixel_size_angstrom
-
-    def __len__(self) -> int:
-        return len(self.source)
-
-    def read(self, indices: Integers) -> Images:
-        """Read particles ``indices``, negated."""
-        return -self.source.read(indices)
 
 
 class ParticleBatches:

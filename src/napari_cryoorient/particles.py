@@ -140,6 +140,30 @@ class SubsetImages:
 
 
 @dataclass(frozen=True)
+class NegatedImages:
+    """The images of another source with their contrast turned."""
+
+    source: ImageSource
+
+    @property
+    def box(self) -> int:
+        """Edge of the images in pixels."""
+        return self.source.box
+
+    @property
+    def pixel_size_angstrom(self) -> float:
+        """Pixel size in angstrom."""
+        return self.source.pixel_size_angstrom
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def read(self, indices: Integers) -> Images:
+        """Read particles ``indices``, negated."""
+        return -self.source.read(indices)
+
+
+@dataclass(frozen=True)
 class ParticleSet:
     """A stack with what its STAR file says of each particle; row i is particle i everywhere."""
 

@@ -12,7 +12,8 @@ import pytest
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.maps import read_map, write_map
 from napari_cryoorient.io.stacks import MrcStackCollection, StackWriter
-from napari_cryoorient.session.data import ProjectedPoses, Turned, load_data, summary
+from napari_cryoorient.particles import NegatedImages
+from napari_cryoorient.session.data import ProjectedPoses, load_data, summary
 from napari_cryoorient.session.eye import LowPassed
 from napari_cryoorient.simulate import Projections
 
@@ -58,7 +59,9 @@ def test_dark_particles_are_noticed_and_shown_turned(made: Stack, tmp_path: Path
     assert data.is_negated
     assert "Contrast is inverted" in data.warnings[0]
     assert data.particles is not None
-    np.testing.assert_array_equal(Turned(data.particles.images).read(np.array([3]))[0], images[3])
+    np.testing.assert_array_equal(
+        NegatedImages(data.particles.images).read(np.array([3]))[0], images[3]
+    )
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

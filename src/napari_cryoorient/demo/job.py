@@ -71,7 +71,7 @@ class DemoSettings:
     pixel_size_angstrom: float = 4.0
     snr: float = 0.1
     shift_sigma_angstrom: float = 5.0
-    minutes: float = 2.0
+    minutes: float = 3.4
     symmetry: str = "C1"
     seed: int = 0
     device: DeviceName = "auto"

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from napari_cryoorient.batches import NegatedImages, ParticleBatches
+from napari_cryoorient.batches import ParticleBatches
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.rotations import random_rotations
 from napari_cryoorient.io.maps import is_model_path, read_map
 from napari_cryoorient.io.star import StarFile, read_particles
-from napari_cryoorient.particles import DensityMap, ParticleSet, median_of_faces
+from napari_cryoorient.particles import DensityMap, NegatedImages, ParticleSet, median_of_faces
 from napari_cryoorient.projection.fourier_slice import Projector
 from napari_cryoorient.projection.resample import (
     fourier_crop_volume,

@@ -6,13 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from napari_cryoorient.batches import NegatedImages
 from napari_cryoorient.device import choose_device, describe_device
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.io.maps import read_map
 from napari_cryoorient.io.star import read_particles, write_poses
-from napari_cryoorient.particles import ParticleSet
+from napari_cryoorient.particles import NegatedImages, ParticleSet
 from napari_cryoorient.prediction import PredictedPoses, collect, predict
 from napari_cryoorient.run.inputs import (
     TOLERANCE,

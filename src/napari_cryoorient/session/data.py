@@ -14,7 +14,6 @@ from napari_cryoorient.particles import (
     CtfParameters,
     DensityMap,
     Images,
-    ImageSource,
     Integers,
     ParticleSet,
     Poses,
@@ -88,30 +87,6 @@ class ProjectedPoses:
         rows = np.asarray(indices)
         ctf = None if self.ctf is None else self.ctf[rows]
         return project_chunk(self.projector, self.poses[rows], ctf)
-
-
-@dataclass(frozen=True)
-class Turned:
-    """Images of another source with dark and bright exchanged."""
-
-    source: ImageSource
-
-    @property
-    def box(self) -> int:
-        """Edge of the images in pixels."""
-        return self.source.box
-
-    @property
-    def pixel_size_angstrom(self) -> float:
-        """Pixel size in angstrom."""
-        return self.source.pixel_size_angstrom
-
-    def __len__(self) -> int:
-        return len(self.source)
-
-    def read(self, indices: Integers) -> Images:
-        """Read and negate."""
-        return -self.source.read(indices)
 
 
 def load_data(

@@ -19,9 +19,10 @@ from napari_cryoorient.particles import (
     Images,
     ImageSource,
     Integers,
+    NegatedImages,
     Poses,
 )
-from napari_cryoorient.session.data import Data, ProjectedPoses, Turned
+from napari_cryoorient.session.data import Data, ProjectedPoses
 from napari_cryoorient.session.follow import RunView
 
 Kind = Literal["nothing", "images", "poses", "preview", "predictions"]
@@ -221,7 +222,7 @@ def _preview_pixel_size(run: RunView) -> float:
 def _images(data: Data) -> ImageSource:
     assert data.particles is not None
     images = data.particles.images
-    return Turned(images) if data.is_negated else images
+    return NegatedImages(images) if data.is_negated else images
 
 
 def load_predictions(data: Data, run: RunView) -> Predictions:
