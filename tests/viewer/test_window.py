@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -28,3 +31,32 @@ def test_window_shows_a_map_as_a_surface(make_napari_viewer, sample):
     viewer.dims.ndisplay = 3
     assert layer.rendering == "iso"
     assert viewer.screenshot(canvas_only=True, flash=False)[..., :3].std() > 0
+
+
+# The panel and a stack, by napari's own reader and by the panel's; then what that has imported.
+WITHOUT_TORCH = """
+import sys
+import napari
+from pathlib import Path
+from qtpy.QtWidgets import QApplication
+
+star = sys.argv[1]
+viewer = napari.Viewer()
+_, dock = viewer.window.add_plugin_dock_widget("napari-cryoorient", "CryoOrient")
+viewer.open(star, plugin="napari-cryoorient")
+dock.controller.load(Path(star), None)
+while dock.session.data.particles is None or dock.panels is None or dock.jobs.busy:
+    QApplication.processEvents()
+print(len(dock.session.data.particles), len(viewer.layers), "torch" in sys.modules)
+viewer.close()
+"""
+
+
+def test_panel_and_star_file_open_without_torch(sample):
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH, str(sample.star_path)],
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.stdout.split() == ["5", "2", "False"], done.stdout + done.stderr

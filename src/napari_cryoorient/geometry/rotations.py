@@ -8,40 +8,22 @@ and is differentiable, except where its docstring says otherwise.
 
 from __future__ import annotations
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-Floats = NDArray[np.float64]
+from napari_cryoorient.geometry.euler import euler_zyz_deg_to_matrix, matrix_to_euler_zyz_deg
 
-
-def euler_zyz_deg_to_matrix(angles_deg: Floats) -> Floats:
-    """Turn RELION's (rot, tilt, psi) ``(..., 3)`` in degrees into matrices A ``(..., 3, 3)``."""
-    angles = np.asarray(angles_deg, dtype=np.float64)
-    transposed = Rotation.from_euler("ZYZ", angles.reshape(-1, 3), degrees=True).as_matrix()
-    return np.ascontiguousarray(transposed.transpose(0, 2, 1)).reshape(*angles.shape[:-1], 3, 3)
-
-
-def matrix_to_euler_zyz_deg(rotations: Floats) -> Floats:
-    """Turn matrices A ``(..., 3, 3)`` into (rot, tilt, psi) ``(..., 3)`` in degrees.
-
-    Tilt lies in [0, 180].  At its ends only the sum or the difference of rot and psi is defined,
-    and psi is 0.
-    """
-    matrices = np.asarray(rotations, dtype=np.float64).reshape(-1, 3, 3)
-    # Written out: scipy warns at tilt 0 and 180, where RELION's angles are not unique.
-    sin_tilt = np.hypot(matrices[:, 2, 0], matrices[:, 2, 1])
-    tilt = np.arctan2(sin_tilt, matrices[:, 2, 2])
-    rot = np.arctan2(matrices[:, 2, 1], matrices[:, 2, 0])
-    psi = np.arctan2(matrices[:, 1, 2], -matrices[:, 0, 2])
-    pole = sin_tilt < 1e-9
-    rot_at_pole = np.arctan2(-matrices[:, 1, 0], matrices[:, 1, 1])
-    rot = np.where(pole, rot_at_pole, rot)
-    psi = np.where(pole, 0.0, psi)
-    angles: Floats = np.degrees(np.stack([rot, tilt, psi], axis=-1))
-    return angles.reshape(*np.shape(rotations)[:-2], 3)
+__all__ = [
+    "angular_distance_deg",
+    "euler_zyz_deg_to_matrix",
+    "matrix_to_euler_zyz_deg",
+    "matrix_to_quaternion",
+    "matrix_to_rotation_vector",
+    "quaternion_to_matrix",
+    "random_rotations",
+    "rotation_vector_to_matrix",
+    "six_d_to_matrix",
+]
 
 
 def quaternion_to_matrix(quaternions: Tensor) -> Tensor:

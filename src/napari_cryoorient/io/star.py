@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from napari_cryoorient.errors import InputError
-from napari_cryoorient.geometry.rotations import euler_zyz_deg_to_matrix, matrix_to_euler_zyz_deg
+from napari_cryoorient.geometry.euler import euler_zyz_deg_to_matrix, matrix_to_euler_zyz_deg
 from napari_cryoorient.io.locate import StackFinder
 from napari_cryoorient.io.particle_table import ParticleTable, particle_block
 from napari_cryoorient.io.stacks import MrcStack, MrcStackCollection

@@ -75,7 +75,7 @@ def _name(data: Data, row: int) -> str:
 
 
 def _angles(poses: Poses, index: int) -> str:
-    from napari_cryoorient.geometry.rotations import matrix_to_euler_zyz_deg
+    from napari_cryoorient.geometry.euler import matrix_to_euler_zyz_deg
 
     angles = matrix_to_euler_zyz_deg(poses.rotations[index : index + 1]).ravel()
     return ", ".join(f"{angle:.1f}" for angle in angles) + DEGREE
