@@ -171,7 +171,7 @@ class CryoOrientDock(QWidget):
     def show_panels(self) -> None:
         """Put the tabs below the canvas."""
         if self.panels is None:
-            self.panels = Panels(self.session)
+            self.panels = Panels(self.controller)
             window = self.window()
             if isinstance(window, QMainWindow):  # the side docks keep their full height
                 left, right = (

@@ -1,0 +1,97 @@
+"""Two tabs that show the current particle among all: viewing directions, and the map in 3D."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qtpy.QtWidgets import QLabel, QWidget
+
+from napari_cryoorient.session.session import Session
+from napari_cryoorient.viewer.map_view import MapView
+from napari_cryoorient.viewer.sphere import ViewSphere
+from napari_cryoorient.widgets.canvas import Canvas
+
+
+class DirectionsPanel(Canvas):
+    """The view sphere, linked to the particle slider both ways."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(session, parent)
+        self.sphere = ViewSphere(self.model)
+        self.hint = QLabel()
+        self._column.addWidget(self.hint)
+        self._column.addWidget(self.qt_viewer, 1)
+        self.model.mouse_drag_callbacks.append(self._on_click)
+        session.inspection_changed.connect(self._later)
+        session.selection_changed.connect(self._later)
+        session.particle_changed.connect(self._on_particle)
+        self.model.canvas.events.size.connect(self._on_size)
+        self.sphere.fit()
+        self._redraw()
+
+    def _on_size(self, _event: Any = None) -> None:
+        self.sphere.fit()
+
+    def _redraw(self) -> None:
+        session = self._session
+        inspection = session.inspection
+        self.sphere.show(inspection, session.criterion)
+        self.sphere.show_kept(session.selection_mask())
+        self._on_particle(session.particle)
+        if inspection.values(session.criterion) is None:
+            self.hint.setText("Viewing directions; click on one to see its particle.")
+        else:
+            self.hint.setText(
+                f"Viewing directions coloured by {session.criterion}; click on one to see it."
+            )
+
+    def _on_particle(self, index: int) -> None:
+        self.sphere.show_current(index)
+
+    def _on_click(self, _viewer: Any, event: Any) -> Any:
+        """Take the particle under the mouse, unless the mouse was dragged to turn the sphere."""
+        is_dragged = False
+        yield
+        while event.type == "mouse_move":
+            is_dragged = True
+            yield
+        index = None if is_dragged else self.sphere.picked(event)
+        if index is not None:
+            self._session.set_particle(index)
+
+    def _disconnect(self) -> None:
+        self._session.inspection_changed.disconnect(self._later)
+        self._session.selection_changed.disconnect(self._later)
+        self._session.particle_changed.disconnect(self._on_particle)
+
+
+class MapPanel(Canvas):
+    """The map in 3D, turned to the pose of the current particle."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(session, parent)
+        self.map_view = MapView(self.model)
+        self._column.addWidget(QLabel("The map, seen as the current particle's pose sees it."))
+        self._column.addWidget(self.qt_viewer, 1)
+        self.model.canvas.events.size.connect(self._on_size)
+        session.data_changed.connect(self._later)
+        session.inspection_changed.connect(self._later)
+        session.particle_changed.connect(self._on_particle)
+        self._redraw()
+
+    def _redraw(self) -> None:
+        self.map_view.show(self._session.data.density)
+        self._on_particle(self._session.particle)
+
+    def _on_size(self, _event: Any = None) -> None:
+        self.map_view.fit()
+
+    def _on_particle(self, index: int) -> None:
+        poses = self._session.inspection.shown_poses
+        if poses is not None and index < len(poses) and self.map_view.layer is not None:
+            self.map_view.turn_to(poses.rotations[index])
+
+    def _disconnect(self) -> None:
+        self._session.data_changed.disconnect(self._later)
+        self._session.inspection_changed.disconnect(self._later)
+        self._session.particle_changed.disconnect(self._on_particle)
