@@ -92,6 +92,15 @@ class TrainConfig(BaseModel):
     test_fraction: float = Field(
         0.2, gt=0.0, lt=1.0, description="Part of the particles held out for testing"
     )
+    n_folds: int | None = Field(
+        None,
+        ge=2,
+        description="Number of equal parts for cross-validation; --fold names the one held out, "
+        "and --test-fraction is not looked at",
+    )
+    fold: int | None = Field(
+        None, ge=1, description="Part that is held out in cross-validation, counted from 1"
+    )
     seed: int = Field(0, ge=0, description="Seed of the split, the weights and the batches")
     device: DeviceName = Field("auto", description="Where to compute; auto takes CUDA, MPS, CPU")
     precision: Precision = Field(

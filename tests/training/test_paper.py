@@ -10,8 +10,8 @@ from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.rotations import matrix_to_quaternion, quaternion_to_matrix
 from napari_cryoorient.network.output import PosePrediction
 from napari_cryoorient.training.checkpoint import snapshot
-from napari_cryoorient.training.held_out import split_rows
 from napari_cryoorient.training.loop import Cadence, train
+from napari_cryoorient.training.split import split_rows
 
 
 def perfect(batch) -> PosePrediction:

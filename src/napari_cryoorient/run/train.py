@@ -6,7 +6,7 @@ import math
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +28,12 @@ from napari_cryoorient.run.simulated_labels import simulated_like
 from napari_cryoorient.run.steering import Steering
 from napari_cryoorient.simulate import symmetry_agreement, symmetry_doubt
 from napari_cryoorient.training.checkpoint import read_checkpoint, restore, write_checkpoint
-from napari_cryoorient.training.held_out import FixedBatch, HeldOut, HeldOutParticles, split_rows
+from napari_cryoorient.training.held_out import FixedBatch, HeldOut, HeldOutParticles
 from napari_cryoorient.training.loop import Cadence, train
 from napari_cryoorient.training.precision import choose_precision
 from napari_cryoorient.training.recipe import Recipe
 from napari_cryoorient.training.report import Metrics, Report
+from napari_cryoorient.training.split import split_of
 
 N_PROBE_IMAGES = 24
 N_SIMULATED_TESTS = 192
@@ -84,6 +85,7 @@ def run_training(
     check_folder(run_dir, resume)
     device = choose_device(config.device)
     symmetry_matrices(config.symmetry)
+    split_of(1_000_000, config)  # refuses parts that cannot be
     inputs = load_inputs(
         star_path,
         map_path,
@@ -184,7 +186,10 @@ class _Run:
         """Train and predict; return None, or why it stopped early."""
         config, particles = self.config, self.inputs.particles
         torch.manual_seed(config.seed)
-        train_rows, test_rows = split_rows(len(particles), config.test_fraction, config.seed)
+        train_rows, test_rows = split_of(len(particles), config)
+        cadence = self.cadence or Cadence()
+        if config.n_folds is not None:  # every particle is tested once, however many there are
+            cadence = replace(cadence, n_final_test=len(test_rows))
         self.folder.update(inputs=paths | self._describe_inputs(len(train_rows), len(test_rows)))
         self.note(f"Computing on {describe_device(self.device)}.")
         for sentence in (*self.inputs.notes, *self._doubt_of_symmetry()):
@@ -221,7 +226,7 @@ class _Run:
             max_seconds=config.minutes * 60
             if config.minutes and config.preset == "paper"
             else None,
-            cadence=self.cadence,
+            cadence=cadence,
         ):
             self._write(report, recipe)
             finished = report.outcome == "finished" or finished

@@ -67,13 +67,6 @@ class Scores:
     n_images: int
 
 
-def split_rows(n: int, test_fraction: float, seed: int) -> tuple[Integers, Integers]:
-    """Split ``n`` rows at random into (train, test), each sorted and neither empty."""
-    order = np.random.default_rng(seed).permutation(n)
-    n_test = min(max(round(n * test_fraction), 1), n - 1)
-    return np.sort(order[n_test:]), np.sort(order[:n_test])
-
-
 class ScoreSums:
     """Adds up what ``Scores`` needs, batch by batch."""
 
