@@ -33,6 +33,15 @@ def test_window_shows_a_map_as_a_surface(make_napari_viewer, sample):
     assert viewer.screenshot(canvas_only=True, flash=False)[..., :3].std() > 0
 
 
+def test_selected_layers_are_saved_as_a_star_file(make_napari_viewer, sample, tmp_path):
+    viewer = make_napari_viewer()
+    viewer.open(sample.star_path, plugin=PLUGIN)
+    path = tmp_path / "saved.star"
+    assert viewer.layers.save(str(path), plugin=PLUGIN) == [str(path)]
+    (layer,) = viewer.open(path, plugin=PLUGIN)
+    np.testing.assert_allclose(layer.data[4], sample.images[4])
+
+
 # The panel and a stack, by napari's own reader and by the panel's; then what that has imported.
 WITHOUT_TORCH = """
 import sys
