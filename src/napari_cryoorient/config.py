@@ -31,6 +31,10 @@ PAPER_VALUES: dict[str, Any] = {
 FAST_VALUES: dict[str, Any] = {"representation": "distribution"}
 
 
+# What fine-tuning an earlier run (``from_run``) does instead.
+PAPER_FINE_TUNING: dict[str, Any] = {"steps": 400, "learning_rate": 1e-5}
+
+
 def _unit(unit: str) -> dict[str, Any]:
     return {"unit": unit}
 
@@ -58,6 +62,12 @@ class TrainConfig(BaseModel):
         None,
         description="Where the poses to learn from come from: the STAR file, projections of the "
         "map, or a global search (default: the STAR file where it has poses)",
+    )
+    from_run: str | None = Field(
+        None,
+        description="Earlier run to fine-tune, on this stack and this map: its weights are the "
+        "start; preset, representation, symmetry, box and w are its own where not given",
+        json_schema_extra={"flag": "--from", "unit": "run"},
     )
     steps: int | None = Field(
         None, ge=1, description="Training steps (paper: 2000)", json_schema_extra=_unit("steps")
@@ -120,5 +130,7 @@ class TrainConfig(BaseModel):
     def resolved(self) -> TrainConfig:
         """Return the config with the preset's values where nothing was asked for."""
         values = PAPER_VALUES if self.preset == "paper" else FAST_VALUES
+        if self.preset == "paper" and self.from_run is not None:
+            values = values | PAPER_FINE_TUNING
         missing = {key: value for key, value in values.items() if getattr(self, key) is None}
         return self.model_copy(update=missing)

@@ -60,6 +60,11 @@ def test_train_then_predict_then_evaluate(
     assert json.loads(out.strip().splitlines()[-1])["particles"] == 12
     status, out, _ = call(capsys, "evaluate", tmp_path / "p.star", run / "poses.star", "--json")
     assert json.loads(out.strip().splitlines()[-1])["median_deg"] < 0.01
+    compared = ["evaluate", run / "poses.star", stack, "--json"]
+    status, out, err = call(capsys, *compared, "--run", run)
+    assert status == 0, err
+    assert json.loads(out.strip().splitlines()[-1])["n"] == 2  # a fifth of twelve
+    assert call(capsys, *compared, "--run", tmp_path)[0] == 2
 
 
 @pytest.mark.parametrize(

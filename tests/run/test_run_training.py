@@ -46,7 +46,7 @@ def test_finished_run_holds_every_file_of_the_design(files, paper_config, tmp_pa
     )
     assert {p.name for p in run.iterdir()} == {
         *("run.json", "metrics.jsonl", "preview.npz", "control.json"),
-        *("checkpoint.pt", "poses.star", "log.txt"),
+        *("checkpoint.pt", "poses.star", "log.txt", "split.npz"),
     }
     record = json.loads((run / "run.json").read_text())
     assert record["state"] == "finished"
@@ -276,7 +276,7 @@ def test_interrupt_while_preparing_does_not_wait(files, paper_config, tmp_path, 
         os.kill(os.getpid(), signal.SIGINT)
         pytest.fail("went on after the interrupt")
 
-    monkeypatch.setattr("napari_cryoorient.run.train.make_recipe", slow)
+    monkeypatch.setattr("napari_cryoorient.run.phases.make_recipe", slow)
     run = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
         run_training(paper_config(), files.star, files.map, run)

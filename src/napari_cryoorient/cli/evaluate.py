@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 import typer
+from numpy.typing import NDArray
 
 from napari_cryoorient.cli import options
 from napari_cryoorient.cli.progress import print_json
@@ -38,6 +41,12 @@ def run(
     true_path: Annotated[
         Path, typer.Argument(metavar="TRUE.star", help="True poses, in any order.")
     ],
+    run_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--run", metavar="RUN", help="Compare only the particles that this run held out."
+        ),
+    ] = None,
     map_path: options.OptionalMapPath = None,
     symmetry: options.Symmetry = "C1",
     pixel_size: options.PixelSize = None,
@@ -69,6 +78,15 @@ def run(
             f"No particle of {predicted_path} ({tables[0].names[0]} ...) is in {true_path} "
             f"({tables[1].names[0]} ...); compare files of one stack."
         )
+    n_paired = len(rows)
+    if run_dir is not None:
+        held_out = _is_held_out(run_dir, tables[0].names)[rows]
+        if not held_out.any():
+            raise InputError(
+                f"None of the particles to compare was held out by {run_dir}: give a STAR file of "
+                "the stack it was trained on."
+            )
+        rows, true_rows = rows[held_out], true_rows[held_out]
     predicted, true = predicted[rows], true[true_rows]
     results: dict[str, Any] = pose_errors(predicted, true, group).summary()
     if density is not None:
@@ -76,8 +94,8 @@ def run(
         results |= {"rmse": projections.rmse, "relative_rmse": projections.relative_rmse}
     results |= {
         "symmetry": symmetry,
-        "only_in_predicted": len(tables[0].names) - len(rows),
-        "only_in_true": len(tables[1].names) - len(rows),
+        "only_in_predicted": len(tables[0].names) - n_paired,
+        "only_in_true": len(tables[1].names) - n_paired,
     }
     for key, path in (("only_in_predicted", predicted_path), ("only_in_true", true_path)):
         if results[key]:
@@ -85,6 +103,25 @@ def run(
     print(table_of(results))
     if json:
         print_json(results)
+
+
+def _is_held_out(run_dir: Path, names: Sequence[str]) -> NDArray[np.bool_]:
+    """Tell which of the particles ``names`` a run held out for testing."""
+    from napari_cryoorient.io.pose_table import match_rows, read_pose_table
+    from napari_cryoorient.run.reader import RunReader
+
+    reader = RunReader(run_dir)
+    test_rows = reader.test_rows()
+    if test_rows is None:
+        raise InputError(f"{run_dir} does not say which particles it held out: is it a run folder?")
+    star = run_dir / "poses.star"
+    if not star.is_file():
+        star = Path((reader.run() or {}).get("inputs", {}).get("star", star))
+    of_run = read_pose_table(star).names
+    rows, _ = match_rows(names, [of_run[row] for row in test_rows])
+    is_held_out = np.zeros(len(names), dtype=bool)
+    is_held_out[rows] = True
+    return is_held_out
 
 
 def table_of(results: dict[str, Any]) -> str:

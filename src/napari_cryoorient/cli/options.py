@@ -107,8 +107,11 @@ def _flag(name: str, field: FieldInfo) -> inspect.Parameter:
     if field.default is not None:
         help_text += f" [default: {field.default}]"
     limits: dict[str, Any] = {key: bound for m in field.metadata for key, bound in _bounds(m)}
+    flags = ["--" + name.replace("_", "-")]
+    if "flag" in extra:
+        flags.insert(0, str(extra["flag"]))
     option = typer.Option(
-        "--" + name.replace("_", "-"),
+        *flags,
         help=help_text + ".",
         show_default=False,
         metavar=str(extra["unit"]).upper() if "unit" in extra else None,

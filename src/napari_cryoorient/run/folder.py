@@ -24,6 +24,7 @@ import numpy as np
 from napari_cryoorient import __version__
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.atomic import atomic_path
+from napari_cryoorient.particles import Integers
 from napari_cryoorient.run.reader import RunReader, read_json
 from napari_cryoorient.training.report import Metrics, Preview, Wish
 
@@ -121,15 +122,20 @@ class RunFolder:
                 kept.append(line + "\n")
         self._replace("metrics.jsonl", lambda temporary: temporary.write_text("".join(kept)))
 
+    def write_split(self, train_rows: Integers, test_rows: Integers) -> None:
+        """Write which rows of the STAR file are learned from, and which are held out."""
+        self._replace_arrays("split.npz", {"train_rows": train_rows, "test_rows": test_rows})
+
     def write_preview(self, preview: Preview) -> None:
         """Replace ``preview.npz``."""
-        arrays: dict[str, Any] = {k: np.asarray(v) for k, v in vars(preview).items()}
+        self._replace_arrays("preview.npz", {k: np.asarray(v) for k, v in vars(preview).items()})
 
+    def _replace_arrays(self, name: str, arrays: dict[str, Any]) -> None:
         def save(temporary: Path) -> None:
             with temporary.open("wb") as file:
                 np.savez(file, **arrays)
 
-        self._replace("preview.npz", save)
+        self._replace(name, save)
 
     def close(self, state: State, reason: str | None = None) -> None:
         """Write how the run ended; the wish to stop, if there was one, is fulfilled."""

@@ -116,6 +116,14 @@ class RunReader:
         self._preview_seen = (stat.st_mtime_ns, stat.st_ino)
         return preview
 
+    def test_rows(self) -> NDArray[np.int64] | None:
+        """Return the rows of the STAR file that the run does not learn from, or None."""
+        try:
+            with np.load(self.path / "split.npz", allow_pickle=False) as arrays:
+                return np.asarray(arrays["test_rows"], dtype=np.int64)
+        except (OSError, ValueError, KeyError):
+            return None
+
     def ask(self, *, w: float | None = None, stop: bool | None = None) -> None:
         """Ask the run for another ``w`` or to stop; what is not named stays as it was asked."""
         wish = read_json(self.path / "control.json") or {}

@@ -13,6 +13,7 @@ from napari_cryoorient.particles import Integers, ParticleSet
 from napari_cryoorient.run.inputs import RunInputs
 from napari_cryoorient.run.searched_labels import searched_labels
 from napari_cryoorient.run.simulated_labels import simulated_like
+from napari_cryoorient.training.fine_tuning import EarlierNetwork
 from napari_cryoorient.training.paper import paper_recipe
 from napari_cryoorient.training.recipe import Recipe
 
@@ -36,8 +37,9 @@ def make_recipe(
     test_rows: Integers,
     note: Callable[[str], None],
     should_stop: Callable[[], bool],
+    earlier: EarlierNetwork | None = None,
 ) -> tuple[Recipe, Labels]:
-    """Make the recipe that ``config`` asks for.
+    """Make the recipe that ``config`` asks for, with the weights of an earlier run if there is one.
 
     Raises InputError where poses are wanting, and KeyboardInterrupt when asked to stop on the way.
     """
@@ -67,11 +69,13 @@ def make_recipe(
                 f"Labels: {len(labels.particles)} images made from the map, with the stack's CTF "
                 "values and noise; the test figures are on such images, not on the stack."
             )
-        recipe: Recipe = paper_recipe(inputs.density, labels.particles, config, device, train_rows)
+        recipe: Recipe = paper_recipe(
+            inputs.density, labels.particles, config, device, train_rows, earlier
+        )
     else:
         from napari_cryoorient.training.fast import fast_recipe
 
-        recipe = fast_recipe(inputs.density, labels.particles, config, device, train_rows)
+        recipe = fast_recipe(inputs.density, labels.particles, config, device, train_rows, earlier)
     for sentence in recipe.notes:
         note(sentence)
     return recipe, labels

@@ -2,52 +2,26 @@
 
 from __future__ import annotations
 
-import math
 import signal
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
-from napari_cryoorient.batches import ParticleBatches
 from napari_cryoorient.config import TrainConfig
-from napari_cryoorient.device import choose_device, describe_device
+from napari_cryoorient.device import choose_device
 from napari_cryoorient.errors import InputError, TrainingFailure
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
-from napari_cryoorient.io.star import write_poses
-from napari_cryoorient.prediction import collect, predict
 from napari_cryoorient.run.folder import RunFolder, check_folder
-from napari_cryoorient.run.inputs import RunInputs, load_inputs
+from napari_cryoorient.run.inputs import load_inputs
+from napari_cryoorient.run.phases import Progress, TrainingRun
 from napari_cryoorient.run.reader import RunReader
-from napari_cryoorient.run.recipes import Labels, make_recipe
-from napari_cryoorient.run.simulated_labels import simulated_like
+from napari_cryoorient.run.settled import as_before, check_same_inputs, fine_tuning, with_box
 from napari_cryoorient.run.steering import Steering
-from napari_cryoorient.simulate import symmetry_agreement, symmetry_doubt
-from napari_cryoorient.training.checkpoint import read_checkpoint, restore, write_checkpoint
-from napari_cryoorient.training.held_out import FixedBatch, HeldOut, HeldOutParticles
-from napari_cryoorient.training.loop import Cadence, train
-from napari_cryoorient.training.precision import choose_precision
-from napari_cryoorient.training.recipe import Recipe
-from napari_cryoorient.training.report import Metrics, Report
+from napari_cryoorient.training.fine_tuning import EarlierNetwork
+from napari_cryoorient.training.loop import Cadence
 from napari_cryoorient.training.split import split_of
 
-N_PROBE_IMAGES = 24
-N_SIMULATED_TESTS = 192
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a run is: ``phase`` is "training" (in steps) or "predicting" (in particles)."""
-
-    phase: str
-    done: int
-    total: int
-    time_left_s: float | None
-    metrics: Metrics | None = None
+__all__ = ["Progress", "run_training"]
 
 
 def run_training(
@@ -76,13 +50,17 @@ def run_training(
     found = RunReader(run_dir).run()
     earlier = found if resume else None
     if earlier is not None:
-        config = _as_before(config, run_dir, earlier)
+        config = as_before(config, run_dir, earlier)
     # An old wish for w, made while the run went on, gives way to one that is made now.
     w_is_new = found is not None and (not resume or config.w != found["config"]["w"])
-    config = config.resolved()
     steering = Steering(run_dir)
     # Refuse what can be refused before stack and map are read and the folder is touched.
     check_folder(run_dir, resume)
+    network: EarlierNetwork | None = None
+    about: dict[str, Any] | None = (earlier or {}).get("fine_tuned_from")
+    if config.from_run is not None and not (resume and (run_dir / "checkpoint.pt").is_file()):
+        config, network, about = fine_tuning(config)
+    config = config.resolved()
     device = choose_device(config.device)
     symmetry_matrices(config.symmetry)
     split_of(1_000_000, config)  # refuses parts that cannot be
@@ -93,16 +71,18 @@ def run_training(
         project_dir=project_dir,
         map_pixel_size_angstrom=map_pixel_size_angstrom,
     )
-    config = _with_box(config, inputs)
+    config = with_box(config, inputs)
     if earlier is not None:
-        _check_same_inputs(inputs, run_dir, earlier.get("inputs", {}))
+        check_same_inputs(inputs, run_dir, earlier.get("inputs", {}))
     folder = RunFolder(run_dir, resume=resume, config=config.model_dump())
     folder.offer_control(config.w, anew=w_is_new)
+    if about is not None:
+        folder.update(fine_tuned_from=about)
     try:
         with steering.watching_signals():
-            outcome = _Run(config, inputs, folder, steering, device, progress, say, cadence).go(
-                {"star": str(star_path.resolve()), "map": str(map_path.resolve())}, resume
-            )
+            run = TrainingRun(config, inputs, folder, steering, device, progress, say, cadence)
+            paths = {"star": str(star_path.resolve()), "map": str(map_path.resolve())}
+            outcome = run.go(paths, resume, network)
     except KeyboardInterrupt:
         folder.close("stopped", "interrupted")
         raise
@@ -115,245 +95,3 @@ def run_training(
     folder.close("finished" if outcome is None else "stopped", outcome)
     if steering.signalled == signal.SIGINT:
         raise KeyboardInterrupt
-
-
-def _as_before(config: TrainConfig, run_dir: Path, earlier: dict[str, Any]) -> TrainConfig:
-    """Return the settings a run was started with, but for those that are given now."""
-    given = config.model_dump(include=config.model_fields_set)
-    try:
-        return TrainConfig(**(earlier["config"] | given))
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(
-            f"{run_dir / 'run.json'} is of another version: start a new run in another folder."
-        ) from error
-
-
-def _check_same_inputs(inputs: RunInputs, run_dir: Path, before: dict[str, Any]) -> None:
-    """Raise InputError where stack or map are plainly not those the run was started with."""
-    for key, value in _facts_of(inputs).items():
-        was = before.get(key, value)
-        if not math.isclose(was, value, rel_tol=1e-6):
-            raise InputError(
-                f"The run in {run_dir} was started with another stack or map ({key} {was:g}, now "
-                f"{value:g}): resume with {before.get('star')} and {before.get('map')}."
-            )
-
-
-def _facts_of(inputs: RunInputs) -> dict[str, float]:
-    """Return what ``run.json`` says of stack and map, in numbers."""
-    particles, density = inputs.particles, inputs.density
-    return {
-        "n_particles": len(particles),
-        "box": particles.box,
-        "pixel_size_angstrom": particles.pixel_size_angstrom,
-        "map_box": density.box,
-        "map_pixel_size_angstrom": density.pixel_size_angstrom,
-    }
-
-
-def _with_box(config: TrainConfig, inputs: RunInputs) -> TrainConfig:
-    """Settle the working box: the fast preset takes the stack's, up to 64 pixels."""
-    if config.box is not None:
-        return config
-    return config.model_copy(update={"box": min(inputs.particles.box, 64)})
-
-
-class _Run:
-    """The parts of one run that its phases share."""
-
-    def __init__(
-        self,
-        config: TrainConfig,
-        inputs: RunInputs,
-        folder: RunFolder,
-        steering: Steering,
-        device: torch.device,
-        progress: Callable[[Progress], None] | None,
-        say: Callable[[str], None],
-        cadence: Cadence | None,
-    ) -> None:
-        assert config.box is not None
-        self.config, self.inputs, self.folder = config, inputs, folder
-        self.steering, self.device = steering, device
-        self.box = config.box
-        self.progress, self.say, self.cadence = progress, say, cadence
-
-    def note(self, sentence: str) -> None:
-        self.folder.note(sentence)
-        self.say(sentence)
-
-    def go(self, paths: dict[str, str], resume: bool) -> str | None:
-        """Train and predict; return None, or why it stopped early."""
-        config, particles = self.config, self.inputs.particles
-        torch.manual_seed(config.seed)
-        train_rows, test_rows = split_of(len(particles), config)
-        cadence = self.cadence or Cadence()
-        if config.n_folds is not None:  # every particle is tested once, however many there are
-            cadence = replace(cadence, n_final_test=len(test_rows))
-        self.folder.update(inputs=paths | self._describe_inputs(len(train_rows), len(test_rows)))
-        self.note(f"Computing on {describe_device(self.device)}.")
-        for sentence in (*self.inputs.notes, *self._doubt_of_symmetry()):
-            self.note(sentence)
-        recipe, labels = make_recipe(
-            self.inputs,
-            config,
-            self.device,
-            train_rows,
-            test_rows,
-            self.note,
-            self.steering.should_stop,
-        )
-        held_out = self._held_out(labels, test_rows)
-        if config.preset == "paper" and config.minutes is not None and config.steps is not None:
-            self.note(
-                f"--minutes ends training early, whatever the schedule: the learning rate drops at "
-                f"step {round(config.decay_at * config.steps)} of {config.steps} only."
-            )
-        first_step, seconds, precision = self._start(recipe, held_out, resume)
-        self.steering.can_save = True
-
-        self.folder.update(phase="training")
-        finished = False
-        for report in train(
-            recipe,
-            w=config.w,
-            control=self.steering,
-            held_out=held_out,
-            precision=precision,
-            first_step=first_step,
-            seconds_before=seconds,
-            # The fast recipe fits its schedule to the budget by itself.
-            max_seconds=config.minutes * 60
-            if config.minutes and config.preset == "paper"
-            else None,
-            cadence=cadence,
-        ):
-            self._write(report, recipe)
-            finished = report.outcome == "finished" or finished
-        if not finished:
-            return "as asked; it can be resumed"
-        return self._predict(recipe)
-
-    def _describe_inputs(self, n_train: int, n_test: int) -> dict[str, Any]:
-        return {
-            **_facts_of(self.inputs),
-            "n_train": n_train,
-            "n_test": n_test,
-            "working_box": self.box,
-            "contrast_correlation": self.inputs.contrast.correlation,
-            "is_negated": self.inputs.is_negated,
-        }
-
-    def _doubt_of_symmetry(self) -> tuple[str, ...]:
-        """Return a sentence where the map does not have the symmetry that was named."""
-        agreement = symmetry_agreement(self.inputs.density, self.config.symmetry)
-        sentence = symmetry_doubt(self.config.symmetry, agreement)
-        return () if sentence is None else (f"WARNING: {sentence}",)
-
-    def _held_out(self, labels: Labels, test_rows: np.ndarray) -> HeldOut:
-        """Test on particles with poses; where there are none, on images made like them."""
-        particles = labels.particles
-        if particles.poses is None:
-            particles = simulated_like(self.inputs, seed=self.config.seed)
-        if labels.test_rows is not None:
-            test_rows = labels.test_rows
-        rows = np.random.default_rng(self.config.seed).permutation(test_rows)
-        held_out = HeldOutParticles(ParticleBatches(particles, self.box, self.device), rows)
-        if particles is self.inputs.particles or labels.test_rows is not None:
-            return held_out
-        return FixedBatch(held_out.batch(0, N_SIMULATED_TESTS))
-
-    def _start(self, recipe: Recipe, held_out: HeldOut, resume: bool) -> tuple[int, float, str]:
-        """Return the first step, seconds spent and precision: fresh, or from the checkpoint."""
-        path = self.folder.path / "checkpoint.pt"
-        if resume and path.is_file():
-            state = read_checkpoint(path)
-            if state["contrast_negated"] != self.inputs.is_negated or state["box"] != self.box:
-                raise InputError(
-                    "The run was started with another box or contrast: resume with the settings "
-                    "and files it was started with."
-                )
-            restore(recipe, state)
-            self.folder.drop_metrics_after(state["step"])
-            self.note(f"Resumed after step {state['step']} of {recipe.n_steps}.")
-            precision, why = state["precision"], "as in the checkpoint"
-            first_step, seconds = int(state["step"]), float(state["seconds"])
-        else:
-            self.folder.drop_metrics_after(0)
-            n = min(N_PROBE_IMAGES, len(held_out.rows), recipe.chunk_size)
-            probe = held_out.batch(0, n)
-            precision, why = choose_precision(
-                self.config.precision,
-                recipe.network,
-                probe.images,
-                probe.ctf,
-                allows_bfloat16=recipe.allows_bfloat16,
-            )
-            first_step, seconds = 0, 0.0
-            self.note(f"Precision: {why}")
-        self.folder.update(
-            device={
-                "type": self.device.type,
-                "name": describe_device(self.device),
-                "precision": precision,
-                "precision_reason": why,
-            }
-        )
-        return first_step, seconds, precision
-
-    def _write(self, report: Report, recipe: Recipe) -> None:
-        """Put one report of the loop on disk, and tell of it."""
-        if report.note is not None:
-            self.note(report.note)
-        if report.checkpoint is not None:
-            facts = {
-                "config": self.config.model_dump(),
-                "box": self.box,
-                "contrast_negated": self.inputs.is_negated,
-                "field_of_view_angstrom": self.inputs.particles.pixel_size_angstrom
-                * self.inputs.particles.box,
-            }
-            write_checkpoint(report.checkpoint | facts, self.folder.path / "checkpoint.pt")
-        if report.preview is not None:
-            self.folder.write_preview(report.preview)
-        if report.metrics is not None:
-            self.folder.write_metrics(report.metrics)
-            if self.progress is not None:
-                m = report.metrics
-                self.progress(Progress("training", m.step, recipe.n_steps, m.time_left_s, m))
-
-    def _predict(self, recipe: Recipe) -> str | None:
-        """Write ``poses.star`` for the whole stack; return None, or why not."""
-        self.folder.update(phase="predicting")
-        began = time.monotonic()
-
-        def advance(done: int, total: int) -> None:
-            if self.progress is not None:
-                left = (time.monotonic() - began) * (total - done) / done
-                self.progress(Progress("predicting", done, total, left))
-
-        particles = self.inputs.particles
-        predicted = collect(
-            predict(
-                recipe.evaluation_network,
-                particles,
-                box=self.box,
-                device=self.device,
-                progress=advance,
-                should_stop=self.steering.should_stop,
-            )
-        )
-        if predicted is None or len(predicted.rows) < len(particles):
-            return "as asked, before poses.star was written; training itself had finished"
-        write_poses(
-            self.inputs.star,
-            predicted.poses(particles.poses),
-            self.folder.path / "poses.star",
-            confidence=predicted.confidence,
-        )
-        seconds = time.monotonic() - began
-        self.note(
-            f"Predicted {len(particles)} particles in {seconds:.1f} s "
-            f"({len(particles) / max(seconds, 1e-9):.0f} a second)."
-        )
-        return None

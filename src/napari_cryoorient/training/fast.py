@@ -36,6 +36,7 @@ from napari_cryoorient.particles import DensityMap, Integers, ParticleSet
 from napari_cryoorient.projection.fourier_slice import Projector
 from napari_cryoorient.projection.resample import fourier_crop_volume
 from napari_cryoorient.statistics import band_limited_projector, stack_statistics
+from napari_cryoorient.training.fine_tuning import EarlierNetwork, begin_with
 from napari_cryoorient.training.recipe import LossTerms
 from napari_cryoorient.training.synthetic import (
     SyntheticParticles,
@@ -48,6 +49,8 @@ LARGEST_BOX = 64
 STEPS = 1500
 BATCH_SIZE = 128
 LEARNING_RATE = 2e-3
+# Of a run that starts from the weights of another (docs/training.md).
+FINE_TUNING_STEPS, FINE_TUNING_RATE = 200, 5e-4
 REAL_PART = 0.25
 # A real particle comes no more often than once in so many steps: a few would be learned by heart.
 STEPS_BETWEEN_REPEATS = 128
@@ -70,6 +73,7 @@ class FastRecipe:
         config: TrainConfig,
         device: torch.device,
         train_rows: Integers,
+        earlier: EarlierNetwork | None = None,
     ) -> None:
         config = config.resolved()
         self.device = device
@@ -78,9 +82,11 @@ class FastRecipe:
         self.max_gradient_norm: float | None = 1.0
         self.allows_bfloat16 = True
         self.scheduler: torch.optim.lr_scheduler.LRScheduler | None = None
-        self._peak_rate = config.learning_rate or LEARNING_RATE
+        is_new = config.from_run is None
+        self._peak_rate = config.learning_rate or (LEARNING_RATE if is_new else FINE_TUNING_RATE)
+        self._noise_start = NOISE_START if is_new else 1.0
         self._budget_s = None if config.minutes is None else 60.0 * config.minutes
-        self.n_steps = config.steps or STEPS
+        self.n_steps = config.steps or (STEPS if is_new else FINE_TUNING_STEPS)
         self._elapsed_s, self._progress = 0.0, 0.0
         self._last_time: float | None = None
 
@@ -107,6 +113,8 @@ class FastRecipe:
                 concentration=CONCENTRATION,
             )
         network.filter.set_powers(statistics.signal_power, statistics.noise_power)
+        if earlier is not None:
+            begin_with(network, earlier)
         self.network: torch.nn.Module = network.to(device)
         self._grid = network.grid
         self._shift_scale = 1.0 / network.pixel_size_angstrom
@@ -150,7 +158,7 @@ class FastRecipe:
     def batch(self, step: int) -> Batch:
         """Make the images of ``step``: new projections, and real particles where there are."""
         n_real = min(round(REAL_PART * self.batch_size), len(self._rows) // STEPS_BETWEEN_REPEATS)
-        noise_scale = noise_scale_at(self._progress, NOISE_START, NOISE_RISING_PART)
+        noise_scale = noise_scale_at(self._progress, self._noise_start, NOISE_RISING_PART)
         made = self._synthetic.draw(self.batch_size - n_real, noise_scale)
         if n_real == 0:
             return made
@@ -249,6 +257,10 @@ def fast_recipe(
     config: TrainConfig,
     device: torch.device,
     train_rows: Integers,
+    earlier: EarlierNetwork | None = None,
 ) -> FastRecipe:
-    """Make the fast recipe; ``density`` has the stack's field of view, any even box."""
-    return FastRecipe(density, particles, config, device, train_rows)
+    """Make the fast recipe; ``density`` has the stack's field of view, any even box.
+
+    ``earlier`` is what the run named by ``config.from_run`` learned; None when resuming.
+    """
+    return FastRecipe(density, particles, config, device, train_rows, earlier)

@@ -29,6 +29,7 @@ from napari_cryoorient.network.weights import load_imagenet_weights
 from napari_cryoorient.particles import DensityMap, Integers, ParticleSet
 from napari_cryoorient.projection.fourier_slice import Projector
 from napari_cryoorient.projection.resample import fourier_crop_volume
+from napari_cryoorient.training.fine_tuning import EarlierNetwork, begin_with
 from napari_cryoorient.training.recipe import LossTerms
 
 # Projections that settle the grey scale: enough for a mean to half a percent.
@@ -47,6 +48,7 @@ class PaperRecipe:
         config: TrainConfig,
         device: torch.device,
         train_rows: Integers,
+        earlier: EarlierNetwork | None = None,
     ) -> None:
         config = config.resolved()
         assert config.steps is not None
@@ -80,7 +82,11 @@ class PaperRecipe:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             network = PaperNetwork(config.box, representation)
-        self.notes: tuple[str, ...] = (load_imagenet_weights(network.features, config.weights),)
+        self.notes: tuple[str, ...] = ()
+        if earlier is not None:
+            begin_with(network, earlier)
+        elif config.from_run is None:
+            self.notes = (load_imagenet_weights(network.features, config.weights),)
         self.network: torch.nn.Module = network.to(device)
         # L2 penalty as Adam's own weight decay, which adds it to the gradient.
         self.optimizer: torch.optim.Optimizer = torch.optim.Adam(
@@ -151,6 +157,10 @@ def paper_recipe(
     config: TrainConfig,
     device: torch.device,
     train_rows: Integers,
+    earlier: EarlierNetwork | None = None,
 ) -> PaperRecipe:
-    """Make the paper's recipe; ``density`` has the stack's field of view, any even box."""
-    return PaperRecipe(density, particles, config, device, train_rows)
+    """Make the paper's recipe; ``density`` has the stack's field of view, any even box.
+
+    ``earlier`` is what the run named by ``config.from_run`` learned; None when resuming.
+    """
+    return PaperRecipe(density, particles, config, device, train_rows, earlier)
