@@ -38,6 +38,7 @@ class AtOnce:
     def __init__(self) -> None:
         self.kinds: list[str] = []
         self.views: Any = iter(())
+        self.followed: list[str] = []
         self._then: Callable[[RunView], None] = lambda view: None
 
     def start(
@@ -60,8 +61,20 @@ class AtOnce:
     ) -> None:
         self.views, self._then = follow(path, launched, interval_s=0.05), then
 
-    def stop_following(self) -> None:
-        self.views = iter(())
+    def follow(self, what: str, looks: Callable[[], Any], then: Callable[[Any], None]) -> None:
+        """Look until there is no more to see, unless someone lets go of it meanwhile."""
+        self.followed.append(what)
+        for found in looks():
+            if what not in self.followed:
+                break
+            if found is not None:
+                then(found)
+        self.stop_following(what)
+
+    def stop_following(self, what: str = "run") -> None:
+        if what == "run":
+            self.views = iter(())
+        self.followed = [other for other in self.followed if other != what]
 
     def look_until(self, condition: Callable[[], bool], looks: int = 3000) -> bool:
         """Follow the run until something holds; False when it is over before."""

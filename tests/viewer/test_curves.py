@@ -12,9 +12,11 @@ from napari_cryoorient.session.follow import RunView
 from napari_cryoorient.viewer.curves import (
     MARGINS,
     QUANTITIES,
+    ROW,
     CurvePlot,
     colour_of_w,
     curves_of,
+    spread,
     ticks,
 )
 
@@ -81,3 +83,62 @@ def test_nothing_to_plot_says_so(quantity):
 )
 def test_ticks_are_round(low, high, expected):
     np.testing.assert_allclose(ticks(low, high), expected, atol=1e-12)
+
+
+def named(name: str, w: float, end: float) -> RunView:
+    lines = tuple(
+        {"step": step, "w": w, "train_relative_rmse": end, "test_relative_rmse": end + 1 / step}
+        for step in range(1, 9)
+    )
+    return RunView(Path(name), "finished", metrics=lines)
+
+
+def test_a_click_near_a_curve_names_its_run_and_one_far_off_none():
+    viewer = ViewerModel()
+    viewer.canvas.size = (200, 600)
+    plot = CurvePlot(viewer)
+    plot.show([named("low", 0.1, 0.2), named("high", 0.9, 0.8)])
+    for name in ("low", "high"):
+        path = next(part for run, part in plot._drawn if run == Path(name))
+        middle = (path[3] + path[4]) / 2  # between two points, where no point is
+        assert plot.run_at(middle[0] + 2.0, middle[1]) == Path(name)
+    assert plot.run_at(10.0, 300.0) is None
+    plot.show([])
+    assert plot.run_at(100.0, 300.0) is None
+
+
+def test_runs_beside_it_show_their_main_curve_in_the_colour_of_their_w():
+    viewer = ViewerModel()
+    viewer.canvas.size = (200, 600)
+    plot = CurvePlot(viewer)
+    plot.show([named("other", 0.1, 0.2), named("own", 0.9, 0.8)])
+    assert [run.name for run, _ in plot._drawn] == ["other", "own", "own"]
+    np.testing.assert_allclose(plot.lines.edge_color[0], colour_of_w(0.1), atol=1e-6)
+    assert plot.lines.edge_width[1] > plot.lines.edge_width[0] > plot.lines.edge_width[2]
+    words = plot.labels.features["label"].tolist()
+    assert {"other, w 0.10", "• own, w 0.90", "w 0", "steps"} <= set(words)
+
+
+@pytest.mark.parametrize("n", [1, 4, 11, 30])
+def test_labels_keep_a_row_each_within_the_canvas(n):
+    rows = np.random.default_rng(n).normal(100, 5, n)
+    placed = spread(rows, 26.0, 180.0)
+    shown = np.sort(placed[np.isfinite(placed)])
+    assert shown.min() >= 26.0 - 1e-9
+    assert shown.max() <= 180.0 + 1e-9
+    assert (np.diff(shown) >= ROW - 1e-9).all()
+    assert len(shown) == min(n, 12)
+    order = np.argsort(rows[np.isfinite(placed)])
+    assert (np.diff(placed[np.isfinite(placed)][order]) > 0).all()  # in the order of the curves
+
+
+def test_errors_lie_on_a_logarithmic_axis():
+    viewer = ViewerModel()
+    viewer.canvas.size = (200, 600)
+    plot = CurvePlot(viewer)
+    plot.quantity = "Angular error"
+    lines = tuple({"step": i, "w": 0.8, "angular_error_deg": 64.0 / 2**i} for i in range(5))
+    plot.show([RunView(Path("run"), "finished", metrics=lines)])
+    (path,) = plot.lines.data
+    np.testing.assert_allclose(np.diff(path[:, 0], 2), 0.0, atol=1e-4)  # halves: equal steps
+    assert {"5", "20", "50"} <= set(plot.labels.features["label"])

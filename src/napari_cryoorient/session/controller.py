@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
 
 from napari_cryoorient.errors import InputError
+from napari_cryoorient.session.background import BackgroundJobs, Notify
+from napari_cryoorient.session.comparison import Comparison
 from napari_cryoorient.session.data import Data, load_data
 from napari_cryoorient.session.export import Exported, export_poses
 from napari_cryoorient.session.follow import RunView, last_of
@@ -26,46 +27,6 @@ from napari_cryoorient.session.suggest import Suggestion, suggest
 SAMPLE_MINUTES = 2.0
 
 
-class BackgroundJobs(Protocol):
-    """Runs things elsewhere and hands their results over in the caller's thread."""
-
-    def start(
-        self,
-        kind: str,
-        function: Callable[[], Any],
-        then: Callable[[Any], None],
-        otherwise: Callable[[str], None],
-    ) -> None:
-        """Run ``function``; then its result goes to ``then``, or a sentence to ``otherwise``."""
-        ...
-
-    def follow_run(
-        self, path: Path, launched: Launched | None, then: Callable[[RunView], None]
-    ) -> None:
-        """Hand over a view of the run at each look with news."""
-        ...
-
-    def stop_following(self) -> None:
-        """Hear no more of the run."""
-        ...
-
-
-class Notify(Protocol):
-    """Tells the user a sentence."""
-
-    def info(self, sentence: str) -> None:
-        """Tell that something went well."""
-        ...
-
-    def warning(self, sentence: str) -> None:
-        """Tell of something to look at."""
-        ...
-
-    def error(self, sentence: str) -> None:
-        """Tell that something did not work."""
-        ...
-
-
 class Controller:
     """Does what the user asks for; errors become notifications, state stays in the session."""
 
@@ -75,6 +36,7 @@ class Controller:
         self._notify = notify
         self._launched: Launched | None = None
         self._told: set[str] = set()
+        self.comparison = Comparison(session, jobs, notify)
         self.run_dir: Path | None = None  # where the user wants the next run; None: chosen for them
 
     # -- data
@@ -213,6 +175,14 @@ class Controller:
         self.session.set_stopping(False)
         self.session.set_run(None)
         self._jobs.follow_run(path, None, self._on_run)
+
+    def open_beside(self, path: Path) -> None:
+        """Open another run and keep the curves of the one that was open."""
+        if self.session.is_training and self._launched is not None:
+            self._notify.warning("A run is going on: stop it before opening another.")
+            return
+        self.comparison.keep_current()
+        self.open_run(path)
 
     def _on_run(self, view: RunView) -> None:
         is_first = self.session.run is None

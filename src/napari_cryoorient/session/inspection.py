@@ -26,7 +26,7 @@ from napari_cryoorient.session.data import Data, ProjectedPoses
 from napari_cryoorient.session.follow import RunView
 
 Kind = Literal["nothing", "images", "poses", "preview", "predictions"]
-Criterion = Literal["angular error", "confidence", "shift error"]
+Criterion = Literal["angular error", "shift error", "confidence", "correlation"]
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ class Inspection:
     errors_deg: Floats | None = None
     shift_errors_angstrom: Floats | None = None
     confidence: Floats | None = None
+    correlations: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -81,6 +82,7 @@ class Inspection:
             "angular error": self.errors_deg,
             "confidence": self.confidence,
             "shift error": self.shift_errors_angstrom,
+            "correlation": self.correlations,
         }
         return values[criterion]
 
@@ -89,7 +91,7 @@ class Inspection:
         values = self.values(criterion)
         if values is None:
             return np.arange(len(self))
-        worst_first = values if criterion == "confidence" else -values
+        worst_first = values if is_higher_better(criterion) else -values
         return np.argsort(worst_first, kind="stable")
 
 
@@ -118,13 +120,25 @@ class Difference:
         return self.source.read(indices) - self.subtracted.read(indices)
 
 
-_CRITERIA: tuple[Criterion, ...] = ("angular error", "confidence", "shift error")
+_CRITERIA: tuple[Criterion, ...] = ("angular error", "shift error", "confidence", "correlation")
 UNITS: dict[Criterion, str] = {
     "angular error": "\N{DEGREE SIGN}",
     "confidence": "",
     "shift error": " Å",
+    "correlation": "",
 }
 NOTHING = Inspection("nothing", np.zeros(0, dtype=np.int64))
+
+
+def is_higher_better(criterion: Criterion) -> bool:
+    """Tell whether a particle is the better, the higher its figure is."""
+    return criterion in ("confidence", "correlation")
+
+
+def signed(criterion: Criterion) -> str:
+    """Return the criterion with its unit in parentheses, as it stands over a column."""
+    unit = UNITS[criterion].strip()
+    return f"{criterion} ({unit})" if unit else criterion
 
 
 def inspect(

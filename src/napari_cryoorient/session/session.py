@@ -21,6 +21,7 @@ from napari_cryoorient.session.inspection import (
     Inspection,
     Predictions,
     inspect,
+    is_higher_better,
 )
 
 
@@ -33,6 +34,7 @@ class Session:
     data_changed = Signal(Data)
     settings_changed = Signal(TrainConfig)
     run_changed = Signal(object)
+    compared_changed = Signal(object)
     inspection_changed = Signal(Inspection)
     particle_changed = Signal(int)
     selection_changed = Signal()
@@ -42,6 +44,7 @@ class Session:
         self.data = Data()
         self.settings = TrainConfig.model_validate({})
         self.run: RunView | None = None
+        self.compared: tuple[RunView, ...] = ()
         self.predictions: Predictions | None = None
         self.inspection: Inspection = NOTHING
         self.particle = 0
@@ -110,6 +113,18 @@ class Session:
         if run is None or before is None or run.preview is not before.preview:
             self._inspect()
 
+    def set_compared(self, runs: tuple[RunView, ...]) -> None:
+        """Take runs whose curves are shown beside those of the run being followed."""
+        if runs or self.compared:
+            self.compared = runs
+            self.compared_changed.emit(runs)
+
+    def shown_runs(self) -> tuple[RunView, ...]:
+        """Return the runs whose curves are shown, the one being followed last."""
+        own = () if self.run is None else (self.run,)
+        path = None if self.run is None else self.run.path.resolve()
+        return (*(run for run in self.compared if run.path.resolve() != path), *own)
+
     def set_predictions(self, predictions: Predictions | None) -> None:
         """Take the poses of the whole stack."""
         self.predictions = predictions
@@ -160,7 +175,7 @@ class Session:
             return np.ones(len(self.inspection), dtype=bool)
         kept = (
             values >= self.threshold
-            if self.criterion == "confidence"
+            if is_higher_better(self.criterion)
             else (values <= self.threshold)
         )
         return np.asarray(kept, dtype=bool)

@@ -1,8 +1,9 @@
 """Training curves as napari layers: lines in a Shapes layer, axes and labels beside them.
 
-Curves are coloured by the ``w`` in force, from warm (0: projections) to cold (1: rotations); test
-curves are thick, training curves thin.  A world unit is a pixel of the canvas, so that text keeps
-its distance from the lines; the camera stays where it is while the numbers grow.
+Curves are coloured by the ``w`` in force, from warm (0: projections) to cold (1: rotations).  The
+main curve of a run is thick, that of the run being followed thicker; its others are thin, and left
+out for the runs beside it.  A world unit is a pixel of the canvas, so that text keeps its distance
+from the lines; the camera stays where it is while the numbers grow.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,22 +27,31 @@ ROW = 14.0  # height of a line of text
 MAX_POINTS = 400  # of a curve; more than the canvas has pixels for are thinned out
 _WARM, _COLD = np.array([0.99, 0.55, 0.24]), np.array([0.30, 0.67, 0.97])
 _DOWN, _RIGHT = np.array([1.0, 0.0]), np.array([0.0, 1.0])
-_GREY = (0.55, 0.58, 0.62, 1.0)
+_GREY, _TEXT = (0.55, 0.58, 0.62, 1.0), (0.8, 0.82, 0.85, 1.0)
+CLICK_REACH = 8.0  # pixels
+LETTER = 7.6  # width of a letter, in pixels
+LONGEST_NAME = 14
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """What can be plotted: fields of the metrics with a label each, and the axis's title."""
+    """What can be plotted: fields of the metrics with a label each, and the axis's title.
+
+    What falls over orders of magnitude has a logarithmic axis.
+    """
 
     title: str
     fields: tuple[tuple[str, str], ...]
+    is_logarithmic: bool = False
 
 
 QUANTITIES = {
     "RMSE": Quantity(
         "relative RMSE", (("test_relative_rmse", "test"), ("train_relative_rmse", "train"))
     ),
-    "Angular error": Quantity("median error (\N{DEGREE SIGN})", (("angular_error_deg", "test"),)),
+    "Angular error": Quantity(
+        "median error (\N{DEGREE SIGN})", (("angular_error_deg", "test"),), is_logarithmic=True
+    ),
     "Loss": Quantity(
         "loss", (("loss", "loss"), ("qd", "rotation (QD)"), ("reprojection", "projection (L1)"))
     ),
@@ -92,6 +103,17 @@ def ticks(low: float, high: float, n: int = 4) -> NDArray[np.float64]:
     return np.asarray(step * np.arange(first, np.floor(high / step + 1e-9) + 1) + 0.0)
 
 
+def logarithmic_ticks(low: float, high: float, n: int = 5) -> NDArray[np.float64]:
+    """Return numbers 1, 2, 5 times powers of ten from ``low`` to ``high``, about ``n`` at most."""
+    powers = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
+    for factors in ((1, 2, 5), (1, 3), (1,)):
+        found = np.array([factor * power for power in powers for factor in factors])
+        found = found[(found >= low * (1 - 1e-9)) & (found <= high * (1 + 1e-9))]
+        if len(found) <= n:
+            break
+    return np.asarray(found)
+
+
 def colour_of_w(w: float) -> tuple[float, float, float, float]:
     """Return the colour (r, g, b, a) that stands for a ``w``."""
     red, green, blue = _WARM + (_COLD - _WARM) * min(max(w, 0.0), 1.0)
@@ -99,7 +121,7 @@ def colour_of_w(w: float) -> tuple[float, float, float, float]:
 
 
 class CurvePlot:
-    """Draws curves into a viewer of their own."""
+    """Draws curves into a viewer of their own, and tells which run was clicked on."""
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = viewer
@@ -115,6 +137,7 @@ class CurvePlot:
         )
         self.quantity = "RMSE"
         self._size = (0, 0)
+        self._drawn: list[tuple[Path, NDArray[np.float64]]] = []
 
     def fit(self) -> bool:
         """Let a world unit be a pixel of the canvas; return whether the canvas has changed."""
@@ -127,14 +150,28 @@ class CurvePlot:
         return True
 
     def show(self, runs: Sequence[RunView]) -> None:
-        """Plot the chosen quantity of some runs."""
+        """Plot the chosen quantity of some runs, the last of which is the one being followed."""
         self.fit()
-        curves = [curve for run in runs for curve in curves_of(run, self.quantity)]
-        x_high = max((float(curve.x.max()) for curve in curves), default=1.0)
-        y_high = max((float(curve.y.max()) for curve in curves), default=1.0)
+        curves = [
+            (run, curve, run is runs[-1])
+            for run in runs
+            for curve in curves_of(run, self.quantity)
+            if curve.is_main or run is runs[-1]
+        ]
+        x_high = max((float(curve.x.max()) for _, curve, _ in curves), default=1.0)
+        y_high = max((float(curve.y.max()) for _, curve, _ in curves), default=1.0)
+        names = [
+            (curve, label_of_curve(run, curve, n_runs=len(runs), is_current=is_current))
+            for run, curve, is_current in curves
+        ]
         top, right, bottom, left = MARGINS
+        right = max([right, *(LETTER * len(name) + 20.0 for _, name in names)])
+        positive = [float(curve.y[curve.y > 0].min(initial=y_high)) for _, curve, _ in curves]
         scale = _Scale(
             max(x_high, 1.0),
+            min(positive, default=1.0) / 1.2
+            if QUANTITIES[self.quantity].is_logarithmic and y_high > 0
+            else None,
             1.05 * y_high if y_high > 0 else 1.0,
             left,
             max(self._size[1] - right, left + 20.0),
@@ -142,62 +179,153 @@ class CurvePlot:
             max(self._size[0] - bottom, top + 20.0),
         )
         paths, colours, widths = [], [], []
-        for curve in curves:
+        self._drawn = []
+        for run, curve, is_current in curves:
             for part, colour in _parts(curve, scale):
                 paths.append(part)
                 colours.append(colour)
-                widths.append(2.5 if curve.is_main else 1.2)
+                widths.append((2.5 if is_current else 1.6) if curve.is_main else 1.0)
+                self._drawn.append((run.path, part))
         self.lines.selected_data = set()
         self.lines.data = []
         if paths:
             self.lines.add(paths, shape_type="path", edge_color=colours, edge_width=widths)
-        self._draw_axes(scale, curves)
+        self._draw_axes(scale, names)
 
-    def _draw_axes(self, scale: _Scale, curves: Sequence[Curve]) -> None:
-        at_x, at_y = ticks(0.0, scale.x_high), ticks(0.0, scale.y_high, 3)
+    def run_at(self, row: float, column: float) -> Path | None:
+        """Return the run whose curve passes nearest by a place on the canvas, within reach."""
+        place = np.array([row, column])
+        near = [(_distance(place, part), path) for path, part in self._drawn]
+        distance, path = min(near, key=lambda pair: pair[0], default=(np.inf, None))
+        return path if distance <= CLICK_REACH else None
+
+    def _draw_axes(self, scale: _Scale, names: Sequence[tuple[Curve, str]]) -> None:
+        at_x = ticks(0.0, scale.x_high)
+        at_y = (
+            ticks(0.0, scale.y_high, 3)
+            if scale.y_low is None
+            else logarithmic_ticks(scale.y_low, scale.y_high)
+        )
         corner = [scale.bottom, scale.left]
         lines = [
             np.array([corner, [scale.bottom, scale.right]]),
             np.array([corner, [scale.top, scale.left]]),
         ]
-        lines += [np.array([scale(x, 0.0), scale(x, 0.0) + 4 * _DOWN]) for x in at_x]
+        lines += [np.array([scale.at_x(x), scale.at_x(x) + 4 * _DOWN]) for x in at_x]
         lines += [np.array([scale(0.0, y), scale(0.0, y) - 4 * _RIGHT]) for y in at_y]
-        self.axes.data = []
-        self.axes.add(lines, shape_type="line", edge_color=[_GREY] * len(lines), edge_width=1)
-        marks: list[tuple[Any, str]] = [(scale(x, 0.0) + ROW * _DOWN, f"{x:g}") for x in at_x]
-        marks += [(scale(0.0, y) - 20 * _RIGHT, f"{y:g}") for y in at_y]
-        marks.append((np.array([scale.bottom + ROW, scale.right + 40.0]), "steps"))
+        colours: list[Any] = [_GREY] * len(lines)
+        widths = [1.0] * len(lines)
+        marks: list[tuple[Any, str, Any]] = [
+            (scale.at_x(x) + ROW * _DOWN, f"{x:g}", _TEXT) for x in at_x
+        ]
+        marks += [(scale(0.0, y) - 20 * _RIGHT, f"{y:g}", _TEXT) for y in at_y]
+        marks.append((np.array([scale.bottom + ROW, scale.right + 40.0]), "steps", _TEXT))
         title = QUANTITIES[self.quantity].title
-        marks.append((np.array([scale.top - ROW, scale.left + 3.5 * len(title)]), title))
-        taken: list[float] = []
-        for curve in curves:
-            end = scale(curve.x[-1], curve.y[-1])
-            row = end[0]
-            while any(abs(row - other) < ROW for other in taken):
-                row -= ROW
-            taken.append(row)
-            text = curve.label + (f", w {curve.w[-1]:.2f}" if curve.is_main else "")
-            marks.append((np.array([row, scale.right + 8.0 + 3.5 * len(text)]), text))
-        if not curves:
+        marks.append((np.array([scale.top - ROW, scale.left + 3.5 * len(title)]), title, _TEXT))
+        if names:
+            ramp, ramp_colours, ends = _ramp_of_w(scale)
+            lines += ramp
+            colours += ramp_colours
+            widths += [6.0] * len(ramp)
+            marks += [(place, text, _TEXT) for place, text in ends]
+        else:
             middle = np.array([scale.top + scale.bottom, scale.left + scale.right]) / 2
-            marks.append((middle, "curves appear as a run reports"))
+            marks.append((middle, "curves appear as a run reports", _TEXT))
+        rows = spread(
+            np.array([scale(curve.x[-1], curve.y[-1])[0] for curve, _ in names]),
+            scale.top,
+            scale.bottom,
+        )
+        for (curve, text), row in zip(names, rows, strict=True):
+            if np.isfinite(row):
+                place = np.array([row, scale.right + 8.0 + LETTER / 2 * len(text)])
+                marks.append((place, text, colour_of_w(float(curve.w[-1]))))
+        self.axes.data = []
+        self.axes.add(lines, shape_type="line", edge_color=colours, edge_width=widths)
         with self.labels.events.blocker_all():
-            self.labels.data = np.array([place for place, _ in marks])
-            self.labels.features = {"label": [text for _, text in marks]}
+            self.labels.data = np.array([place for place, _, _ in marks])
+            self.labels.features = {"label": [text for _, text, _ in marks]}
         self.labels.text = {
             "string": "{label}",
             "size": 9,
-            "color": [0.8, 0.82, 0.85, 1.0],
+            "color": np.array([colour for _, _, colour in marks]),
             "anchor": "center",
         }
         self.labels.refresh()
 
 
+def label_of_curve(run: RunView, curve: Curve, *, n_runs: int, is_current: bool) -> str:
+    """Name a curve: by its run where there are several, and by its ``w`` if it is the main one.
+
+    A dot marks the run being followed among others.
+    """
+    w = f"w {curve.w[-1]:.2f}"
+    if n_runs > 1 and curve.is_main:
+        name = run.path.name
+        dot = "\N{BULLET} " if is_current else ""
+        return dot + (w if name.startswith("w") else f"{_shortened(name)}, {w}")
+    return f"{curve.label}, {w}" if curve.is_main else curve.label
+
+
+def spread(rows: NDArray[np.float64], top: float, bottom: float) -> NDArray[np.float64]:
+    """Move labels apart so that each has a row of its own between top and bottom.
+
+    Where there are more than fit, some in between get NaN: they are left out.
+    """
+    n_fit = max(int((bottom - top) // ROW) + 1, 1)
+    order = np.argsort(rows, kind="stable")
+    kept = order
+    if len(order) > n_fit:
+        kept = order[np.unique(np.linspace(0, len(order) - 1, n_fit).round().astype(int))]
+    placed = np.full(len(rows), np.nan)
+    if not len(kept):
+        return placed
+    at = np.clip(rows[kept], top, bottom)
+    steps = ROW * np.arange(len(kept))
+    at = np.maximum.accumulate(at - steps) + steps  # each a row below the one before
+    at = np.minimum(at, bottom)
+    at = np.minimum.accumulate((at - steps)[::-1])[::-1] + steps  # and above the one after
+    placed[kept] = at
+    return placed
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else "…" + name[1 - LONGEST_NAME :]
+
+
+def _distance(place: NDArray[np.float64], path: NDArray[np.float64]) -> float:
+    """Return the distance of a place from a line through points ``(n, 2)``."""
+    start, along = path[:-1], np.diff(path, axis=0)
+    length = np.maximum((along**2).sum(1), 1e-12)
+    part = np.clip(((place - start) * along).sum(1) / length, 0.0, 1.0)
+    return float(np.hypot(*(start + part[:, None] * along - place).T).min())
+
+
+def _ramp_of_w(
+    scale: _Scale,
+) -> tuple[list[NDArray[np.float64]], list[Any], list[tuple[NDArray[np.float64], str]]]:
+    """Return the legend of the colours: short lines from w 0 to w 1, and the words at its ends."""
+    n, step = 12, 7.0
+    row, right = scale.top - ROW, scale.right
+    columns = right - step * np.arange(n, -1, -1)
+    lines = [np.array([[row, a], [row, b]]) for a, b in pairwise(columns)]
+    colours = [colour_of_w(i / (n - 1)) for i in range(n)]
+    ends = [
+        (np.array([row, columns[0] - 20.0]), "w 0"),
+        (np.array([row, right + 9.0]), "1"),
+    ]
+    return lines, colours, ends
+
+
 @dataclass(frozen=True)
 class _Scale:
-    """From numbers to pixels (row, column): x to the right, y upwards, from 0 to the high ends."""
+    """From numbers to pixels (row, column): x to the right from 0, y upwards.
+
+    ``y_low`` is the low end of a logarithmic axis; None is a linear one from 0.
+    """
 
     x_high: float
+    y_low: float | None
     y_high: float
     left: float
     right: float
@@ -205,8 +333,16 @@ class _Scale:
     bottom: float
 
     def __call__(self, x: float, y: float) -> NDArray[np.float64]:
+        if self.y_low is None:
+            part = y / self.y_high
+        else:
+            part = np.log(max(y, self.y_low) / self.y_low) / np.log(self.y_high / self.y_low)
         column = self.left + (self.right - self.left) * x / self.x_high
-        return np.array([self.bottom - (self.bottom - self.top) * y / self.y_high, column])
+        return np.array([self.bottom - (self.bottom - self.top) * part, column])
+
+    def at_x(self, x: float) -> NDArray[np.float64]:
+        """Return the place of a mark of the x axis."""
+        return np.array([self.bottom, self(x, self.y_high)[1]])
 
 
 def _parts(curve: Curve, scale: _Scale) -> list[tuple[NDArray[np.float64], Any]]:

@@ -12,7 +12,7 @@ from napari.utils import Colormap
 from numpy.typing import NDArray
 
 from napari_cryoorient.particles import Poses
-from napari_cryoorient.session.inspection import Criterion, Inspection
+from napari_cryoorient.session.inspection import Criterion, Inspection, is_higher_better
 from napari_cryoorient.viewer.map_view import RIGHT_HANDED
 from napari_cryoorient.viewer.readers import METADATA_KEY
 
@@ -84,7 +84,7 @@ class ViewSphere:
             return
         column = criterion.replace(" ", "_")
         self.points.face_color = column
-        worst_is_low = criterion == "confidence"
+        worst_is_low = is_higher_better(criterion)
         colours = _GOOD_TO_BAD[::-1] if worst_is_low else _GOOD_TO_BAD
         self.points.face_colormap = Colormap(colours, name=f"good to bad {worst_is_low}")
         low, high = float(values.min()), float(np.quantile(values, _HIGH_QUANTILE))

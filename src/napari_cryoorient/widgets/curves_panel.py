@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QWidget
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QPushButton, QWidget
 
 from napari_cryoorient.session.controller import Controller
 from napari_cryoorient.viewer.curves import QUANTITIES, CurvePlot
 from napari_cryoorient.widgets.canvas import Canvas
 
+PATTERNS = {
+    "Table (*.csv)": ".csv",
+    "The run's metrics.jsonl (*.jsonl)": ".jsonl",
+    "Picture (*.png)": ".png",
+    "Vector picture (*.svg)": ".svg",
+}
+
 
 class CurvesPanel(Canvas):
-    """Curves of the run, one quantity at a time."""
+    """Curves of the runs shown; a click on one opens its run."""
 
     def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:
         session = controller.session
@@ -19,15 +29,39 @@ class CurvesPanel(Canvas):
         self.plot = CurvePlot(self.model)
         self.quantity = QComboBox()
         self.quantity.addItems(list(QUANTITIES))
+        self.add_button = QPushButton("Add runs…")
+        self.add_button.setToolTip(
+            "<p>Show another run, or all runs in a folder, beside this one. Colours tell w; a "
+            "click on a curve opens its run.</p>"
+        )
+        self.neighbours_button = QPushButton("All beside it")
+        self.neighbours_button.setToolTip("<p>Show all runs in the folder this run lies in.</p>")
+        self.clear_button = QPushButton("Only this run")
+        self.export_button = QPushButton("Export…")
+        self.export_button.setToolTip(
+            "<p>Metrics as a table (CSV), as metrics.jsonl, or as a picture (PNG, SVG).</p>"
+        )
         line = QHBoxLayout()
         line.addWidget(self.quantity)
-        line.addWidget(QLabel("coloured by w: warm is 0, cold is 1"))
         line.addStretch(1)
+        for button in (
+            self.add_button,
+            self.neighbours_button,
+            self.clear_button,
+            self.export_button,
+        ):
+            line.addWidget(button)
         self._column.addLayout(line)
         self._column.addWidget(self.qt_viewer, 1)
         self.quantity.currentTextChanged.connect(self._on_quantity)
+        self.add_button.clicked.connect(self._on_add)
+        self.neighbours_button.clicked.connect(controller.comparison.add_neighbours)
+        self.clear_button.clicked.connect(controller.comparison.clear)
+        self.export_button.clicked.connect(self._on_export)
         session.run_changed.connect(self._later)
+        session.compared_changed.connect(self._later)
         self.model.canvas.events.size.connect(self._later)
+        self.model.mouse_drag_callbacks.append(self._on_click)
         self._redraw()
 
     def _on_quantity(self, name: str) -> None:
@@ -35,8 +69,42 @@ class CurvesPanel(Canvas):
         self._redraw()
 
     def _redraw(self) -> None:
+        runs = self._session.shown_runs()
+        self.plot.show(runs)
+        self.neighbours_button.setEnabled(self._session.run is not None)
+        self.clear_button.setEnabled(bool(self._session.compared))
+        self.export_button.setEnabled(any(run.metrics for run in runs))
+
+    def _on_click(self, _viewer: Any, event: Any) -> Any:
+        """Open the run whose curve was clicked on, unless the mouse was dragged."""
+        yield
+        if event.type == "mouse_move":
+            return
+        path = self.plot.run_at(*event.position[-2:])
         run = self._session.run
-        self.plot.show([] if run is None else [run])
+        if path is not None and (run is None or path.resolve() != run.path.resolve()):
+            self._controller.open_beside(path)
+
+    def _on_add(self) -> None:
+        run, star = self._session.run, self._session.data.star_path
+        start = run.path.parent if run is not None else star.parent if star else Path.home()
+        text = QFileDialog.getExistingDirectory(self, "A run, or a folder of runs", str(start))
+        if text:
+            self._controller.comparison.add(Path(text))
+
+    def _on_export(self) -> None:
+        runs = self._session.shown_runs()
+        folder = runs[-1].path.parent
+        name = f"{runs[-1].path.name}_metrics.csv" if len(runs) == 1 else "runs_metrics.csv"
+        text, pattern = QFileDialog.getSaveFileName(
+            self, "Export metrics", str(folder / name), ";;".join(PATTERNS)
+        )
+        if text:
+            path = Path(text)
+            if path.suffix.lower() not in PATTERNS.values():
+                path = path.with_name(path.name + PATTERNS.get(pattern, ".csv"))
+            self._controller.comparison.export(path)
 
     def _disconnect(self) -> None:
         self._session.run_changed.disconnect(self._later)
+        self._session.compared_changed.disconnect(self._later)

@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
 )
 from superqt import QLabeledDoubleSlider
 
-from napari_cryoorient.session.inspection import UNITS
+from napari_cryoorient.session.inspection import UNITS, is_higher_better
 from napari_cryoorient.session.readout import readout
 from napari_cryoorient.session.session import Session
 from napari_cryoorient.widgets.facts import Facts
@@ -180,7 +180,7 @@ class InspectSection(QWidget):
     def _pull_selection(self) -> None:
         session = self._session
         n, total = len(session.selected()), len(session.inspection)
-        sign = "at least" if session.criterion == "confidence" else "at most"
+        sign = "at least" if is_higher_better(session.criterion) else "at most"
         if session.threshold is None:
             self.kept.setText(f"All {total:,} particles are kept.")
         else:

@@ -5,9 +5,9 @@ napari's workers swallow RuntimeError, so that a job returns its error instead o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from napari.qt.threading import create_worker
 from napari.utils.notifications import show_error
@@ -16,6 +16,9 @@ from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.session.follow import RunView, follow
 from napari_cryoorient.session.launch import Launched
+
+T = TypeVar("T")
+FOLLOW = "follow "
 
 
 class Jobs(QObject):
@@ -71,30 +74,44 @@ class Jobs(QObject):
         self, path: Path, launched: Launched | None, then: Callable[[RunView], None]
     ) -> None:
         """Follow a run folder until the run is over, or until another one is followed."""
-        self.stop_following()
-        serial = self._enter("follow")
+        self.follow("run", lambda: follow(path, launched), then)
 
-        def tell(view: RunView | None) -> None:
-            if view is not None and self._newest.get("follow") == serial and not self._is_closed:
-                then(view)
+    def follow(
+        self, what: str, looks: Callable[[], Iterator[T | None]], then: Callable[[T], None]
+    ) -> None:
+        """Hand over what a stream of looks finds, Nones left out, until it ends or is let go of.
 
-        worker = create_worker(follow, path, launched, _start_thread=False)
+        A stream that was followed under the same name is let go of.  A stream ends its worker
+        without a word by raising RuntimeError: it has to catch its own errors.
+        """
+        self.stop_following(what)
+        kind = FOLLOW + what
+        serial = self._enter(kind)
+
+        def work() -> Iterator[T | None]:
+            yield from looks()
+
+        def tell(found: T | None) -> None:
+            if found is not None and self._newest.get(kind) == serial and not self._is_closed:
+                then(found)
+
+        worker = create_worker(work, _start_thread=False)
         worker.yielded.connect(tell)
         worker.finished.connect(lambda: self._running.pop(serial, None))
-        self._running[serial] = ("follow", worker)
+        self._running[serial] = (kind, worker)
         worker.start()
 
-    def stop_following(self) -> None:
-        """Let go of the run that is followed; the run itself goes on."""
-        self._newest.pop("follow", None)
+    def stop_following(self, what: str = "run") -> None:
+        """Let go of what is followed; whatever it is goes on by itself."""
+        self._newest.pop(FOLLOW + what, None)
         for kind, worker in list(self._running.values()):
-            if kind == "follow":
+            if kind == FOLLOW + what:
                 worker.quit()
 
     @property
     def busy(self) -> str:
         """What is being done in the background, for people; empty when nothing is."""
-        kinds = [kind for kind, _ in self._running.values() if kind != "follow"]
+        kinds = [kind for kind, _ in self._running.values() if not kind.startswith(FOLLOW)]
         return kinds[-1] if kinds else ""
 
     def close(self) -> None:
