@@ -15,13 +15,17 @@ import typer
 
 from napari_cryoorient import __version__
 from napari_cryoorient.cli import (
+    cross_validate,
     demo,
     evaluate,
+    noise_study,
     predict,
     project,
     refine,
+    representation_study,
     search,
     simulate,
+    sweep,
     train,
     view,
 )
@@ -40,7 +44,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (simulate, train, predict, search, refine, evaluate, project, demo, view):
+COMMANDS = (
+    *(simulate, train, predict, search, refine, evaluate, project),
+    *(sweep, cross_validate, noise_study, representation_study),
+    *(demo, view),
+)
+for command in COMMANDS:
     app.command(command.NAME, short_help=command.SUMMARY)(command.run)
 
 

@@ -139,7 +139,7 @@ def run(
         )
 
 
-def parse_snr(text: str) -> float | None:
+def parse_snr(text: str, flag: str = "--snr") -> float | None:
     """Read a signal-to-noise ratio; None stands for no noise.
 
     Raises:
@@ -153,5 +153,5 @@ def parse_snr(text: str) -> float | None:
     except ValueError:
         value = 0.0
     if not 0 < value < float("inf"):
-        raise InputError(f"--snr {text!r} is not a positive number, 'none' or 'inf'.")
+        raise InputError(f"{flag} {text!r} is not a positive number, 'none' or 'inf'.")
     return value

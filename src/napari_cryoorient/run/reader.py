@@ -61,7 +61,7 @@ class RunReader:
             self._heartbeat_changed = time.monotonic()
         self._heartbeat = heartbeat
         pid = run.get("pid")
-        if run.get("host") == socket.gethostname() and not _is_alive(pid):
+        if run.get("host") == socket.gethostname() and not is_alive(pid):
             # It may have ended between the two looks.
             again = self.run() or run
             if again.get("state") != "running":
@@ -146,7 +146,8 @@ def read_json(path: Path) -> dict[str, Any] | None:
     return content if isinstance(content, dict) else None
 
 
-def _is_alive(pid: object) -> bool:
+def is_alive(pid: object) -> bool:
+    """Tell whether a process of this machine goes on; where that cannot be asked, say yes."""
     if not isinstance(pid, int) or pid <= 0:
         return False
     if os.name == "nt":  # os.kill would end it; the heartbeat has to do

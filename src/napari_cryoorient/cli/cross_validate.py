@@ -1,0 +1,67 @@
+"""``cross-validate``: every particle tested once, for each w."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from napari_cryoorient.cli import options, studies
+from napari_cryoorient.cli.sweep import WValues
+from napari_cryoorient.config import TrainConfig
+
+if TYPE_CHECKING:
+    from napari_cryoorient.studies.study import Findings
+
+NAME = "cross-validate"
+SUMMARY = "Five-fold cross-validation over w."
+
+
+@options.with_settings(TrainConfig, leave_out={"w", "n_folds", "fold", "test_fraction"})
+def run(
+    star_path: Annotated[Path, typer.Argument(metavar="STAR", help="Particle STAR file.")],
+    map_path: options.MapPath,
+    output: studies.Output,
+    folds: Annotated[
+        int, typer.Option(min=2, metavar="K", help="Parts that the particles are split into.")
+    ] = 5,
+    w_values: WValues = "0:1:0.1",
+    jobs: studies.Jobs = None,
+    only_estimate: studies.OnlyEstimate = False,
+    resume: studies.Resume = True,
+    pixel_size: options.PixelSize = None,
+    project_dir: options.ProjectDir = None,
+    json: options.Json = False,
+    **settings: Any,
+) -> None:
+    """Train on all parts of the stack but one, and test on that one, for each part and each w.
+
+    Mean and spread over the parts are in summary.csv and rmse.png (the paper's figure 5), losses
+    and RMSE with bands in curves-w0.80.png and so on (figures 6 and 7).
+    """
+    values = studies.numbers_of(w_values, "--w-values", 0.0, 1.0)
+    config = studies.check_settings(settings)
+
+    from napari_cryoorient.studies.cross_validation import cross_validation_study
+    from napari_cryoorient.studies.job import TrainingCommand
+
+    training = TrainingCommand(star_path, map_path, settings, project_dir, pixel_size)
+    studies.carry_out(
+        cross_validation_study(output, training, values, folds),
+        device=config.device,
+        n_jobs=jobs,
+        resume=resume,
+        only_estimate=only_estimate,
+        json=json,
+        summary=_summary,
+    )
+
+
+def _summary(findings: Findings) -> str:
+    best = findings.facts["best"]
+    return (
+        f"Best w: {best['w']:g} (relative RMSE {best['test_relative_rmse_mean']:.3f} "
+        f"\N{PLUS-MINUS SIGN} {best['test_relative_rmse_sd']:.3f} over {best['n_folds']} folds, "
+        f"{best['n_tested']} particles tested)"
+    )

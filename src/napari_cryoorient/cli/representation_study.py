@@ -1,0 +1,80 @@
+"""``representation-study``: quaternion, axis-angle and 6D at several learning rates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_args
+
+import typer
+
+from napari_cryoorient.cli import options, studies
+from napari_cryoorient.cli.sweep import WValues
+from napari_cryoorient.config import Representation, TrainConfig
+from napari_cryoorient.errors import InputError
+
+if TYPE_CHECKING:
+    from napari_cryoorient.studies.study import Findings
+
+NAME = "representation-study"
+SUMMARY = "Compare representations of rotations and learning rates."
+
+
+@options.with_settings(
+    TrainConfig, leave_out={"w", "representation", "learning_rate", "n_folds", "fold"}
+)
+def run(
+    star_path: Annotated[Path, typer.Argument(metavar="STAR", help="Particle STAR file.")],
+    map_path: options.MapPath,
+    output: studies.Output,
+    representations: Annotated[
+        str, typer.Option(metavar="LIST", help="What the network regresses, of train's choices.")
+    ] = "quaternion,axis-angle,6d",
+    learning_rates: Annotated[
+        str, typer.Option(metavar="LIST", help="Learning rates; the paper's are those of Adam.")
+    ] = "1e-4,5e-5,1e-5",
+    w_values: WValues = "0.8,1.0",
+    jobs: studies.Jobs = None,
+    only_estimate: studies.OnlyEstimate = False,
+    resume: studies.Resume = True,
+    pixel_size: options.PixelSize = None,
+    project_dir: options.ProjectDir = None,
+    json: options.Json = False,
+    **settings: Any,
+) -> None:
+    """Train every representation at every learning rate and w (the paper's table 3)."""
+    rates = studies.numbers_of(learning_rates, "--learning-rates", 1e-9, 1.0)
+    values = studies.numbers_of(w_values, "--w-values", 0.0, 1.0)
+    names = [name.strip() for name in representations.split(",") if name.strip()]
+    config = studies.check_settings(settings)
+    for name in names or [""]:
+        if name not in get_args(Representation):
+            raise InputError(
+                f"--representations {name!r}: choose from {', '.join(get_args(Representation))}."
+            )
+        if name == "distribution" and config.preset == "paper":
+            raise InputError(
+                "The paper's network regresses quaternion, axis-angle or 6d: leave distribution "
+                "out of --representations, or choose --preset fast."
+            )
+
+    from napari_cryoorient.studies.job import TrainingCommand
+    from napari_cryoorient.studies.representation import representation_study
+
+    training = TrainingCommand(star_path, map_path, settings, project_dir, pixel_size)
+    studies.carry_out(
+        representation_study(output, training, names, rates, values),
+        device=config.device,
+        n_jobs=jobs,
+        resume=resume,
+        only_estimate=only_estimate,
+        json=json,
+        summary=_summary,
+    )
+
+
+def _summary(findings: Findings) -> str:
+    return "\n".join(
+        f"Best with {name}: relative RMSE {best['test_relative_rmse']:.3f} "
+        f"(w {best['w']:g}, learning rate {best['learning_rate']:g})"
+        for name, best in findings.facts["best_of_each"].items()
+    )

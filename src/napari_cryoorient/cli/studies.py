@@ -1,0 +1,191 @@
+"""What the commands that train many runs share: flags, progress, the table at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from napari_cryoorient.cli import options
+from napari_cryoorient.cli.progress import Progress, format_duration, print_json, progress
+from napari_cryoorient.config import TrainConfig
+from napari_cryoorient.errors import InputError, TrainingFailure
+
+if TYPE_CHECKING:
+    from napari_cryoorient.studies.progress import Estimate, StudyProgress
+    from napari_cryoorient.studies.results import Row
+    from napari_cryoorient.studies.study import Findings, Study
+
+Output = Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder of the study.")]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="Runs side by side. [default: one on the CPU, or one for each GPU]",
+        show_default=False,
+    ),
+]
+OnlyEstimate = Annotated[
+    bool,
+    typer.Option(
+        "--estimate", help="Only say how long it will take, from the first run's first seconds."
+    ),
+]
+Resume = Annotated[
+    bool,
+    typer.Option(help="Go on with the study in the folder; finished runs stay as they are."),
+]
+HEADS = {
+    "w": "w",
+    "fold": "fold",
+    "snr": "SNR",
+    "representation": "representation",
+    "learning_rate": "rate",
+    "state": "state",
+    "test_rmse": "RMSE",
+    "test_relative_rmse": "relative RMSE",
+    "angular_error_deg": "median error (\N{DEGREE SIGN})",
+}
+
+
+def numbers_of(text: str, flag: str, low: float, high: float) -> list[float]:
+    """Read ``0.1,0.5`` or the range ``0:1:0.1`` (start, end, step).
+
+    Raises InputError for what is no list of numbers from ``low`` to ``high``.
+    """
+    try:
+        if text.count(":") == 2:
+            start, end, step = (float(part) for part in text.split(":"))
+            if step <= 0:
+                raise ValueError
+            n = int((end - start) / step + 1e-9) + 1
+            values = [round(start + i * step, 10) for i in range(n)]
+        else:
+            values = [float(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        values = []
+    if not values or not all(low <= value <= high for value in values):
+        raise InputError(
+            f"{flag} {text!r} is not a list of numbers from {low:g} to {high:g}: write "
+            "0.1,0.5 or, as start, end and step, 0:1:0.1."
+        )
+    return values
+
+
+def check_settings(settings: dict[str, Any]) -> TrainConfig:
+    """Refuse what the first run would refuse, before anything is made."""
+    if settings.get("steps") is not None and settings.get("minutes") is not None:
+        raise InputError("--steps and --minutes are both given: leave one of them out.")
+    return options.build_settings(TrainConfig, settings)
+
+
+def carry_out(
+    study: Study,
+    *,
+    device: str,
+    n_jobs: int | None,
+    resume: bool,
+    only_estimate: bool,
+    json: bool,
+    summary: Callable[[Findings], str],
+) -> None:
+    """Train the runs of a study, show how it goes, print the table and ``summary``.
+
+    Raises TrainingFailure when some of the runs failed, once the others are done.
+    """
+    from napari_cryoorient.studies.study import Telling, run_study
+    from napari_cryoorient.studies.workers import visible_gpus, workers_for
+
+    workers = workers_for(device, n_jobs, visible_gpus(device))
+    with progress("Preparing") as bar:
+        show = _Show(bar, len(study.jobs))
+        telling = Telling(show.study, show.preparing, show.estimate, bar.say)
+        try:
+            findings = run_study(
+                study, workers, resume=resume, only_estimate=only_estimate, telling=telling
+            )
+        except KeyboardInterrupt:
+            bar.say(f"Stopped; the same command goes on with the study in {study.folder}.")
+            raise
+    if only_estimate and not findings.is_complete:
+        if json:
+            print_json({"folder": study.folder, "estimate": _estimate_of(findings)})
+        return
+    print(table_of(findings.rows))
+    if findings.failed:
+        failed = "; ".join(f"{name} ({why})" for name, why in findings.failed.items())
+        raise TrainingFailure(
+            f"{len(findings.failed)} of {len(findings.rows)} runs failed: {failed} What the others "
+            f"came to is in {study.folder / 'table.csv'}; the same command tries again."
+        )
+    print(summary(findings))
+    print(f"Table, pictures and runs: {study.folder}")
+    if json:
+        facts = {"kind": study.kind, "folder": study.folder, "runs": findings.rows}
+        print_json(facts | findings.facts | {"estimate": _estimate_of(findings)})
+
+
+def table_of(rows: Sequence[Row]) -> str:
+    """Lay out what sets runs apart and what they came to, a run a line."""
+    names = [name for name in HEADS if any(name in row for row in rows)]
+    lines = [[HEADS[name] for name in names]]
+    lines += [[_text(name, row.get(name)) for name in names] for row in rows]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(names))]
+    return "\n".join(
+        "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True))
+        for line in lines
+    )
+
+
+def _text(name: str, value: Any) -> str:
+    if value is None:
+        return "noiseless" if name == "snr" else "-"
+    if not isinstance(value, float):
+        return str(value)
+    forms = {"test_rmse": ".4g", "test_relative_rmse": ".3f", "angular_error_deg": ".1f"}
+    return format(value, forms.get(name, "g"))
+
+
+def _estimate_of(findings: Findings) -> dict[str, Any] | None:
+    return None if findings.estimate is None else dict(vars(findings.estimate))
+
+
+class _Show:
+    """Shows a study as one bar over all its runs."""
+
+    def __init__(self, bar: Progress, n_runs: int) -> None:
+        self._bar, self._n_runs = bar, n_runs
+        self._part = ""
+
+    def preparing(self, what: str, done: int, total: int) -> None:
+        """Show how far the data are made."""
+        self._begin(what)
+        self._bar(done, total)
+
+    def study(self, now: StudyProgress) -> None:
+        """Show how far the runs are."""
+        self._begin("Runs")
+        self._bar(round(now.done, 2), now.total, time_left_s=now.time_left_s, note=now.note)
+
+    def estimate(self, estimate: Estimate) -> None:
+        """Say what the study will cost."""
+        self._bar.say(estimate_sentence(estimate))
+
+    def _begin(self, part: str) -> None:
+        if part != self._part:
+            self._part = part
+            self._bar.restart(part)
+
+
+def estimate_sentence(estimate: Estimate) -> str:
+    """Say what a study will cost, such as "11 runs of about 4 min 05 s: 45 min on this CPU"."""
+    runs = "1 run" if estimate.n_runs == 1 else f"{estimate.n_runs} runs"
+    names = estimate.workers
+    where = f"this {names[0]}" if names == ("CPU",) else ", ".join(names)
+    return (
+        f"{runs} of about {format_duration(estimate.run_s)}: "
+        f"{format_duration(estimate.left_s)} on {where}"
+    )

@@ -1,0 +1,66 @@
+"""``sweep``: a run for each w, and the best of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from napari_cryoorient.cli import options, studies
+from napari_cryoorient.config import TrainConfig
+
+if TYPE_CHECKING:
+    from napari_cryoorient.studies.study import Findings
+
+NAME = "sweep"
+SUMMARY = "Train for w = 0.0 .. 1.0 and find the best w."
+WValues = Annotated[
+    str,
+    typer.Option(metavar="LIST", help="Values of w, such as 0.1,0.5 or start:end:step."),
+]
+
+
+@options.with_settings(TrainConfig, leave_out={"w", "n_folds", "fold"})
+def run(
+    star_path: Annotated[Path, typer.Argument(metavar="STAR", help="Particle STAR file.")],
+    map_path: options.MapPath,
+    output: studies.Output,
+    w_values: WValues = "0:1:0.1",
+    jobs: studies.Jobs = None,
+    only_estimate: studies.OnlyEstimate = False,
+    resume: studies.Resume = True,
+    pixel_size: options.PixelSize = None,
+    project_dir: options.ProjectDir = None,
+    json: options.Json = False,
+    **settings: Any,
+) -> None:
+    """Train one run for each w and compare them on held-out particles (the paper's figure 3).
+
+    Every setting of ``train`` holds for all runs. Each is a process and a run folder of its own,
+    one on each GPU at a time. The same command goes on with a study that was stopped.
+    """
+    values = studies.numbers_of(w_values, "--w-values", 0.0, 1.0)
+    config = studies.check_settings(settings)
+
+    from napari_cryoorient.studies.job import TrainingCommand
+    from napari_cryoorient.studies.sweep import sweep_study
+
+    training = TrainingCommand(star_path, map_path, settings, project_dir, pixel_size)
+    studies.carry_out(
+        sweep_study(output, training, values),
+        device=config.device,
+        n_jobs=jobs,
+        resume=resume,
+        only_estimate=only_estimate,
+        json=json,
+        summary=_summary,
+    )
+
+
+def _summary(findings: Findings) -> str:
+    best = findings.facts["best"]
+    return (
+        f"Best w: {best['w']:g} (relative RMSE {best['test_relative_rmse']:.3f}, "
+        f"median error {best['angular_error_deg']:.1f}\N{DEGREE SIGN})"
+    )

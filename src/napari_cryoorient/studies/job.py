@@ -1,0 +1,80 @@
+"""One training run of a study: its name, its folder, and the command line that trains it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from napari_cryoorient.run.reader import RunReader
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run to be trained; ``facts`` are what sets it apart, columns of the study's table."""
+
+    name: str
+    folder: Path
+    arguments: tuple[str, ...]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def command(self) -> tuple[str, ...]:
+        """Return the arguments that begin the run, or go on with what is in its folder.
+
+        Whoever calls has seen that no other process is at it.
+        """
+        if RunReader(self.folder).status().state == "absent":
+            return self.arguments
+        # A run without a checkpoint begins anew, which the training itself sees to.
+        if not (self.folder / "checkpoint.pt").is_file():
+            return self.arguments
+        return (*self.arguments, "--resume")
+
+
+@dataclass(frozen=True)
+class TrainingCommand:
+    """What all runs of a study have in common: stack, map and settings of ``train``.
+
+    ``settings`` are fields of ``TrainConfig`` that the user gave; the model knows the others.
+    """
+
+    star: Path
+    map: Path
+    settings: Mapping[str, Any]
+    project_dir: Path | None = None
+    map_pixel_size_angstrom: float | None = None
+
+    def job(self, name: str, runs: Path, facts: Mapping[str, Any], **changes: Any) -> Job:
+        """Make the run ``name`` beneath ``runs``, with ``changes`` to the settings."""
+        folder = runs / name
+        arguments = ["train", str(self.star), "--map", str(self.map), "-o", str(folder)]
+        for field_name, value in {**self.settings, **changes}.items():
+            arguments += ["--" + field_name.replace("_", "-"), text_of(value)]
+        if self.map_pixel_size_angstrom is not None:
+            arguments += ["--pixel-size", text_of(self.map_pixel_size_angstrom)]
+        if self.project_dir is not None:
+            arguments += ["--project-dir", str(self.project_dir)]
+        return Job(name, folder, tuple(arguments), facts)
+
+    def described(self) -> dict[str, Any]:
+        """Return what has to be the same when a study goes on; where to compute need not be."""
+        given = {k: v for k, v in self.settings.items() if k != "device"}
+        return {
+            "star": str(self.star.resolve()),
+            "map": str(self.map.resolve()),
+            "star_bytes": _size(self.star),
+            "map_bytes": _size(self.map),
+            "pixel_size_angstrom": self.map_pixel_size_angstrom,
+            "project_dir": None if self.project_dir is None else str(self.project_dir.resolve()),
+            "training": given,
+        }
+
+
+def text_of(value: object) -> str:
+    """Write a setting as a flag takes it; a float keeps the digits that matter."""
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
+
+
+def _size(path: Path) -> int | None:
+    return path.stat().st_size if path.is_file() else None

@@ -1,0 +1,275 @@
+"""The pictures of studies: figures of merit against what was varied, curves, example particles.
+
+Matplotlib is imported when a picture is drawn and draws without a screen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_cryoorient.figures import BLUE, GREEN, GREY, VERMILLION, save_triptych
+from napari_cryoorient.io.atomic import atomic_path
+from napari_cryoorient.particles import Floats
+from napari_cryoorient.studies.job import Job, text_of
+from napari_cryoorient.studies.results import (
+    Row,
+    curve_on,
+    preview_of,
+    working_pixel_size_angstrom,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+RMSE_LABEL = "Reprojection RMSE /\nstd. of projections"
+ANGLE_LABEL = "Median angular error (\N{DEGREE SIGN})"
+N_EXAMPLES = 8
+N_CURVE_POINTS = 200
+COLORS = (BLUE, VERMILLION, GREEN, "#cc79a7", "#e69f00", "#56b4e9")
+Metrics = Sequence[Mapping[str, Any]]
+
+
+def save_figure_against_w(
+    path: Path,
+    series: Mapping[str | None, Sequence[Row]],
+    *,
+    best_w: float | None = None,
+    title: str = "",
+) -> None:
+    """Draw relative RMSE and angular error of held-out particles against w (figure 3).
+
+    ``series`` are rows by label; None stands for a single one without a legend.
+    """
+    figure, (rmse, angle) = _two_panels()
+    for (label, rows), color in zip(series.items(), COLORS, strict=False):
+        for axes, name in ((rmse, "test_relative_rmse"), (angle, "angular_error_deg")):
+            axes.plot(_column(rows, "w"), _column(rows, name), "o-", color=color, label=label)
+    _finish_w(rmse, angle, best_w)
+    if None not in series:
+        rmse.legend(frameon=False, fontsize=9)
+    _save(figure, path, title)
+
+
+def save_spread_against_w(
+    path: Path, summary: Sequence[Row], *, best_w: float, title: str = ""
+) -> None:
+    """Draw mean and standard deviation over the folds against w (figure 5)."""
+    figure, (rmse, angle) = _two_panels()
+    for axes, name in ((rmse, "test_relative_rmse"), (angle, "angular_error_deg")):
+        axes.errorbar(
+            _column(summary, "w"),
+            _column(summary, f"{name}_mean"),
+            yerr=np.nan_to_num(_column(summary, f"{name}_sd")),
+            fmt="o-",
+            color=BLUE,
+            capsize=3,
+        )
+    _finish_w(rmse, angle, best_w)
+    _save(figure, path, title)
+
+
+def save_curves_by_w(path: Path, runs: Sequence[tuple[float, Metrics]]) -> None:
+    """Draw the relative RMSE on test particles against the step, every run coloured by its w."""
+    from matplotlib import colormaps
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    figure = _figure(6.4, 3.8)
+    axes = figure.subplots()
+    palette = colormaps["viridis"]
+    for w, metrics in runs:
+        steps = _steps([metrics])
+        curve = curve_on(steps, list(map(dict, metrics)), "test_relative_rmse", tested=True)
+        axes.plot(steps, curve, color=palette(w), linewidth=1.5)
+    axes.set_xlabel("Step")
+    axes.set_ylabel(RMSE_LABEL)
+    axes.set_ylim(bottom=0)
+    figure.colorbar(ScalarMappable(Normalize(0, 1), palette), ax=axes, label="w")
+    _plain(axes)
+    _save(figure, path)
+
+
+def save_bands(path: Path, runs: Sequence[Metrics], *, title: str = "") -> None:
+    """Draw losses and RMSE against the step, mean over the runs and a standard deviation about it.
+
+    The upper panel has the objective, QD and the reprojection loss; the lower one the relative
+    RMSE of training images and of held-out particles (figures 6 and 7).
+    """
+    figure = _figure(6.4, 6.0)
+    losses, rmse = figure.subplots(2, 1, sharex=True)
+    steps = _steps(runs)
+    panels = (
+        (losses, "loss", "objective", GREY, False),
+        (losses, "qd", "quaternion distance (QD)", VERMILLION, False),
+        (losses, "reprojection", "reprojection (L1)", GREEN, False),
+        (rmse, "train_relative_rmse", "training images", GREY, False),
+        (rmse, "test_relative_rmse", "held-out particles", BLUE, True),
+    )
+    for axes, name, label, color, is_test in panels:
+        curves = np.stack([curve_on(steps, list(map(dict, m)), name, tested=is_test) for m in runs])
+        _band(axes, steps, curves, color, label)
+    for axes in (losses, rmse):
+        axes.set_ylim(bottom=0)
+        axes.legend(frameon=False, fontsize=9)
+        _plain(axes)
+    losses.set_ylabel("Loss terms")
+    rmse.set_ylabel(RMSE_LABEL)
+    rmse.set_xlabel("Step")
+    figure.align_ylabels()
+    _save(figure, path, title)
+
+
+def save_figure_against_snr(path: Path, rows: Sequence[Row]) -> None:
+    """Draw relative RMSE and angular error against the signal-to-noise ratio (table 2)."""
+    figure, panels = _two_panels()
+    places = np.arange(len(rows))
+    names = ["none" if row["snr"] is None else f"{row['snr']:g}" for row in rows]
+    for axes, name in zip(panels, ("test_relative_rmse", "angular_error_deg"), strict=True):
+        axes.plot(places, _column(rows, name), "o-", color=BLUE)
+        axes.set_xticks(places, ["noiseless" if n == "none" else n for n in names])
+        axes.set_xlabel("Signal-to-noise ratio")
+        axes.set_ylim(bottom=0)
+        _plain(axes)
+    panels[0].set_ylabel(RMSE_LABEL)
+    panels[1].set_ylabel(ANGLE_LABEL)
+    _save(figure, path)
+
+
+def save_examples(path: Path, runs: Sequence[tuple[str, Job]], *, title: str = "") -> None:
+    """Draw one particle's input, true and predicted projection, a column for each run.
+
+    The particle is the same in all: the first of the test particles that every run shows
+    (figures 8 to 10).
+    """
+    previews = [(label, p) for label, job in runs if (p := preview_of(job)) is not None]
+    if not previews:
+        return
+    figure = _figure(0.5 + 1.45 * len(previews), 4.9)
+    grid = figure.subplots(3, len(previews), squeeze=False)
+    heads = ("Input", "True pose", "Predicted pose")
+    for column, (label, preview) in enumerate(previews):
+        true, predicted = preview["true_projection"][0], preview["predicted_projection"][0]
+        limits = (float(true.min()), float(true.max()))
+        low, high = np.quantile(preview["input"][0], [0.005, 0.995])
+        images = (preview["input"][0], true, predicted)
+        for row, (image, (bottom, top)) in enumerate(
+            zip(images, ((float(low), float(high)), limits, limits), strict=True)
+        ):
+            axes = grid[row, column]
+            axes.imshow(image, cmap="gray", vmin=bottom, vmax=top, interpolation="bilinear")
+            axes.set_xticks([])
+            axes.set_yticks([])
+            axes.spines[:].set_visible(False)
+            if column == 0:
+                axes.set_ylabel(heads[row], fontsize=10)
+        grid[0, column].set_title(label, fontsize=10)
+        error = float(preview["angular_error_deg"][0])
+        grid[2, column].set_xlabel(f"{error:.1f}\N{DEGREE SIGN} off", fontsize=9)
+    _save(figure, path, title)
+
+
+def save_bars(path: Path, rows: Sequence[Row]) -> None:
+    """Draw the relative RMSE of every representation and learning rate, a panel for each w."""
+    w_values = list(dict.fromkeys(row["w"] for row in rows))
+    rates = list(dict.fromkeys(row["learning_rate"] for row in rows))
+    names = list(dict.fromkeys(row["representation"] for row in rows))
+    figure = _figure(1.0 + 3.2 * len(w_values), 3.6)
+    panels = figure.subplots(1, len(w_values), sharey=True, squeeze=False)[0]
+    width = 0.8 / len(rates)
+    for axes, w in zip(panels, w_values, strict=True):
+        for index, (rate, color) in enumerate(zip(rates, COLORS * len(rates), strict=False)):
+            found = {
+                row["representation"]: row["test_relative_rmse"]
+                for row in rows
+                if row["w"] == w and row["learning_rate"] == rate
+            }
+            places = np.arange(len(names)) + (index - (len(rates) - 1) / 2) * width
+            heights = [found.get(name, np.nan) for name in names]
+            axes.bar(places, heights, 0.9 * width, color=color, label=f"rate {text_of(rate)}")
+        axes.set_xticks(range(len(names)), names)
+        axes.set_title(f"w = {w:g}", fontsize=10)
+        _plain(axes)
+    panels[0].set_ylabel(RMSE_LABEL)
+    panels[-1].legend(frameon=False, fontsize=8, title="Learning rate")
+    _save(figure, path)
+
+
+def save_preview(path: Path, job: Job, *, title: str = "") -> None:
+    """Draw the fixed test particles of a run: input, true and predicted projection (figure 4)."""
+    preview = preview_of(job)
+    if preview is None:
+        return
+    chosen = slice(0, N_EXAMPLES)
+    save_triptych(
+        path,
+        preview["input"][chosen],
+        preview["true_projection"][chosen],
+        preview["predicted_projection"][chosen],
+        np.asarray(preview["angular_error_deg"][chosen], dtype=np.float64),
+        pixel_size_angstrom=working_pixel_size_angstrom(job),
+        title=title,
+    )
+
+
+def _band(axes: Axes, steps: Floats, curves: Floats, color: str, label: str) -> None:
+    """Draw mean and spread of curves (k, n) where all of them are known."""
+    known = np.isfinite(curves).all(axis=0)
+    if not known.any():
+        return
+    mean = curves[:, known].mean(axis=0)
+    axes.plot(steps[known], mean, color=color, linewidth=1.6, label=label)
+    if len(curves) > 1:
+        spread = curves[:, known].std(axis=0, ddof=1)
+        axes.fill_between(steps[known], mean - spread, mean + spread, color=color, alpha=0.2, lw=0)
+
+
+def _steps(runs: Sequence[Metrics]) -> Floats:
+    last = max((float(m[-1]["step"]) for m in runs if len(m)), default=1.0)
+    return np.linspace(1.0, max(last, 1.0), N_CURVE_POINTS)
+
+
+def _column(rows: Sequence[Row], name: str) -> Floats:
+    values = [row.get(name) for row in rows]
+    return np.array([np.nan if v is None else float(v) for v in values], dtype=np.float64)
+
+
+def _two_panels() -> tuple[Figure, tuple[Axes, Axes]]:
+    figure = _figure(8.0, 3.5)
+    first, second = figure.subplots(1, 2)
+    return figure, (first, second)
+
+
+def _finish_w(rmse: Axes, angle: Axes, best_w: float | None) -> None:
+    rmse.set_ylabel(RMSE_LABEL)
+    angle.set_ylabel(ANGLE_LABEL)
+    for axes in (rmse, angle):
+        axes.set_xlabel("w (weight of the quaternion distance)")
+        axes.set_xlim(-0.04, 1.04)
+        axes.set_ylim(bottom=0)
+        if best_w is not None:
+            axes.axvline(best_w, color=GREY, linewidth=1, linestyle="--", zorder=0)
+        _plain(axes)
+
+
+def _plain(axes: Axes) -> None:
+    axes.grid(alpha=0.25, linewidth=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _figure(width: float, height: float) -> Figure:
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _save(figure: Figure, path: Path, title: str = "") -> None:
+    """Save whole or not at all."""
+    if title:
+        figure.suptitle(title, fontsize=11)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=120)

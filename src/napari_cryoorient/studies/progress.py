@@ -1,0 +1,164 @@
+"""How far a study is and how long it will take, from what its runs write while they go on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from napari_cryoorient.run.reader import RunReader
+from napari_cryoorient.studies.job import Job
+
+# A run's own forecast counts once it has trained for so long, or so large a part.
+PROBE_S, PROBE_PART = 4.0, 0.25
+# Prediction wants a forward pass where training also goes backward, about three times the work.
+FORWARD_PART = 1 / 3
+TRAINING_PART = 0.95  # of a run on the bar; the rest is the prediction of the stack
+Clock = Callable[[], float]
+
+
+@dataclass(frozen=True)
+class StudyProgress:
+    """``done`` of ``total`` runs, as fractions too; time left once a run has shown its pace."""
+
+    done: float
+    total: int
+    time_left_s: float | None
+    note: str
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a study will cost: ``n_runs`` still to train, of ``run_s`` each, ``left_s`` in all."""
+
+    n_runs: int
+    run_s: float
+    left_s: float
+    workers: tuple[str, ...]
+
+
+class RunForecast:
+    """Follows one run: part done, and how long all of it takes."""
+
+    def __init__(self, job: Job, clock: Clock = time.monotonic) -> None:
+        self.job = job
+        self._reader = RunReader(job.folder)
+        self._clock = clock
+        self._began = clock()
+        self._seconds_before = float(_last(self._reader).get("seconds", 0.0))
+        self._startup_s: float | None = None
+        self._line: dict[str, Any] = {}
+        self._heard = self._began
+
+    def look(self) -> None:
+        """Read what is new."""
+        lines, _ = self._reader.new_metrics()
+        if not lines:
+            return
+        self._line, self._heard = lines[-1], self._clock()
+        if self._startup_s is None:
+            trained = float(lines[0]["seconds"]) - self._seconds_before
+            self._startup_s = max(self._heard - self._began - max(trained, 0.0), 0.0)
+
+    @property
+    def is_probed(self) -> bool:
+        """Whether the run has gone on for long enough to tell its pace."""
+        seconds, left = self._line.get("seconds"), self._line.get("time_left_s")
+        if seconds is None or left is None:
+            return False
+        return bool(seconds >= PROBE_S or seconds >= PROBE_PART * (seconds + left))
+
+    @property
+    def part_done(self) -> float:
+        """Between 0 and 1."""
+        seconds, left = self._line.get("seconds", 0.0), self._line.get("time_left_s")
+        if left is None or seconds + left <= 0.0:
+            return 0.0
+        return TRAINING_PART * float(seconds / (seconds + left))
+
+    def whole_s(self) -> float | None:
+        """Return how long a run from start to end takes, or None before it is known."""
+        if not self.is_probed:
+            return None
+        seconds, left = float(self._line["seconds"]), float(self._line["time_left_s"])
+        return (self._startup_s or 0.0) + seconds + left + self._prediction_s()
+
+    def left_s(self) -> float | None:
+        """Return the time this run still takes."""
+        if not self.is_probed:
+            return None
+        since = self._clock() - self._heard
+        return max(float(self._line["time_left_s"]) - since, 0.0) + self._prediction_s()
+
+    def note(self) -> str:
+        """Say in a few words how the run stands."""
+        parts = [self.job.name]
+        if (rmse := self._line.get("test_relative_rmse")) is not None:
+            parts.append(f"RMSE {rmse:.2f}")
+        if (step := self._line.get("step")) is not None:
+            parts.append(f"step {step}")
+        return " ".join(parts)
+
+    def _prediction_s(self) -> float:
+        pace = float(self._line.get("images_per_second") or 0.0)
+        inputs = (self._reader.run() or {}).get("inputs", {})
+        n = float(inputs.get("n_particles") or 0.0)
+        return FORWARD_PART * n / pace if pace > 0.0 else 0.0
+
+
+class StudyForecast:
+    """Puts the forecasts of runs together; ``n_workers`` runs go on side by side."""
+
+    def __init__(self, n_jobs: int, n_finished: int, n_workers: int) -> None:
+        self._total, self._over = n_jobs, n_finished
+        self._waiting = n_jobs - n_finished
+        self._n_workers = n_workers
+        self._running: dict[str, RunForecast] = {}
+        self._whole_s: list[float] = []
+
+    def begin(self, job: Job) -> None:
+        """Note that a run begins."""
+        self._running[job.name] = RunForecast(job)
+        self._waiting -= 1
+
+    def end(self, job: Job, seconds: float | None) -> None:
+        """Note that a run is over; ``seconds`` where it went from start to end."""
+        self._running.pop(job.name, None)
+        self._over += 1
+        if seconds is not None:
+            self._whole_s.append(seconds)
+
+    def look(self) -> None:
+        """Read what the running ones have written."""
+        for run in self._running.values():
+            run.look()
+
+    @property
+    def run_s(self) -> float | None:
+        """How long one run takes, or None before the first has shown its pace."""
+        if self._whole_s:
+            return sum(self._whole_s) / len(self._whole_s)
+        known = [s for run in self._running.values() if (s := run.whole_s()) is not None]
+        return sum(known) / len(known) if known else None
+
+    def left_s(self) -> float | None:
+        """Return how long the study still takes."""
+        whole = self.run_s
+        if whole is None:
+            return None
+        lefts = [
+            whole if (left := run.left_s()) is None else left for run in self._running.values()
+        ]
+        return max((sum(lefts) + self._waiting * whole) / self._n_workers, max(lefts, default=0.0))
+
+    def now(self) -> StudyProgress:
+        """Return how far the study is."""
+        done = self._over + sum(run.part_done for run in self._running.values())
+        note = ", ".join(run.note() for run in self._running.values())
+        return StudyProgress(done, self._total, self.left_s(), note)
+
+
+def _last(reader: RunReader) -> dict[str, Any]:
+    lines, _ = reader.new_metrics()
+    return lines[-1] if lines else {}

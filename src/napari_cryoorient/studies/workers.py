@@ -1,0 +1,213 @@
+"""Where runs are trained side by side: one process at a time on each worker, as many as there are.
+
+A worker is a GPU, or a share of the CPU.  Every run is a process of its own, so that one that fails
+takes no other along, and GPU memory is free for the next.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+from napari_cryoorient.errors import InputError
+from napari_cryoorient.studies.job import Job
+
+TERMINAL = "terminal.txt"
+THREAD_SETTINGS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+LOOK_EVERY_S = 0.25
+# How long to wait for runs that were asked to stop; they save on their own if it takes longer.
+LAST_WORDS_S = 0.8
+Command = Callable[[Job], Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A place to train: its name, and what the environment of its processes says besides."""
+
+    name: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How the process of a run ended: exit status, and the last line it said."""
+
+    job: Job
+    status: int
+    last_words: str
+    seconds: float
+
+
+class Stopper:
+    """Notices SIGINT and SIGTERM while a study goes on; ``wait`` returns at once when one came."""
+
+    def __init__(self) -> None:
+        self._asked = threading.Event()
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether the study is to stop."""
+        return self._asked.is_set()
+
+    def ask(self) -> None:
+        """Ask the study to stop."""
+        self._asked.set()
+
+    def wait(self, seconds: float) -> None:
+        """Sleep, unless asked to stop."""
+        self._asked.wait(seconds)
+
+    @contextmanager
+    def watching_signals(self) -> Iterator[None]:
+        """Take the first SIGINT or SIGTERM as a wish to stop; the next acts as ever."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
+
+        def notice(_number: int, _frame: FrameType | None) -> None:
+            self._asked.set()
+            for known, handler in before.items():
+                signal.signal(known, handler)
+
+        for number in before:
+            signal.signal(number, notice)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def workers_for(device: str, n_jobs: int | None, gpus: Sequence[str]) -> list[Worker]:
+    """Choose workers: one for each of ``gpus``, at most ``n_jobs``; without any, ``n_jobs`` shares.
+
+    ``gpus`` are entries of CUDA_VISIBLE_DEVICES.  Threads are shared out where the user has not
+    set their number.
+    """
+    if gpus and device in ("auto", "cuda"):
+        chosen = gpus[:n_jobs] if n_jobs is not None else gpus
+        return [Worker(f"GPU {gpu}", {"CUDA_VISIBLE_DEVICES": gpu}) for gpu in chosen]
+    n = n_jobs or 1
+    environment = {}
+    if n > 1:
+        threads = str(max(1, (os.cpu_count() or 1) // n))
+        environment = {name: threads for name in THREAD_SETTINGS if name not in os.environ}
+    kind = "MPS" if device == "mps" else "CPU"
+    return [Worker(f"{kind} {i + 1}" if n > 1 else kind, environment) for i in range(n)]
+
+
+def visible_gpus(device: str) -> list[str]:
+    """Return the CUDA devices that runs may use, as CUDA_VISIBLE_DEVICES names them."""
+    if device not in ("auto", "cuda"):
+        return []
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    import torch
+
+    n = torch.cuda.device_count()
+    if named is None:
+        return [str(i) for i in range(n)]
+    return [entry.strip() for entry in named.split(",") if entry.strip()][:n]
+
+
+def train_command(job: Job) -> list[str]:
+    """Return the command line of a run's process."""
+    return [sys.executable, "-m", "napari_cryoorient", *job.command()]
+
+
+class _Process:
+    """A run's process; what it says goes to a file in the run folder."""
+
+    def __init__(self, job: Job, worker: Worker, command: Sequence[str]) -> None:
+        self.job, self._began = job, time.monotonic()
+        self._terminal = job.folder / TERMINAL
+        try:
+            job.folder.mkdir(parents=True, exist_ok=True)
+            with self._terminal.open("wb") as terminal:
+                # A session of its own: Ctrl-C reaches it through us, once.
+                self._process = subprocess.Popen(
+                    list(command),
+                    stdin=subprocess.DEVNULL,
+                    stdout=terminal,
+                    stderr=subprocess.STDOUT,
+                    env={**os.environ, **worker.environment},
+                    start_new_session=True,
+                )
+        except OSError as error:
+            raise InputError(
+                f"The run in {job.folder} could not be started: {error.strerror}."
+            ) from error
+
+    def ended(self) -> Ended | None:
+        status = self._process.poll()
+        if status is None:
+            return None
+        return Ended(self.job, status, _last_line(self._terminal), time.monotonic() - self._began)
+
+    def ask_to_stop(self) -> None:
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+
+
+def run_jobs(
+    jobs: Sequence[Job],
+    workers: Sequence[Worker],
+    *,
+    stopper: Stopper,
+    begun: Callable[[Job, Worker], None] | None = None,
+    ended: Callable[[Ended], None] | None = None,
+    watch: Callable[[], None] | None = None,
+    command: Command = train_command,
+) -> None:
+    """Deal the jobs out in order, at most one to a worker at a time, until none is left.
+
+    ``ended`` hears of each that ended by itself, and may raise to end the study; ``watch`` is
+    called a few times a second.  When ``stopper`` is asked, or something is raised, running jobs
+    get a SIGINT, which lets a run save what it has.
+    """
+    waiting = list(reversed(jobs))
+    running: dict[int, _Process] = {}
+    try:
+        while (waiting or running) and not stopper.is_asked:
+            for place, worker in enumerate(workers):
+                if waiting and place not in running:
+                    job = waiting.pop()
+                    running[place] = _Process(job, worker, command(job))
+                    if begun is not None:
+                        begun(job, worker)
+            stopper.wait(LOOK_EVERY_S)
+            for place, process in list(running.items()):
+                if not stopper.is_asked and (end := process.ended()) is not None:
+                    del running[place]
+                    if ended is not None:
+                        ended(end)
+            if watch is not None and not stopper.is_asked:
+                watch()
+    finally:
+        _stop(list(running.values()))
+
+
+def _stop(processes: Sequence[_Process]) -> None:
+    for process in processes:
+        process.ask_to_stop()
+    deadline = time.monotonic() + LAST_WORDS_S
+    while time.monotonic() < deadline and any(p.ended() is None for p in processes):
+        time.sleep(0.02)
+
+
+def _last_line(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    lines = [line.strip() for line in text.replace("\r", "\n").splitlines() if line.strip()]
+    return lines[-1] if lines else ""
