@@ -88,7 +88,7 @@ def save_curves_by_w(path: Path, runs: Sequence[tuple[float, Metrics]]) -> None:
         axes.plot(steps, curve, color=palette(w), linewidth=1.5)
     axes.set_xlabel("Step")
     axes.set_ylabel(RMSE_LABEL)
-    axes.set_ylim(bottom=0)
+    _from_zero(axes)
     figure.colorbar(ScalarMappable(Normalize(0, 1), palette), ax=axes, label="w")
     _plain(axes)
     _save(figure, path)
@@ -114,7 +114,7 @@ def save_bands(path: Path, runs: Sequence[Metrics], *, title: str = "") -> None:
         curves = np.stack([curve_on(steps, list(map(dict, m)), name, tested=is_test) for m in runs])
         _band(axes, steps, curves, color, label)
     for axes in (losses, rmse):
-        axes.set_ylim(bottom=0)
+        _from_zero(axes)
         axes.legend(frameon=False, fontsize=9)
         _plain(axes)
     losses.set_ylabel("Loss terms")
@@ -133,7 +133,7 @@ def save_figure_against_snr(path: Path, rows: Sequence[Row]) -> None:
         axes.plot(places, _column(rows, name), "o-", color=BLUE)
         axes.set_xticks(places, ["noiseless" if n == "none" else n for n in names])
         axes.set_xlabel("Signal-to-noise ratio")
-        axes.set_ylim(bottom=0)
+        _from_zero(axes)
         _plain(axes)
     panels[0].set_ylabel(RMSE_LABEL)
     panels[1].set_ylabel(ANGLE_LABEL)
@@ -250,10 +250,15 @@ def _finish_w(rmse: Axes, angle: Axes, best_w: float | None) -> None:
     for axes in (rmse, angle):
         axes.set_xlabel("w (weight of the quaternion distance)")
         axes.set_xlim(-0.04, 1.04)
-        axes.set_ylim(bottom=0)
+        _from_zero(axes)
         if best_w is not None:
             axes.axvline(best_w, color=GREY, linewidth=1, linestyle="--", zorder=0)
         _plain(axes)
+
+
+def _from_zero(axes: Axes) -> None:
+    """Let the axis begin at 0, with room above the highest value."""
+    axes.set_ylim(0.0, max(axes.get_ylim()[1], axes.dataLim.ymax * 1.08))
 
 
 def _plain(axes: Axes) -> None:

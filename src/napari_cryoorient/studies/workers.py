@@ -25,7 +25,7 @@ TERMINAL = "terminal.txt"
 THREAD_SETTINGS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 LOOK_EVERY_S = 0.25
 # How long to wait for runs that were asked to stop; they save on their own if it takes longer.
-LAST_WORDS_S = 0.8
+LAST_WORDS_S = 0.6
 Command = Callable[[Job], Sequence[str]]
 
 
@@ -107,13 +107,16 @@ def workers_for(device: str, n_jobs: int | None, gpus: Sequence[str]) -> list[Wo
 
 
 def visible_gpus(device: str) -> list[str]:
-    """Return the CUDA devices that runs may use, as CUDA_VISIBLE_DEVICES names them."""
+    """Return the CUDA devices that runs may use, as CUDA_VISIBLE_DEVICES names them.
+
+    A process of its own counts them, so that this one takes no memory on any.
+    """
     if device not in ("auto", "cuda"):
         return []
+    count = [sys.executable, "-c", "import torch; print(torch.cuda.device_count())"]
+    answer = subprocess.run(count, capture_output=True, text=True, check=False)
+    n = int(answer.stdout.strip() or 0) if answer.returncode == 0 else 0
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    import torch
-
-    n = torch.cuda.device_count()
     if named is None:
         return [str(i) for i in range(n)]
     return [entry.strip() for entry in named.split(",") if entry.strip()][:n]
