@@ -6,6 +6,7 @@ chooses the format (png, svg, pdf).
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -159,6 +160,36 @@ def save_error_histogram(path: Path, errors_deg: Floats, *, title: str = "") -> 
         each.spines["top"].set_visible(False)
     if title:
         figure.suptitle(title, fontsize=11)
+    _save(figure, path)
+
+
+def save_fsc(path: Path, curves: Mapping[str, tuple[Floats, Floats]], *, title: str = "") -> None:
+    """Draw Fourier shell correlations, each a pair of frequencies (1/angstrom) and values.
+
+    Thresholds 0.5 and 0.143 are marked, and the resolution where a curve first falls below them.
+    """
+    figure = _figure(6.4, 4.2)
+    axes = figure.subplots()
+    colors = (BLUE, VERMILLION, GREEN, "#cc79a7", "#e69f00", "#56b4e9", GREY)
+    highest = max(float(frequencies[-1]) for frequencies, _ in curves.values())
+    for threshold in (0.5, 0.143):
+        axes.axhline(threshold, color=GREY, linewidth=0.8, linestyle="--")
+        axes.text(highest, threshold + 0.012, f"{threshold:g}", ha="right", fontsize=8, color=GREY)
+    axes.axhline(0, color=GREY, linewidth=0.6)
+    for (name, (frequencies, values)), color in zip(
+        curves.items(), itertools.cycle(colors), strict=False
+    ):
+        axes.plot(frequencies, values, color=color, linewidth=1.6, label=name)
+    axes.set_xlim(0, highest)
+    axes.set_ylim(min(-0.05, *(float(np.min(v)) for _, v in curves.values())), 1.02)
+    axes.set_ylabel("Fourier shell correlation")
+    axes.set_xlabel("Resolution (\u00c5)")
+    ticks = [float(t) for t in axes.get_xticks() if 0 <= t <= highest * (1 + 1e-9)]
+    axes.set_xticks(ticks, ["\u221e" if tick == 0 else f"{1 / tick:.3g}" for tick in ticks])
+    axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(0.01, 0.34))
+    axes.spines[["top", "right"]].set_visible(False)
+    if title:
+        axes.set_title(title, fontsize=11)
     _save(figure, path)
 
 

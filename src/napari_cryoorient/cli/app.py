@@ -18,9 +18,11 @@ from napari_cryoorient.cli import (
     cross_validate,
     demo,
     evaluate,
+    fsc,
     noise_study,
     predict,
     project,
+    reconstruct,
     refine,
     representation_study,
     search,
@@ -45,7 +47,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 COMMANDS = (
-    *(simulate, train, predict, search, refine, evaluate, project),
+    *(simulate, train, predict, search, refine, evaluate, project, reconstruct, fsc),
     *(sweep, cross_validate, noise_study, representation_study),
     *(demo, view),
 )

@@ -1,0 +1,111 @@
+"""``fsc``: how well two maps agree, shell by shell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from napari_cryoorient.cli import options
+from napari_cryoorient.cli.progress import print_json, progress
+
+if TYPE_CHECKING:
+    from napari_cryoorient.reconstruction.fsc import ShellCorrelation
+
+NAME = "fsc"
+SUMMARY = "Fourier shell correlation of two maps, and where it crosses 0.5 and 0.143."
+
+
+def run(
+    a_path: Annotated[Path, typer.Argument(metavar="A.mrc", help="A map.")],
+    b_path: Annotated[
+        Path, typer.Argument(metavar="B.mrc", help="The other map, or an atomic model.")
+    ],
+    mask: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|auto", help="Soft mask: a map from 0 to 1, or one found from both maps."
+        ),
+    ] = None,
+    radius: Annotated[
+        float | None,
+        typer.Option(min=0.0, metavar="A", help="Mask with a soft sphere of this radius instead."),
+    ] = None,
+    corrected: Annotated[
+        bool,
+        typer.Option(
+            "--corrected/--not-corrected",
+            help="With a mask, take off what the mask itself correlates.",
+        ),
+    ] = True,
+    csv: Annotated[
+        Path | None, typer.Option("--csv", metavar="FILE", help="Write the curve as a table.")
+    ] = None,
+    figure: Annotated[
+        Path | None,
+        typer.Option("--figure", metavar="FILE", help="Draw the curve (.png, .svg or .pdf)."),
+    ] = None,
+    pixel_size: options.PixelSize = None,
+    device: options.Device = "auto",
+    seed: options.Seed = 0,
+    json: options.Json = False,
+) -> None:
+    """Correlate two maps over shells of frequency; both are used as they lie.
+
+    A map of another sampling but the same field of view is resampled; other differences are
+    refused. --seed draws the phases that the correction for the mask needs.
+    """
+    from napari_cryoorient.run.fsc import compare_maps
+
+    with progress("FSC") as advance:
+        result = compare_maps(
+            a_path,
+            b_path,
+            mask=mask,
+            radius_angstrom=radius,
+            corrected=corrected,
+            pixel_size_angstrom=pixel_size,
+            seed=seed,
+            say=advance.say,
+        )
+    print(describe_crossings(result))
+    results = write_curves(result, csv, figure, f"{a_path.name} and {b_path.name}")
+    if json:
+        print_json(results)
+
+
+def describe_crossings(curve: ShellCorrelation) -> str:
+    """Say where a curve crosses both thresholds."""
+
+    def at(threshold: float) -> str:
+        resolution = curve.crossing_angstrom(threshold)
+        if resolution is None:
+            return f"{threshold:g} not crossed down to Nyquist, {curve.nyquist_angstrom:.2f} \u00c5"
+        return f"{threshold:g} at {resolution:.2f} \u00c5"
+
+    return f"FSC: {at(0.5)}, {at(0.143)}"
+
+
+def write_curves(
+    curve: ShellCorrelation, csv: Path | None, figure: Path | None, title: str
+) -> dict[str, Any]:
+    """Write the table and the figure that are asked for; return what --json says of the curve."""
+    from napari_cryoorient.figures import save_fsc
+    from napari_cryoorient.run.fsc import write_curve
+
+    if csv is not None:
+        write_curve(curve, csv)
+    if figure is not None:
+        save_fsc(figure, {title: (curve.frequencies, curve.best)})
+    return {
+        "resolution_0.5_angstrom": curve.crossing_angstrom(0.5),
+        "resolution_0.143_angstrom": curve.crossing_angstrom(0.143),
+        "nyquist_angstrom": curve.nyquist_angstrom,
+        "frequencies_per_angstrom": curve.frequencies.tolist(),
+        "fsc": curve.values.tolist(),
+        "fsc_corrected": None if curve.corrected is None else curve.corrected.tolist(),
+        "phases_randomised_from_angstrom": curve.randomised_from_angstrom,
+        "csv": csv,
+        "figure": figure,
+    }

@@ -1,0 +1,1 @@
+"""From images with poses to a map, and how well two maps agree."""

@@ -1,0 +1,77 @@
+"""From what slices add up to, to a map: ``sum CTF X / (sum CTF^2 + regulariser)``."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from napari_cryoorient.projection.resample import raised_cosine
+from napari_cryoorient.reconstruction.insertion import SliceSums, half_space_to_volume
+from napari_cryoorient.reconstruction.symmetrise import symmetrise_sums
+
+# Of the mean weight of a shell, added to every weight in it: voxels that hardly any image reaches
+# are damped instead of blown up.
+REGULARISER = 1e-3
+# Width of the soft edge of the sphere that touches the box, in voxels.
+EDGE_VOXELS = 3.0
+
+
+def solve_map(sums: SliceSums, group: Tensor, *, regulariser: float = REGULARISER) -> Tensor:
+    """Return the map ``(N, N, N)`` that the slices are of, in the grey scale of a projected map.
+
+    ``group`` ``(h, 3, 3)`` is what is still to be applied to the sums, and keeps the grid.  The
+    map is divided by the transform of the interpolator, and set to the mean of its surroundings
+    outside the sphere that touches the box, where not every image looks.
+    """
+    half_space = symmetrise_sums(sums.hermitian(), group)
+    radius = voxel_radius(half_space)
+    weights = half_space[2]
+    floor = regulariser * shell_mean(weights, radius)
+    inside = radius < sums.padding * sums.max_radius
+    # A shell that no image reaches holds nothing to divide.
+    divisor = weights + floor[radius.round().long()]
+    known = inside & (divisor > 0)
+    values = torch.where(known, half_space[:2] / torch.where(known, divisor, 1.0), 0.0)
+    volume = half_space_to_volume(values, sums.box, sums.padding)
+    return within_sphere(divide_by_trilinear(volume, sums.padding))
+
+
+def voxel_radius(half_space: Tensor) -> Tensor:
+    """Return the radius ``(2 e + 1, 2 e + 1, e + 1)`` of a half space, in its voxels."""
+    edge = half_space.shape[-1] - 1
+    axis = torch.arange(-edge, edge + 1, device=half_space.device, dtype=half_space.dtype)
+    squares = axis * axis
+    return torch.sqrt(squares[:, None, None] + squares[:, None] + squares[edge:])
+
+
+def shell_mean(values: Tensor, radius: Tensor) -> Tensor:
+    """Average over shells one voxel thick, for every radius that occurs: ``(r,)``."""
+    shell = radius.round().long().flatten()
+    n = int(shell.max()) + 1
+    sums = values.new_zeros(n).index_add_(0, shell, values.flatten())
+    counts = values.new_zeros(n).index_add_(0, shell, torch.ones_like(values).flatten())
+    return sums / counts.clamp_min(1)
+
+
+def divide_by_trilinear(volume: Tensor, padding: int) -> Tensor:
+    """Divide a map by the transform of linear interpolation along each axis.
+
+    That is ``sinc^2(x / (padding N))`` and the same in y and z: each slice was spread over voxels
+    by it.
+    """
+    box = volume.shape[-1]
+    axis = torch.arange(box, device=volume.device, dtype=volume.dtype) - box // 2
+    falloff = torch.sinc(axis / (padding * box)).square()
+    return volume / (falloff[:, None, None] * falloff[:, None] * falloff)
+
+
+def within_sphere(volume: Tensor) -> Tensor:
+    """Replace what is outside the sphere touching the box by its mean, with a soft edge."""
+    box = volume.shape[-1]
+    axis = torch.arange(box, device=volume.device, dtype=volume.dtype) - box // 2
+    squares = axis * axis
+    radius = torch.sqrt(squares[:, None, None] + squares[:, None] + squares)
+    inner = raised_cosine(radius, box / 2 - EDGE_VOXELS / 2, EDGE_VOXELS)
+    outside = 1 - inner
+    background = (volume * outside).sum() / outside.sum()
+    return volume * inner + background * outside

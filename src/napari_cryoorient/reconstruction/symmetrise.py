@@ -1,0 +1,67 @@
+"""A point group applied to what slices add up to.
+
+Entering an image at every equivalent pose ``A G^T`` and adding up the rotated sums is the same
+wherever the group turns the grid onto itself. So an image is entered at the poses of one coset of
+that subgroup only, and the subgroup is applied to the sums once, at the end.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from napari_cryoorient.projection.interpolation import interpolate_half_space
+
+_GRID_TOLERANCE = 1e-6
+_POINTS_AT_ONCE = 1 << 19
+
+
+def split_by_grid(group: Tensor) -> tuple[Tensor, Tensor]:
+    """Split a group ``(g, 3, 3)`` into coset representatives and the part that keeps the grid.
+
+    Returns ``(c, 3, 3)`` and ``(h, 3, 3)``, g = c h, the identity first in both: every element of
+    the group is one of the second times one of the first.
+    """
+    keeps = ((group - group.round()).abs() < _GRID_TOLERANCE).all(dim=-1).all(dim=-1)
+    subgroup = group[keeps]
+    left = list(group)
+    representatives: list[Tensor] = []
+    while left:
+        chosen = left[0]
+        representatives.append(chosen)
+        coset = subgroup @ chosen
+        left = [
+            element
+            for element in left
+            if float((coset - element).abs().amax(dim=(-2, -1)).min()) > _GRID_TOLERANCE
+        ]
+    return torch.stack(representatives), subgroup
+
+
+def symmetrise_sums(sums: Tensor, group: Tensor) -> Tensor:
+    """Add up sums ``(3, 2 e + 1, 2 e + 1, e + 1)`` turned by every element of ``group``.
+
+    They are Hermitian at x = 0.  Exact where the group keeps the grid; interpolated linearly
+    otherwise.
+    """
+    if len(group) == 1:
+        return sums
+    edge = sums.shape[-1] - 1
+    axis = torch.arange(-edge, edge + 1, device=sums.device)
+    z, y, x = torch.meshgrid(axis, axis, axis[edge:], indexing="ij")
+    inside = (x * x + y * y + z * z) <= (edge - 1) ** 2  # the rim is empty
+    places = inside.flatten().nonzero().flatten()
+    total = sums.clone().view(3, -1)
+    weights = torch.stack([sums[2], torch.zeros_like(sums[2])])
+    points = torch.stack([x[inside], y[inside], z[inside]]).to(sums.dtype)
+    for element in group[1:]:
+        turn = element.to(sums)
+        for start in range(0, len(places), _POINTS_AT_ONCE):
+            part = slice(start, start + _POINTS_AT_ONCE)
+            # Voxel k takes what G puts there: the value at G^T k.
+            turned = (turn.T @ points[:, part])[None]
+            values = interpolate_half_space(sums[:2], turned)[0]
+            total[0, places[part]] += values.real
+            total[1, places[part]] += values.imag
+            total[2, places[part]] += interpolate_half_space(weights, turned)[0].real
+    return total.view_as(sums)

@@ -1,0 +1,239 @@
+"""A map from a STAR file with poses: what the command ``reconstruct`` does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_cryoorient.device import choose_device, describe_device
+from napari_cryoorient.errors import InputError
+from napari_cryoorient.geometry.symmetry import symmetry_matrices
+from napari_cryoorient.io.atomic import refuse_unwritable
+from napari_cryoorient.io.maps import write_map
+from napari_cryoorient.io.particle_table import ParticleTable
+from napari_cryoorient.io.pose_table import match_rows, read_pose_table
+from napari_cryoorient.io.star import read_particles
+from napari_cryoorient.io.star_text import StarFile
+from napari_cryoorient.particles import DensityMap, Floats, Images, Integers, ParticleSet
+from napari_cryoorient.reconstruction.backproject import back_project
+from napari_cryoorient.reconstruction.contrast import looks_inverted
+from napari_cryoorient.reconstruction.fsc import ShellCorrelation, fourier_shell_correlation
+from napari_cryoorient.reconstruction.solve import solve_map
+
+CONFIDENCE = "rlnParticleFigureOfMerit"
+
+
+@dataclass(frozen=True)
+class StarReconstruction:
+    """What was reconstructed; ``path`` is None when stopped before the end: nothing was written.
+
+    ``half_paths`` and ``fsc``, the correlation of the two unmasked half-maps, are there where
+    half-maps were asked for.
+    """
+
+    path: Path | None
+    half_paths: tuple[Path, ...]
+    fsc: ShellCorrelation | None
+    n_images: int
+    n_of_halves: tuple[int, ...]
+    device: str
+    is_negated: bool = False
+
+
+def reconstruct_star(
+    star_path: Path,
+    out_path: Path,
+    *,
+    poses_path: Path | None = None,
+    symmetry: str = "C1",
+    half_maps: bool = False,
+    subset: int | None = None,
+    max_resolution_angstrom: float | None = None,
+    with_ctf: bool = True,
+    weigh_by_confidence: bool = False,
+    invert_contrast: str = "auto",
+    seed: int = 0,
+    device: str = "auto",
+    project_dir: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    say: Callable[[str], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> StarReconstruction:
+    """Back-project the images of ``star_path`` and write the map, and both half-maps if asked.
+
+    ``poses_path`` names another STAR file whose poses are taken, paired by image name.  Half-sets
+    are those of rlnRandomSubset, or drawn with ``seed``; ``subset`` 1 or 2 reconstructs one of
+    them alone.  Half-maps go to ``OUT_half1.mrc`` and ``OUT_half2.mrc``.  Raises InputError.
+    """
+    say = say or (lambda sentence: None)
+    star_path, out_path = Path(star_path), Path(out_path)
+    place, group = choose_device(device), symmetry_matrices(symmetry)
+    if half_maps and subset is not None:
+        raise InputError("Half-maps are of both half-sets: leave out --subset or --half-maps.")
+    half_paths = half_map_paths(out_path) if half_maps else ()
+    for path in (out_path, *half_paths):
+        refuse_unwritable(path)
+    particles, star = read_particles(star_path, project_dir=project_dir)
+    weights = _confidences(star, star_path) if weigh_by_confidence else None
+    for note in particles.notes:
+        if poses_path is None or not note.startswith("no poses"):
+            say(f"Note: {note}")
+    particles, weights = _with_poses(particles, weights, star_path, poses_path, say)
+    rows = np.arange(len(particles), dtype=np.int64)
+    if particles.ctf is not None and not with_ctf:
+        say("Note: the CTF is left out, as asked.")
+    sets = _half_sets(particles, rows, seed, say) if half_maps or subset is not None else (rows,)
+    if subset is not None:
+        sets = (sets[subset - 1],)
+    back_projection = back_project(
+        particles,
+        group,
+        place,
+        rows_of_sets=sets,
+        max_radius=_radius(particles, max_resolution_angstrom),
+        with_ctf=with_ctf,
+        weights=weights,
+        progress=progress,
+        should_stop=should_stop,
+    )
+    n_of_sets = tuple(len(each) for each in sets)
+    empty = StarReconstruction(None, (), None, sum(n_of_sets), n_of_sets, describe_device(place))
+    if back_projection is None:
+        return empty
+
+    def solved(sums: Any) -> Images:
+        volume = solve_map(sums, back_projection.group)
+        return np.asarray(volume.cpu().numpy(), dtype=np.float32)
+
+    halves = [solved(sums) for sums in back_projection.sums] if half_maps else []
+    whole = solved(back_projection.joined())
+    pixel_size = particles.pixel_size_angstrom
+    is_negated = _decide(whole, pixel_size, invert_contrast, say)
+    sign = np.float32(-1 if is_negated else 1)
+    for half, path in zip(halves, half_paths, strict=True):
+        write_map(DensityMap(sign * half, pixel_size), path)
+    write_map(DensityMap(sign * whole, pixel_size), out_path)
+    fsc = fourier_shell_correlation(halves[0], halves[1], pixel_size) if half_maps else None
+    return replace(empty, path=out_path, half_paths=half_paths, fsc=fsc, is_negated=is_negated)
+
+
+def reconstruct_run(
+    star_path: Path, poses_path: Path | None, out_path: Path, **settings: Any
+) -> Path:
+    """Reconstruct ``star_path``'s images at the poses of another STAR file; return the map's path.
+
+    ``settings`` are those of ``reconstruct_star``.  Raises KeyboardInterrupt when stopped.
+    """
+    done = reconstruct_star(star_path, out_path, poses_path=poses_path, **settings)
+    if done.path is None:
+        raise KeyboardInterrupt
+    return done.path
+
+
+def half_map_paths(out_path: Path) -> tuple[Path, Path]:
+    """Return where the two half-maps of a map go: beside it."""
+    first, second = (
+        out_path.with_name(f"{out_path.stem}_half{half}{out_path.suffix}") for half in (1, 2)
+    )
+    return first, second
+
+
+def _with_poses(
+    particles: ParticleSet,
+    weights: Floats | None,
+    star_path: Path,
+    poses_path: Path | None,
+    say: Callable[[str], None],
+) -> tuple[ParticleSet, Floats | None]:
+    """Return the particles that have poses, and their weights."""
+    if poses_path is None:
+        if particles.poses is None:
+            raise InputError(
+                f"{star_path} has no poses to reconstruct from ({'; '.join(particles.notes)}): "
+                "make them with search, or with train and predict, or name a file with --poses."
+            )
+        return particles, weights
+    table = read_pose_table(poses_path, pixel_size_angstrom=particles.pixel_size_angstrom)
+    if table.poses is None:
+        raise InputError(f"{poses_path} has no poses: {table.why_not('poses')}.")
+    rows, pose_rows = match_rows(particles.names, table.names)
+    if not len(rows):
+        raise InputError(
+            f"No particle of {star_path} ({particles.names[0]} ...) is in {poses_path} "
+            f"({table.names[0]} ...); give poses of the same stack."
+        )
+    if len(rows) < len(particles):
+        say(f"Note: {len(particles) - len(rows)} particles have no pose in {poses_path}; left out.")
+    order = np.argsort(rows)
+    chosen = particles.subset(rows[order])
+    poses = table.poses[pose_rows[order]]
+    return replace(chosen, poses=poses), None if weights is None else weights[rows[order]]
+
+
+def _half_sets(
+    particles: ParticleSet, rows: Integers, seed: int, say: Callable[[str], None]
+) -> tuple[Integers, Integers]:
+    """Return the rows of both half-sets: those of the file where it names both, or drawn."""
+    known = particles.random_subset
+    if known is not None:
+        first, second = (rows[known[rows] == half] for half in (1, 2))
+        if len(first) and len(second):
+            others = len(rows) - len(first) - len(second)
+            left_out = f"; {others} particles of neither are left out" if others else ""
+            say(f"Half-sets of rlnRandomSubset: {len(first)} and {len(second)}{left_out}.")
+            return first, second
+    if len(rows) < 2:
+        raise InputError("Half-maps need at least two particles.")
+    shuffled = np.random.default_rng([seed, *b"half-sets"]).permutation(rows)
+    middle = len(rows) // 2
+    say(f"The STAR file names no half-sets; drawn at random with seed {seed}.")
+    return np.sort(shuffled[:middle]), np.sort(shuffled[middle:])
+
+
+def _radius(particles: ParticleSet, max_resolution_angstrom: float | None) -> float | None:
+    """Return a resolution as a radius in Fourier pixels; raises InputError where it is too fine."""
+    if max_resolution_angstrom is None:
+        return None
+    nyquist = 2 * particles.pixel_size_angstrom
+    if max_resolution_angstrom < nyquist * (1 - 1e-6):
+        raise InputError(
+            f"A resolution of {max_resolution_angstrom:g} A is finer than the {nyquist:.4g} A that "
+            f"pixels of {particles.pixel_size_angstrom:.4g} A hold; choose a larger value."
+        )
+    return particles.box * particles.pixel_size_angstrom / max_resolution_angstrom
+
+
+def _confidences(star: StarFile, star_path: Path) -> Floats:
+    table = ParticleTable(star)
+    if CONFIDENCE not in table:
+        raise InputError(
+            f"{star_path} has no column _{CONFIDENCE} to weigh particles by; leave out "
+            "--weigh-by-confidence."
+        )
+    weights = table.floats(CONFIDENCE)
+    if (weights < 0).any() or not (weights > 0).any():
+        raise InputError(f"{star_path}: _{CONFIDENCE} must be positive numbers to weigh by.")
+    return weights
+
+
+def _decide(
+    voxels: Images, pixel_size_angstrom: float, wish: str, say: Callable[[str], None]
+) -> bool:
+    """Return whether to negate the map, and say why."""
+    if wish == "yes":
+        say("Contrast: the map is negated, as asked.")
+        return True
+    if not looks_inverted(voxels, pixel_size_angstrom):
+        return False
+    if wish == "auto":
+        say(
+            "WARNING: particles are dark on bright; the map is negated so that the molecule is "
+            "bright (--invert-contrast no forbids it)."
+        )
+        return True
+    say("WARNING: the molecule is dark in this map, and was left so, as asked.")
+    return False
