@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from napari_cryoorient.errors import InputError
+from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.particles import Poses
 from napari_cryoorient.session.data import load_data
 from napari_cryoorient.session.follow import RunView
@@ -128,6 +129,23 @@ def test_read_out_of_a_particle_has_star_values_and_a_high_correlation(session: 
     assert float(rows["Correlation"]) > 0.5  # SNR 2, at the true pose, through the CTF
     assert "STAR angles" in rows
     assert "µm" in rows["Defocus"]
+    assert "nm at" in rows["Astigmatism"]
+
+
+def test_angles_read_out_are_of_the_equivalent_pose_nearest_to_the_true_one(
+    session: Session,
+) -> None:
+    particles = session.data.particles
+    assert particles is not None
+    assert particles.poses is not None
+    group = symmetry_matrices("D2").numpy()
+    turned = Poses(particles.poses.rotations @ group[2], particles.poses.shifts_angstrom)
+    session.set_predictions(Predictions(Path("p"), turned, None, None, None, "D2"))
+    rows = dict(readout(session.data, session.inspection, 4))
+    assert rows["Predicted angles"] == rows["True angles"]
+    session.set_predictions(Predictions(Path("p"), turned, None, None, None, "C1"))
+    rows = dict(readout(session.data, session.inspection, 4))
+    assert rows["Predicted angles"] != rows["True angles"]
 
 
 def test_a_wrong_pose_correlates_less(session: Session) -> None:

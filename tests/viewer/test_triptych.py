@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 
+from napari_cryoorient.particles import Poses
 from napari_cryoorient.session.data import load_data
 from napari_cryoorient.session.inspection import Predictions
 from napari_cryoorient.session.session import Session
@@ -92,8 +93,28 @@ def test_a_closed_display_hears_nothing(session, viewer, display):
 
 def test_the_difference_is_a_fourth_view_that_comes_and_goes(session, viewer, display):
     predict(session)
-    session.set_difference(True)
+    session.set_fourth("difference")
     assert [layer.name for layer in viewer.layers][-1] == "predicted - true"
     np.testing.assert_array_equal(viewer.layers[-1].data[2], 0.0)  # the same poses
-    session.set_difference(False)
+    session.set_fourth("none")
     assert len(viewer.layers) == 3
+
+
+def test_blinking_shows_both_projections_in_turn_under_their_names(session, viewer, display):
+    particles = session.data.particles
+    turned = Poses(particles.poses.rotations[::-1].copy(), particles.poses.shifts_angstrom)
+    session.set_predictions(Predictions(Path("p"), turned, None, None, None))
+    session.set_fourth("blink")
+    _, true, predicted, blinking = viewer.layers
+    assert not np.array_equal(true.data[2], predicted.data[2])
+    for layer in (true, predicted, true):
+        assert blinking.name == f"blink: {layer.name.removesuffix(' pose')}"
+        np.testing.assert_array_equal(blinking.data[2], layer.data[2])
+        session.blink()
+    true.contrast_limits = (1.0, 2.0)
+    assert blinking.contrast_limits == [1.0, 2.0]
+    session.set_fourth("none")
+    assert len(viewer.layers) == 3
+    session.blink()  # a last tick of the timer
+    display.close()
+    assert len(session.blinked) == 0

@@ -104,9 +104,10 @@ def test_a_setting_that_is_not_allowed_is_refused_in_words(qtbot, controller):
     assert controller.session.settings.box is None
 
 
-def test_inspect_goes_to_the_worst_and_filters(qtbot, controller, made):
+def test_inspect_goes_to_the_worst_and_filters(qtbot, controller, made, monkeypatch):
+    monkeypatch.setattr("napari_cryoorient.session.correlations.AUTOMATIC", 0)
     controller.load(made.star, made.map)
-    inspect = shown(qtbot, InspectSection(controller.session))
+    inspect = shown(qtbot, InspectSection(controller))
     assert not inspect.worse.isVisible()
     errors = with_predictions(controller)
     session = controller.session
@@ -144,7 +145,7 @@ def test_a_closed_section_hears_nothing(qtbot, controller, made):
     sections = [
         shown(qtbot, DataSection(controller.session)),
         shown(qtbot, TrainSection(controller)),
-        shown(qtbot, InspectSection(controller.session)),
+        shown(qtbot, InspectSection(controller)),
         shown(qtbot, ExportSection(controller)),
     ]
     for section in sections:
@@ -157,3 +158,41 @@ def test_a_closed_section_hears_nothing(qtbot, controller, made):
         controller.session.particle_changed,
     ):
         assert len(signal) == 0
+
+
+def test_blinking_ticks_only_while_there_are_two_projections_to_compare(qtbot, controller, made):
+    controller.load(made.star, made.map)
+    inspect = shown(qtbot, InspectSection(controller))
+    session = controller.session
+    assert not inspect.fourth.isVisible()
+    with_predictions(controller)
+    assert inspect.fourth.isVisible()
+    inspect.fourth.setCurrentIndex(inspect.fourth.findData("blink"))
+    assert session.fourth == "blink"
+    blinks = []
+    session.blinked.connect(lambda: blinks.append(1))
+    qtbot.waitUntil(lambda: len(blinks) == 2, timeout=5000)
+    session.blinked.disconnect()
+    session.set_predictions(None)
+    assert not inspect._blink.isActive()
+    with_predictions(controller)
+    assert inspect._blink.isActive()
+    inspect.close_section()
+    assert not inspect._blink.isActive()
+    assert len(session.inspection_changed) == 0
+
+
+def test_the_button_stops_correlations_and_goes_on(qtbot, controller, made, monkeypatch):
+    monkeypatch.setattr("napari_cryoorient.session.correlations.AUTOMATIC", 0)
+    inspect = shown(qtbot, InspectSection(controller))
+    assert not inspect.correlate.isVisible()
+    controller.load(made.star, made.map)
+    assert inspect.correlate.isVisible()
+    assert not inspect.correlated.isVisible()
+    assert "correlation" not in [
+        inspect.criterion.itemText(i) for i in range(inspect.criterion.count())
+    ]
+    inspect.correlate.click()
+    assert not inspect.correlate.isVisible()  # done
+    assert inspect.criterion.currentText() == "correlation"
+    assert inspect.worse.isVisible()

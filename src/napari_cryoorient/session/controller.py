@@ -8,6 +8,7 @@ from pathlib import Path
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.session.background import BackgroundJobs, Notify
 from napari_cryoorient.session.comparison import Comparison
+from napari_cryoorient.session.correlations import Correlations
 from napari_cryoorient.session.data import Data, load_data
 from napari_cryoorient.session.export import Exported, export_poses
 from napari_cryoorient.session.follow import RunView, last_of
@@ -37,6 +38,7 @@ class Controller:
         self._launched: Launched | None = None
         self._told: set[str] = set()
         self.comparison = Comparison(session, jobs, notify)
+        self.correlations = Correlations(session, jobs, notify)
         self.run_dir: Path | None = None  # where the user wants the next run; None: chosen for them
 
     # -- data

@@ -25,19 +25,24 @@ from napari_cryoorient.particles import (
 from napari_cryoorient.session.data import Data, ProjectedPoses
 from napari_cryoorient.session.follow import RunView
 
+Fourth = Literal["none", "difference", "blink"]
 Kind = Literal["nothing", "images", "poses", "preview", "predictions"]
 Criterion = Literal["angular error", "shift error", "confidence", "correlation"]
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """Poses of the whole stack that a run predicted; errors where the stack has poses too."""
+    """Poses of the whole stack that a run predicted; errors where the stack has poses too.
+
+    Errors are the smallest over the equivalent poses of ``symmetry``.
+    """
 
     path: Path
     poses: Poses
     confidence: Floats | None
     errors_deg: Floats | None
     shift_errors_angstrom: Floats | None
+    symmetry: str = "C1"
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,7 @@ class Inspection:
     shift_errors_angstrom: Floats | None = None
     confidence: Floats | None = None
     correlations: Floats | None = None
+    symmetry: str = "C1"
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -146,16 +152,23 @@ def inspect(
     run: RunView | None,
     predictions: Predictions | None,
     *,
-    with_difference: bool = False,
+    fourth: Fourth = "none",
 ) -> Inspection:
-    """Return the most there is to see: predictions, else a run's preview, else the STAR's poses."""
+    """Return the most there is to see: predictions, else a run's preview, else the STAR's poses.
+
+    ``fourth`` adds a view where there are two projections to compare: their difference, or both in
+    turn, which starts with the true one.
+    """
     inspection = _most(data, run, predictions)
     by_role = {panel.role: panel.images for panel in inspection.panels}
-    if not with_difference or not {"true", "predicted"} <= set(by_role):
+    if fourth == "none" or not {"true", "predicted"} <= set(by_role):
         return inspection
-    difference = Difference(by_role["predicted"], by_role["true"])
-    fourth = Panel("difference", "predicted - true", difference)
-    return replace(inspection, panels=(*inspection.panels, fourth))
+    if fourth == "blink":
+        panel = Panel("blink", "blink: true", by_role["true"])
+    else:
+        difference = Difference(by_role["predicted"], by_role["true"])
+        panel = Panel("difference", "predicted - true", difference)
+    return replace(inspection, panels=(*inspection.panels, panel))
 
 
 def _most(data: Data, run: RunView | None, predictions: Predictions | None) -> Inspection:
@@ -198,6 +211,7 @@ def _of_predictions(data: Data, predictions: Predictions) -> Inspection:
         predictions.errors_deg,
         predictions.shift_errors_angstrom,
         predictions.confidence,
+        symmetry=predictions.symmetry,
     )
 
 
@@ -222,6 +236,7 @@ def _of_preview(run: RunView) -> Inspection:
         predicted,
         preview["angular_error_deg"],
         np.hypot(differences[:, 0], differences[:, 1]),
+        symmetry=run.symmetry,
     )
 
 
@@ -273,7 +288,7 @@ def load_predictions(data: Data, run: RunView) -> Predictions:
     if particles.poses is not None:
         both = pose_errors(poses, particles.poses, symmetry_matrices(run.symmetry))
         errors, shift_errors = both.angles_deg, both.shifts_angstrom
-    return Predictions(path, poses, confidence, errors, shift_errors)
+    return Predictions(path, poses, confidence, errors, shift_errors, run.symmetry)
 
 
 def ctf_of(data: Data, inspection: Inspection, index: int) -> CtfParameters | None:

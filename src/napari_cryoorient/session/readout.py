@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from napari_cryoorient.particles import Poses
+from napari_cryoorient.particles import Floats, Poses
+from napari_cryoorient.session.correlations import correlations_of
 from napari_cryoorient.session.data import Data
 from napari_cryoorient.session.inspection import Inspection, ctf_of
 
@@ -31,40 +32,34 @@ def readout(data: Data, inspection: Inspection, index: int) -> list[tuple[str, s
         if poses is not None:
             name = "STAR" if inspection.kind in ("poses", "images") else label
             rows += [
-                (f"{name} angles", _angles(poses, index)),
+                (f"{name} angles", _angles(_nearest(inspection, poses, index))),
                 (f"{name} shift", _shift(poses, index)),
             ]
-    correlation = correlation_with_projection(data, inspection, index)
+    correlation = correlation_of(data, inspection, index)
     if correlation is not None:
         rows.append(("Correlation", f"{correlation:+.3f}"))
     ctf = ctf_of(data, inspection, index)
     if ctf is not None:
         defocus = (ctf.defocus_u_angstrom[0] + ctf.defocus_v_angstrom[0]) / 2e4
-        spread = abs(ctf.defocus_u_angstrom[0] - ctf.defocus_v_angstrom[0]) / 10
-        rows.append(("Defocus", f"{defocus:.2f} µm, astigmatism {spread:.0f} nm"))
+        spread = (ctf.defocus_u_angstrom[0] - ctf.defocus_v_angstrom[0]) / 10
+        axis = f"{ctf.defocus_angle_deg[0]:.0f}{DEGREE}"
+        rows += [("Defocus", f"{defocus:.2f} µm"), ("Astigmatism", f"{spread:.0f} nm at {axis}")]
+        if ctf.phase_shift_deg[0]:
+            rows.append(("Phase shift", f"{ctf.phase_shift_deg[0]:.1f}{DEGREE}"))
     return rows
 
 
-def correlation_with_projection(data: Data, inspection: Inspection, index: int) -> float | None:
-    """Correlate a particle with the map's projection at its pose, through its CTF; torch loads.
+def correlation_of(data: Data, inspection: Inspection, index: int) -> float | None:
+    """Return the correlation of a particle with the map's projection at its pose; torch loads.
 
     None where there is no map, no pose, or no such particle in the stack.
     """
-    particles, poses = data.particles, inspection.shown_poses
-    row = int(inspection.rows[index])
-    if particles is None or data.projector is None or poses is None or row < 0:
+    if inspection.correlations is not None:
+        return float(inspection.correlations[index])
+    poses, row = inspection.shown_poses, inspection.rows[index : index + 1]
+    if data.particles is None or data.projector is None or poses is None or row[0] < 0:
         return None
-    from napari_cryoorient.io.fourier_resize import fourier_resize
-    from napari_cryoorient.simulate import project_chunk
-
-    ctf = ctf_of(data, inspection, index) if particles.ctf_state == "none" else None
-    one = Poses(poses.rotations[index : index + 1], poses.shifts_angstrom[index : index + 1])
-    projection = project_chunk(data.projector, one, ctf)[0]
-    image = particles.images.read(np.array([row]))[0]
-    box = min(len(image), len(projection))
-    image, projection = (fourier_resize(a[None], box, 2)[0] for a in (image, projection))
-    correlation = float(np.corrcoef(image.ravel(), projection.ravel())[0, 1])
-    return -correlation if data.is_negated else correlation
+    return float(correlations_of(data, poses[np.array([index])], row)[0])
 
 
 def _name(data: Data, row: int) -> str:
@@ -74,10 +69,27 @@ def _name(data: Data, row: int) -> str:
     return names[row] if row < len(names) else f"row {row + 1}"
 
 
-def _angles(poses: Poses, index: int) -> str:
+def _nearest(inspection: Inspection, poses: Poses, index: int) -> Floats:
+    """Return a rotation ``(3, 3)``; of a predicted one the equivalent nearest to the true one.
+
+    Equivalent poses of a symmetric map look alike, their angles do not.
+    """
+    rotation = poses.rotations[index]
+    if poses is not inspection.predicted_poses or inspection.true_poses is None:
+        return rotation
+    import torch
+
+    from napari_cryoorient.geometry.symmetry import nearest_equivalent, symmetry_matrices
+
+    both = torch.from_numpy(np.stack([rotation, inspection.true_poses.rotations[index]]))
+    group = symmetry_matrices(inspection.symmetry)
+    return np.asarray(nearest_equivalent(both[0], both[1], group).numpy())
+
+
+def _angles(rotation: Floats) -> str:
     from napari_cryoorient.geometry.euler import matrix_to_euler_zyz_deg
 
-    angles = matrix_to_euler_zyz_deg(poses.rotations[index : index + 1]).ravel()
+    angles = matrix_to_euler_zyz_deg(rotation[None]).ravel()
     return ", ".join(f"{angle:.1f}" for angle in angles) + DEGREE
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,14 @@ from pydantic import ValidationError
 
 from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.errors import InputError
-from napari_cryoorient.particles import Integers
+from napari_cryoorient.particles import Floats, Integers
 from napari_cryoorient.run.reader import RunReader
 from napari_cryoorient.session.data import Data
 from napari_cryoorient.session.follow import RunView
 from napari_cryoorient.session.inspection import (
     NOTHING,
     Criterion,
+    Fourth,
     Inspection,
     Predictions,
     inspect,
@@ -39,6 +41,7 @@ class Session:
     particle_changed = Signal(int)
     selection_changed = Signal()
     low_pass_changed = Signal(object)
+    blinked = Signal()
 
     def __init__(self) -> None:
         self.data = Data()
@@ -53,7 +56,7 @@ class Session:
         self.low_pass_angstrom: float | None = None
         self.project_dir: Path | None = None
         self.is_stopping = False
-        self.shows_difference = False
+        self.fourth: Fourth = "none"
 
     def set_data(self, data: Data) -> None:
         """Take what has been loaded; predictions of another stack are dropped."""
@@ -64,6 +67,7 @@ class Session:
                 self.run = None
                 self.run_changed.emit(None)
         self.data = data
+        self.inspection = replace(self.inspection, correlations=None)  # of another map, it may be
         self.data_changed.emit(data)
         self._inspect()
 
@@ -130,6 +134,14 @@ class Session:
         self.predictions = predictions
         self._inspect()
 
+    def set_correlations(self, correlations: Floats) -> None:
+        """Take the correlations ``(n,)`` of what is inspected now."""
+        if len(correlations) == len(self.inspection):
+            self.inspection = replace(self.inspection, correlations=correlations)
+            if self.criterion not in self.inspection.criteria:
+                self.criterion = "correlation"
+            self.inspection_changed.emit(self.inspection)
+
     def ask_to_stop(self) -> None:
         """Ask the run to stop and keep what it has."""
         if self.run is not None and self.is_training:
@@ -190,22 +202,27 @@ class Session:
             self.low_pass_angstrom = resolution_angstrom
             self.low_pass_changed.emit(resolution_angstrom)
 
-    def set_difference(self, shows_difference: bool) -> None:
-        """Show, or no longer, the difference of both projections as a fourth view."""
-        if shows_difference != self.shows_difference:
-            self.shows_difference = shows_difference
+    def set_fourth(self, fourth: Fourth) -> None:
+        """Choose what the fourth view shows, if there is to be one."""
+        if fourth != self.fourth:
+            self.fourth = fourth
             self._inspect()
+
+    def blink(self) -> None:
+        """Let the fourth view show the other one of both projections."""
+        if self.fourth == "blink":
+            self.blinked.emit()
 
     def _inspect(self) -> None:
         """Work out anew what there is to look at."""
         before = self.inspection
-        self.inspection = inspect(
-            self.data, self.run, self.predictions, with_difference=self.shows_difference
-        )
+        self.inspection = inspect(self.data, self.run, self.predictions, fourth=self.fourth)
+        if _has_same_poses(before, self.inspection):
+            self.inspection = replace(self.inspection, correlations=before.correlations)
         if self.inspection.kind != before.kind or len(self.inspection) != len(before):
             self.threshold = None
             criteria = self.inspection.criteria
-            if criteria and self.criterion not in criteria:
+            if criteria and (self.inspection.kind != before.kind or self.criterion not in criteria):
                 self.criterion = criteria[0]
             self.particle = 0
             self.inspection_changed.emit(self.inspection)
@@ -213,6 +230,11 @@ class Session:
             self.selection_changed.emit()
         else:
             self.inspection_changed.emit(self.inspection)
+
+
+def _has_same_poses(before: Inspection, now: Inspection) -> bool:
+    """Tell whether what was measured of one inspection's poses holds for the other's."""
+    return before.kind == now.kind and before.shown_poses is now.shown_poses
 
 
 def _resolved(path: Path | None) -> Path | None:

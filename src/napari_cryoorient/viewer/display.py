@@ -21,6 +21,7 @@ class Display:
         self.triptych = Triptych(viewer)
         session.inspection_changed.connect(self._draw)
         session.low_pass_changed.connect(self._draw)
+        session.blinked.connect(self.triptych.blink)
         session.particle_changed.connect(self._on_session_particle)
         viewer.dims.events.current_step.connect(self._on_slider)
         if len(session.inspection):
@@ -31,6 +32,7 @@ class Display:
         session = self._session
         session.inspection_changed.disconnect(self._draw)
         session.low_pass_changed.disconnect(self._draw)
+        session.blinked.disconnect(self.triptych.blink)
         session.particle_changed.disconnect(self._on_session_particle)
         self._viewer.dims.events.current_step.disconnect(self._on_slider)
 

@@ -58,6 +58,7 @@ class ViewSphere:
         viewer.scene.camera.orientation = RIGHT_HANDED
         viewer.scene.camera.angles = (20.0, 30.0, 60.0)
         self._size = (0, 0)
+        self.colour_ends: tuple[float, float] | None = None  # values of the good and the bad end
 
     def fit(self) -> None:
         """Let the sphere fill the canvas after that has changed its size; zooming stays free."""
@@ -71,10 +72,12 @@ class ViewSphere:
         """Show the directions of the poses under inspection."""
         poses = inspection.shown_poses
         if poses is None or not len(poses):
+            self.colour_ends = None
             self.points.data = np.zeros((0, 3))
             self.current.data = np.zeros((0, 3))
             return
         values = inspection.values(criterion)
+        self.colour_ends = None
         size = float(np.clip(2.0 / np.sqrt(len(poses)), MIN_POINT_SIZE, MAX_POINT_SIZE))
         self.points.data = view_directions(poses)
         self.points.size = size
@@ -87,7 +90,11 @@ class ViewSphere:
         worst_is_low = is_higher_better(criterion)
         colours = _GOOD_TO_BAD[::-1] if worst_is_low else _GOOD_TO_BAD
         self.points.face_colormap = Colormap(colours, name=f"good to bad {worst_is_low}")
-        low, high = float(values.min()), float(np.quantile(values, _HIGH_QUANTILE))
+        if worst_is_low:
+            low, high = float(np.quantile(values, 1.0 - _HIGH_QUANTILE)), float(values.max())
+        else:
+            low, high = float(values.min()), float(np.quantile(values, _HIGH_QUANTILE))
+        self.colour_ends = (high, low) if worst_is_low else (low, high)
         self.points.face_contrast_limits = (low, high if high > low else low + 1.0)
         self.points.refresh_colors(update_color_mapping=False)
 

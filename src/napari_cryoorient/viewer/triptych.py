@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_cryoorient.particles import ImageSource
+from napari_cryoorient.particles import Images, ImageSource, Integers
 from napari_cryoorient.session.eye import LowPassed
 from napari_cryoorient.session.inspection import Inspection, Panel
 from napari_cryoorient.viewer.lazy_stack import LazyStack, display_limits
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from napari.layers import Image
 
 GROUP = "triptych"
+BLINK_TITLES = ("blink: true", "blink: predicted")
 
 
 class Triptych:
@@ -28,6 +29,7 @@ class Triptych:
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = viewer
         self._kind = ""
+        self._blinking: Blinking | None = None
         self._low_pass: float | None = None
 
     def layers(self) -> dict[str, Image]:
@@ -48,9 +50,13 @@ class Triptych:
         is_refresh = kind == self._kind and low_pass_angstrom == self._low_pass
         is_same_view = kind == self._kind
         self._kind, self._low_pass = kind, low_pass_angstrom
-        panels = [
-            (panel, _for_the_eye(panel.images, low_pass_angstrom)) for panel in inspection.panels
-        ]
+        sources = {
+            panel.role: _for_the_eye(panel.images, low_pass_angstrom) for panel in inspection.panels
+        }
+        self._blinking = None
+        if "blink" in sources:
+            sources["blink"] = self._blinking = Blinking(sources["true"], sources["predicted"])
+        panels = [(panel, sources[panel.role]) for panel in inspection.panels]
         layers = self.layers()
         if list(layers) != [panel.role for panel in inspection.panels]:
             self._replace(panels)
@@ -60,6 +66,15 @@ class Triptych:
             _refill(layers[panel.role], panel, source, keeps_contrast=is_refresh)
         if not is_same_view and panels:
             self._viewer.reset_view()
+
+    def blink(self) -> None:
+        """Show the other projection in the view that blinks; its title says which."""
+        layer = self.layers().get("blink")
+        if layer is None or self._blinking is None:
+            return
+        self._blinking.shows_second = not self._blinking.shows_second
+        layer.name = BLINK_TITLES[self._blinking.shows_second]
+        layer.refresh(thumbnail=False, extent=False)
 
     def _replace(self, panels: list[tuple[Panel, ImageSource]]) -> None:
         for layer in self.layers().values():
@@ -74,9 +89,14 @@ class Triptych:
             added.append(layer)
         if len(added) > 1:
             self._viewer.layers.link_layers(added, ("gamma", "colormap"))
-        projections = added[1:3]
+        projections = [
+            layer
+            for layer, (panel, _) in zip(added, panels, strict=True)
+            if panel.role in ("true", "predicted", "blink")
+        ]
         if len(projections) > 1:
-            projections[1].contrast_limits = projections[0].contrast_limits
+            for other in projections[1:]:
+                other.contrast_limits = projections[0].contrast_limits
             self._viewer.layers.link_layers(projections, ("contrast_limits",))
 
     def _arrange(self, n_panels: int) -> None:
@@ -88,6 +108,31 @@ class Triptych:
         if n_panels:
             self._viewer.dims.set_current_step(0, 0)
             self._viewer.reset_view()
+
+
+class Blinking:
+    """Images of one of two sources, whichever it is the turn of."""
+
+    def __init__(self, first: ImageSource, second: ImageSource) -> None:
+        self._sources = first, second
+        self.shows_second = False
+
+    @property
+    def box(self) -> int:
+        """Edge of the images in pixels."""
+        return self._sources[0].box
+
+    @property
+    def pixel_size_angstrom(self) -> float:
+        """Pixel size in angstrom."""
+        return self._sources[0].pixel_size_angstrom
+
+    def __len__(self) -> int:
+        return len(self._sources[0])
+
+    def read(self, indices: Integers) -> Images:
+        """Read from the source whose turn it is."""
+        return self._sources[int(self.shows_second)].read(indices)
 
 
 def _for_the_eye(source: ImageSource, low_pass_angstrom: float | None) -> ImageSource:

@@ -71,7 +71,7 @@ class CryoOrientDock(QWidget):
         self.display = Display(self.session, napari_viewer)
         self.data_section = DataSection(self.session)
         self.train_section = TrainSection(self.controller)
-        self.inspect_section = InspectSection(self.session)
+        self.inspect_section = InspectSection(self.controller)
         self.export_section = ExportSection(self.controller)
         self.busy = QLabel()
         self.busy.hide()

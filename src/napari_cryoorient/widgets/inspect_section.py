@@ -10,6 +10,7 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QHBoxLayout,
     QLabel,
+    QProgressBar,
     QPushButton,
     QSpinBox,
     QVBoxLayout,
@@ -17,9 +18,9 @@ from qtpy.QtWidgets import (
 )
 from superqt import QLabeledDoubleSlider
 
-from napari_cryoorient.session.inspection import UNITS, is_higher_better
+from napari_cryoorient.session.controller import Controller
+from napari_cryoorient.session.inspection import UNITS, Fourth, is_higher_better
 from napari_cryoorient.session.readout import readout
-from napari_cryoorient.session.session import Session
 from napari_cryoorient.widgets.facts import Facts
 
 KINDS = {
@@ -29,15 +30,23 @@ KINDS = {
     "preview": "Test particles of the run, with its latest predictions.",
     "predictions": "The whole stack, with the run's predictions.",
 }
+FOURTH: dict[str, Fourth] = {
+    "none": "none",
+    "difference": "difference",
+    "blink true, predicted": "blink",
+}
 READOUT_DELAY_MS = 60
+BLINK_MS = 600
 
 
 class InspectSection(QWidget):
     """Shows the current particle of the session and lets the user choose another."""
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        session = controller.session
         self._session = session
+        self._correlations = controller.correlations
         self.what = QLabel()
         self.what.setWordWrap(True)
         self.particle = QSpinBox()
@@ -58,14 +67,28 @@ class InspectSection(QWidget):
         self.threshold = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
         self.kept = QLabel()
         self.kept.setWordWrap(True)
-        self.difference = QCheckBox("Show the difference of both projections")
+        self.fourth = QComboBox()
+        for label, fourth in FOURTH.items():
+            self.fourth.addItem(label, fourth)
+        self.fourth.setToolTip(
+            "<p>A fourth view beside the three: the difference of both projections, or both in "
+            "turn, which shows small turns best.</p>"
+        )
+        self.correlate = QPushButton("Correlate all")
+        self.correlate.setToolTip(
+            "<p>Correlates every particle with the map's projection at its pose, so that "
+            "particles can be ranked, filtered and sorted by it.</p>"
+        )
+        self.correlated = QProgressBar()
+        self.correlated.setFormat("%v of %m")
 
         top = QHBoxLayout()
         top.addWidget(QLabel("Particle"))
         top.addWidget(self.particle, 1)
         top.addWidget(self.of)
         form = QFormLayout()
-        form.addRow("Low-pass for the eye", self.low_pass)
+        form.addRow("Low-pass", self.low_pass)
+        form.addRow("Fourth view", self.fourth)
         form.addRow("Rank by", self.criterion)
         steps = QHBoxLayout()
         steps.addWidget(self.better)
@@ -85,7 +108,10 @@ class InspectSection(QWidget):
         layout.addLayout(top)
         layout.addWidget(self.facts)
         layout.addLayout(form)
-        layout.addWidget(self.difference)
+        correlation = QHBoxLayout()
+        correlation.addWidget(self.correlate)
+        correlation.addWidget(self.correlated, 1)
+        layout.addLayout(correlation)
         layout.addWidget(self._ranked)
         layout.addStretch(1)
         self._form = form
@@ -97,7 +123,12 @@ class InspectSection(QWidget):
         self._read_out.timeout.connect(self._pull_facts)
         self.particle.valueChanged.connect(lambda value: session.set_particle(value - 1))
         self.low_pass.valueChanged.connect(lambda value: session.set_low_pass(value or None))
-        self.difference.toggled.connect(session.set_difference)
+        self._blink = QTimer(self)
+        self._blink.setInterval(BLINK_MS)
+        self._blink.timeout.connect(session.blink)
+        self.fourth.currentIndexChanged.connect(self._on_fourth)
+        self.correlate.clicked.connect(self._on_correlate)
+        self._correlations.changed.connect(self._pull_correlations)
         session.low_pass_changed.connect(self._pull_low_pass)
         self.criterion.currentTextChanged.connect(self._on_criterion)
         self.better.clicked.connect(lambda: session.step_in_ranking(-1))
@@ -112,6 +143,9 @@ class InspectSection(QWidget):
     def close_section(self) -> None:
         """Leave the session alone from now on."""
         self._read_out.stop()
+        self._blink.stop()
+        self._correlations.changed.disconnect(self._pull_correlations)
+        self._correlations.close()
         self._session.inspection_changed.disconnect(self._pull)
         self._session.particle_changed.disconnect(self._pull_particle)
         self._session.selection_changed.disconnect(self._pull_selection)
@@ -134,7 +168,16 @@ class InspectSection(QWidget):
             self.criterion.clear()
             self.criterion.addItems(criteria)
             self.criterion.blockSignals(blocked)
-        self.difference.setVisible(inspection.kind in ("preview", "predictions"))
+        roles = {panel.role for panel in inspection.panels}
+        has_both = {"true", "predicted"} <= roles
+        self._form.setRowVisible(self.fourth, has_both)
+        blocked = self.fourth.blockSignals(True)
+        self.fourth.setCurrentIndex(self.fourth.findData(session.fourth))
+        self.fourth.blockSignals(blocked)
+        if "blink" not in roles:
+            self._blink.stop()
+        elif not self._blink.isActive():
+            self._blink.start()
         is_ranked = bool(criteria)
         self._ranked.setVisible(is_ranked)
         self._form.setRowVisible(self.criterion, is_ranked)
@@ -143,6 +186,7 @@ class InspectSection(QWidget):
         self._pull_range()
         self._pull_particle()
         self._pull_selection()
+        self._pull_correlations()
 
     def _pull_range(self) -> None:
         """Let the threshold run over the values there are."""
@@ -179,6 +223,11 @@ class InspectSection(QWidget):
 
     def _pull_selection(self) -> None:
         session = self._session
+        if self.criterion.currentText() != session.criterion:
+            blocked = self.criterion.blockSignals(True)
+            self.criterion.setCurrentText(session.criterion)
+            self.criterion.blockSignals(blocked)
+            self._pull_range()
         n, total = len(session.selected()), len(session.inspection)
         sign = "at least" if is_higher_better(session.criterion) else "at most"
         if session.threshold is None:
@@ -197,6 +246,24 @@ class InspectSection(QWidget):
             blocked = self.threshold.blockSignals(True)
             self.threshold.setValue(session.threshold)
             self.threshold.blockSignals(blocked)
+
+    def _pull_correlations(self) -> None:
+        n_done, n = self._correlations.progress
+        is_going = self._correlations.is_going
+        self.correlate.setVisible(n_done < n)
+        self.correlate.setText("Stop" if is_going else "Correlate all")
+        self.correlated.setVisible(is_going or 0 < n_done < n)
+        self.correlated.setRange(0, max(n, 1))
+        self.correlated.setValue(n_done)
+
+    def _on_fourth(self, index: int) -> None:
+        self._session.set_fourth(self.fourth.itemData(index))
+
+    def _on_correlate(self) -> None:
+        if self._correlations.is_going:
+            self._correlations.stop()
+        else:
+            self._correlations.start()
 
     def _on_criterion(self, name: str) -> None:
         for criterion in self._session.inspection.criteria:

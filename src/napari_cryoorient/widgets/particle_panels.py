@@ -6,6 +6,7 @@ from typing import Any
 
 from qtpy.QtWidgets import QLabel, QWidget
 
+from napari_cryoorient.session.inspection import UNITS
 from napari_cryoorient.session.session import Session
 from napari_cryoorient.viewer.map_view import MapView
 from napari_cryoorient.viewer.sphere import ViewSphere
@@ -38,11 +39,15 @@ class DirectionsPanel(Canvas):
         self.sphere.show(inspection, session.criterion)
         self.sphere.show_kept(session.selection_mask())
         self._on_particle(session.particle)
-        if inspection.values(session.criterion) is None:
+        ends = self.sphere.colour_ends
+        if ends is None:
             self.hint.setText("Viewing directions; click on one to see its particle.")
         else:
+            unit = UNITS[session.criterion]
+            good, bad = (f"{value:.3g}{unit}" for value in ends)
             self.hint.setText(
-                f"Viewing directions coloured by {session.criterion}; click on one to see it."
+                f"Viewing directions by {session.criterion}, from blue ({good}) to red ({bad}); "
+                "click on one to see it."
             )
 
     def _on_particle(self, index: int) -> None:

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt, QTimer
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QVBoxLayout, QWidget
 
-from napari_cryoorient.session.inspection import UNITS, Criterion
+from napari_cryoorient.particles import Poses
+from napari_cryoorient.session.inspection import Criterion, signed
 from napari_cryoorient.session.session import Session
 
 PULL_MS = 300
@@ -17,6 +18,7 @@ _FORMATS: dict[Criterion, str] = {
     "angular error": ".2f",
     "confidence": ".3g",
     "shift error": ".2f",
+    "correlation": ".3f",
 }
 
 
@@ -29,27 +31,41 @@ class ParticleTable(QAbstractTableModel):
         self._columns: list[tuple[str, NDArray[Any], str]] = []
         self._order: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
         self._sorted_by: tuple[int, bool] = (0, False)
+        self._converted: tuple[Poses, NDArray[np.float64]] | None = None
         self.pull()
 
     def pull(self) -> None:
         """Take what the session has now."""
         inspection = self._session.inspection
         self.beginResetModel()
+        column = self._sorted_by[0]
+        sorted_title = self._columns[column][0] if column < len(self._columns) else ""
         self._columns = [("particle", np.arange(1, len(inspection) + 1), "d")]
         for criterion in inspection.criteria:
             values = inspection.values(criterion)
             if values is not None:
-                title = (
-                    f"{criterion} ({UNITS[criterion].strip()})" if UNITS[criterion] else criterion
-                )
-                self._columns.append((title, values, _FORMATS[criterion]))
+                self._columns.append((signed(criterion), values, _FORMATS[criterion]))
         poses = inspection.shown_poses
         if poses is not None:
+            angles = self._angles_of(poses)
+            for i, title in enumerate(("rot (°)", "tilt (°)", "psi (°)")):
+                self._columns.append((title, angles[:, i], ".1f"))
             for i, title in enumerate(("shift x (Å)", "shift y (Å)")):
                 self._columns.append((title, poses.shifts_angstrom[:, i], ".1f"))
+        names = [title for title, _, _ in self._columns]
+        if sorted_title in names:  # columns come and go; the order stays
+            self._sorted_by = names.index(sorted_title), self._sorted_by[1]
         column, is_descending = self._sorted_by
         self._arrange(column if column < len(self._columns) else 0, is_descending)
         self.endResetModel()
+
+    def _angles_of(self, poses: Poses) -> NDArray[np.float64]:
+        """Return rot, tilt and psi in degrees; worked out once for each set of poses."""
+        if self._converted is None or self._converted[0] is not poses:
+            from napari_cryoorient.geometry.euler import matrix_to_euler_zyz_deg
+
+            self._converted = poses, np.asarray(matrix_to_euler_zyz_deg(poses.rotations))
+        return self._converted[1]
 
     def rowCount(self, parent: QModelIndex | None = None) -> int:  # noqa: N802
         """Return the number of particles shown."""
@@ -77,7 +93,16 @@ class ParticleTable(QAbstractTableModel):
         """Return the title of a column."""
         if role != Qt.ItemDataRole.DisplayRole or orientation != Qt.Orientation.Horizontal:
             return None
-        return self._columns[section][0]
+        first, _, rest = self._columns[section][0].rpartition(" ")
+        words = first.rsplit(" ", 1)  # two lines keep a dozen columns narrow
+        return "\n".join([*words[:-1], f"{words[-1]} {rest}".strip()])
+
+    @property
+    def sorted_by(self) -> tuple[int, Qt.SortOrder]:
+        """Return the column and the order the rows are in."""
+        column, is_descending = self._sorted_by
+        order = Qt.SortOrder.DescendingOrder if is_descending else Qt.SortOrder.AscendingOrder
+        return column, order
 
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
         """Sort by a column."""
@@ -116,7 +141,8 @@ class TablePanel(QWidget):
         self.view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         header = self.view.horizontalHeader()
         if header is not None:
-            header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+            header.setResizeContentsPrecision(20)  # rows looked at; a stack may have a million
+            header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         rows = self.view.verticalHeader()
         if rows is not None:
             rows.hide()
@@ -147,6 +173,9 @@ class TablePanel(QWidget):
 
     def _pull(self) -> None:
         self.model.pull()
+        header = self.view.horizontalHeader()
+        if header is not None:
+            header.setSortIndicator(*self.model.sorted_by)
         self._on_particle(self._session.particle)
 
     def _on_particle(self, particle: int) -> None:
