@@ -74,7 +74,7 @@ def _nearest(inspection: Inspection, poses: Poses, index: int) -> Floats:
 
     Equivalent poses of a symmetric map look alike, their angles do not.
     """
-    rotation = poses.rotations[index]
+    rotation: Floats = poses.rotations[index]
     if poses is not inspection.predicted_poses or inspection.true_poses is None:
         return rotation
     import torch

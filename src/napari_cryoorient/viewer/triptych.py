@@ -85,7 +85,7 @@ class Triptych:
             options["metadata"][METADATA_KEY] |= {"group": GROUP, "role": panel.role}
             layer = self._viewer.add_image(data, **options)
             layer.name_overlay.visible = True
-            layer.name_overlay.font_size = 12
+            layer.name_overlay.font_size = 12 if len(panels) < 4 else 10
             added.append(layer)
         if len(added) > 1:
             self._viewer.layers.link_layers(added, ("gamma", "colormap"))
