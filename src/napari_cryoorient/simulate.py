@@ -60,14 +60,16 @@ class Microscope:
 class SimulationSettings:
     """What to simulate.
 
-    ``snr`` None is noiseless; ``microscope`` None leaves the CTF out; shifts are normal, sigma
-    ``shift_sigma_angstrom`` in x and in y.
+    ``snr`` None is noiseless; ``microscope`` None leaves the CTF out; shifts in x and in y are the
+    sum of a normal one, sigma ``shift_sigma_angstrom``, and one uniform within
+    ``shift_range_angstrom`` of 0.
     """
 
     n: int = 1000
     snr: float | None = None
     microscope: Microscope | None = Microscope()
     shift_sigma_angstrom: float = 0.0
+    shift_range_angstrom: float = 0.0
     seed: int = 0
 
 
@@ -128,6 +130,7 @@ def draw_simulation(
     rotations = random_rotations(settings.n, generator, dtype=torch.float64).numpy()
     shift_rng = _random_stream(settings.seed, "shifts")
     shifts = shift_rng.normal(size=(settings.n, 2)) * settings.shift_sigma_angstrom
+    shifts += shift_rng.uniform(-1.0, 1.0, size=(settings.n, 2)) * settings.shift_range_angstrom
     simulation = Simulation(
         density,
         Poses(rotations, shifts),

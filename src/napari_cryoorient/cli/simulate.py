@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,14 +11,24 @@ from napari_cryoorient.cli import options
 from napari_cryoorient.cli.progress import print_json, progress
 from napari_cryoorient.errors import InputError
 
+if TYPE_CHECKING:
+    from napari_cryoorient.particles import DensityMap
+    from napari_cryoorient.simulate import SimulationSettings
+
 NAME = "simulate"
 SUMMARY = "Simulate particles with known poses from a map or an atomic model."
 
 
 def run(
     map_path: Annotated[
-        Path, typer.Argument(metavar="MAP", help="Map or atomic model (mrc, map, PDB, mmCIF, gz).")
-    ],
+        Path | None,
+        typer.Argument(
+            metavar="MAP",
+            help="Map or atomic model (mrc, map, PDB, mmCIF, gz); with --dataset it may be left "
+            "out, and the model is fetched from the PDB.",
+        ),
+    ] = None,
+    *,
     output: Annotated[
         Path,
         typer.Option(
@@ -28,7 +38,23 @@ def run(
             help="Folder for particles.mrcs, particles.star (the true poses) and map.mrc.",
         ),
     ],
-    n: Annotated[int, typer.Option("--n", min=1, help="How many particles.")] = 1000,
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="A simulated data set of Lian et al. (2022): 10061-simu (D2), 10028-simu (C1) or "
+            "10025-simu (D7), with its number of images, box, low-pass, CTF and shifts.",
+        ),
+    ] = None,
+    n: Annotated[
+        int | None,
+        typer.Option(
+            "--n",
+            min=1,
+            help="How many particles. [default: 1000, or the data set's]",
+            show_default=False,
+        ),
+    ] = None,
     box: Annotated[
         int | None,
         typer.Option(
@@ -94,38 +120,52 @@ def run(
     )
 
     where = choose_device(device)
-    if map_path.resolve() == (output / "map.mrc").resolve():
+    if map_path is not None and map_path.resolve() == (output / "map.mrc").resolve():
         raise InputError(f"{map_path} would be overwritten; write to another folder with -o.")
-    original = read_map(
-        map_path,
-        pixel_size_angstrom=pixel_size,
-        box=box if is_model_path(map_path) else None,
-    )
-    density = working_map(original, box, lowpass)
-    settings = SimulationSettings(
-        n=n,
-        snr=noise_ratio,
-        microscope=Microscope() if ctf else None,
-        shift_sigma_angstrom=shift_sigma,
-        seed=seed,
-    )
+    notes: list[str] = []
+    if dataset is not None:
+        settled = {"--lowpass": lowpass, "--shift-sigma": shift_sigma, "--pixel-size": pixel_size}
+        settled |= {"--no-ctf": not ctf, "--symmetry": symmetry != "C1"}
+        if too_many := [flag for flag, value in settled.items() if value]:
+            raise InputError(f"--dataset {dataset} settles {too_many[0]}: leave one of them out.")
+        density, settings, symmetry = _of_dataset(
+            dataset, map_path, n, box, noise_ratio, seed, notes
+        )
+    elif map_path is None:
+        raise InputError("MAP is missing: name a map or an atomic model, or a --dataset.")
+    else:
+        original = read_map(
+            map_path,
+            pixel_size_angstrom=pixel_size,
+            box=box if is_model_path(map_path) else None,
+        )
+        notes += original.notes
+        density = working_map(original, box, lowpass)
+        settings = SimulationSettings(
+            n=1000 if n is None else n,
+            snr=noise_ratio,
+            microscope=Microscope() if ctf else None,
+            shift_sigma_angstrom=shift_sigma,
+            seed=seed,
+        )
     agreement = symmetry_agreement(density, symmetry)
     with progress("Simulating") as advance:
-        for note in original.notes:
+        for note in notes:
             advance.say(f"Note: {note}")
         advance.say(
-            f"{n} particles of {density.box} pixels at {density.pixel_size_angstrom:.3f} A "
-            f"on {describe_device(where)}"
+            f"{settings.n} particles of {density.box} pixels at "
+            f"{density.pixel_size_angstrom:.3f} A on {describe_device(where)}"
         )
         if (doubt := symmetry_doubt(symmetry, agreement)) is not None:
             advance.say(f"Note: {doubt}")
         simulation = draw_simulation(density, settings, where)
         star = write_simulation(simulation, output, device=where, advance=advance)
-    print(f"{n} particles: {star}")
+    print(f"{settings.n} particles: {star}")
     if json:
         print_json(
             {
-                "particles": n,
+                "particles": settings.n,
+                "dataset": dataset,
                 "star": star,
                 "map": output / "map.mrc",
                 "box": density.box,
@@ -137,6 +177,29 @@ def run(
                 "seed": seed,
             }
         )
+
+
+def _of_dataset(
+    name: str,
+    path: Path | None,
+    n: int | None,
+    box: int | None,
+    snr: float | None,
+    seed: int,
+    notes: list[str],
+) -> tuple[DensityMap, SimulationSettings, str]:
+    """Return map, settings, symmetry of a data set; ``notes`` gets what the paper leaves open."""
+    from napari_cryoorient.datasets import dataset_map, dataset_named, fetch_model
+
+    wanted = dataset_named(name)
+    notes.append(f"{name}: the paper does not state, so chosen here: {'; '.join(wanted.chosen)}")
+    if path is None:
+        entries = " and ".join(entry.name for entry in wanted.entries)
+        with progress(f"Fetching {entries} from the PDB"):
+            path = fetch_model(wanted)
+    density = dataset_map(wanted, path, box)
+    notes += density.notes
+    return density, wanted.settings(n=n, snr=snr, seed=seed), wanted.symmetry
 
 
 def parse_snr(text: str, flag: str = "--snr") -> float | None:
