@@ -13,6 +13,8 @@ from pydantic.fields import FieldInfo
 
 from napari_cryoorient.errors import InputError
 
+OUTPUT_HELP = "STAR file to write; a .cs file too where the particles come from one."
+
 DeviceName = Literal["auto", "cuda", "mps", "cpu"]
 
 Settings = TypeVar("Settings", bound=BaseModel)

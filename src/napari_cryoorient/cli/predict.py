@@ -22,7 +22,7 @@ def run(
     ],
     output: Annotated[
         Path,
-        typer.Option("-o", "--output", metavar="OUT.star", help="STAR file to write."),
+        typer.Option("-o", "--output", metavar="OUT", help=options.OUTPUT_HELP),
     ],
     batch_size: Annotated[
         int | None,

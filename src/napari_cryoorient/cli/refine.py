@@ -23,7 +23,7 @@ def run(
     map_path: options.MapPath,
     output: Annotated[
         Path,
-        typer.Option("-o", "--output", metavar="OUT.star", help="STAR file to write."),
+        typer.Option("-o", "--output", metavar="OUT", help=options.OUTPUT_HELP),
     ],
     resolution: options.Resolution = None,
     invert_contrast: options.InvertContrast = "auto",

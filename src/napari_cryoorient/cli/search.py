@@ -21,7 +21,7 @@ def run(
     map_path: options.MapPath,
     output: Annotated[
         Path,
-        typer.Option("-o", "--output", metavar="OUT.star", help="STAR file to write."),
+        typer.Option("-o", "--output", metavar="OUT", help=options.OUTPUT_HELP),
     ],
     symmetry: options.Symmetry = "C1",
     subset: Annotated[

@@ -1,4 +1,4 @@
-"""Find the stacks a STAR file names, whatever folder it was written for."""
+"""Find the stacks a STAR or cs file names, whatever folder it was written for."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from pathlib import Path
 
 from napari_cryoorient.errors import InputError
 
-_PROJECT_MARKS = ("default_pipeline.star", ".gui_projectdir", ".relion_lock")
+_PROJECT_MARKS = (
+    *("default_pipeline.star", ".gui_projectdir", ".relion_lock"),
+    *("workspaces.json", "job_manifest.json"),  # cryoSPARC's
+)
 _MOST_PARENTS = 8
 
 
 class StackFinder:
     """Look for stacks in a named project folder, here, and from the STAR file's folder upwards.
 
-    The way up ends at a RELION project, the home folder or the edge of the filesystem.
+    The way up ends at a RELION or cryoSPARC project, the home folder or the filesystem's edge.
     """
 
     def __init__(self, star_path: Path, project_dir: Path | str | None = None):

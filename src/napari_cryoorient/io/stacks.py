@@ -101,10 +101,12 @@ class MrcStackCollection:
         *,
         box: int | None = None,
         max_open_files: int = 32,
+        signs: NDArray[np.float64] | None = None,
     ):
         """Check that all stacks have one box; ``box`` (even) resamples images as they are read.
 
-        ``pixel_size_angstrom`` is that of the files, before resampling.
+        ``pixel_size_angstrom`` is that of the files, before resampling. ``signs`` ``(n,)``, 1 or
+        -1, is what each image is multiplied by as it is read.
         """
         if not stacks:
             raise InputError("There are no images: the list of stacks is empty.")
@@ -124,6 +126,7 @@ class MrcStackCollection:
             raise InputError(f"The box must be an even number of pixels, not {self._box}.")
         self._native_pixel_size = pixel_size_angstrom
         self._max_open_files = max_open_files
+        self._signs = None if signs is None else np.asarray(signs, dtype=np.int8)
         self._open: OrderedDict[int, NDArray[Any]] = OrderedDict()
         self._bytes_read = 0
         self._lock = threading.Lock()
@@ -189,6 +192,8 @@ class MrcStackCollection:
             rows = order[start : start + _RESIZE_BATCH]
             native = self._read_native(wanted[rows])
             images[rows] = fourier_resize(native, self._box, 2)
+        if self._signs is not None:
+            images *= self._signs[wanted, None, None]
         return images
 
     def _read_native(self, indices: Integers) -> Images:

@@ -17,6 +17,7 @@ import pandas as pd
 
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.atomic import atomic_path
+from napari_cryoorient.io.cs_file import CsFile
 from napari_cryoorient.io.mrc import read_bytes
 
 _BLOCK_START = b"data_"
@@ -46,6 +47,7 @@ class StarFile:
     encoding: str = "utf-8"
     version: str | None = None  # RELION's "# version" remark, which it reads back
     native_pixel_size_angstrom: float | None = None  # where the file itself does not say
+    cs: CsFile | None = None  # the .cs file these blocks were made of
 
     def block(self, name: str) -> StarBlock | None:
         """Return the block called ``name``, or None."""

@@ -1,0 +1,224 @@
+"""cryoSPARC's particles in RELION's terms, and poses back into a ``.cs`` file.
+
+``alignments3D/pose`` is the rotation vector r, in radians, of the transpose of RELION's matrix A;
+``alignments3D/shift`` is RELION's origin, in pixels of ``alignments3D/psize_A``. ``blob/sign`` is
+what images have to be multiplied by for particles to be bright: -1 where they are dark.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from napari_cryoorient.errors import InputError
+from napari_cryoorient.io.cs_file import CsFile, Records, with_fields
+from napari_cryoorient.io.new_star import CONFIDENCE, pose_columns, printed
+from napari_cryoorient.io.star_text import StarBlock, StarFile, quoted, text_table
+from napari_cryoorient.particles import Floats, Integers, Poses
+
+_IMAGES = ("blob/path", "blob/idx")
+_POSE, _SHIFT, _PIXEL = "pose", "shift", "psize_A"
+_MAIN = "alignments3D"
+_CLASS = re.compile(r"alignments_class(?:3D)?_\d+(?=/pose$)")
+_CONFIDENCE_FIELD = "cryoorient/confidence"
+# STAR column, field, factor.
+_OPTICS = (
+    ("rlnVoltage", "ctf/accel_kv", 1.0),
+    ("rlnSphericalAberration", "ctf/cs_mm", 1.0),
+    ("rlnAmplitudeContrast", "ctf/amp_contrast", 1.0),
+    ("rlnImagePixelSize", "blob/psize_A", 1.0),
+)
+_OF_PARTICLES = (
+    ("rlnDefocusU", "ctf/df1_A", 1.0),
+    ("rlnDefocusV", "ctf/df2_A", 1.0),
+    ("rlnDefocusAngle", "ctf/df_angle_rad", 180.0 / np.pi),
+    ("rlnPhaseShift", "ctf/phase_shift_rad", 180.0 / np.pi),
+    ("rlnCtfBfactor", "ctf/bfactor", 1.0),
+    (CONFIDENCE, _CONFIDENCE_FIELD, 1.0),
+)
+_NOT_USED = ("ctf/tilt_A", "ctf/trefoil_A", "ctf/tetra_A", "ctf/anisomag")
+# What cryoSPARC's jobs keep with a pose: field, number type, value where no job has set it.
+_ALIGNMENT = (
+    ("alpha", "<f4", 1.0),
+    ("alpha_min", "<f4", 0.0),
+    ("class", "<u4", 0),
+    ("class_ess", "<f4", 1.0),
+    ("class_posterior", "<f4", 1.0),
+    ("cross_cor", "<f4", 0.0),
+    ("error", "<f4", 0.0),
+    ("error_min", "<f4", 0.0),
+    ("image_pow", "<f4", 0.0),
+    ("pose_ess", "<f4", 1.0),
+    ("resid_pow", "<f4", 0.0),
+    ("shift_ess", "<f4", 1.0),
+    ("slice_pow", "<f4", 0.0),
+    ("weight", "<f4", 1.0),
+)
+
+
+def star_of_cs(cs: CsFile) -> StarFile:
+    """Say in STAR's terms (RELION 3.1) what a ``.cs`` file says of each particle.
+
+    Raises:
+        InputError: where the file does not name the images, or not their pixel size.
+
+    """
+    missing = [field for field in (*_IMAGES, "blob/psize_A") if field not in cs]
+    if missing:
+        raise InputError(
+            f"{cs.path} has no {', '.join(missing)}: put the job's passthrough file beside it, "
+            "which names the images."
+        )
+    optics, group_of = _optics(cs)
+    names = [path.removeprefix(">") for path in cs.text("blob/path")]
+    numbers = cs["blob/idx"].astype(np.int64) + 1
+    columns = {
+        "rlnImageName": [quoted(f"{i:06d}@{n}") for i, n in zip(numbers, names, strict=True)],
+        "rlnOpticsGroup": [str(group + 1) for group in group_of.tolist()],
+    }
+    if "location/micrograph_path" in cs:
+        paths = [path.removeprefix(">") for path in cs.text("location/micrograph_path")]
+        columns["rlnMicrographName"] = [quoted(path) for path in paths]
+    poses = poses_of_cs(cs)
+    if poses is not None:
+        columns |= pose_columns(poses)
+    for name, field, factor in _OF_PARTICLES:
+        if field in cs:
+            columns[name] = printed(_numbers(cs, field) * factor)
+    if f"{_MAIN}/split" in cs and len(set(cs[f"{_MAIN}/split"].tolist())) == 2:
+        columns["rlnRandomSubset"] = [str(int(half) + 1) for half in cs[f"{_MAIN}/split"]]
+    if f"{_MAIN}/class" in cs:
+        columns["rlnClassNumber"] = [str(int(number) + 1) for number in cs[f"{_MAIN}/class"]]
+    blocks = (StarBlock("optics", text_table(optics)), StarBlock("particles", text_table(columns)))
+    return StarFile(blocks, cs.path, version="30001", cs=cs)
+
+
+def notes_of_cs(cs: CsFile) -> list[str]:
+    """Say what of a ``.cs`` file is not as a STAR file would have it."""
+    notes = list(cs.notes)
+    dark = 0 if (signs := signs_of_cs(cs)) is None else int((signs < 0).sum())
+    if dark:
+        many = "" if dark == len(cs) else f" for {dark} of {len(cs)} particles"
+        notes.append(
+            f"blob/sign is -1{many}: those images are negated as they are read; a STAR file cannot "
+            "say so, for RELION turn the stacks' contrast"
+        )
+    unused = [field for field in _NOT_USED if field in cs and bool(np.any(cs[field] != 0))]
+    if unused:
+        notes.append(f"not used: {', '.join(unused)}")
+    if not any(f"{prefix}/{_POSE}" in cs for prefix in _alignments(cs.fields)):
+        return notes
+    if f"{_MAIN}/{_POSE}" not in cs:
+        notes.append("poses are those of each particle's most probable class")
+    return notes
+
+
+def signs_of_cs(cs: CsFile) -> Floats | None:
+    """Return what each image has to be multiplied by ``(n,)``; None where they are as they are."""
+    if "blob/sign" not in cs:
+        return None
+    signs = _numbers(cs, "blob/sign")
+    if bool((signs > 0).all()):
+        return None
+    return np.where(signs < 0, -1.0, 1.0)
+
+
+def poses_of_cs(cs: CsFile) -> Poses | None:
+    """Return the poses, those of the most probable class where there are several, or None."""
+    prefixes = _alignments(cs.fields)
+    if not prefixes:
+        return None
+    of_class = np.zeros(len(cs), dtype=np.int64)
+    if len(prefixes) > 1:
+        posterior = np.stack([_or_ones(cs, f"{prefix}/class_posterior") for prefix in prefixes])
+        of_class = posterior.argmax(0)
+    vectors = _chosen([_numbers(cs, f"{prefix}/{_POSE}") for prefix in prefixes], of_class)
+    shifts = _chosen([_numbers(cs, f"{prefix}/{_SHIFT}") for prefix in prefixes], of_class)
+    pixels = _chosen([_pixel_sizes(cs, prefix) for prefix in prefixes], of_class)
+    matrices = Rotation.from_rotvec(vectors).as_matrix().transpose(0, 2, 1)
+    return Poses(matrices, 0.0 - shifts * pixels[:, None])
+
+
+def cs_with_poses(
+    cs: CsFile, poses: Poses, *, confidence: Floats | None = None, rows: Integers | None = None
+) -> Records:
+    """Return the records (``rows`` of them) with new poses in ``alignments3D``, all fields kept.
+
+    Pixels of the shifts stay those of ``alignments3D/psize_A``. Where no job has aligned the
+    particles the fields that cryoSPARC keeps with a pose are added, the halves taking turns.
+    ``confidence`` goes to a field of its own, ``cryoorient/confidence``.
+    """
+    if rows is not None:
+        cs = CsFile(cs.records[np.asarray(rows)], cs.path)
+    n = len(cs)
+    if len(poses) != n or (confidence is not None and len(confidence) != n):
+        raise ValueError(f"{len(poses)} poses for {n} records")
+    pixels = _pixel_sizes(cs, _MAIN)
+    vectors = Rotation.from_matrix(poses.rotations.transpose(0, 2, 1)).as_rotvec()
+    new: dict[str, Records] = {}
+    if f"{_MAIN}/{_POSE}" not in cs:
+        new = {f"{_MAIN}/{name}": np.full(n, value, kind) for name, kind, value in _ALIGNMENT}
+        new[f"{_MAIN}/split"] = (np.arange(n) % 2).astype("<u4")
+        new = {name: column for name, column in new.items() if name not in cs}
+    new[f"{_MAIN}/{_POSE}"] = vectors.astype("<f4")
+    new[f"{_MAIN}/{_SHIFT}"] = (-poses.shifts_angstrom / pixels[:, None]).astype("<f4")
+    new[f"{_MAIN}/{_PIXEL}"] = pixels.astype("<f4")
+    if confidence is not None:
+        new[_CONFIDENCE_FIELD] = np.asarray(confidence, dtype="<f4")
+    return with_fields(cs.records, new)
+
+
+def _optics(cs: CsFile) -> tuple[dict[str, list[str]], Integers]:
+    """Return the optics block's columns, and which of its rows is each particle's ``(n,)``."""
+    present = [(name, field) for name, field, _ in _OPTICS if field in cs]
+    values = [_numbers(cs, field) for _, field in present]
+    exposures = _numbers(cs, "ctf/exp_group_id") if "ctf/exp_group_id" in cs else values[0] * 0
+    groups, first, group_of = np.unique(
+        np.stack([exposures, *values], axis=1), axis=0, return_index=True, return_inverse=True
+    )
+    numbers = [str(i + 1) for i in range(len(groups))]
+    columns = {
+        "rlnOpticsGroup": numbers,
+        "rlnOpticsGroupName": [
+            f"exposureGroup{int(group[0])}_{i}" for i, group in zip(numbers, groups, strict=True)
+        ],
+    }
+    columns |= {name: printed(groups[:, i + 1]) for i, (name, _) in enumerate(present)}
+    if "blob/shape" in cs:
+        columns["rlnImageSize"] = [str(int(size)) for size in cs["blob/shape"][first][:, 0]]
+    columns["rlnImageDimensionality"] = ["2"] * len(groups)
+    return columns, np.asarray(group_of.ravel(), dtype=np.int64)
+
+
+def _alignments(fields: Iterable[str]) -> list[str]:
+    """Return the prefixes of the poses: cryoSPARC's main one, else those of all classes."""
+    names = list(fields)
+    if f"{_MAIN}/{_POSE}" in names:
+        return [_MAIN]
+    return [match[0] for name in names if (match := _CLASS.match(name))]
+
+
+def _pixel_sizes(cs: CsFile, prefix: str) -> Floats:
+    field = f"{prefix}/{_PIXEL}"
+    return _numbers(cs, field if field in cs else "blob/psize_A")
+
+
+def _or_ones(cs: CsFile, field: str) -> Floats:
+    return _numbers(cs, field) if field in cs else np.ones(len(cs))
+
+
+def _chosen(columns: list[Floats], of_class: Integers) -> Floats:
+    """Take row i of column ``of_class[i]``."""
+    return np.asarray(np.stack(columns)[of_class, np.arange(len(of_class))])
+
+
+def _numbers(cs: CsFile, field: str) -> Floats:
+    """Return a field as float64; raises InputError for values that are not finite."""
+    numbers = cs[field].astype(np.float64)
+    bad = np.flatnonzero(~np.isfinite(numbers.reshape(len(cs), -1)).all(axis=1))
+    if bad.size:
+        raise InputError(f"{cs.path}: row {bad[0] + 1} has no finite number in {field}.")
+    return np.asarray(numbers)

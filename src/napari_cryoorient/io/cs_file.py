@@ -1,0 +1,170 @@
+"""cryoSPARC's ``.cs`` files: one NumPy array of records each, fields called like ``ctf/df1_A``.
+
+A job writes what it changed to one file and what it merely passes on to another, beside it; both
+tell particles by ``uid``. Here the two are read as one. Nothing in this module knows what a field
+means, but for ``uid``.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_cryoorient.errors import InputError
+from napari_cryoorient.io.atomic import atomic_path
+from napari_cryoorient.particles import Integers
+
+Records = NDArray[Any]
+
+SUFFIX = ".cs"
+_NUMPY_MARK, _STREAM_MARK = b"\x93NUMPY", b"\x94CSDAT"
+_JOB = re.compile(r"(?:P\d+_)?J\d+")
+_UID = "uid"
+
+
+@dataclass(frozen=True)
+class CsFile:
+    """The records ``(n,)`` of a ``.cs`` file, fields of its passthrough files filled in."""
+
+    records: Records
+    path: Path
+    notes: tuple[str, ...] = ()
+
+    def __contains__(self, field: str) -> bool:
+        return field in (self.records.dtype.names or ())
+
+    def __getitem__(self, field: str) -> Records:
+        return np.asarray(self.records[field])
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Names of the fields, in the file's order."""
+        return tuple(self.records.dtype.names or ())
+
+    def text(self, field: str) -> list[str]:
+        """Return a field of text ``(n,)``."""
+        column = self[field]
+        if column.dtype.kind == "S":
+            column = np.char.decode(column, "utf-8", "replace")
+        return [str(value) for value in column.tolist()]
+
+
+def is_cs(path: Path | str) -> bool:
+    """Tell a ``.cs`` file by its name, or by how its bytes begin."""
+    path = Path(path)
+    if path.suffix.lower() == SUFFIX:
+        return True
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_NUMPY_MARK)) in (_NUMPY_MARK, _STREAM_MARK)
+    except OSError:
+        return False
+
+
+def read_cs(path: Path | str) -> CsFile:
+    """Read a ``.cs`` file and the passthrough files beside it that tell of its particles.
+
+    Raises:
+        InputError: for what is not a ``.cs`` file, or has no particles or no ``uid``.
+
+    """
+    path = Path(path)
+    records = np.array(_load(path))
+    if not len(records):
+        raise InputError(f"{path} has no rows: no particles.")
+    notes: list[str] = []
+    for candidate in _passthroughs(path):
+        try:
+            other = _load(candidate)
+        except InputError:
+            continue
+        missing = [n for n in other.dtype.names or () if n not in (records.dtype.names or ())]
+        rows = _rows_of(records[_UID], other[_UID]) if missing else None
+        if rows is None:
+            continue
+        records = with_fields(records, {name: other[name][rows] for name in missing})
+        rooms = ", ".join(dict.fromkeys(name.partition("/")[0] for name in missing))
+        notes.append(f"{rooms} taken from {candidate.name}, which lies beside {path.name}")
+    return CsFile(records, path, tuple(notes))
+
+
+def write_cs(records: Records, path: Path | str, source: CsFile) -> None:
+    """Write records, whole or not at all; raises InputError if ``path`` is the file read."""
+    path = Path(path)
+    if path.exists() and source.path.exists() and path.samefile(source.path):
+        raise InputError(f"{path} is the file that was read; give the output another name.")
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.save(file, records, allow_pickle=False)
+
+
+def with_fields(records: Records, columns: dict[str, Records]) -> Records:
+    """Return records ``(n,)`` with fields replaced, in their own number type, or added."""
+    old = {name: records.dtype[name] for name in records.dtype.names or ()}
+    new = {
+        name: np.dtype((column.dtype, column.shape[1:]))
+        for name, column in columns.items()
+        if name not in old
+    }
+    # Packed: an array of selected fields would keep the gaps of those left out.
+    result = np.empty(len(records), dtype=[(n, t) for n, t in {**old, **new}.items()])
+    for name in old:
+        if name not in columns:
+            result[name] = records[name]
+    for name, column in columns.items():
+        result[name] = column
+    return result
+
+
+def _load(path: Path) -> Records:
+    """Map the records of a file into memory."""
+    try:
+        with path.open("rb") as file:
+            mark = file.read(len(_NUMPY_MARK))
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); check the name.") from None
+    if mark == _STREAM_MARK:
+        raise InputError(
+            f"{path} is in cryoSPARC's compressed form (CSDAT); save it as a plain .cs file."
+        )
+    if mark != _NUMPY_MARK:
+        raise InputError(f"{path} is not a .cs file as cryoSPARC writes it.")
+    try:
+        records: Records = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, OSError, EOFError):
+        raise InputError(
+            f"{path} is damaged, or holds Python objects: copy or export it again."
+        ) from None
+    if _UID not in (records.dtype.names or ()) or records.ndim != 1:
+        raise InputError(f"{path} is not a .cs file as cryoSPARC writes it: it has no field uid.")
+    return records
+
+
+def _passthroughs(path: Path) -> list[Path]:
+    """Return the passthrough files in the same folder, those of another job left out."""
+    job = _JOB.search(path.name)
+    found = []
+    for other in sorted(path.resolve().parent.glob(f"*passthrough*{SUFFIX}")):
+        theirs = _JOB.search(other.name)
+        if job is not None and theirs is not None and job[0] != theirs[0]:
+            continue
+        if other.name != path.name and other.is_file():
+            found.append(other)
+    return found
+
+
+def _rows_of(uids: Records, known: Records) -> Integers | None:
+    """Return where each uid stands in ``known``, or None where one is not there."""
+    if not len(known):
+        return None
+    order = np.argsort(known, kind="stable")
+    place = np.searchsorted(known[order], uids).clip(max=len(order) - 1)
+    rows = np.asarray(order[place], dtype=np.int64)
+    return rows if bool((known[rows] == uids).all()) else None
