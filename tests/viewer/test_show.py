@@ -11,9 +11,9 @@ from napari.components import ViewerModel
 
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.maps import read_map
-from napari_cryoorient.particles import ArrayImages, Poses
+from napari_cryoorient.particles import Poses
 from napari_cryoorient.simulate import project_chunk, projector_of
-from napari_cryoorient.viewer.show import layers_of, pose_layers, show
+from napari_cryoorient.viewer.show import layers_of, show
 
 
 def test_a_star_file_with_a_map_is_shown_beside_its_projections(sample) -> None:
@@ -56,14 +56,3 @@ def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
 def test_a_map_beside_a_stack_without_poses_is_refused(sample) -> None:
     with pytest.raises(InputError, match="no poses"):
         layers_of(sample.stack_path, sample.map_path)
-
-
-def test_poses_are_shown_as_a_triptych(sample) -> None:
-    turned = np.diag([1.0, -1.0, -1.0])
-    poses = [Poses(np.tile(r, (5, 1, 1)), np.zeros((5, 2))) for r in (np.eye(3), turned)]
-    density = read_map(sample.map_path)
-    layers = pose_layers(ArrayImages(sample.images, 3.5), density, *poses, sample.star_path)
-    assert [layer[1]["name"] for layer in layers] == ["input", "true pose", "predicted pose"]
-    true, predicted = layers[1][0][0], layers[2][0][0]
-    # A half turn about x flips y: row y goes to -y about the centre.
-    np.testing.assert_allclose(true[1:], predicted[:0:-1], atol=1e-3 * np.abs(true).max())

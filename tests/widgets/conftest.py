@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from qtpy.QtCore import QSettings
@@ -12,7 +13,10 @@ from qtpy.QtWidgets import QApplication
 
 from session.conftest import AtOnce, Stack, Told, made
 
-__all__ = ["AtOnce", "Stack", "Told", "made"]
+__all__ = ["WAIT_MS", "AtOnce", "Stack", "Told", "made"]
+
+# Generous: nothing is timed here, and CI may be slow.
+WAIT_MS = 120_000
 
 
 @pytest.fixture(autouse=True)
@@ -30,3 +34,17 @@ def memory_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep what tests remember away from what the user does."""
     store = QSettings(str(tmp_path / "memory.ini"), QSettings.Format.IniFormat)
     monkeypatch.setattr("napari_cryoorient.widgets.memory.QSettings", lambda *_: store)
+
+
+@pytest.fixture
+def open_dock(make_napari_viewer: Any, qtbot: Any) -> Callable[..., Any]:
+    """Open the panel in a real window, as the Plugins menu does."""
+
+    def open_it(*, has_panels: bool = True) -> Any:
+        viewer = make_napari_viewer(show=True)
+        _, dock = viewer.window.add_plugin_dock_widget("napari-cryoorient", "CryoOrient")
+        if has_panels:
+            qtbot.waitUntil(lambda: dock.panels is not None, timeout=WAIT_MS)
+        return dock
+
+    return open_it

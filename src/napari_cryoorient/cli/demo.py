@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from napari_cryoorient.cli import options
 from napari_cryoorient.cli.evaluate import table_of
 from napari_cryoorient.cli.progress import Progress, format_duration, print_json, progress
+from napari_cryoorient.cli.screen import can_draw_unseen, has_screen, picture_of
 from napari_cryoorient.cli.train import Follower
-
-if TYPE_CHECKING:
-    from napari_cryoorient.demo.job import DemoResult
+from napari_cryoorient.errors import InputError
 
 NAME = "demo"
 SUMMARY = "Simulate, train, predict and measure, on a particle made from code."
@@ -40,7 +39,8 @@ def run(
     """Make a particle and its images, train on them, and predict particles never seen.
 
     Writes map, stack, run folder, poses.star, curves.png, projections.png, errors.png and
-    summary.json, and shows the held-out particles in napari at the end.
+    summary.json. At the end napari opens with the finished run; with --headless, or where there is
+    no screen, a picture of that is saved as napari.png, if napari and Xvfb are installed.
     """
     from napari_cryoorient.demo.job import DemoSettings, run_demo
 
@@ -63,10 +63,9 @@ def run(
     print(table_of(result.summary))
     print(f"{result.summary['images_per_second']:.0f} images a second predicted")
     print(f"{format_duration(result.summary['seconds'])} in all; pictures and files: {output}")
+    _show(output / "run", output / "napari.png", headless=headless)
     if json:
         print_json(result.summary | {"folder": output})
-    if not headless:
-        _open(result)
 
 
 class _Parts:
@@ -86,18 +85,25 @@ class _Parts:
         self._bar(done, total, time_left_s=time_left_s, note=note)
 
 
-def _open(result: DemoResult) -> None:
-    """Show the held-out particles beside their projections, where napari is installed."""
-    from napari_cryoorient.viewer.show import is_napari_installed, open_window, pose_layers
+def _show(run_dir: Path, picture: Path, *, headless: bool) -> None:
+    """End in napari with the run open, or with a picture of that, and say which it is."""
+    from napari_cryoorient.viewer.show import is_napari_installed
 
     if not is_napari_installed():
         print("napari is not installed here: the pictures in the folder show the result.")
-        return
-    layers = pose_layers(
-        result.images,
-        result.density,
-        result.true,
-        result.predicted,
-        result.folder / "held-out.star",
-    )
-    open_window(layers, "napari-cryoorient demo")
+    elif not headless and has_screen():
+        from napari_cryoorient.viewer.window import open_window
+
+        print("napari opens with the finished run; close its window to end.", flush=True)
+        open_window(run_dir)
+    elif can_draw_unseen():
+        try:
+            picture_of(run_dir, picture)
+            print(f"A picture of napari with the finished run: {picture}")
+        except InputError as error:
+            print(f"No picture of napari: {error}")
+    else:
+        print(
+            "No picture of napari: there is no virtual screen (Xvfb) here; "
+            f"napari-cryoorient view {run_dir} opens it where there is a screen."
+        )

@@ -9,10 +9,11 @@ import typer
 
 from napari_cryoorient.cli import options
 from napari_cryoorient.cli.progress import print_json
+from napari_cryoorient.cli.screen import has_screen
 from napari_cryoorient.errors import InputError
 
 NAME = "view"
-SUMMARY = "Open a particle stack, a map or a run in napari."
+SUMMARY = "Open a run, a particle stack or a map in napari."
 
 
 def run(
@@ -22,24 +23,41 @@ def run(
     map_path: options.OptionalMapPath = None,
     pixel_size: options.PixelSize = None,
     project_dir: options.ProjectDir = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option(
+            "--picture",
+            metavar="PNG",
+            help="Save a picture of the window once all is in place, and close it.",
+        ),
+    ] = None,
     device: options.Device = "auto",
     seed: options.UnusedSeed = 0,
     json: options.Json = False,
 ) -> None:
-    """Open napari with particles, with a map beside its projections at their poses, or with a run.
+    """Open napari with the panel and a run or a STAR file loaded in it; maps and stacks as layers.
 
-    A run is shown by its preview: input, true and predicted projections of test particles.
+    With --map a STAR file's particles stand beside the map's projections at their poses.
     """
     for wanted in (path, map_path):
         if wanted is not None and not wanted.exists():
             raise InputError(f"{wanted} does not exist; check the path.")
-    from napari_cryoorient.viewer.show import is_napari_installed, layers_of, open_window
+    from napari_cryoorient.viewer.show import is_napari_installed
 
     if not is_napari_installed():
         raise InputError(
             "napari is not installed here; install it with: pip install 'napari-cryoorient[all]'."
         )
-    layers = layers_of(path, map_path, pixel_size, project_dir)
-    open_window(layers, f"{path.name} - napari-cryoorient")
+    if not has_screen():
+        raise InputError("There is no screen to open napari on (DISPLAY is not set).")
+    from napari_cryoorient.viewer.window import open_window
+
+    open_window(
+        path,
+        map_path,
+        pixel_size_angstrom=pixel_size,
+        project_dir=project_dir,
+        picture=picture,
+    )
     if json:
-        print_json({"layers": [str(layer[1]["name"]) for layer in layers]})
+        print_json({"shown": path, "map": map_path, "picture": picture})

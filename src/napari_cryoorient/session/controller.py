@@ -66,6 +66,10 @@ class Controller:
             self.session.change_settings(labels="simulated")
         self._look_for_predictions()
 
+    def show(self, data: Data) -> None:
+        """Take data that have been loaded already."""
+        self._on_loaded(data)
+
     def make_sample(self, symmetry: str = "C1", *, trains: bool = False) -> None:
         """Make sample data, load them and, if asked, start a short training."""
 

@@ -20,6 +20,7 @@ from napari_cryoorient.viewer.lazy_stack import LazyStack, display_limits, quant
 LayerData = tuple[Any, dict[str, Any], str]
 Reader = Callable[[str], list[LayerData]]
 METADATA_KEY = "napari-cryoorient"
+PARTICLE_AXIS = "particle, from 0"  # napari numbers the steps of its slider from 0
 
 _SURFACE_SIGMAS = 3.0  # a protein's surface stands out from the box's mean by about this
 _STAR_HEAD_BYTES = 65536  # column names stand in a file's first lines
@@ -82,7 +83,7 @@ def particles_layer(
         "scale": (1.0, spacing, spacing),
         "translate": (0.0, corner, corner),
         "units": ("pixel", pixel_unit, pixel_unit),
-        "axis_labels": ("particle", "y", "x"),
+        "axis_labels": (PARTICLE_AXIS, "y", "x"),
         "contrast_limits": display_limits(source),
         "metadata": _metadata("particles", path, spacing, notes),
     }

@@ -15,7 +15,7 @@ import numpy as np
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.maps import read_map
 from napari_cryoorient.io.star import read_particles
-from napari_cryoorient.particles import ArrayImages, DensityMap, ImageSource, Poses
+from napari_cryoorient.particles import ArrayImages
 from napari_cryoorient.run.reader import RunReader
 from napari_cryoorient.simulate import Projections
 from napari_cryoorient.viewer.readers import (
@@ -58,17 +58,6 @@ def layers_of(
     return reader(str(path))
 
 
-def pose_layers(
-    images: ImageSource, density: DensityMap, true: Poses, predicted: Poses, path: Path
-) -> list[LayerData]:
-    """Describe particles beside the map's projections at their true and predicted poses."""
-    sources = (images, Projections(density, true), Projections(density, predicted))
-    return [
-        particles_layer(source, name=name, path=path)
-        for source, name in zip(sources, PREVIEWS.values(), strict=True)
-    ]
-
-
 def show(viewer: ViewerModel, layers: list[LayerData]) -> None:
     """Add layers side by side; those beside each other move together."""
     for data, options, _ in layers:
@@ -84,15 +73,6 @@ def show(viewer: ViewerModel, layers: list[LayerData]) -> None:
 def is_napari_installed() -> bool:
     """Tell whether a window could be opened."""
     return find_spec("napari") is not None and find_spec("qtpy") is not None
-
-
-def open_window(layers: list[LayerData], title: str) -> None:
-    """Open napari with these layers and wait until it is closed."""
-    import napari
-    import torch  # noqa: F401  # before Qt: on Windows some releases fail the other way round
-
-    show(napari.Viewer(title=title), layers)
-    napari.run()
 
 
 def _star_layers(

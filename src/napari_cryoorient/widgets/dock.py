@@ -14,6 +14,7 @@ from qtpy.QtWidgets import (
     QLabel,
     QMainWindow,
     QMessageBox,
+    QPushButton,
     QScrollArea,
     QVBoxLayout,
     QWidget,
@@ -22,6 +23,7 @@ from superqt import QCollapsible
 
 from napari_cryoorient.session.controller import Controller
 from napari_cryoorient.session.session import Session
+from napari_cryoorient.viewer.caption import Caption
 from napari_cryoorient.viewer.display import Display
 from napari_cryoorient.widgets.data_section import DataSection
 from napari_cryoorient.widgets.export_section import ExportSection
@@ -29,6 +31,7 @@ from napari_cryoorient.widgets.inspect_section import InspectSection
 from napari_cryoorient.widgets.jobs import Jobs
 from napari_cryoorient.widgets.memory import Memory
 from napari_cryoorient.widgets.panels import Panels
+from napari_cryoorient.widgets.places import dock_of, place_of, put_back
 from napari_cryoorient.widgets.train_section import COLLAPSED_ICON, EXPANDED_ICON, TrainSection
 
 if TYPE_CHECKING:
@@ -69,12 +72,15 @@ class CryoOrientDock(QWidget):
         self.jobs = Jobs(self)
         self.controller = Controller(self.session, self.jobs, Notifications())
         self.display = Display(self.session, napari_viewer)
+        self.caption = Caption(self.session, napari_viewer)
         self.data_section = DataSection(self.session)
         self.train_section = TrainSection(self.controller)
         self.inspect_section = InspectSection(self.controller)
         self.export_section = ExportSection(self.controller)
         self.busy = QLabel()
         self.busy.hide()
+        self.panels_button = QPushButton("Show curves, directions, table and map")
+        self.panels_button.hide()
 
         inside = QWidget()
         column = QVBoxLayout(inside)
@@ -108,6 +114,7 @@ class CryoOrientDock(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(scroll)
+        layout.addWidget(self.panels_button)
         layout.addWidget(self.busy)
         bar = scroll.verticalScrollBar()
         bar_width = bar.sizeHint().width() if bar is not None else 0
@@ -118,9 +125,11 @@ class CryoOrientDock(QWidget):
         self.train_section.open_button.clicked.connect(self._on_open_run)
         self.train_section.refused.connect(notifications.show_warning)
         self.jobs.busy_changed.connect(self._on_busy)
+        self.panels_button.clicked.connect(self.show_panels)
         self.panels: Panels | None = None
-        self._window: QWidget | None = None
-        self._is_closing = False
+        self._window: QMainWindow | None = None
+        self._layout = self.memory.layout()
+        self._is_closing = self._is_closed = False
         self.destroyed.connect(self.jobs.close)
 
     def _recall(self, memory: Memory | None) -> None:
@@ -142,13 +151,29 @@ class CryoOrientDock(QWidget):
             if path is not None:
                 self.memory.keep_folder(path.parent)
 
+        self.memory.keep_layout(self._layout)
+
+    def _look_at_layout(self) -> None:
+        """Take down how docks and tabs stand while they still do."""
+        self._layout = {"panel": place_of(self), "has_panels": self.panels is not None}
+        if self.panels is not None:
+            self._layout |= {
+                "below": place_of(self.panels),
+                "sides": self.panels.sizes(),
+                "in_front": self.panels.in_front,
+            }
+
     def close_dock(self) -> None:
         """Let go of session, viewer and background; a run goes on by itself."""
+        if self._is_closed:
+            return
+        self._is_closed = True
         if self._window is not None:
             self._window.removeEventFilter(self)
         self._keep()
         self.jobs.close()
         self.display.close()
+        self.caption.close()
         if self.panels is not None:
             self.panels.close_panels()
         for section in (
@@ -162,27 +187,72 @@ class CryoOrientDock(QWidget):
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
         """Watch the window it is in, to ask before it closes on a run."""
         super().showEvent(event)
-        window = self.window()
-        if window is not None and window not in (self, self._window):
+        dock = dock_of(self)
+        window = None if dock is None else dock.parent()
+        if isinstance(window, QMainWindow) and self._window is None:
             self._window = window
             window.installEventFilter(self)
-            QTimer.singleShot(0, self.show_panels)
+            QTimer.singleShot(0, self._on_first_shown)
+
+    def _on_first_shown(self) -> None:
+        if self._is_closed:
+            return
+        if self._layout.get("has_panels", True):
+            self.show_panels()
+        else:
+            self.panels_button.show()
+        put_back(self, self._layout.get("panel"))
 
     def show_panels(self) -> None:
-        """Put the tabs below the canvas."""
-        if self.panels is None:
-            self.panels = Panels(self.controller)
-            window = self.window()
-            if isinstance(window, QMainWindow):  # the side docks keep their full height
-                left, right = (
-                    Qt.DockWidgetArea.LeftDockWidgetArea,
-                    Qt.DockWidgetArea.RightDockWidgetArea,
-                )
-                window.setCorner(Qt.Corner.BottomLeftCorner, left)
-                window.setCorner(Qt.Corner.BottomRightCorner, right)
-            self.viewer.window.add_dock_widget(
-                self.panels, name="CryoOrient: curves and directions", area="bottom"
+        """Put the tabs below the canvas, as they were the last time."""
+        if self.panels is not None or self._window is None:
+            return
+        self.panels = Panels(self.controller)
+        self.panels.taken_out.connect(self._on_panels_closed)
+        left, right = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
+        # The side docks keep their full height.
+        self._window.setCorner(Qt.Corner.BottomLeftCorner, left)
+        self._window.setCorner(Qt.Corner.BottomRightCorner, right)
+        self.viewer.window.add_dock_widget(
+            self.panels, name="CryoOrient: curves and directions", area="bottom"
+        )
+        self.panels_button.hide()
+        put_back(self.panels, self._layout.get("below"))
+        self.panels.put_back(self._layout.get("sides"), self._layout.get("in_front"))
+
+    def _on_panels_closed(self) -> None:
+        """Let go of tabs whose dock the user has closed, and offer them again."""
+        if self.panels is not None and not self._is_closed:
+            self._look_at_layout()
+            self.panels.close_panels()
+            self.panels.deleteLater()
+            self.panels = None
+            self.panels_button.show()
+
+    def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802
+        """Notice when the user closes the dock."""
+        super().changeEvent(event)
+        is_moved = event is not None and event.type() == QEvent.Type.ParentChange
+        if is_moved and self.parent() is None and self._window is not None and not self._is_closed:
+            self._look_at_layout()
+            QTimer.singleShot(0, self._on_taken_out)
+
+    def _on_taken_out(self) -> None:
+        """Leave the window whole once the dock has been closed; a run goes on."""
+        if self.parent() is not None or self._is_closed:
+            return
+        if self.session.is_training and self.session.run is not None:
+            notifications.show_info(
+                f"The run in {self.session.run.path} goes on; Open a run… in the panel follows it."
             )
+        panels = self.panels
+        self.close_dock()
+        below = None if panels is None else dock_of(panels)
+        if below is not None:
+            self.viewer.window.remove_dock_widget(below)
+        if panels is not None:
+            panels.deleteLater()
+        self.deleteLater()
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
         """Ask what becomes of a run when napari is closed; let go of all once it is."""
@@ -193,6 +263,7 @@ class CryoOrientDock(QWidget):
                 event.ignore()
                 return True
             self._is_closing = True
+            self._look_at_layout()
         elif event.type() == QEvent.Type.Hide and self._is_closing and not event.spontaneous():
             self.close_dock()  # napari did not change its mind
         return False

@@ -1,4 +1,4 @@
-"""What is remembered from one day to the next: settings, files, the sections left open."""
+"""What is remembered from one day to the next: settings, files, and how the panel is laid out."""
 
 from __future__ import annotations
 
@@ -58,6 +58,15 @@ class Memory:
     def keep_closed_sections(self, titles: list[str]) -> None:
         """Remember the sections the user closed."""
         self._store.setValue("closed_sections", json.dumps(titles))
+
+    def layout(self) -> dict[str, Any]:
+        """Return where docks stood, their sizes and the tabs in front; empty if never kept."""
+        values = self._json("layout")
+        return values if isinstance(values, dict) else {}
+
+    def keep_layout(self, layout: dict[str, Any]) -> None:
+        """Remember where docks stand, their sizes and the tabs in front."""
+        self._store.setValue("layout", json.dumps(layout))
 
     def _json(self, key: str) -> Any:
         try:

@@ -1,4 +1,4 @@
-"""The tabs below the triptych: curves, viewing directions, a table of particles, the map.
+"""Below the triptych, side by side: curves and table; viewing directions and the map in 3D.
 
 Each canvas is a napari viewer of its own, made when its tab is first looked at.
 """
@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtCore import QEvent, Qt, Signal  # type: ignore[attr-defined]
+from qtpy.QtWidgets import QSplitter, QTabWidget, QVBoxLayout, QWidget
 
 from napari_cryoorient.session.controller import Controller
 from napari_cryoorient.widgets.canvas import Canvas
@@ -16,52 +17,105 @@ from napari_cryoorient.widgets.curves_panel import CurvesPanel
 from napari_cryoorient.widgets.particle_panels import DirectionsPanel, MapPanel
 from napari_cryoorient.widgets.table_panel import TablePanel
 
+MIN_HEIGHT, MIN_WIDTH = 230, 180  # px; of a side
+LEFT_SHARE, RIGHT_SHARE = 3, 2  # curves are wider than a sphere
 
-class Panels(QTabWidget):
-    """All tabs; each is built when it is first shown."""
+
+class Panels(QSplitter):
+    """Two sides of tabs; each tab is built when it is first shown."""
+
+    taken_out = Signal()  # of its dock, by the user
 
     def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+        super().__init__(Qt.Orientation.Horizontal, parent)
         session = controller.session
         self.kinds: dict[str, Callable[[], Canvas | TablePanel]] = {
             "Curves": lambda: CurvesPanel(controller),
-            "Directions": lambda: DirectionsPanel(session),
             "Table": lambda: TablePanel(session),
+            "Directions": lambda: DirectionsPanel(session),
             "3D map": lambda: MapPanel(session),
         }
         self.built: dict[str, Canvas | TablePanel] = {}
+        self._is_closed = False
+        self.setChildrenCollapsible(False)
+        self.setMinimumHeight(MIN_HEIGHT)
+        on_the_right = ("Directions", "3D map")
+        self.sides = (self._side(), self._side())
         for name in self.kinds:
             holder = QWidget()
             layout = QVBoxLayout(holder)
             layout.setContentsMargins(0, 0, 0, 0)
-            self.addTab(holder, name)
-        self.currentChanged.connect(self._on_tab)
-        self.setMinimumHeight(230)
-        self._is_closed = False
+            self.sides[name in on_the_right].addTab(holder, name)
+        self.setStretchFactor(0, LEFT_SHARE)
+        self.setStretchFactor(1, RIGHT_SHARE)
+        self.setSizes([LEFT_SHARE * MIN_WIDTH, RIGHT_SHARE * MIN_WIDTH])
+        for side in self.sides:
+            side.currentChanged.connect(self._on_tab)
 
     def show_panel(self, name: str) -> Canvas | TablePanel:
         """Bring a tab to the front, built if need be, and return its panel."""
-        self.setCurrentIndex(list(self.kinds).index(name))
-        self._on_tab(self.currentIndex())
+        self._bring_to_front(name)
+        self._build(name)
         return self.built[name]
 
+    def _bring_to_front(self, name: str) -> None:
+        for side in self.sides:
+            for index in range(side.count()):
+                if side.tabText(index) == name:
+                    side.setCurrentIndex(index)
+
+    @property
+    def in_front(self) -> list[str]:
+        """The tabs that are in front, left and right."""
+        return [side.tabText(side.currentIndex()) for side in self.sides]
+
+    def put_back(self, sizes: Any, in_front: Any) -> None:
+        """Take sizes in pixels and tabs from an earlier day, as far as they make sense."""
+        are_sizes = isinstance(sizes, list) and len(sizes) == len(self.sides)
+        if are_sizes and all(isinstance(size, int) and size > 0 for size in sizes):
+            self.setSizes(sizes)
+        for name in in_front if isinstance(in_front, list) else []:
+            if name in self.kinds:
+                self._bring_to_front(name)
+
     def showEvent(self, event: Any) -> None:  # noqa: N802
-        """Build the tab that is seen first."""
+        """Build the tabs that are seen first."""
         super().showEvent(event)
-        self._on_tab(self.currentIndex())
+        self._on_tab()
+
+    def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802
+        """Tell when the dock that held it was closed."""
+        super().changeEvent(event)
+        is_out = event is not None and event.type() == QEvent.Type.ParentChange
+        if is_out and self.parent() is None and self.built:
+            self.taken_out.emit()
 
     def close_panels(self) -> None:
         """Let go of everything."""
+        if self._is_closed:
+            return
         self._is_closed = True
         for panel in self.built.values():
             panel.close_canvas()
 
-    def _on_tab(self, index: int) -> None:
-        name = self.tabText(index)
-        holder = self.widget(index)
-        if name in self.built or holder is None or self._is_closed:
+    def _side(self) -> QTabWidget:
+        side = QTabWidget()
+        side.setMinimumWidth(MIN_WIDTH)
+        self.addWidget(side)
+        return side
+
+    def _on_tab(self, _index: int = 0) -> None:
+        if self.isVisible():
+            for name in self.in_front:
+                self._build(name)
+
+    def _build(self, name: str) -> None:
+        if name in self.built or self._is_closed:
             return
         self.built[name] = self.kinds[name]()
-        layout = holder.layout()
-        if layout is not None:
-            layout.addWidget(self.built[name])
+        for side in self.sides:
+            for index in range(side.count()):
+                holder = side.widget(index)
+                layout = None if holder is None else holder.layout()
+                if side.tabText(index) == name and layout is not None:
+                    layout.addWidget(self.built[name])
