@@ -12,9 +12,8 @@ import numpy as np
 
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.particle_table import ParticleTable
-from napari_cryoorient.io.star import poses_of_table
+from napari_cryoorient.io.star import poses_of_table, read_star
 from napari_cryoorient.io.star_columns import columns_of
-from napari_cryoorient.io.star_text import read_star
 from napari_cryoorient.viewer.readers import METADATA_KEY, LayerData
 
 _MAX_SIZE, _MIN_SIZE = 0.08, 0.015  # of a sphere of radius 1

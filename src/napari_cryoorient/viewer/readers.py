@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from napari_cryoorient.io.cs_file import is_cs
 from napari_cryoorient.io.maps import read_map
 from napari_cryoorient.io.mrc import HEADER_BYTES, MrcLayout, open_plain, parse_layout
 from napari_cryoorient.io.stacks import MrcStackCollection
@@ -20,6 +21,7 @@ from napari_cryoorient.viewer.lazy_stack import LazyStack, display_limits, quant
 LayerData = tuple[Any, dict[str, Any], str]
 Reader = Callable[[str], list[LayerData]]
 METADATA_KEY = "napari-cryoorient"
+PARTICLE_SUFFIXES = (".star", ".cs")
 PARTICLE_AXIS = "particle, from 0"  # napari numbers the steps of its slider from 0
 
 _SURFACE_SIGMAS = 3.0  # a protein's surface stands out from the box's mean by about this
@@ -32,9 +34,11 @@ def get_mrc_reader(path: str | Sequence[str]) -> Reader | None:
 
 
 def get_particles_reader(path: str | Sequence[str]) -> Reader | None:
-    """Give the reader of a STAR file if it is one of particles, which name their images."""
+    """Give the reader of a .cs file, or of a STAR file whose particles name their images."""
     if not isinstance(path, str):
         return None
+    if is_cs(path):
+        return _read_particle_star
     with open(path, "rb") as file:
         head = file.read(_STAR_HEAD_BYTES)
     return _read_particle_star if b"_rlnImageName" in head else None
@@ -105,7 +109,7 @@ def _read_mrc(path_text: str) -> list[LayerData]:
 
 
 def _read_particle_star(path_text: str) -> list[LayerData]:
-    from napari_cryoorient.io.star import read_particles  # brings torch: maps open without it
+    from napari_cryoorient.io.star import read_particles
 
     path = Path(path_text)
     particles, _ = read_particles(path)

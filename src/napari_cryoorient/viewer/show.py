@@ -19,6 +19,7 @@ from napari_cryoorient.particles import ArrayImages
 from napari_cryoorient.run.reader import RunReader
 from napari_cryoorient.simulate import Projections
 from napari_cryoorient.viewer.readers import (
+    PARTICLE_SUFFIXES,
     LayerData,
     get_mrc_reader,
     particles_layer,
@@ -48,7 +49,7 @@ def layers_of(
     """
     if path.is_dir():
         return _run_layers(path)
-    if path.suffix.lower() == ".star":
+    if path.suffix.lower() in PARTICLE_SUFFIXES:
         return _star_layers(path, map_path, pixel_size_angstrom, project_dir)
     if map_path is not None:
         raise InputError(f"{path} has no poses to project the map at; give a STAR file.")

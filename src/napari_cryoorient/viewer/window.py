@@ -13,6 +13,7 @@ from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.atomic import atomic_path
 from napari_cryoorient.run.reader import RunReader
 from napari_cryoorient.session.data import load_data
+from napari_cryoorient.viewer.readers import PARTICLE_SUFFIXES
 from napari_cryoorient.viewer.show import layers_of, show
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def _contents(
             return dock
 
         return follow
-    if path.suffix.lower() == ".star":
+    if path.suffix.lower() in PARTICLE_SUFFIXES:
         data = load_data(
             path, map_path, project_dir=project_dir, map_pixel_size_angstrom=pixel_size
         )

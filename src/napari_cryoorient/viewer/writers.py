@@ -17,10 +17,10 @@ from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.locate import StackFinder
 from napari_cryoorient.io.particle_table import ParticleTable
 from napari_cryoorient.io.stacks import MrcStack
+from napari_cryoorient.io.star import StarFile, read_star, write_star
 from napari_cryoorient.io.star_columns import star_of_columns, with_columns
 from napari_cryoorient.io.star_dialect import Dialect, in_dialect
-from napari_cryoorient.io.star_text import StarFile, read_star, write_star
-from napari_cryoorient.viewer.readers import METADATA_KEY
+from napari_cryoorient.viewer.readers import METADATA_KEY, PARTICLE_SUFFIXES
 
 
 def write_star_31(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
@@ -54,7 +54,7 @@ def _write(path: Path, attributes: dict[str, Any], dialect: Dialect) -> list[str
 
 
 def _star_path(attributes: dict[str, Any]) -> Path | None:
-    """Return the STAR file a layer came from, if it did.
+    """Return the STAR or .cs file a layer came from, if it did.
 
     Raises:
         InputError: if it is gone.
@@ -62,7 +62,7 @@ def _star_path(attributes: dict[str, Any]) -> Path | None:
     """
     ours = attributes.get("metadata", {}).get(METADATA_KEY, {})
     text = ours.get("path")
-    if not text or Path(text).suffix.lower() != ".star":
+    if not text or Path(text).suffix.lower() not in PARTICLE_SUFFIXES:
         return None
     if not Path(text).is_file():
         raise InputError(f"{text}, which the layer came from, is gone; put it back to save poses.")
