@@ -6,13 +6,14 @@ DEMO_OUTPUT ?= demo-output
 HEADLESS := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY),$(filter Darwin,$(shell uname -s))),,--headless)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench screenshots clean
+.PHONY: help setup demo test check bench reproduction screenshots clean
 
 help:
 	@echo "make demo    the main job on made data, into $(DEMO_OUTPUT)/, in minutes without a GPU"
 	@echo "make test    every test, real napari windows and RELION comparisons included"
 	@echo "make check   style, types, the one-way imports, the napari manifest"
 	@echo "make bench   the speed figures of docs/"
+	@echo "make reproduction   the paper's tables and figures in our numbers: docs/reproduction.md"
 	@echo "make screenshots   the pictures of docs/, from real runs in real windows"
 	@echo "make clean   remove what the other targets made, $(VENV) included"
 
@@ -40,7 +41,11 @@ screenshots: $(READY)
 	@scripts/with_screen.sh $(BIN)/python scripts/screenshots.py docs/images
 
 bench: $(READY)
-	@set -e; for script in benchmarks/*.py; do echo "# $$script"; $(BIN)/python $$script; done
+	@set -e; for script in $(filter-out benchmarks/reproduction.py,$(wildcard benchmarks/*.py)); do echo "# $$script"; $(BIN)/python $$script; done
+
+# FULL=--full makes them at the paper's own size, which wants a GPU.
+reproduction: $(READY)
+	$(BIN)/python benchmarks/reproduction.py $(FULL) $(REPRODUCTION_ARGS)
 
 clean:
 	rm -rf $(VENV) $(DEMO_OUTPUT) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

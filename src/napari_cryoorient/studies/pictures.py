@@ -40,18 +40,25 @@ def save_figure_against_w(
     *,
     best_w: float | None = None,
     title: str = "",
+    angles: bool = True,
 ) -> None:
     """Draw relative RMSE and angular error of held-out particles against w (figure 3).
 
-    ``series`` are rows by label; None stands for a single one without a legend.
+    ``series`` are rows by label; None stands for a single one without a legend.  ``angles`` False
+    leaves the angular error out, which tells nothing of symmetric particles trained as C1.
     """
-    figure, (rmse, angle) = _two_panels()
+    if angles:
+        figure, panels = _two_panels()
+    else:
+        figure = _figure(5.2, 3.6)
+        panels = (figure.subplots(),)
+    names = ("test_relative_rmse", "angular_error_deg")
     for (label, rows), color in zip(series.items(), COLORS, strict=False):
-        for axes, name in ((rmse, "test_relative_rmse"), (angle, "angular_error_deg")):
+        for axes, name in zip(panels, names, strict=False):
             axes.plot(_column(rows, "w"), _column(rows, name), "o-", color=color, label=label)
-    _finish_w(rmse, angle, best_w)
+    _finish_w(panels, best_w)
     if None not in series:
-        rmse.legend(frameon=False, fontsize=9)
+        panels[0].legend(frameon=False, fontsize=9)
     _save(figure, path, title)
 
 
@@ -59,8 +66,8 @@ def save_spread_against_w(
     path: Path, summary: Sequence[Row], *, best_w: float, title: str = ""
 ) -> None:
     """Draw mean and standard deviation over the folds against w (figure 5)."""
-    figure, (rmse, angle) = _two_panels()
-    for axes, name in ((rmse, "test_relative_rmse"), (angle, "angular_error_deg")):
+    figure, panels = _two_panels()
+    for axes, name in zip(panels, ("test_relative_rmse", "angular_error_deg"), strict=True):
         axes.errorbar(
             _column(summary, "w"),
             _column(summary, f"{name}_mean"),
@@ -69,7 +76,7 @@ def save_spread_against_w(
             color=BLUE,
             capsize=3,
         )
-    _finish_w(rmse, angle, best_w)
+    _finish_w(panels, best_w)
     _save(figure, path, title)
 
 
@@ -238,16 +245,14 @@ def _column(rows: Sequence[Row], name: str) -> Floats:
     return np.array([np.nan if v is None else float(v) for v in values], dtype=np.float64)
 
 
-def _two_panels() -> tuple[Figure, tuple[Axes, Axes]]:
+def _two_panels() -> tuple[Figure, tuple[Axes, ...]]:
     figure = _figure(8.0, 3.5)
-    first, second = figure.subplots(1, 2)
-    return figure, (first, second)
+    return figure, tuple(figure.subplots(1, 2))
 
 
-def _finish_w(rmse: Axes, angle: Axes, best_w: float | None) -> None:
-    rmse.set_ylabel(RMSE_LABEL)
-    angle.set_ylabel(ANGLE_LABEL)
-    for axes in (rmse, angle):
+def _finish_w(panels: Sequence[Axes], best_w: float | None) -> None:
+    for axes, label in zip(panels, (RMSE_LABEL, ANGLE_LABEL), strict=False):
+        axes.set_ylabel(label)
         axes.set_xlabel("w (weight of the quaternion distance)")
         axes.set_xlim(-0.04, 1.04)
         _from_zero(axes)
