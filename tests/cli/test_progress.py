@@ -1,6 +1,8 @@
 """Progress on a stream that is no terminal, durations, and the machine-readable line."""
 
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from napari_cryoorient.cli import progress as module
 from napari_cryoorient.cli.progress import Progress, format_duration, print_json
 from napari_cryoorient.cli.train import Follower
+from napari_cryoorient.config import STATUS_VARIABLE
 from napari_cryoorient.run.train import Progress as RunProgress
 from napari_cryoorient.training.report import Metrics
 
@@ -66,3 +69,36 @@ def test_json_has_plain_numbers_and_null_for_what_is_not_finite(
 ) -> None:
     print_json({"a": np.float64(0.5), "b": float("nan"), "c": [np.int64(2)], "d": None})
     assert json.loads(capsys.readouterr().out) == {"a": 0.5, "b": None, "c": [2], "d": None}
+
+
+def test_whoever_names_a_file_reads_in_it_how_far_the_work_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "status.json"
+    monkeypatch.setenv(STATUS_VARIABLE, str(path))
+    monkeypatch.setattr(module, "SECONDS_BETWEEN_STATUS", 0.0)
+
+    def told() -> dict[str, object]:
+        found: dict[str, object] = json.loads(path.read_text())
+        return found
+
+    with module.progress("Searching") as advance:
+        assert STATUS_VARIABLE not in os.environ  # a command started by this one does not write it
+        assert (told()["title"], told()["total"]) == ("Searching", None)
+        advance.say("Stack: SNR 0.1.")
+        advance(10, 40, time_left_s=9.0)
+        now = told()
+        assert (now["done"], now["total"], now["left_s"]) == (10, 40, 9.0)
+        assert now["said"] == ["Stack: SNR 0.1."]
+        advance.restart("Refining")
+        assert (told()["title"], told()["total"]) == ("Refining", None)
+        advance(40, 40)
+        assert told()["done"] == 40
+
+
+def test_a_status_that_cannot_be_written_does_not_end_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(STATUS_VARIABLE, str(tmp_path / "gone" / "status.json"))
+    with module.progress("Searching") as advance:
+        advance(1, 1)

@@ -64,15 +64,22 @@ def test_train_steer_stop_resume_predict_export(controller: Controller, tmp_path
     assert launched.exit_status() == 0  # no process is left behind
     last_step = session.run.metrics[-1]["step"]
 
+    # What it has learned so far will do for poses of the whole stack.
+    controller.pose_jobs.predict()
+    assert (session.inspection.kind, len(session.inspection)) == ("predictions", N)
+    assert session.run.state == "stopped"
+
     # Resumed with fewer steps than were done: it goes on to predict at once.
     arguments = controller._arguments(tmp_path / "run")
     assert "--steps" in arguments
     star, map_path = arguments[1], arguments[3]
     again = ["train", star, "--map", map_path, "-o", str(tmp_path / "run"), "--resume"]
+    controller.refines_afterwards = True
     controller._start([*again, "--steps", str(last_step + 1)], tmp_path / "run")
     assert jobs.look_until(lambda: not session.is_training)
     assert session.run.state == "finished", told(controller).errors
     assert session.inspection.kind == "predictions"
+    assert session.inspection.source == "network, refined"  # as was asked for
     assert session.inspection.errors_deg is not None
     assert len(session.inspection.errors_deg) == N
 

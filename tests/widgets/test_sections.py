@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from napari_cryoorient.session.controller import Controller
 from napari_cryoorient.session.follow import RunView
 from napari_cryoorient.session.inspection import Predictions
+from napari_cryoorient.session.process_job import JobView
 from napari_cryoorient.session.session import Session
 from napari_cryoorient.widgets.data_section import DataSection
 from napari_cryoorient.widgets.export_section import ExportSection
@@ -196,3 +198,66 @@ def test_the_button_stops_correlations_and_goes_on(qtbot, controller, made, monk
     assert not inspect.correlate.isVisible()  # done
     assert inspect.criterion.currentText() == "correlation"
     assert inspect.worse.isVisible()
+
+
+def test_a_stack_without_poses_is_offered_a_search_and_no_star_labels(qtbot, controller, made):
+    train = shown(qtbot, TrainSection(controller))
+    assert not train.poses_part.search_button.isEnabled()
+    assert not train.job_bar.isVisible()
+    controller.load(made.star, made.map)
+    assert train.poses_part.search_button.isEnabled()
+    assert train.poses_part.refine_button.isEnabled()
+    labels = train.main_rows["labels"]
+    assert labels.model().item(labels.findData("star")).isEnabled()
+    assert labels.itemText(labels.findData("search")) == "a global search"
+    data = controller.session.data
+    controller.session.set_data(
+        replace(data, star_path=Path("other.star"), particles=replace(data.particles, poses=None))
+    )
+    assert train.without.isExpanded()
+    assert train.poses_part.search_button.isEnabled()
+    assert not train.poses_part.refine_button.isEnabled()
+    assert not labels.model().item(labels.findData("star")).isEnabled()
+    train.close_section()
+    assert len(controller.pose_jobs.changed) == 0
+
+
+def test_the_job_at_work_is_shown_and_stopped(qtbot, controller, made, tmp_path):
+    train = shown(qtbot, TrainSection(controller))
+    controller.load(made.star, made.map)
+    jobs, bar = controller.pose_jobs, train.job_bar
+
+    class AtWork:
+        is_stopping = False
+
+        def stop(self):
+            self.is_stopping = True
+
+    jobs._job = AtWork()
+    jobs.view = JobView("Searching", tmp_path, done=100, total=400, left_s=42.0)
+    jobs.changed.emit()
+    assert bar.isVisible()
+    assert bar.headline.text() == "Searching · 100 of 400 · 42 s left"
+    assert bar.bar.value() == 250
+    assert not train.train_button.isEnabled()
+    assert not train.poses_part.search_button.isEnabled()
+    bar.stop_button.click()
+    assert bar.stop_button.text() == "Stopping…"
+    jobs._job = None
+    jobs.view = replace(jobs.view, state="failed", reason="no memory")
+    jobs.changed.emit()
+    assert "no memory" in bar.headline.text()
+    assert not bar.stop_button.isVisible()
+    assert train.train_button.isEnabled()
+
+
+def test_a_stopped_run_offers_to_predict(qtbot, controller, made, tmp_path):
+    train = shown(qtbot, TrainSection(controller))
+    controller.load(made.star, made.map)
+    controller.session.set_run(RunView(tmp_path, "stopped"))
+    assert not train.predict_button.isEnabled()  # nothing learned yet
+    (tmp_path / "checkpoint.pt").touch()
+    controller.session.set_run(RunView(tmp_path, "stopped"))
+    assert train.predict_button.isEnabled()
+    controller.session.set_run(RunView(tmp_path, "running"))
+    assert not train.predict_button.isEnabled()

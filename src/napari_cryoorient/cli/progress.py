@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+from napari_cryoorient.config import STATUS_VARIABLE
+from napari_cryoorient.errors import InputError
+from napari_cryoorient.io.atomic import atomic_path
+
 SECONDS_BETWEEN_LINES = 5.0
+SECONDS_BETWEEN_STATUS = 0.2
 
 
 class Progress:
@@ -44,16 +51,66 @@ class Progress:
         print(line, file=sys.stderr, flush=True)
 
     def _time_left(self, done: float, total: float, known_s: float | None) -> str:
+        """Say the time left, as it is given or reckoned."""
+        reckoned_s = self._seconds_left(done, total)
+        left_s = reckoned_s if known_s is None else known_s
+        return "" if left_s is None else f"{format_duration(left_s)} left"
+
+    def _seconds_left(self, done: float, total: float) -> float | None:
         """Reckon by the speed since the first call, which start-up has no part in."""
         now = time.monotonic()
         if self._first is None:
             self._first = now, done
-        if known_s is None:
-            began, done_then = self._first
-            if done <= done_then:
-                return ""
-            known_s = (now - began) * max(total - done, 0) / (done - done_then)
-        return f"{format_duration(known_s)} left"
+        began, done_then = self._first
+        if done <= done_then:
+            return None
+        return (now - began) * max(total - done, 0) / (done - done_then)
+
+
+class StatusFile(Progress):
+    """The same lines, and how far the work is in a JSON file that is replaced as it goes on.
+
+    It holds ``title``, ``done``, ``total`` (null where not known), ``left_s``, ``note`` and the
+    sentences ``said`` so far.
+    """
+
+    def __init__(self, title: str, path: Path) -> None:
+        super().__init__(title)
+        self._path = path
+        self._said: list[str] = []
+        self._last_status = -math.inf
+        self._write()
+
+    def __call__(
+        self, done: float, total: float, *, time_left_s: float | None = None, note: str = ""
+    ) -> None:
+        """State how far the work is."""
+        super().__call__(done, total, time_left_s=time_left_s, note=note)
+        now = time.monotonic()
+        if done >= total or now - self._last_status >= SECONDS_BETWEEN_STATUS:
+            left_s = self._seconds_left(done, total) if time_left_s is None else time_left_s
+            self._write(done=done, total=total, left_s=left_s, note=note)
+
+    def restart(self, title: str) -> None:
+        """Begin another part of the work."""
+        super().restart(title)
+        self._write()
+
+    def say(self, line: str) -> None:
+        """Print one line; progress itself is not among what was said."""
+        super().say(line)
+        if not line.startswith(f"{self._title}: "):
+            self._said.append(line)
+
+    def _write(self, **numbers: float | str | None) -> None:
+        self._last_status = time.monotonic()
+        nothing = {"done": 0.0, "total": None, "left_s": None, "note": ""}
+        content = {"title": self._title, **nothing, **numbers, "said": self._said}
+        try:
+            with atomic_path(self._path) as temporary:
+                temporary.write_text(json.dumps(_plain(content)), encoding="utf-8")
+        except (InputError, OSError):  # the work does not depend on who watches
+            return
 
 
 class Bar(Progress):
@@ -115,6 +172,10 @@ class Bar(Progress):
 @contextmanager
 def progress(title: str) -> Iterator[Progress]:
     """Show progress while the block runs."""
+    status = os.environ.pop(STATUS_VARIABLE, None)  # not for commands that this one starts
+    if status:
+        yield StatusFile(title, Path(status))
+        return
     if not sys.stderr.isatty():
         yield Progress(title)
         return

@@ -12,7 +12,6 @@ from napari_cryoorient.session.correlations import Correlations
 from napari_cryoorient.session.data import Data, load_data
 from napari_cryoorient.session.export import Exported, export_poses
 from napari_cryoorient.session.follow import RunView, last_of
-from napari_cryoorient.session.inspection import load_predictions
 from napari_cryoorient.session.launch import (
     Launched,
     command_text,
@@ -21,6 +20,8 @@ from napari_cryoorient.session.launch import (
     resume_arguments,
     train_arguments,
 )
+from napari_cryoorient.session.pose_jobs import PoseJobs
+from napari_cryoorient.session.predicted import load_predictions
 from napari_cryoorient.session.sample import make_sample
 from napari_cryoorient.session.session import Session
 from napari_cryoorient.session.suggest import Suggestion, suggest
@@ -38,7 +39,9 @@ class Controller:
         self._launched: Launched | None = None
         self._told: set[str] = set()
         self.comparison = Comparison(session, jobs, notify)
+        self.pose_jobs = PoseJobs(session, jobs, notify)
         self.correlations = Correlations(session, jobs, notify)
+        self.refines_afterwards = False  # whether a run started here is refined when it finishes
         self.run_dir: Path | None = None  # where the user wants the next run; None: chosen for them
 
     # -- data
@@ -127,6 +130,9 @@ class Controller:
         if self.session.is_training:
             self._notify.warning("A run is being followed already: stop it first.")
             return
+        if self.pose_jobs.is_going:
+            self._notify.warning("Something else is being computed: stop it first, or wait.")
+            return
         run_dir = self.planned_run_dir()
         if run_dir is None:
             self._notify.warning("Choose a particle STAR file first, under 1 Data.")
@@ -197,7 +203,9 @@ class Controller:
             self._adopt(view)
         self._tell(view)
         if view.is_over:
-            self._launched = None
+            was_ours, self._launched = self._launched is not None, None
+            if was_ours and self.refines_afterwards and view.has_poses:
+                self.pose_jobs.predict(refines=True)
             self._look_for_predictions()
 
     def _adopt(self, view: RunView) -> None:
@@ -233,7 +241,7 @@ class Controller:
             return
         self._jobs.start(
             "Reading poses",
-            lambda: load_predictions(data, run),
+            lambda: load_predictions(data, run.path / "poses.star", run.symmetry),
             session.set_predictions,
             self._notify.error,
         )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.particles import Integers
 from napari_cryoorient.session.data import Data
@@ -34,7 +36,9 @@ class Exported:
 def export_poses(
     data: Data, inspection: Inspection, path: Path, rows: Integers | None = None
 ) -> Exported:
-    """Write the poses under inspection, of all particles or of ``rows``, and check the file.
+    """Write the poses under inspection, of all its particles or of ``rows``, and check the file.
+
+    Where some of the stack's particles are inspected, only theirs can be written.
 
     Raises:
         InputError: where there are no poses, the file is the one that was read, or what was
@@ -49,14 +53,18 @@ def export_poses(
         raise InputError("There are no poses of the whole stack to export yet: train first.")
     if rows is not None and not len(rows):
         raise InputError("No particle is left by the filter: nothing was written.")
-    confidence = inspection.confidence
+    confidence, source = inspection.confidence, data.star
+    before = particle_block(source).table
+    if rows is None and len(inspection) < len(before):
+        rows = np.arange(len(inspection))
     if rows is None:
-        write_poses(data.star, poses, path, confidence=confidence)
+        write_poses(source, poses, path, confidence=confidence)
     else:
         kept = None if confidence is None else confidence[rows]
-        write_poses(data.star, poses[rows], path, confidence=kept, rows=rows)
-    written, source = read_star(path), data.star
-    before, after = particle_block(source).table, particle_block(written).table
+        of_star = inspection.rows[rows]
+        write_poses(source, poses[rows], path, confidence=kept, rows=of_star)
+    written = read_star(path)
+    after = particle_block(written).table
     n = len(before) if rows is None else len(rows)
     lost = [name for name in before.columns if name not in after.columns]
     blocks = [block.name for block in source.blocks if written.block(block.name) is None]

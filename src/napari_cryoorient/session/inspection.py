@@ -21,20 +21,24 @@ from napari_cryoorient.particles import (
     Integers,
     NegatedImages,
     Poses,
+    SubsetImages,
 )
 from napari_cryoorient.session.data import Data, ProjectedPoses
 from napari_cryoorient.session.follow import RunView
 
 Fourth = Literal["none", "difference", "blink"]
+# A network, one refined against the map, a global search, the STAR file's own poses refined.
+Source = Literal["network", "network, refined", "search", "STAR, refined"]
 Kind = Literal["nothing", "images", "poses", "preview", "predictions"]
 Criterion = Literal["angular error", "shift error", "confidence", "correlation"]
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """Poses of the whole stack that a run predicted; errors where the stack has poses too.
+    """New poses of the stack, or of its particles ``rows``; errors where the stack has poses too.
 
-    Errors are the smallest over the equivalent poses of ``symmetry``.
+    Errors are the smallest over the equivalent poses of ``symmetry``; ``source`` says what the
+    poses come from.
     """
 
     path: Path
@@ -43,6 +47,8 @@ class Predictions:
     errors_deg: Floats | None
     shift_errors_angstrom: Floats | None
     symmetry: str = "C1"
+    source: Source = "network"
+    rows: Integers | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,7 @@ class Inspection:
     confidence: Floats | None = None
     correlations: Floats | None = None
     symmetry: str = "C1"
+    source: Source = "network"
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -133,6 +140,13 @@ UNITS: dict[Criterion, str] = {
     "shift error": " Å",
     "correlation": "",
 }
+# Titles of the projections at the STAR file's poses and at the new ones.
+TITLES: dict[Source, tuple[str, str]] = {
+    "network": ("true pose", "predicted pose"),
+    "network, refined": ("true pose", "refined pose"),
+    "search": ("true pose", "found pose"),
+    "STAR, refined": ("STAR's pose", "refined pose"),
+}
 NOTHING = Inspection("nothing", np.zeros(0, dtype=np.int64))
 
 
@@ -195,23 +209,30 @@ def _of_data(data: Data) -> Inspection:
 def _of_predictions(data: Data, predictions: Predictions) -> Inspection:
     particles = data.particles
     assert particles is not None
-    panels = [Panel("input", "input", _images(data))]
+    rows, images, true_poses = np.arange(len(particles)), _images(data), particles.poses
+    if predictions.rows is not None:
+        rows = predictions.rows
+        images = SubsetImages(images, rows)
+        true_poses = None if true_poses is None else true_poses[rows]
+    panels = [Panel("input", "input", images)]
+    true_title, predicted_title = TITLES[predictions.source]
     if data.projector is not None:
-        if particles.poses is not None:
-            true = ProjectedPoses(data.projector, particles.poses)
-            panels.append(Panel("true", "true pose", true))
+        if true_poses is not None:
+            true = ProjectedPoses(data.projector, true_poses)
+            panels.append(Panel("true", true_title, true))
         predicted = ProjectedPoses(data.projector, predictions.poses)
-        panels.append(Panel("predicted", "predicted pose", predicted))
+        panels.append(Panel("predicted", predicted_title, predicted))
     return Inspection(
         "predictions",
-        np.arange(len(particles)),
+        rows,
         tuple(panels),
-        particles.poses,
+        true_poses,
         predictions.poses,
         predictions.errors_deg,
         predictions.shift_errors_angstrom,
         predictions.confidence,
         symmetry=predictions.symmetry,
+        source=predictions.source,
     )
 
 
@@ -252,43 +273,6 @@ def _images(data: Data) -> ImageSource:
     assert data.particles is not None
     images = data.particles.images
     return NegatedImages(images) if data.is_negated else images
-
-
-def load_predictions(data: Data, run: RunView) -> Predictions:
-    """Read the poses a finished run predicted for the stack in ``data``; torch loads here.
-
-    Raises:
-        InputError: where they cannot be read or do not belong to the stack.
-
-    """
-    from napari_cryoorient.errors import InputError
-    from napari_cryoorient.evaluation import pose_errors
-    from napari_cryoorient.geometry.symmetry import symmetry_matrices
-    from napari_cryoorient.io.particle_table import ParticleTable
-    from napari_cryoorient.io.pose_table import match_rows, read_pose_table
-    from napari_cryoorient.io.star import read_star
-
-    path = run.path / "poses.star"
-    particles = data.particles
-    table = read_pose_table(path)
-    if particles is None or table.poses is None:
-        raise InputError(f"{path} has no poses to show.")
-    theirs, ours = match_rows(table.names, particles.names)
-    if len(ours) != len(particles):
-        raise InputError(
-            f"{path} predicts {len(ours)} of the {len(particles)} particles loaded; "
-            f"load the STAR file of the run, {run.star_path}."
-        )
-    order = theirs[np.argsort(ours)]
-    poses = table.poses[order]
-    values = ParticleTable(read_star(path))
-    name = "rlnParticleFigureOfMerit"
-    confidence = values.floats(name)[order] if name in values else None
-    errors, shift_errors = None, None
-    if particles.poses is not None:
-        both = pose_errors(poses, particles.poses, symmetry_matrices(run.symmetry))
-        errors, shift_errors = both.angles_deg, both.shifts_angstrom
-    return Predictions(path, poses, confidence, errors, shift_errors, run.symmetry)
 
 
 def ctf_of(data: Data, inspection: Inspection, index: int) -> CtfParameters | None:

@@ -1,4 +1,4 @@
-"""The training process: its command line, its start, its last words.
+"""A process of the command line: its arguments, its start, its last words.
 
 It is a process of its own, in a session of its own, so that it outlives the window if need be.
 """
@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from napari_cryoorient.config import TrainConfig
+from napari_cryoorient.config import STATUS_VARIABLE, TrainConfig
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.session.data import Data
 
@@ -56,17 +57,17 @@ def command_text(arguments: list[str]) -> str:
     return shlex.join(["napari-cryoorient", *arguments])
 
 
-def next_run_dir(folder: Path) -> Path:
+def next_run_dir(folder: Path, stem: str = "run") -> Path:
     """Return the first free ``run-001``, ``run-002``, ... in a folder."""
     number = 1
-    while (folder / f"run-{number:03d}").exists():
+    while (folder / f"{stem}-{number:03d}").exists():
         number += 1
-    return folder / f"run-{number:03d}"
+    return folder / f"{stem}-{number:03d}"
 
 
 @dataclass(frozen=True)
 class Launched:
-    """A training process that was started here."""
+    """A process that was started here, and the folder it writes to."""
 
     process: subprocess.Popen[bytes]
     run_dir: Path
@@ -84,16 +85,25 @@ class Launched:
         lines = [line.strip() for line in text.replace("\r", "\n").splitlines() if line.strip()]
         return lines[-1] if lines else ""
 
+    def interrupt(self) -> None:
+        """Ask the process to end as Ctrl-C does; where there is no such thing, end it."""
+        if self.exit_status() is None:
+            if os.name == "nt":
+                self.process.terminate()
+            else:
+                self.process.send_signal(signal.SIGINT)
+
     def kill(self) -> None:
         """End the process at once."""
         self.process.kill()
         self.process.wait()
 
 
-def launch(arguments: list[str], run_dir: Path) -> Launched:
+def launch(arguments: list[str], run_dir: Path, status_file: Path | None = None) -> Launched:
     """Start ``napari-cryoorient`` with these arguments; what it says goes to a file in the folder.
 
-    One core is left to the window where torch would take them all.
+    A command that is not a run tells how far it is in ``status_file``.  One core is left to the
+    window where torch would take them all.
 
     Raises:
         InputError: where the folder cannot be made or the process cannot start.
@@ -102,6 +112,8 @@ def launch(arguments: list[str], run_dir: Path) -> Launched:
     environment = dict(os.environ)
     for name in _THREAD_SETTINGS:
         environment.setdefault(name, str(max(1, (os.cpu_count() or 2) - 1)))
+    if status_file is not None:
+        environment[STATUS_VARIABLE] = str(status_file)
     try:
         run_dir.mkdir(parents=True, exist_ok=True)
         with (run_dir / TERMINAL).open("wb") as terminal:

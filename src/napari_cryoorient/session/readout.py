@@ -7,8 +7,14 @@ import numpy as np
 from napari_cryoorient.particles import Floats, Poses
 from napari_cryoorient.session.correlations import correlations_of
 from napari_cryoorient.session.data import Data
-from napari_cryoorient.session.inspection import Inspection, ctf_of
+from napari_cryoorient.session.inspection import Inspection, Source, ctf_of
 
+LABELS: dict[Source, str] = {
+    "network": "Predicted",
+    "network, refined": "Refined",
+    "search": "Found",
+    "STAR, refined": "Refined",
+}
 DEGREE, ANGSTROM = "\N{DEGREE SIGN}", "Å"
 
 
@@ -18,22 +24,24 @@ def readout(data: Data, inspection: Inspection, index: int) -> list[tuple[str, s
         return []
     row = int(inspection.rows[index])
     rows = [("Particle", _name(data, row))]
+    is_refined_star = inspection.source == "STAR, refined"
     if inspection.errors_deg is not None:
-        rows.append(("Angular error", f"{inspection.errors_deg[index]:.1f}{DEGREE}"))
+        label = "Turned by" if is_refined_star else "Angular error"
+        rows.append((label, f"{inspection.errors_deg[index]:.1f}{DEGREE}"))
     if inspection.shift_errors_angstrom is not None:
-        error = f"{inspection.shift_errors_angstrom[index]:.1f} {ANGSTROM}"
-        rows.append(("Shift error", error))
+        label = "Shifted by" if is_refined_star else "Shift error"
+        rows.append((label, f"{inspection.shift_errors_angstrom[index]:.1f} {ANGSTROM}"))
     if inspection.confidence is not None:
         rows.append(("Confidence", f"{inspection.confidence[index]:.3g}"))
+    is_star = is_refined_star or inspection.kind in ("poses", "images")
     for label, poses in (
-        ("True", inspection.true_poses),
-        ("Predicted", inspection.predicted_poses),
+        ("STAR" if is_star else "True", inspection.true_poses),
+        (LABELS[inspection.source], inspection.predicted_poses),
     ):
         if poses is not None:
-            name = "STAR" if inspection.kind in ("poses", "images") else label
             rows += [
-                (f"{name} angles", _angles(_nearest(inspection, poses, index))),
-                (f"{name} shift", _shift(poses, index)),
+                (f"{label} angles", _angles(_nearest(inspection, poses, index))),
+                (f"{label} shift", _shift(poses, index)),
             ]
     correlation = correlation_of(data, inspection, index)
     if correlation is not None:

@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
 from superqt import QLabeledDoubleSlider
 
 from napari_cryoorient.session.controller import Controller
-from napari_cryoorient.session.inspection import UNITS, Fourth, is_higher_better
+from napari_cryoorient.session.inspection import UNITS, Fourth, Source, is_higher_better
 from napari_cryoorient.session.readout import readout
 from napari_cryoorient.widgets.facts import Facts
 
@@ -28,7 +28,12 @@ KINDS = {
     "images": "The stack. Load a map, and poses in the STAR file show beside it.",
     "poses": "The stack beside the map's projections at the STAR file's own poses.",
     "preview": "Test particles of the run, with its latest predictions.",
-    "predictions": "The whole stack, with the run's predictions.",
+}
+SOURCES: dict[Source, str] = {
+    "network": "The stack, with the run's predictions.",
+    "network, refined": "The stack, with the run's predictions, refined.",
+    "search": "The stack, with poses found by global search.",
+    "STAR, refined": "The stack, with the STAR file's poses refined.",
 }
 FOURTH: dict[str, Fourth] = {
     "none": "none",
@@ -158,7 +163,11 @@ class InspectSection(QWidget):
 
     def _pull(self, *_: object) -> None:
         session, inspection = self._session, self._session.inspection
-        self.what.setText(KINDS[inspection.kind])
+        self.what.setText(
+            SOURCES[inspection.source]
+            if inspection.kind == "predictions"
+            else KINDS[inspection.kind]
+        )
         self.particle.setMaximum(max(len(inspection), 1))
         self.particle.setEnabled(bool(len(inspection)))
         self.of.setText(f"of {len(inspection):,}")

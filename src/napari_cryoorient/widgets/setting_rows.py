@@ -8,7 +8,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 from qtpy.QtCore import QLocale
-from qtpy.QtGui import QDoubleValidator, QIntValidator, QValidator
+from qtpy.QtGui import QDoubleValidator, QIntValidator, QStandardItemModel, QValidator
 from qtpy.QtWidgets import QComboBox, QFormLayout, QLineEdit, QWidget
 
 from napari_cryoorient.config import FAST_VALUES, PAPER_VALUES, TrainConfig
@@ -17,6 +17,12 @@ AUTOMATIC = "automatic"
 Tell = Callable[[str, Any], None]
 
 _LABELS = {"w": "w", "box": "Working box", "labels": "Labels from", "minutes": "Time"}
+
+_CHOICES = {
+    ("labels", "star"): "the STAR file's poses",
+    ("labels", "simulated"): "projections of the map",
+    ("labels", "search"): "a global search",
+}
 
 
 class SettingRows:
@@ -43,6 +49,12 @@ class SettingRows:
             row.show(getattr(settings, name), preset.get(name))
             row.widget.blockSignals(blocked)
 
+    def allow(self, name: str, choice: str, is_allowed: bool) -> None:
+        """Let the user take one choice of a row, or not."""
+        row = self._rows[name]
+        if isinstance(row, _Choice):
+            row.allow(choice, is_allowed)
+
     def set_enabled(self, is_enabled: bool) -> None:
         """Let the user change the rows, or only read them."""
         for row in self._rows.values():
@@ -68,7 +80,7 @@ class _Row:
 
 class _Choice(_Row):
     def __init__(self, name: str, choices: tuple[str, ...], is_optional: bool, tell: Tell) -> None:
-        self._is_optional = is_optional
+        self._name, self._is_optional = name, is_optional
         self.widget: QComboBox = QComboBox()
         # Narrow columns: the longest choice shall not set the panel's width.
         self.widget.setSizeAdjustPolicy(
@@ -78,25 +90,43 @@ class _Choice(_Row):
         if is_optional:
             self.widget.addItem(AUTOMATIC, None)
         for choice in choices:
-            self.widget.addItem(choice, choice)
+            self.widget.addItem(_CHOICES.get((name, choice), choice), choice)
         self.widget.currentIndexChanged.connect(lambda i: tell(name, self.widget.itemData(i)))
 
     def show(self, value: Any, preset_value: Any) -> None:
         if self._is_optional:
-            text = AUTOMATIC if preset_value is None else f"preset ({preset_value})"
+            preset = _CHOICES.get((self._name, str(preset_value)), preset_value)
+            text = AUTOMATIC if preset_value is None else f"preset ({preset})"
             self.widget.setItemText(0, text)
         self.widget.setCurrentIndex(self.widget.findData(value))
 
+    def allow(self, choice: str, is_allowed: bool) -> None:
+        """Let the user take a choice, or not."""
+        model = self.widget.model()
+        item = (
+            model.item(self.widget.findData(choice))
+            if isinstance(model, QStandardItemModel)
+            else None
+        )
+        if item is not None:
+            item.setEnabled(is_allowed)
 
-class _IntOrEmpty(QIntValidator):
+
+class IntOrEmpty(QIntValidator):
+    """Takes whole numbers, or nothing."""
+
     def validate(self, text: str | None, position: int) -> tuple[QValidator.State, str, int]:
+        """Say whether a text will do."""
         if not (text or "").strip():
             return QValidator.State.Acceptable, text or "", position
         return super().validate(text, position)
 
 
-class _FloatOrEmpty(QDoubleValidator):
+class FloatOrEmpty(QDoubleValidator):
+    """Takes numbers, or nothing."""
+
     def validate(self, text: str | None, position: int) -> tuple[QValidator.State, str, int]:
+        """Say whether a text will do."""
         if not (text or "").strip():
             return QValidator.State.Acceptable, text or "", position
         return super().validate(text, position)
@@ -111,7 +141,7 @@ class _Entry(_Row):
         self.widget: QLineEdit = QLineEdit()
         self.widget.setMinimumWidth(60)
         if kind is not str:
-            validator = _IntOrEmpty() if kind is int else _FloatOrEmpty()
+            validator = IntOrEmpty() if kind is int else FloatOrEmpty()
             validator.setLocale(QLocale.c())
             self.widget.setValidator(validator)
         self.widget.editingFinished.connect(self._on_edited)

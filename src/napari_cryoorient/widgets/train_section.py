@@ -8,6 +8,7 @@ from pathlib import Path
 from qtpy.QtCore import Qt, QTimer, Signal  # type: ignore[attr-defined]
 from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import (
+    QCheckBox,
     QFormLayout,
     QGridLayout,
     QHBoxLayout,
@@ -22,9 +23,11 @@ from superqt import QCollapsible, QLabeledDoubleSlider
 from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.session.controller import Controller
+from napari_cryoorient.session.data import Data
 from napari_cryoorient.session.figures import standing
 from napari_cryoorient.session.suggest import Suggestion
 from napari_cryoorient.widgets.path_row import PathRow
+from napari_cryoorient.widgets.poses_part import JobBar, PosesPart
 from napari_cryoorient.widgets.setting_rows import SettingRows
 
 W_TOOLTIP = (
@@ -80,12 +83,29 @@ class TrainSection(QWidget):
         self.rare_rows = SettingRows(names, rare_form, self._on_setting)
         self.rare.addWidget(rare)
 
+        self.refine_box = QCheckBox("Refine the poses afterwards")
+        self.refine_box.setToolTip(
+            "<p>When the run has finished, its predictions are refined against the map, and "
+            "doubtful particles searched anew.</p>"
+        )
+        self.poses_part = PosesPart(controller)
+        self.without = QCollapsible(
+            "Poses without training", expandedIcon=EXPANDED_ICON, collapsedIcon=COLLAPSED_ICON
+        )
+        self.without.setDuration(0)
+        self.without.addWidget(self.poses_part)
+        self.job_bar = JobBar(controller)
+
         self.run_row = PathRow("a run folder", is_folder=True, placeholder="beside the stack")
         run_form = QFormLayout()
         run_form.addRow("Run folder", self.run_row)
         self.train_button = QPushButton("Train")
         self.stop_button = QPushButton("Stop")
         self.resume_button = QPushButton("Resume")
+        self.predict_button = QPushButton("Predict")
+        self.predict_button.setToolTip(
+            "<p>Predicts the whole stack with the best that this run has learned so far.</p>"
+        )
         self.open_button = QPushButton("Open a run…")
         self.stop_button.setToolTip("<p>The run keeps its best and can be resumed.</p>")
         self.open_button.setToolTip(
@@ -93,10 +113,12 @@ class TrainSection(QWidget):
         )
         self.copy_button = QPushButton("Copy command")
         buttons = QGridLayout()
-        for column, button in enumerate((self.train_button, self.stop_button, self.resume_button)):
-            buttons.addWidget(button, 0, 2 * column, 1, 2)
-        buttons.addWidget(self.open_button, 1, 0, 1, 3)
-        buttons.addWidget(self.copy_button, 1, 3, 1, 3)
+        for column, button in enumerate((self.train_button, self.stop_button, self.open_button)):
+            buttons.addWidget(button, 0, column)
+        for column, button in enumerate(
+            (self.resume_button, self.predict_button, self.copy_button)
+        ):
+            buttons.addWidget(button, 1, column)
         self.headline = QLabel()
         self.headline.setWordWrap(True)
         self.headline.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -110,11 +132,14 @@ class TrainSection(QWidget):
         layout.addLayout(form)
         layout.addWidget(self.reason)
         layout.addWidget(self.rare)
+        layout.addWidget(self.refine_box)
         layout.addLayout(run_form)
         layout.addLayout(buttons)
         layout.addWidget(self.headline)
         layout.addWidget(self.bar)
         layout.addWidget(self.details)
+        layout.addWidget(self.without)
+        layout.addWidget(self.job_bar)
         layout.addStretch(1)
 
         # A slider being dragged tells of every pixel; the run need not.
@@ -127,11 +152,15 @@ class TrainSection(QWidget):
         self.train_button.clicked.connect(self._on_train)
         self.stop_button.clicked.connect(controller.stop)
         self.resume_button.clicked.connect(self._on_resume)
+        self.predict_button.clicked.connect(lambda: controller.pose_jobs.predict())
+        self.refine_box.toggled.connect(self._on_refine)
         self.copy_button.clicked.connect(self._on_copy)
         self.run_row.chosen.connect(self._on_run_dir)
         self._session.settings_changed.connect(self._pull)
         self._session.data_changed.connect(self._pull)
         self._session.run_changed.connect(self._pull_run)
+        self._session.data_changed.connect(self._on_data)
+        controller.pose_jobs.changed.connect(self._pull_run)
         self._pull()
         self._pull_run()
 
@@ -141,6 +170,11 @@ class TrainSection(QWidget):
         self._session.settings_changed.disconnect(self._pull)
         self._session.data_changed.disconnect(self._pull)
         self._session.run_changed.disconnect(self._pull_run)
+        self._session.data_changed.disconnect(self._on_data)
+        self._controller.pose_jobs.changed.disconnect(self._pull_run)
+        self.poses_part.close_part()
+        self.job_bar.close_part()
+        self._controller.pose_jobs.close()
 
     def _pull(self, *_: object) -> None:
         settings = self._session.settings
@@ -162,7 +196,9 @@ class TrainSection(QWidget):
             f"<p>What Train does, as a command line:</p><p>{escape(text)}</p>"
         )
         self.train_button.setEnabled(
-            not self._session.is_training and self._session.data.is_trainable
+            not self._session.is_training
+            and not self._controller.pose_jobs.is_going
+            and self._session.data.is_trainable
         )
 
     def _pull_run(self, *_: object) -> None:
@@ -174,7 +210,9 @@ class TrainSection(QWidget):
         self.stop_button.setEnabled(is_training and not is_stopping)
         self.stop_button.setText("Stopping…" if is_stopping else "Stop")
         can_resume = run is not None and run.state in ("stopped", "failed", "crashed")
-        self.resume_button.setEnabled(can_resume)
+        is_free = not self._controller.pose_jobs.is_going
+        self.resume_button.setEnabled(can_resume and is_free)
+        self.predict_button.setEnabled(can_resume and self._controller.pose_jobs.can_predict)
         self.open_button.setEnabled(not is_training)
         now = standing(run, is_stopping=is_stopping)
         self.headline.setText(now.headline)
@@ -193,6 +231,17 @@ class TrainSection(QWidget):
         except InputError as error:
             self._pull()
             self.refused.emit(str(error))
+
+    def _on_data(self, data: Data) -> None:
+        """Offer what these data allow."""
+        particles = data.particles
+        has_poses = particles is None or particles.poses is not None
+        self.main_rows.allow("labels", "star", has_poses)
+        if not has_poses:
+            self.without.expand(animate=False)
+
+    def _on_refine(self, is_wanted: bool) -> None:
+        self._controller.refines_afterwards = is_wanted
 
     def _on_slider(self, _value: float) -> None:
         if not self._steer.isActive():

@@ -1,0 +1,193 @@
+"""Poses by other ways than training: a global search, a refinement, a trained run's predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from psygnal import Signal
+
+from napari_cryoorient.errors import InputError
+from napari_cryoorient.session.background import BackgroundJobs, Notify
+from napari_cryoorient.session.inspection import Predictions, Source
+from napari_cryoorient.session.launch import next_run_dir
+from napari_cryoorient.session.predicted import load_predictions
+from napari_cryoorient.session.process_job import JobView, ProcessJob
+from napari_cryoorient.session.session import Session
+
+OUT = "poses.star"
+
+
+class PoseJobs:
+    """Starts one command at a time, follows it, and takes the poses it wrote into the session."""
+
+    changed = Signal()
+
+    def __init__(self, session: Session, jobs: BackgroundJobs, notify: Notify) -> None:
+        self._session = session
+        self._jobs = jobs
+        self._notify = notify
+        self._job: ProcessJob | None = None
+        self.view: JobView | None = None
+
+    @property
+    def is_going(self) -> bool:
+        """Whether a command is at work."""
+        return self._job is not None
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the command has been asked to stop and has not answered yet."""
+        return self._job is not None and self._job.is_stopping
+
+    @property
+    def can_search(self) -> bool:
+        """Whether there are a stack and a map that fit each other."""
+        return self._session.data.is_trainable and not self.is_going
+
+    @property
+    def can_refine(self) -> bool:
+        """Whether there are poses to refine: a run's, or the STAR file's."""
+        particles = self._session.data.particles
+        has_poses = particles is not None and particles.poses is not None
+        return self.can_search and (has_poses or self.can_predict)
+
+    @property
+    def can_predict(self) -> bool:
+        """Whether the run that is open is over and has learned something, for the stack loaded."""
+        run, star = self._session.run, self._session.data.star_path
+        return (
+            not self.is_going
+            and run is not None
+            and run.is_over
+            and star is not None
+            and (run.path / "checkpoint.pt").is_file()
+        )
+
+    def search(
+        self, *, subset: int | None = None, shift_range_angstrom: float | None = None
+    ) -> None:
+        """Search poses of the stack, or of a random part of it, by the map alone."""
+        arguments = ["--symmetry", self._session.settings.symmetry]
+        arguments += ["--invert-contrast", self._session.settings.invert_contrast]
+        arguments += ["--seed", str(self._session.settings.seed)]
+        if subset is not None:
+            arguments += ["--subset", str(subset)]
+        if shift_range_angstrom is not None:
+            arguments += ["--shift-range", f"{shift_range_angstrom:g}"]
+        self._start_on_stack("search", arguments, "search", self._session.settings.symmetry)
+
+    def refine(self) -> None:
+        """Refine the run's predictions where there is a trained run, else the STAR's own poses."""
+        if self.can_predict:
+            self.predict(refines=True)
+            return
+        arguments = ["--invert-contrast", self._session.settings.invert_contrast]
+        self._start_on_stack("refine", arguments, "STAR, refined", self._session.settings.symmetry)
+
+    def predict(self, *, refines: bool = False) -> None:
+        """Predict the whole stack with what the run has learned, and refine that if asked."""
+        run, data = self._session.run, self._session.data
+        if not self.can_predict or run is None or data.star_path is None:
+            self._notify.warning("There is no trained run to predict with: open one first.")
+            return
+        if refines and data.map_path is None:
+            self._notify.warning("Refining needs a map as well: choose it under 1 Data.")
+            return
+        folder = next_run_dir(run.path, "predict")
+        arguments = ["predict", str(data.star_path), "--run", str(run.path)]
+        arguments += ["-o", str(folder / OUT), *self._shared()]
+        if refines:
+            arguments += ["--refine", "--map", str(data.map_path), *self._pixel_size()]
+        source: Source = "network, refined" if refines else "network"
+        self._start("Predicting", arguments, folder, run.symmetry, source)
+
+    def stop(self) -> None:
+        """Ask the command to stop."""
+        if self._job is not None and not self._job.is_stopping:
+            self._job.stop()
+            self.changed.emit()
+
+    def close(self) -> None:
+        """End the command, if there is one: nobody is left to take what it would write."""
+        if self._job is not None:
+            self._jobs.stop_following("job")
+            self._job.end()
+            self._job = None
+
+    def _start_on_stack(
+        self, command: str, options: list[str], source: Source, symmetry: str
+    ) -> None:
+        data = self._session.data
+        if data.star_path is None or data.map_path is None:
+            missing = "a particle STAR file" if data.star_path is None else "a map"
+            self._notify.warning(f"This needs {missing} as well: choose it under 1 Data.")
+            return
+        folder = next_run_dir(data.star_path.parent / "cryoorient", command)
+        arguments = [command, str(data.star_path), "--map", str(data.map_path)]
+        arguments += ["-o", str(folder / OUT), *options, *self._shared(), *self._pixel_size()]
+        title = {"search": "Searching", "refine": "Refining"}[command]
+        self._start(title, arguments, folder, symmetry, source)
+
+    def _shared(self) -> list[str]:
+        project_dir = self._session.project_dir
+        arguments = ["--device", self._session.settings.device]
+        return arguments if project_dir is None else [*arguments, "--project-dir", str(project_dir)]
+
+    def _pixel_size(self) -> list[str]:
+        pixel_size = self._session.data.map_pixel_size_angstrom
+        return [] if pixel_size is None else ["--pixel-size", f"{pixel_size:g}"]
+
+    def _start(
+        self, title: str, arguments: list[str], folder: Path, symmetry: str, source: Source
+    ) -> None:
+        if self.is_going or self._session.is_training:
+            self._notify.warning("Something else is being computed: stop it first, or wait.")
+            return
+        try:
+            job = self._job = ProcessJob(title, arguments, folder)
+        except InputError as error:
+            self._notify.error(str(error))
+            return
+        self._jobs.follow("job", job.follow, self._taker(symmetry, source))
+
+    def _taker(self, symmetry: str, source: Source) -> Callable[[JobView], None]:
+        data = self._session.data
+
+        def loaded(predictions: Predictions) -> None:
+            if self._session.data is data:
+                self._session.set_predictions(predictions)
+
+        def take(view: JobView) -> None:
+            self.view = view
+            if view.is_over:
+                self._job = None
+                for line in view.said:
+                    if "WARNING" in line:
+                        self._notify.warning(line.replace("WARNING: ", ""))
+            if view.state == "failed":
+                self._notify.error(f"{view.title}: {view.reason}")
+            self.changed.emit()
+            if view.state == "finished":
+                self._jobs.start(
+                    "Reading poses",
+                    lambda: load_predictions(data, view.folder / OUT, symmetry, source),
+                    loaded,
+                    self._notify.error,
+                )
+
+        return take
+
+
+def words_of(view: JobView) -> str:
+    """Say in a sentence what came of a job that finished."""
+    results = view.results
+    words = []
+    if "particles" in results and results.get("images_per_second"):
+        n, speed = results["particles"], results["images_per_second"]
+        words.append(f"{n:,} particles, {speed:.0f} a second")
+    if results.get("mean_confidence") is not None:
+        words.append(f"mean confidence {results['mean_confidence']:.2f}")
+    if results.get("median_moved_deg") is not None:
+        words.append(f"moved by {results['median_moved_deg']:.1f}\N{DEGREE SIGN} (median)")
+    return "; ".join(words)

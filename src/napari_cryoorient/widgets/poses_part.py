@@ -1,0 +1,138 @@
+"""Poses without training: search and refine as commands, and how the command at work stands."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QProgressBar,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_cryoorient.session.controller import Controller
+from napari_cryoorient.session.figures import duration
+from napari_cryoorient.session.pose_jobs import words_of
+from napari_cryoorient.widgets.setting_rows import FloatOrEmpty, IntOrEmpty
+
+SEARCH_TOOLTIP = (
+    "<p>Finds poses of every particle from the map alone, under the symmetry set above; poses in "
+    "the STAR file are not looked at.</p>"
+)
+REFINE_TOOLTIP = (
+    "<p>Refines poses against the map: those of the run that is open, predicted anew for the whole "
+    "stack, or else those of the STAR file.</p>"
+)
+
+
+class PosesPart(QWidget):
+    """Buttons for search and refinement with the few things to set."""
+
+    def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._controller = controller
+        self._jobs = controller.pose_jobs
+        self.subset = QLineEdit()
+        self.subset.setPlaceholderText("all particles")
+        self.subset.setValidator(IntOrEmpty(1, 10**9))
+        self.subset.setToolTip("<p>Search a random part of the stack: a quick try.</p>")
+        self.shift_range = QLineEdit()
+        self.shift_range.setPlaceholderText("8% of the box")
+        self.shift_range.setValidator(FloatOrEmpty(0.0, 1e4, 2))
+        self.shift_range.setToolTip("<p>How far particles lie off the centre of their image.</p>")
+        form = QFormLayout()
+        form.addRow("Search in (images)", self.subset)
+        form.addRow("Shifts up to (Å)", self.shift_range)
+        self.search_button = QPushButton("Search")
+        self.search_button.setToolTip(SEARCH_TOOLTIP)
+        self.refine_button = QPushButton("Refine")
+        self.refine_button.setToolTip(REFINE_TOOLTIP)
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.search_button)
+        buttons.addWidget(self.refine_button)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(form)
+        layout.addLayout(buttons)
+        self.search_button.clicked.connect(self._on_search)
+        self.refine_button.clicked.connect(self._jobs.refine)
+        session = controller.session
+        self._signals = (session.data_changed, session.run_changed, self._jobs.changed)
+        for signal in self._signals:
+            signal.connect(self._pull)
+        self._pull()
+
+    def close_part(self) -> None:
+        """Leave the session alone from now on."""
+        for signal in self._signals:
+            signal.disconnect(self._pull)
+
+    def _pull(self, *_: object) -> None:
+        is_free = not self._controller.session.is_training
+        self.search_button.setEnabled(is_free and self._jobs.can_search)
+        self.refine_button.setEnabled(is_free and self._jobs.can_refine)
+
+    def _on_search(self) -> None:
+        subset, shift_range = self.subset.text().strip(), self.shift_range.text().strip()
+        self._jobs.search(
+            subset=int(subset) if subset else None,
+            shift_range_angstrom=float(shift_range) if shift_range else None,
+        )
+
+
+class JobBar(QWidget):
+    """How the command at work stands: headline, bar, what it said last, and a button to stop it."""
+
+    def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._jobs = controller.pose_jobs
+        self.headline = QLabel()
+        self.headline.setWordWrap(True)
+        self.headline.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(False)
+        self.stop_button = QPushButton("Stop")
+        self.stop_button.setToolTip("<p>Ends the command; poses found so far are not kept.</p>")
+        line = QHBoxLayout()
+        line.addWidget(self.bar, 1)
+        line.addWidget(self.stop_button)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.headline)
+        layout.addLayout(line)
+        self.stop_button.clicked.connect(self._jobs.stop)
+        self._jobs.changed.connect(self._pull)
+        self._pull()
+
+    def close_part(self) -> None:
+        """Leave the jobs alone from now on."""
+        self._jobs.changed.disconnect(self._pull)
+
+    def _pull(self) -> None:
+        view = self._jobs.view
+        self.setVisible(view is not None)
+        if view is None:
+            return
+        self.bar.setVisible(not view.is_over)
+        self.stop_button.setVisible(not view.is_over)
+        self.stop_button.setEnabled(not self._jobs.is_stopping)
+        self.stop_button.setText("Stopping…" if self._jobs.is_stopping else "Stop")
+        self.bar.setRange(0, 0 if view.fraction is None else 1000)
+        if view.fraction is not None:
+            self.bar.setValue(round(1000 * view.fraction))
+        if view.state == "running":
+            parts = [view.title]
+            if view.total:
+                parts.append(f"{view.done:,.0f} of {view.total:,.0f}")
+            if view.left_s is not None:
+                parts.append(f"{duration(view.left_s)} left")
+            self.headline.setText(" · ".join(parts))
+        elif view.state == "finished":
+            self.headline.setText(f"{view.title} finished: {words_of(view)}")
+        else:
+            self.headline.setText(f"{view.title} {view.state}: {view.reason}")
+        self.headline.setToolTip("\n".join(view.said))
