@@ -19,6 +19,7 @@ from napari_cryoorient.cli import (
     demo,
     evaluate,
     fsc,
+    iterate,
     noise_study,
     predict,
     project,
@@ -48,6 +49,7 @@ app = typer.Typer(
 )
 COMMANDS = (
     *(simulate, train, predict, search, refine, evaluate, project, reconstruct, fsc),
+    iterate,
     *(sweep, cross_validate, noise_study, representation_study),
     *(demo, view),
 )

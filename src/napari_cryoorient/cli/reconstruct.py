@@ -53,6 +53,13 @@ def run(
             "--weigh-by-confidence", help="Weigh particles by their rlnParticleFigureOfMerit."
         ),
     ] = False,
+    exact_symmetry: Annotated[
+        bool,
+        typer.Option(
+            "--exact-symmetry",
+            help="Enter every equivalent pose where turning the sums would interpolate.",
+        ),
+    ] = False,
     invert_contrast: Annotated[
         Literal["auto", "yes", "no"],
         typer.Option(help="Negate the map; auto does it where the molecule is clearly dark."),
@@ -80,6 +87,7 @@ def run(
             max_resolution_angstrom=max_resolution,
             with_ctf=ctf,
             weigh_by_confidence=weigh_by_confidence,
+            exact_symmetry=exact_symmetry,
             invert_contrast=invert_contrast,
             seed=seed,
             device=device,

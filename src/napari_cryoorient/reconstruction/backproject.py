@@ -25,10 +25,10 @@ from napari_cryoorient.reconstruction.symmetrise import split_by_grid
 
 Advance = Callable[[int, int], None]
 
-# Coefficients worked on at once: what torch does in one thread, and a core's cache holds.
+# Coefficients transformed at once: what torch does in one thread, and a core's cache holds.
 _CHUNK_COEFFICIENTS = {"cpu": 1 << 15, "mps": 1 << 20, "cuda": 1 << 22}
-# Pixels read at once.
-_READ_PIXELS = 1 << 20
+# Images, and their coefficients, entered at once: a tenth of a second or a little more.
+_BLOCK_IMAGES, _BLOCK_COEFFICIENTS = 256, 1 << 21
 # Memory for the sums of more threads than half-sets.
 _SUMS_BYTES = 1 << 32
 _REPORT_S = 0.2
@@ -38,12 +38,12 @@ _REPORT_S = 0.2
 class BackProjection:
     """Sums of each half-set (or of the whole stack alone), and what is left of the symmetry.
 
-    ``group`` ``(h, 3, 3)`` keeps the grid and is to be applied to the sums; ``n_images`` counts
-    the images in each of them.
+    ``factors`` are to be applied to the sums one after the other; ``n_images`` counts the images
+    in each of them.
     """
 
     sums: tuple[SliceSums, ...]
-    group: Tensor
+    factors: tuple[Tensor, ...]
     n_images: tuple[int, ...]
 
     def joined(self) -> SliceSums:
@@ -64,6 +64,7 @@ def back_project(
     max_radius: float | None = None,
     with_ctf: bool = True,
     weights: Floats | None = None,
+    exact_symmetry: bool = False,
     padding: int = 2,
     progress: Advance | None = None,
     should_stop: Callable[[], bool] | None = None,
@@ -71,11 +72,15 @@ def back_project(
     """Enter every image at its pose and all equivalent ones; None when stopped before the end.
 
     ``rows_of_sets`` are the rows of each half-set, or of all in one.  ``weights`` ``(n,)`` weigh
-    each image.  ``max_radius`` is in Fourier pixels.  ``progress`` is told (done, of so many).
+    each image.  ``max_radius`` is in Fourier pixels.  Where the symmetry does not keep the grid,
+    ``exact_symmetry`` enters images at several poses instead of turning the sums.  ``progress`` is
+    told (done, of so many).
     """
     if particles.poses is None:
         raise ValueError("these particles have no poses")
     representatives, kept = split_by_grid(group)
+    factors = (kept,) if exact_symmetry else (representatives, kept)
+    entered = representatives if exact_symmetry else representatives[:1]
     stop = threading.Event()
     counter = _Counter(sum(len(rows) for rows in rows_of_sets), progress)
 
@@ -92,7 +97,7 @@ def back_project(
             jobs.append((total, sums, np.array_split(rows, share)[k]))
 
     def work(sums: SliceSums, rows: Integers) -> None:
-        entry = _Entry(particles, representatives, sums, device, with_ctf, weights)
+        entry = _Entry(particles, entered, sums, device, with_ctf, weights)
         for n in entry.enter(rows):
             counter.add(n)
             if stop.is_set():
@@ -118,7 +123,7 @@ def back_project(
     for total, sums, _ in jobs:
         if sums is not total:
             total.add(sums)
-    return BackProjection(totals, kept, tuple(len(rows) for rows in rows_of_sets))
+    return BackProjection(totals, factors, tuple(len(rows) for rows in rows_of_sets))
 
 
 class _Entry:
@@ -139,25 +144,33 @@ class _Entry:
         self._with_ctf, self._weights = with_ctf, weights
         n_points = len(sums.positions)
         self._chunk = max(1, _CHUNK_COEFFICIENTS[device.type] // n_points)
-        self._block = max(self._chunk, _READ_PIXELS // particles.box**2)
+        self._block = max(1, min(_BLOCK_IMAGES, _BLOCK_COEFFICIENTS // n_points))
 
     def enter(self, rows: Integers) -> Iterator[int]:
-        """Enter images ``rows``; yields the number of each chunk."""
-        for start in range(0, len(rows), self._block):
-            block = rows[start : start + self._block]
-            images = self._batches.images(block)
-            for first in range(0, len(block), self._chunk):
-                part = block[first : first + self._chunk]
-                self._enter(part, images[first : first + self._chunk])
-                yield len(part)
-
-    def _enter(self, rows: Integers, images: Tensor) -> None:
+        """Enter images ``rows``; yields the number of each block."""
         poses = self._particles.poses
         assert poses is not None
-        rotations, shifts = (
-            torch.from_numpy(values[rows]).to(device=self._device, dtype=torch.float32)
-            for values in (poses.rotations, poses.shifts_angstrom)
-        )
+        for start in range(0, len(rows), self._block):
+            block = rows[start : start + self._block]
+            parts = [block[i : i + self._chunk] for i in range(0, len(block), self._chunk)]
+            values, weights = (
+                torch.cat(each)
+                for each in zip(*(self._coefficients(part) for part in parts), strict=True)
+            )
+            rotations = self._tensor(poses.rotations[block])
+            for representative in self._representatives:
+                self._sums.insert(rotations @ representative.T, values, weights)
+            yield len(block)
+
+    def _tensor(self, values: Floats) -> Tensor:
+        return torch.from_numpy(values).to(dtype=torch.float32).to(self._device)
+
+    def _coefficients(self, rows: Integers) -> tuple[Tensor, Tensor]:
+        """Return ``CTF X`` and ``CTF^2``, ``(b, p)``, of images moved back to the centre."""
+        poses = self._particles.poses
+        assert poses is not None
+        images = self._batches.images(rows)
+        shifts = self._tensor(poses.shifts_angstrom[rows])
         slices = images_to_fourier(images)
         slices = fourier_shift(slices, -shifts / self._batches.pixel_size_angstrom)
         positions = self._sums.positions
@@ -174,10 +187,9 @@ class _Entry:
             else:
                 values, weights = values * transfer, transfer.square()
         if self._weights is not None:
-            each = torch.from_numpy(self._weights[rows]).to(weights)[:, None]
+            each = self._tensor(self._weights[rows])[:, None]
             values, weights = values * each, weights * each
-        for representative in self._representatives:
-            self._sums.insert(rotations @ representative.T, values, weights)
+        return values, weights
 
 
 class _Counter:

@@ -13,6 +13,9 @@ from torch import Tensor
 
 from napari_cryoorient.projection.resample import frequencies_half_plane
 
+# What torch works on in one thread, and a core's cache holds.
+_POINTS_AT_ONCE = 1 << 15
+
 
 class SliceSums:
     """What slices add up to in the half space x >= 0 of a padded transform.
@@ -48,11 +51,13 @@ class SliceSums:
         kx, ky = frequencies_half_plane(box, device=device, dtype=dtype)
         # At kx = 0 the half plane holds every coefficient twice.
         once = (kx > 0) | (ky >= 0)
-        inside = (kx * kx + ky * ky <= self.max_radius**2) & once
-        self.positions = inside.flatten().nonzero().flatten()
-        """Places of the entered coefficients in the flattened half plane ``(p,)``."""
+        squares = kx * kx + ky * ky
+        inside = (squares <= self.max_radius**2) & once
+        places = inside.flatten().nonzero().flatten()
+        self.positions = places[squares.flatten()[places].argsort(stable=True)]
+        """Places of the entered coefficients in the flattened half plane ``(p,)``, by radius."""
         self._points = padding * torch.stack(
-            [kx.expand(box, -1)[inside], ky.expand_as(inside)[inside]]
+            [axis.expand_as(squares).flatten()[self.positions] for axis in (kx, ky)]
         )
         width, plane = self.edge + 1, (self.edge + 1) * size
         self._corners = [z * plane + y * width + x for z in (0, 1) for y in (0, 1) for x in (0, 1)]
@@ -65,17 +70,26 @@ class SliceSums:
     def insert(self, rotations: Tensor, coefficients: Tensor, weights: Tensor) -> None:
         """Add slices: coefficients ``(b, p)`` complex and weights ``(b, p)``, at ``positions``.
 
-        They lie at ``A^T (kx, ky, 0)`` with A the ``rotations`` ``(b, 3, 3)``.
+        They lie at ``A^T (kx, ky, 0)`` with A the ``rotations`` ``(b, 3, 3)``.  All images are
+        entered ring by ring: a ring meets voxels of one shell alone, which a CPU's cache holds.
         """
-        # A^T (kx, ky, 0), as one (3, b p) array: the first two rows of A, weighted.
-        points = torch.tensordot(rotations[:, :2], self._points, dims=([1], [0]))
+        n = len(self.positions)
+        at_once = n if rotations.is_cuda else max(1, _POINTS_AT_ONCE // len(rotations))
+        for start in range(0, n, at_once):
+            ring = slice(start, start + at_once)
+            # A^T (kx, ky, 0): the first two rows of A, weighted.
+            points = rotations[:, :2].transpose(1, 2) @ self._points[:, ring]
+            self._add(points, coefficients[:, ring], weights[:, ring])
+
+    def _add(self, points: Tensor, coefficients: Tensor, weights: Tensor) -> None:
+        """Spread values ``(b, q)`` over the voxels around points ``(b, 3, q)``."""
         points = points.transpose(0, 1).reshape(3, -1)
         sign = torch.where(points[0] < 0, -1.0, 1.0).to(points.dtype)
         points = points * sign
         lower = points.floor()
         upper_share = points - lower
         lower_share = 1 - upper_share
-        corner = lower.to(torch.int32)
+        corner = lower.to(torch.int64)
         width = self.edge + 1
         index = corner[2].add_(self.edge).mul_(2 * self.edge + 1)
         index = index.add_(corner[1]).add_(self.edge).mul_(width).add_(corner[0])
@@ -89,9 +103,9 @@ class SliceSums:
                 zy = z * y
                 for x in (lower_share[0], upper_share[0]):
                     share, where = zy * x, index + next(offsets)
-                    flat[0].index_add_(0, where, share * real)
-                    flat[1].index_add_(0, where, share * imaginary)
-                    flat[2].index_add_(0, where, share * weight)
+                    flat[0].scatter_add_(0, where, share * real)
+                    flat[1].scatter_add_(0, where, share * imaginary)
+                    flat[2].scatter_add_(0, where, share * weight)
 
     def add(self, other: SliceSums) -> None:
         """Add the sums of other slices of the same shape."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 
@@ -16,14 +18,18 @@ REGULARISER = 1e-3
 EDGE_VOXELS = 3.0
 
 
-def solve_map(sums: SliceSums, group: Tensor, *, regulariser: float = REGULARISER) -> Tensor:
+def solve_map(
+    sums: SliceSums, factors: Iterable[Tensor], *, regulariser: float = REGULARISER
+) -> Tensor:
     """Return the map ``(N, N, N)`` that the slices are of, in the grey scale of a projected map.
 
-    ``group`` ``(h, 3, 3)`` is what is still to be applied to the sums, and keeps the grid.  The
-    map is divided by the transform of the interpolator, and set to the mean of its surroundings
-    outside the sphere that touches the box, where not every image looks.
+    ``factors``, each ``(g, 3, 3)``, are applied to the sums one after the other.  The map is
+    divided by the transform of the interpolator, and set to the mean of its surroundings outside
+    the sphere that touches the box, where not every image looks.
     """
-    half_space = symmetrise_sums(sums.hermitian(), group)
+    half_space = sums.hermitian()
+    for factor in factors:
+        half_space = symmetrise_sums(half_space, factor)
     radius = voxel_radius(half_space)
     weights = half_space[2]
     floor = regulariser * shell_mean(weights, radius)

@@ -1,8 +1,9 @@
 """A point group applied to what slices add up to.
 
-Entering an image at every equivalent pose ``A G^T`` and adding up the rotated sums is the same
-wherever the group turns the grid onto itself. So an image is entered at the poses of one coset of
-that subgroup only, and the subgroup is applied to the sums once, at the end.
+Entering an image at every equivalent pose ``A G^T`` and adding up the turned sums is the same
+wherever the group turns the grid onto itself, and the sums are turned once, not for each image. The
+group is split into such a part and representatives of its cosets. Sums turned by these are
+interpolated, as RELION does; or images are entered at these poses, which is exact and slower.
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ def split_by_grid(group: Tensor) -> tuple[Tensor, Tensor]:
 def symmetrise_sums(sums: Tensor, group: Tensor) -> Tensor:
     """Add up sums ``(3, 2 e + 1, 2 e + 1, e + 1)`` turned by every element of ``group``.
 
-    They are Hermitian at x = 0.  Exact where the group keeps the grid; interpolated linearly
-    otherwise.
+    The first element is the identity.  The sums are Hermitian at x = 0.  Exact where the group
+    keeps the grid; interpolated linearly otherwise.
     """
     if len(group) == 1:
         return sums

@@ -55,6 +55,7 @@ def reconstruct_star(
     max_resolution_angstrom: float | None = None,
     with_ctf: bool = True,
     weigh_by_confidence: bool = False,
+    exact_symmetry: bool = False,
     invert_contrast: str = "auto",
     seed: int = 0,
     device: str = "auto",
@@ -67,7 +68,8 @@ def reconstruct_star(
 
     ``poses_path`` names another STAR file whose poses are taken, paired by image name.  Half-sets
     are those of rlnRandomSubset, or drawn with ``seed``; ``subset`` 1 or 2 reconstructs one of
-    them alone.  Half-maps go to ``OUT_half1.mrc`` and ``OUT_half2.mrc``.  Raises InputError.
+    them alone.  ``exact_symmetry`` enters images at poses that turning the sums would interpolate.
+    Half-maps go to ``OUT_half1.mrc`` and ``OUT_half2.mrc``.  Raises InputError.
     """
     say = say or (lambda sentence: None)
     star_path, out_path = Path(star_path), Path(out_path)
@@ -86,7 +88,8 @@ def reconstruct_star(
     rows = np.arange(len(particles), dtype=np.int64)
     if particles.ctf is not None and not with_ctf:
         say("Note: the CTF is left out, as asked.")
-    sets = _half_sets(particles, rows, seed, say) if half_maps or subset is not None else (rows,)
+    is_split = half_maps or subset is not None
+    sets = half_sets(particles.random_subset, len(particles), seed, say) if is_split else (rows,)
     if subset is not None:
         sets = (sets[subset - 1],)
     back_projection = back_project(
@@ -97,6 +100,7 @@ def reconstruct_star(
         max_radius=_radius(particles, max_resolution_angstrom),
         with_ctf=with_ctf,
         weights=weights,
+        exact_symmetry=exact_symmetry,
         progress=progress,
         should_stop=should_stop,
     )
@@ -106,7 +110,7 @@ def reconstruct_star(
         return empty
 
     def solved(sums: Any) -> Images:
-        volume = solve_map(sums, back_projection.group)
+        volume = solve_map(sums, back_projection.factors)
         return np.asarray(volume.cpu().numpy(), dtype=np.float32)
 
     halves = [solved(sums) for sums in back_projection.sums] if half_maps else []
@@ -174,22 +178,21 @@ def _with_poses(
     return replace(chosen, poses=poses), None if weights is None else weights[rows[order]]
 
 
-def _half_sets(
-    particles: ParticleSet, rows: Integers, seed: int, say: Callable[[str], None]
+def half_sets(
+    known: Integers | None, n: int, seed: int, say: Callable[[str], None]
 ) -> tuple[Integers, Integers]:
-    """Return the rows of both half-sets: those of the file where it names both, or drawn."""
-    known = particles.random_subset
+    """Return the rows of both half-sets of n particles: those ``known`` to be 1 and 2, or drawn."""
     if known is not None:
-        first, second = (rows[known[rows] == half] for half in (1, 2))
+        first, second = (np.flatnonzero(known == half) for half in (1, 2))
         if len(first) and len(second):
-            others = len(rows) - len(first) - len(second)
+            others = n - len(first) - len(second)
             left_out = f"; {others} particles of neither are left out" if others else ""
             say(f"Half-sets of rlnRandomSubset: {len(first)} and {len(second)}{left_out}.")
             return first, second
-    if len(rows) < 2:
+    if n < 2:
         raise InputError("Half-maps need at least two particles.")
-    shuffled = np.random.default_rng([seed, *b"half-sets"]).permutation(rows)
-    middle = len(rows) // 2
+    shuffled = np.random.default_rng([seed, *b"half-sets"]).permutation(n)
+    middle = n // 2
     say(f"The STAR file names no half-sets; drawn at random with seed {seed}.")
     return np.sort(shuffled[:middle]), np.sort(shuffled[middle:])
 

@@ -28,6 +28,7 @@ TITLES = {
     "cross-validation": "cross-validation",
     "noise-study": "noise study",
     "representation-study": "representation study",
+    "iterate": "series of rounds (iterate)",
 }
 
 

@@ -1,0 +1,127 @@
+"""``iterate``: label, train, predict, refine, reconstruct, and again on the new map."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from napari_cryoorient.cli import options
+from napari_cryoorient.cli.progress import print_json, progress
+from napari_cryoorient.cli.train import Follower, budget_s_of
+from napari_cryoorient.config import TrainConfig
+
+if TYPE_CHECKING:
+    from napari_cryoorient.iteration.rounds import Round
+
+NAME = "iterate"
+SUMMARY = "Find poses and map together, round by round, from a poor map."
+
+
+@options.with_settings(TrainConfig, leave_out={"labels", "from_run", "n_folds", "fold"})
+def run(
+    star_path: Annotated[Path, typer.Argument(metavar="STAR", help="Particle STAR file.")],
+    map_path: options.MapPath,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for all rounds.")
+    ],
+    rounds: Annotated[int, typer.Option(min=1, metavar="N", help="Rounds at most.")] = 5,
+    subset: Annotated[
+        int, typer.Option(min=50, metavar="N", help="Particles labelled by global search.")
+    ] = 1000,
+    initial_lowpass: Annotated[
+        float,
+        typer.Option(min=0.0, metavar="A", help="Low-pass of the map to start from; 0 for none."),
+    ] = 40.0,
+    fine_tune_steps: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="STEPS", help="Training steps from round 2 on. [default: by the preset]"
+        ),
+    ] = None,
+    compare: Annotated[
+        Path | None,
+        typer.Option(metavar="MAP", help="Map that each round's is compared with; no more."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume/--no-resume", help="Go on with the rounds in the folder.")
+    ] = True,
+    pixel_size: options.PixelSize = None,
+    project_dir: options.ProjectDir = None,
+    json: options.Json = False,
+    **settings: Any,
+) -> None:
+    """Label a subset by global search, train, predict, refine, reconstruct; again on the new map.
+
+    Ends when the resolution of the half-maps no longer improves. The same command goes on with
+    rounds that were stopped. --steps and --minutes are those of round 1; the later ones fine-tune.
+    """
+    config = options.build_settings(TrainConfig, settings)
+
+    from napari_cryoorient.iteration.project import project_folder_of
+    from napari_cryoorient.iteration.rounds import iterate
+    from napari_cryoorient.iteration.stages import Stack, Telling
+
+    with progress("Preparing") as bar:
+        stack = Stack(
+            star_path,
+            project_folder_of(star_path, project_dir),
+            config.symmetry,
+            {k: v for k, v in settings.items() if k != "symmetry"},
+            n_labels=subset,
+            fine_tuning_steps=fine_tune_steps,
+            telling=Telling(bar.restart, bar, Follower(bar, budget_s_of(config)), bar.say),
+        )
+        try:
+            series = iterate(
+                stack,
+                map_path,
+                output,
+                n_rounds=rounds,
+                initial_lowpass_angstrom=initial_lowpass or None,
+                map_pixel_size_angstrom=pixel_size,
+                compare_path=compare,
+                resume=resume,
+            )
+        except KeyboardInterrupt:
+            bar.say(f"Stopped; the same command goes on with {output}.")
+            raise
+    print(_table(series.rounds, series.nyquist_angstrom))
+    print(f"Ended: {series.reason}. Best: round {series.best.number}; its map and poses: {output}")
+    if len(series.rounds) > 1:
+        print(
+            "Half-sets were refined against half-maps of their own from round 2 on; the network "
+            "and round 1 saw both: the FSC is near a gold-standard one, and not quite one."
+        )
+    else:
+        print("Half-sets were refined against one map: the FSC is not a gold-standard one.")
+    if json:
+        print_json(
+            {
+                "folder": output,
+                "map": output / "map.mrc",
+                "poses": output / "poses.star",
+                "best_round": series.best.number,
+                "reason": series.reason,
+                "nyquist_angstrom": series.nyquist_angstrom,
+                "rounds": [vars(each) for each in series.rounds],
+            }
+        )
+
+
+def _table(rounds: tuple[Round, ...], nyquist_angstrom: float) -> str:
+    """Lay the rounds out, one a line."""
+
+    def said(value: float | None) -> str:
+        return f"{value:.1f} \u00c5" if value is not None else f"<{nyquist_angstrom:.1f} \u00c5"
+
+    lines = ["round  FSC 0.143  FSC 0.5    in a mask  against    confidence  time"]
+    for each in rounds:
+        compared = said(each.against_angstrom) if each.is_compared else "-"
+        cells = [said(each.resolution_angstrom), said(each.half_angstrom)]
+        cells += [said(each.masked_angstrom), compared]
+        columns = "  ".join(f"{cell:<9}" for cell in cells)
+        minutes = f"{each.seconds / 60:.1f} min"
+        lines.append(f"{each.number:>5}  {columns}  {each.mean_confidence:<10.2f}  {minutes}")
+    return "\n".join(lines)
