@@ -229,3 +229,14 @@ def test_run_that_failed_before_its_first_checkpoint_is_not_in_the_way(tmp_path:
     (tmp_path / "checkpoint.pt").write_bytes(b"something to lose")
     with pytest.raises(InputError, match="already holds a run"):
         RunFolder(tmp_path, resume=False, config={})
+
+
+def test_the_end_of_a_log_is_read_when_it_has_grown(tmp_path, monkeypatch):
+    monkeypatch.setattr("napari_cryoorient.run.reader.LOG_BYTES", 60)
+    reader, log = RunReader(tmp_path), tmp_path / "log.txt"
+    assert reader.new_log() is None
+    log.write_text("one\n")
+    assert reader.new_log() == "one\n"
+    assert reader.new_log() is None
+    log.write_text("".join(f"line {i}, some words\n" for i in range(9)))
+    assert reader.new_log() == "line 6, some words\nline 7, some words\nline 8, some words\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -180,3 +181,20 @@ def test_suggest_finds_the_symmetry_of_made_maps(symmetry: str, w: float, tmp_pa
     controller.suggest(lambda suggestion: reasons.append(suggestion.reason))
     assert (controller.session.settings.symmetry, controller.session.settings.w) == (symmetry, w)
     assert "paper" in reasons[0]
+
+
+def test_axes_that_are_not_relion_s_are_named_and_not_used(tmp_path: Path) -> None:
+    from napari_cryoorient.demo.density import demo_density
+    from napari_cryoorient.io.maps import write_map
+
+    density = demo_density(48, 5.5, symmetry="D7")
+    turned = replace(density, voxels=np.ascontiguousarray(density.voxels.transpose(2, 0, 1)))
+    write_map(turned, tmp_path / "map.mrc")
+    controller = Controller(Session(), AtOnce(), Told())
+    controller.load(None, tmp_path / "map.mrc")
+    reasons: list[str] = []
+    controller.suggest(lambda suggestion: reasons.append(suggestion.reason))
+    assert (controller.session.settings.symmetry, controller.session.settings.w) == ("C1", 0.4)
+    (warning,) = told(controller).warnings
+    assert "the 7-fold that RELION has along z lies along y" in warning
+    assert "at most 0.4" in reasons[0]

@@ -12,7 +12,8 @@ from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.particles import Poses
 from napari_cryoorient.session.data import load_data
-from napari_cryoorient.session.follow import RunView
+from napari_cryoorient.session.figures import standing
+from napari_cryoorient.session.follow import Follower, RunView
 from napari_cryoorient.session.inspection import Predictions
 from napari_cryoorient.session.readout import readout
 from napari_cryoorient.session.session import Session
@@ -164,3 +165,24 @@ def test_another_stack_drops_run_and_predictions(session: Session, made: Stack) 
     session.set_data(load_data(None, made.map))
     assert session.run is None
     assert session.inspection.kind == "nothing"
+
+
+def test_more_memory_is_news_and_is_told_in_gib(tmp_path: Path) -> None:
+    def write(n_bytes: int) -> None:
+        memory = {"resident_bytes": n_bytes, "gpu_bytes": 2**31}
+        record = {"state": "running", "phase": "training", "heartbeat": 9e12, "memory": memory}
+        (tmp_path / "run.json").write_text(json.dumps(record))
+
+    follower = Follower(tmp_path)
+    write(2**30)
+    assert follower.look() is not None
+    write(2**30 + 1000)
+    assert follower.look() is None
+    write(3 * 2**29)
+    view = follower.look()
+    assert view is not None
+    assert "memory 1.50 GiB · GPU 2.00 GiB" in standing(view).details
+    (tmp_path / "log.txt").write_text("a line\n")
+    view = follower.look()
+    assert view is not None
+    assert view.log == "a line\n"

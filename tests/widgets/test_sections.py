@@ -261,3 +261,18 @@ def test_a_stopped_run_offers_to_predict(qtbot, controller, made, tmp_path):
     assert train.predict_button.isEnabled()
     controller.session.set_run(RunView(tmp_path, "running"))
     assert not train.predict_button.isEnabled()
+
+
+def test_the_log_follows_its_end_unless_the_user_reads_further_up(qtbot, controller, tmp_path):
+    train = shown(qtbot, TrainSection(controller))
+    assert not train.log_part.isVisible()
+    lines = [f"line {i}" for i in range(200)]
+    controller.session.set_run(RunView(tmp_path, "running", log="\n".join(lines[:100])))
+    train.log_part.expand(animate=False)
+    bar = train.log.verticalScrollBar()
+    controller.session.set_run(RunView(tmp_path, "running", log="\n".join(lines[:150])))
+    assert bar.value() == bar.maximum() > 0
+    bar.setValue(20)
+    controller.session.set_run(RunView(tmp_path, "running", log="\n".join(lines)))
+    assert bar.value() == 20
+    assert train.log.toPlainText().endswith("line 199")

@@ -25,6 +25,7 @@ from napari_cryoorient import __version__
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.atomic import atomic_path
 from napari_cryoorient.particles import Integers
+from napari_cryoorient.run.memory import memory_in_use
 from napari_cryoorient.run.reader import RunReader, read_json
 from napari_cryoorient.training.report import Metrics, Preview, Wish
 
@@ -163,6 +164,7 @@ class RunFolder:
     def _write_record(self) -> None:
         with self._lock:
             self._record["heartbeat"] = time.time()
+            self._record["memory"] = memory_in_use()
             content = json.dumps(_finite(self._record), indent=2, allow_nan=False)
             self._replace("run.json", lambda temporary: temporary.write_text(content))
 

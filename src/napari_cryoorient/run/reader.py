@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from napari_cryoorient.io.atomic import atomic_path
 
 SILENT_S = 60.0
+LOG_BYTES = 65536  # of a long log, the end
 WatchedState = Literal["absent", "running", "stopped", "finished", "failed", "crashed"]
 
 
@@ -39,6 +40,7 @@ class RunReader:
         self._offset = 0
         self._inode: int | None = None
         self._preview_seen: tuple[int, int] | None = None
+        self._log_size: int | None = None
         self._heartbeat: float | None = None
         self._heartbeat_changed = 0.0
 
@@ -123,6 +125,22 @@ class RunReader:
                 return np.asarray(arrays["test_rows"], dtype=np.int64)
         except (OSError, ValueError, KeyError):
             return None
+
+    def new_log(self) -> str | None:
+        """Return the last part of ``log.txt`` when it is another than last time, else None."""
+        path = self.path / "log.txt"
+        try:
+            with path.open("rb") as file:
+                size = file.seek(0, os.SEEK_END)
+                if size == self._log_size:
+                    return None
+                file.seek(max(size - LOG_BYTES, 0))
+                content = file.read()
+        except OSError:
+            return None
+        self._log_size = size
+        text = content.decode("utf-8", "replace")
+        return text if size <= LOG_BYTES else text.partition("\n")[2]
 
     def ask(self, *, w: float | None = None, stop: bool | None = None) -> None:
         """Ask the run for another ``w`` or to stop; what is not named stays as it was asked."""

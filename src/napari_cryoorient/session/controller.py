@@ -96,6 +96,8 @@ class Controller:
 
         def take(suggestion: Suggestion) -> None:
             self.session.change_settings(symmetry=suggestion.symmetry, w=suggestion.w)
+            if suggestion.warning:
+                self._notify.warning(suggestion.warning)
             then(suggestion)
 
         self._jobs.start("Testing symmetry", lambda: suggest(density), take, self._notify.error)

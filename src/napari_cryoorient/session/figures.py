@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from napari_cryoorient.session.follow import RunView, last_of
 
@@ -27,6 +29,9 @@ def standing(run: RunView | None, *, is_stopping: bool = False) -> Standing:
     if device.get("name"):
         precision = device.get("precision", "")
         figures.append(" · ".join(part for part in (device["name"], precision) if part))
+    memory = "" if run.is_over else memory_words(run.record.get("memory", {}))
+    if memory:
+        figures.append(memory)
     if run.is_over:
         word = {"finished": "Finished", "stopped": "Stopped"}.get(run.state, "Failed")
         tail = f": {run.reason}" if run.reason else ""
@@ -67,6 +72,16 @@ def _figures(run: RunView) -> list[str]:
     if w is not None:
         scores.append(f"w {w:.2f}")
     return [*lines, " · ".join(scores)] if scores else lines
+
+
+def memory_words(memory: Mapping[str, Any]) -> str:
+    """Say how much memory the process holds, and how much of it on the GPU."""
+    parts = []
+    if memory.get("resident_bytes"):
+        parts.append(f"memory {memory['resident_bytes'] / 2**30:.2f} GiB")
+    if memory.get("gpu_bytes") is not None:
+        parts.append(f"GPU {memory['gpu_bytes'] / 2**30:.2f} GiB")
+    return " · ".join(parts)
 
 
 def duration(seconds: float) -> str:

@@ -15,6 +15,7 @@ from napari_cryoorient.run.reader import RunReader, WatchedState
 from napari_cryoorient.session.launch import Launched
 
 INTERVAL_S = 0.25
+COARSE_BYTES = 2**24  # smaller changes of memory are no news
 INTERRUPTED = 130  # exit status after Ctrl-C
 
 Line = dict[str, Any]
@@ -30,6 +31,7 @@ class RunView:
     record: dict[str, Any] = field(default_factory=dict)
     metrics: tuple[Line, ...] = ()
     preview: dict[str, NDArray[Any]] | None = None
+    log: str = ""
 
     @property
     def is_over(self) -> bool:
@@ -83,6 +85,7 @@ class Follower:
         record = self._reader.run() or {}
         lines, anew = self._reader.new_metrics()
         preview = self._reader.new_preview()
+        log = self._reader.new_log()
         state, reason = status.state, status.reason
         if self._launched is not None:
             if record.get("pid") != self._launched.process.pid:
@@ -91,8 +94,9 @@ class Follower:
                 state, reason = "running", None
             else:
                 state, reason = self._ended(exit_status, state, reason)
-        seen = (state, reason, record.get("phase"), record.get("notes"), record.get("device"))
-        if not lines and not anew and preview is None and seen == self._seen:
+        seen = (state, reason, *(record.get(name) for name in ("phase", "notes", "device")))
+        seen = (*seen, *(round(n / COARSE_BYTES) for n in record.get("memory", {}).values()))
+        if not lines and not anew and preview is None and log is None and seen == self._seen:
             return None
         self._seen = seen
         earlier = () if anew else self._view.metrics
@@ -103,6 +107,7 @@ class Follower:
             record,
             (*earlier, *lines),
             self._view.preview if preview is None else preview,
+            self._view.log if log is None else log,
         )
         return self._view
 

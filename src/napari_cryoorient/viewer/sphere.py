@@ -90,12 +90,17 @@ class ViewSphere:
         worst_is_low = is_higher_better(criterion)
         colours = _GOOD_TO_BAD[::-1] if worst_is_low else _GOOD_TO_BAD
         self.points.face_colormap = Colormap(colours, name=f"good to bad {worst_is_low}")
-        if worst_is_low:
-            low, high = float(np.quantile(values, 1.0 - _HIGH_QUANTILE)), float(values.max())
+        low, high = float(values.min()), float(values.max())
+        if criterion == "confidence":
+            low, high = 0.0, 1.0  # a probability: the same colours for every stack
+        elif worst_is_low:
+            low = float(np.quantile(values, 1.0 - _HIGH_QUANTILE))
         else:
-            low, high = float(values.min()), float(np.quantile(values, _HIGH_QUANTILE))
+            high = float(np.quantile(values, _HIGH_QUANTILE))
         self.colour_ends = (high, low) if worst_is_low else (low, high)
-        self.points.face_contrast_limits = (low, high if high > low else low + 1.0)
+        if high <= low:  # all alike: all good
+            low, high = (low - 1.0, low) if worst_is_low else (low, low + 1.0)
+        self.points.face_contrast_limits = (low, high)
         self.points.refresh_colors(update_color_mapping=False)
 
     def show_kept(self, kept: NDArray[np.bool_]) -> None:

@@ -5,7 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QPushButton, QWidget
+from qtpy.QtGui import QAction  # type: ignore[attr-defined]
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QHBoxLayout,
+    QMenu,
+    QPushButton,
+    QToolButton,
+    QWidget,
+)
 
 from napari_cryoorient.session.controller import Controller
 from napari_cryoorient.viewer.curves import QUANTITIES, CurvePlot
@@ -29,14 +38,19 @@ class CurvesPanel(Canvas):
         self.plot = CurvePlot(self.model)
         self.quantity = QComboBox()
         self.quantity.addItems(list(QUANTITIES))
-        self.add_button = QPushButton("Add runs…")
-        self.add_button.setToolTip(
-            "<p>Show another run, or all runs in a folder, beside this one. Colours tell w; a "
-            "click on a curve opens its run.</p>"
+        menu = QMenu(self)
+        self.add_action = QAction("Add a run or a folder of runs…", self)
+        self.neighbours_action = QAction("Show all runs beside this one", self)
+        self.clear_action = QAction("Show this run only", self)
+        menu.addActions([self.add_action, self.neighbours_action, self.clear_action])
+        self.runs_button = QToolButton()
+        self.runs_button.setText("Runs")
+        self.runs_button.setMenu(menu)
+        self.runs_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.runs_button.setToolTip(
+            "<p>Show other runs beside this one. Colours tell w; a click on a curve opens its "
+            "run.</p>"
         )
-        self.neighbours_button = QPushButton("All beside it")
-        self.neighbours_button.setToolTip("<p>Show all runs in the folder this run lies in.</p>")
-        self.clear_button = QPushButton("Only this run")
         self.export_button = QPushButton("Export…")
         self.export_button.setToolTip(
             "<p>Metrics as a table (CSV), as metrics.jsonl, or as a picture (PNG, SVG).</p>"
@@ -44,19 +58,14 @@ class CurvesPanel(Canvas):
         line = QHBoxLayout()
         line.addWidget(self.quantity)
         line.addStretch(1)
-        for button in (
-            self.add_button,
-            self.neighbours_button,
-            self.clear_button,
-            self.export_button,
-        ):
-            line.addWidget(button)
+        line.addWidget(self.runs_button)
+        line.addWidget(self.export_button)
         self._column.addLayout(line)
         self._column.addWidget(self.qt_viewer, 1)
         self.quantity.currentTextChanged.connect(self._on_quantity)
-        self.add_button.clicked.connect(self._on_add)
-        self.neighbours_button.clicked.connect(controller.comparison.add_neighbours)
-        self.clear_button.clicked.connect(controller.comparison.clear)
+        self.add_action.triggered.connect(self._on_add)
+        self.neighbours_action.triggered.connect(lambda: controller.comparison.add_neighbours())
+        self.clear_action.triggered.connect(lambda: controller.comparison.clear())
         self.export_button.clicked.connect(self._on_export)
         session.run_changed.connect(self._later)
         session.compared_changed.connect(self._later)
@@ -71,8 +80,8 @@ class CurvesPanel(Canvas):
     def _redraw(self) -> None:
         runs = self._session.shown_runs()
         self.plot.show(runs)
-        self.neighbours_button.setEnabled(self._session.run is not None)
-        self.clear_button.setEnabled(bool(self._session.compared))
+        self.neighbours_action.setEnabled(self._session.run is not None)
+        self.clear_action.setEnabled(bool(self._session.compared))
         self.export_button.setEnabled(any(run.metrics for run in runs))
 
     def _on_click(self, _viewer: Any, event: Any) -> Any:

@@ -20,6 +20,7 @@ class DirectionsPanel(Canvas):
         super().__init__(session, parent)
         self.sphere = ViewSphere(self.model)
         self.hint = QLabel()
+        self.hint.setWordWrap(True)
         self._column.addWidget(self.hint)
         self._column.addWidget(self.qt_viewer, 1)
         self.model.mouse_drag_callbacks.append(self._on_click)
@@ -41,13 +42,13 @@ class DirectionsPanel(Canvas):
         self._on_particle(session.particle)
         ends = self.sphere.colour_ends
         if ends is None:
-            self.hint.setText("Viewing directions; click on one to see its particle.")
+            self.hint.setText("Click on a direction to see its particle.")
         else:
             unit = UNITS[session.criterion]
             good, bad = (f"{value:.3g}{unit}" for value in ends)
             self.hint.setText(
-                f"Viewing directions by {session.criterion}, from blue ({good}) to red ({bad}); "
-                "click on one to see it."
+                f"{session.criterion.capitalize()}, blue to red: {good} to {bad}. Click on a "
+                "direction to see its particle."
             )
 
     def _on_particle(self, index: int) -> None:
@@ -76,7 +77,7 @@ class MapPanel(Canvas):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
         self.map_view = MapView(self.model)
-        self._column.addWidget(QLabel("The map, seen as the current particle's pose sees it."))
+        self._column.addWidget(QLabel("The map as the current pose sees it."))
         self._column.addWidget(self.qt_viewer, 1)
         self.model.canvas.events.size.connect(self._on_size)
         session.data_changed.connect(self._later)

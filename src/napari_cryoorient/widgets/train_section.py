@@ -13,6 +13,7 @@ from qtpy.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
     QLabel,
+    QPlainTextEdit,
     QProgressBar,
     QPushButton,
     QVBoxLayout,
@@ -52,6 +53,7 @@ class TrainSection(QWidget):
         super().__init__(parent)
         self._controller = controller
         self._session = controller.session
+        self._shown_log = ""
         form = QFormLayout()
         self.main_rows = SettingRows(MAIN, form, self._on_setting)
         self.w_slider = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
@@ -127,6 +129,16 @@ class TrainSection(QWidget):
         self.details = QLabel()
         self.details.setWordWrap(True)
 
+        self.log = QPlainTextEdit()
+        self.log.setReadOnly(True)
+        self.log.setFixedHeight(120)
+        self.log.setLineWrapMode(QPlainTextEdit.LineWrapMode.WidgetWidth)
+        self.log_part = QCollapsible(
+            "Log", expandedIcon=EXPANDED_ICON, collapsedIcon=COLLAPSED_ICON
+        )
+        self.log_part.setDuration(0)
+        self.log_part.addWidget(self.log)
+
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(form)
@@ -138,6 +150,7 @@ class TrainSection(QWidget):
         layout.addWidget(self.headline)
         layout.addWidget(self.bar)
         layout.addWidget(self.details)
+        layout.addWidget(self.log_part)
         layout.addWidget(self.without)
         layout.addWidget(self.job_bar)
         layout.addStretch(1)
@@ -223,7 +236,20 @@ class TrainSection(QWidget):
         self.bar.setRange(0, 0 if now.fraction is None else 1000)
         if now.fraction is not None:
             self.bar.setValue(round(1000 * now.fraction))
+        self._pull_log("" if run is None else run.log)
         self._pull_command()
+
+    def _pull_log(self, text: str) -> None:
+        """Show the log, its end unless the user has scrolled away from it."""
+        self.log_part.setVisible(bool(text))
+        if text == self._shown_log:
+            return
+        self._shown_log = text
+        bar = self.log.verticalScrollBar()
+        place = None if bar is None or bar.value() == bar.maximum() else bar.value()
+        self.log.setPlainText(text.rstrip("\n"))
+        if bar is not None:
+            bar.setValue(bar.maximum() if place is None else place)
 
     def _on_setting(self, name: str, value: object) -> None:
         try:
