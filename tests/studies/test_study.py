@@ -16,7 +16,7 @@ from stand_in_trainer import stand_in
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.studies.cross_validation import cross_validation_study, summary_of
 from napari_cryoorient.studies.job import TrainingCommand
-from napari_cryoorient.studies.progress import Estimate, StudyProgress
+from napari_cryoorient.studies.progress import Estimate, RunForecast, StudyProgress
 from napari_cryoorient.studies.representation import representation_study
 from napari_cryoorient.studies.study import Findings, Study, Telling, run_study
 from napari_cryoorient.studies.sweep import sweep_study
@@ -164,6 +164,26 @@ def test_the_estimate_comes_from_the_first_run_and_can_be_all(
     assert told[0].run_s == pytest.approx(4.0, abs=0.8)  # and how long its process takes to start
     assert told[0].left_s == pytest.approx(11 * told[0].run_s - 1.0, abs=1.5)
     assert [row["state"] for row in table(study)][1:] == ["waiting"] * 10
+
+
+def test_the_forecast_goes_by_the_mean_pace_not_by_the_moments(
+    training: TrainingCommand, tmp_path: Path
+) -> None:
+    job = training.job("run", tmp_path / "runs", {})
+    job.folder.mkdir(parents=True)
+    record = {"state": "running", "config": {"steps": 100}, "inputs": {"n_particles": 600}}
+    (job.folder / "run.json").write_text(json.dumps(record))
+    now = [50.0]
+    forecast = RunForecast(job, clock=lambda: now[0])
+    assert forecast.whole_s() is None
+    # 20 steps in 10 s, the last of them in a moment when the machine was idle.
+    line = {"step": 20, "seconds": 10.0, "time_left_s": 1.0, "images_per_second": 100.0}
+    (job.folder / "metrics.jsonl").write_text(json.dumps(line) + "\n")
+    now[0] = 63.0  # so that 3 s went by before the first step
+    forecast.look()
+    assert forecast.whole_s() == pytest.approx(3.0 + 50.0 + 600 / 100 / 3)
+    assert forecast.left_s() == pytest.approx(40.0 + 2.0)
+    assert forecast.part_done == pytest.approx(0.95 * 0.2)
 
 
 def test_cross_validation_tests_every_part_and_pools_them(

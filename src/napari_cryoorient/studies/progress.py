@@ -11,7 +11,7 @@ from napari_cryoorient.run.reader import RunReader
 from napari_cryoorient.studies.job import Job
 
 # A run's own forecast counts once it has trained for so long, or so large a part.
-PROBE_S, PROBE_PART = 4.0, 0.25
+PROBE_S, PROBE_PART = 6.0, 0.25
 # Prediction wants a forward pass where training also goes backward, about three times the work.
 FORWARD_PART = 1 / 3
 TRAINING_PART = 0.95  # of a run on the bar; the rest is the prediction of the stack
@@ -64,32 +64,35 @@ class RunForecast:
     @property
     def is_probed(self) -> bool:
         """Whether the run has gone on for long enough to tell its pace."""
-        seconds, left = self._line.get("seconds"), self._line.get("time_left_s")
-        if seconds is None or left is None:
+        training = self._training_s()
+        if training is None:
             return False
-        return bool(seconds >= PROBE_S or seconds >= PROBE_PART * (seconds + left))
+        seconds = float(self._line["seconds"])
+        return seconds >= PROBE_S or seconds >= PROBE_PART * training
 
     @property
     def part_done(self) -> float:
         """Between 0 and 1."""
-        seconds, left = self._line.get("seconds", 0.0), self._line.get("time_left_s")
-        if left is None or seconds + left <= 0.0:
+        training = self._training_s()
+        if not training:
             return 0.0
-        return TRAINING_PART * float(seconds / (seconds + left))
+        return TRAINING_PART * min(float(self._line["seconds"]) / training, 1.0)
 
     def whole_s(self) -> float | None:
         """Return how long a run from start to end takes, or None before it is known."""
-        if not self.is_probed:
+        training = self._training_s()
+        if training is None or not self.is_probed:
             return None
-        seconds, left = float(self._line["seconds"]), float(self._line["time_left_s"])
-        return (self._startup_s or 0.0) + seconds + left + self._prediction_s()
+        return (self._startup_s or 0.0) + training + self._afterwards_s()
 
     def left_s(self) -> float | None:
         """Return the time this run still takes."""
-        if not self.is_probed:
+        training = self._training_s()
+        if training is None or not self.is_probed:
             return None
         since = self._clock() - self._heard
-        return max(float(self._line["time_left_s"]) - since, 0.0) + self._prediction_s()
+        left = training - float(self._line["seconds"]) - since
+        return max(left, 0.0) + self._afterwards_s()
 
     def note(self) -> str:
         """Say in a few words how the run stands."""
@@ -100,10 +103,30 @@ class RunForecast:
             parts.append(f"step {step}")
         return " ".join(parts)
 
-    def _prediction_s(self) -> float:
+    def _training_s(self) -> float | None:
+        """Return how long all the training takes; None before a first report.
+
+        By the mean pace so far where the number of steps is known, as the pace of the moment, which
+        the run's own forecast goes by, is a poor guide on a machine that does other work.
+        """
+        seconds, left = self._line.get("seconds"), self._line.get("time_left_s")
+        if seconds is None or left is None:
+            return None
+        config = self._config()
+        if config.get("minutes"):
+            return max(60.0 * float(config["minutes"]), float(seconds))
+        if config.get("steps") and self._line.get("step"):
+            return float(seconds) * float(config["steps"]) / float(self._line["step"])
+        return float(seconds) + float(left)
+
+    def _config(self) -> dict[str, Any]:
+        return dict((self._reader.run() or {}).get("config") or {})
+
+    def _afterwards_s(self) -> float:
+        """Return how long the last test and the prediction of the stack take."""
         pace = float(self._line.get("images_per_second") or 0.0)
         inputs = (self._reader.run() or {}).get("inputs", {})
-        n = float(inputs.get("n_particles") or 0.0)
+        n = float(inputs.get("n_particles") or 0.0) + float(inputs.get("n_test") or 0.0)
         return FORWARD_PART * n / pace if pace > 0.0 else 0.0
 
 
