@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import csv
 import shlex
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -149,6 +148,15 @@ def fsc_curve(table: Path) -> tuple[Floats, Floats]:
     return frequency, fsc
 
 
+def copy_small(source: Path, target: Path) -> None:
+    """Copy a picture with few colours and at most 1000 pixels across, for the repository."""
+    from PIL import Image
+
+    picture = Image.open(source).convert("RGB")
+    picture.thumbnail((1000, 1000))
+    picture.quantize(64).save(target, optimize=True)
+
+
 def collect(out: Path, images: Path, curves: list[tuple[str, Path]]) -> None:
     """Copy the pictures under the names that the document uses, and print the tables."""
     images.mkdir(parents=True, exist_ok=True)
@@ -168,17 +176,18 @@ def collect(out: Path, images: Path, curves: list[tuple[str, Path]]) -> None:
     for m in MOLECULES:
         for name, source in pictures.items():
             if (path := out / m.name / source).is_file():
-                shutil.copy(path, images / f"{name.format(m.name)}.png")
+                copy_small(path, images / f"{name.format(m.name)}.png")
         for path in sorted((out / m.name / "folds").glob("curves-w*.png")):
-            shutil.copy(
-                path, images / f"figure-6-7-{m.name}-{path.stem.removeprefix('curves-')}.png"
-            )
+            w = path.stem.removeprefix("curves-")
+            copy_small(path, images / f"figure-6-7-{m.name}-{w}.png")
         for kind in ("sweep", "noise", "representations", "folds"):
             path = out / m.name / kind / ("summary.csv" if kind == "folds" else "table.csv")
             if path.is_file():
                 print(f"\n{m.label}, {kind}\n{path.read_text()}")
     if curves:
-        save_fsc(images / "figure-11.png", {label: fsc_curve(path) for label, path in curves})
+        target = images / "figure-11.png"
+        save_fsc(target, {label: fsc_curve(path) for label, path in curves})
+        copy_small(target, target)
 
 
 def made_map(m: Molecule, folder: Path) -> Path:
