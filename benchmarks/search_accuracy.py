@@ -24,6 +24,7 @@ from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.io.maps import read_map
 from napari_cryoorient.likelihood import ParticleLikelihood
 from napari_cryoorient.particles import ArrayImages, ParticleSet, Poses
+from napari_cryoorient.refine.confidence import confidence_of
 from napari_cryoorient.refine.local import LocalRefinement, RefinedPoses
 from napari_cryoorient.search.global_search import FoundPoses, GlobalSearch
 from napari_cryoorient.simulate import (
@@ -64,7 +65,7 @@ def main() -> None:
         likelihood = ParticleLikelihood(density, particles, torch.device(given.device))
         finest = likelihood.field_of_view_angstrom / likelihood.radius
         print(f"SNR {snr:g}, {given.symmetry}, frequencies up to {finest:.1f} A")
-        refinement = LocalRefinement(likelihood, len(group))
+        refinement = LocalRefinement(likelihood)
         limit = pose_errors(refined(refinement, true).poses, true, group)
         report("refinement of the true poses", limit, limit, None)
         began = time.perf_counter()
@@ -79,7 +80,7 @@ def main() -> None:
         report(title, pose_errors(after.poses, true, group), limit, speed)
         for title, confidence, poses in (
             ("search", found.confidence, found.poses),
-            ("refinement", after.confidence, after.poses),
+            ("refinement", confidence_of(refinement, after, group), after.poses),
         ):
             reliability(title, confidence, pose_errors(poses, true, group).angles_deg)
 

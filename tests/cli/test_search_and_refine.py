@@ -73,6 +73,10 @@ def test_search_needs_no_poses_and_refine_keeps_them_good(run: Run, stack: Path,
     assert status == 0
     assert json.loads(out.splitlines()[-1])["median_moved_deg"] < 1
     assert "Moved by" in err
+    assert (
+        read_star(refined).block("particles").table["rlnParticleFigureOfMerit"].astype(float).mean()
+        > 0.9
+    )
     assert evaluated(run, refined, stack)["median_deg"] < 1.1 * errors["median_deg"] + 0.05
 
 

@@ -19,7 +19,14 @@ def hypotheses(rotations: torch.Tensor, log_likelihood: list[float]) -> Hypothes
     curvature = torch.diag(torch.tensor([2e3, 2e3, 2e3, 1.0, 1.0])).expand(n, 5, 5)
     score = torch.tensor(log_likelihood)
     return Hypotheses(
-        rotations, torch.zeros(n, 2), score, curvature, torch.ones(n), torch.zeros(n, 5)
+        rotations,
+        torch.zeros(n, 2),
+        score,
+        curvature,
+        torch.ones(n),
+        torch.zeros(n, 5),
+        torch.ones(n),
+        score,
     )
 
 

@@ -44,7 +44,9 @@ def test_poses_that_are_off_end_where_the_true_ones_do(likelihood, particles, an
     assert found.n_beyond_basin == (0 if angle_deg < BASIN_DEG else pytest.approx(40, abs=2))
 
 
-def test_images_of_another_particle_are_doubtful_and_get_no_confidence(likelihood, particles):
+def test_images_of_another_particle_hold_less_of_the_projection_and_are_doubtful(
+    likelihood, particles
+):
     data = likelihood.load(np.arange(20))
     shuffled = type(data)(data.cross.roll(1, 0), data.power, data.energy)
     noise = type(data)(
@@ -55,13 +57,15 @@ def test_images_of_another_particle_are_doubtful_and_get_no_confidence(likelihoo
     refinement = LocalRefinement(likelihood)
     rows, poses = np.arange(20), particles.poses[np.arange(20)]
     right = refinement.of_images(rows, data, poses)
-    assert right.confidence.mean() > 0.95
     assert not right.is_doubtful.any()
+    assert right.strengths.strength.mean() == pytest.approx(1.0, abs=0.05)
     for wrong in (shuffled, noise):
         assert (
             refinement.of_images(rows, wrong, poses).correlation.mean() < right.correlation.mean()
         )
-    assert refinement.of_images(rows, noise, poses).confidence.mean() < 0.2
+    of_noise = refinement.of_images(rows, noise, poses)
+    assert of_noise.is_doubtful.mean() > 0.8
+    assert of_noise.strengths.strength.mean() < 0.7
 
 
 def test_chunks_and_stop(likelihood, particles, monkeypatch):

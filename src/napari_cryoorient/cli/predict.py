@@ -39,7 +39,7 @@ def run(
     pixel_size: options.PixelSize = None,
     project_dir: options.ProjectDir = None,
     device: options.Device = "auto",
-    seed: options.Seed = 0,
+    seed: options.UnusedSeed = 0,
     json: options.Json = False,
 ) -> None:
     """Predict poses; all rows and columns of the STAR file are kept, poses replaced.

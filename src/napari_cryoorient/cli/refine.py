@@ -25,17 +25,19 @@ def run(
         Path,
         typer.Option("-o", "--output", metavar="OUT", help=options.OUTPUT_HELP),
     ],
+    symmetry: options.Symmetry = "C1",
     resolution: options.Resolution = None,
     invert_contrast: options.InvertContrast = "auto",
     pixel_size: options.PixelSize = None,
     project_dir: options.ProjectDir = None,
     device: options.Device = "auto",
-    seed: options.Seed = 0,
+    seed: options.UnusedSeed = 0,
     json: options.Json = False,
 ) -> None:
     """Refine poses that are right within about 18 degrees; all rows and columns are kept.
 
-    Particles that fit badly are started anew from poses around theirs. Symmetry needs no word.
+    Particles that fit badly are started anew from poses around theirs. The confidence goes to
+    rlnParticleFigureOfMerit; the symmetry matters for it alone.
     """
     from napari_cryoorient.run.refine import refine_star
 
@@ -45,6 +47,7 @@ def run(
             star_path,
             map_path,
             output,
+            symmetry=symmetry,
             resolution_angstrom=resolution,
             invert_contrast=invert_contrast,
             device=device,
@@ -54,7 +57,7 @@ def run(
             say=advance.say,
         )
     refined = done.refined
-    if refined is None:
+    if refined is None or done.confidence is None:
         raise InputError(f"The refinement was stopped; {output} was not written.")
     seconds = time.monotonic() - began
     speed = done.n_particles / max(seconds, 1e-9)
@@ -70,6 +73,7 @@ def run(
                 "median_moved_angstrom": refined.median_moved_angstrom,
                 "beyond_basin": refined.n_beyond_basin,
                 "doubtful": int(refined.is_doubtful.sum()),
+                "mean_confidence": float(done.confidence.mean()),
                 "mean_correlation": float(refined.correlation.mean()),
                 "device": done.device,
             }

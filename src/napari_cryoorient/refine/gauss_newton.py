@@ -29,7 +29,9 @@ class Hypotheses:
 
     ``log_likelihood`` ``(q,)`` is that of the band it was reached in, over that of an empty image;
     ``curvature`` ``(q, 5, 5)`` its expected negative second derivative by the rotation vector
-    (radians) and the shift (angstrom); ``amplitude`` ``(q,)`` is relative to the stack's.
+    (radians) and the shift (angstrom); ``amplitude`` ``(q,)`` is relative to the stack's, and held
+    near it; ``strength`` ``(q,)`` is the same unheld, and ``information`` the squared projection
+    over the noise.
     """
 
     rotations: Tensor
@@ -38,6 +40,8 @@ class Hypotheses:
     curvature: Tensor
     amplitude: Tensor
     gradient: Tensor
+    strength: Tensor
+    information: Tensor
 
     def __len__(self) -> int:
         return len(self.rotations)
@@ -120,6 +124,8 @@ def evaluate(
         curvature * unit[:, None] * unit,
         amplitude,
         gradient * unit,
+        fit / norm.clamp_min(1e-12),
+        norm,
     )
 
 

@@ -21,11 +21,12 @@ from napari_cryoorient.geometry.rotations import (
     angular_distance_deg,
     rotation_vector_to_matrix,
 )
-from napari_cryoorient.likelihood import SHIFT_REACH, BandData, ParticleLikelihood
+from napari_cryoorient.likelihood import BandData, ParticleLikelihood
 from napari_cryoorient.particles import Floats, Integers, Poses
 from napari_cryoorient.refine.gauss_newton import Hypotheses
 from napari_cryoorient.refine.hypotheses import Thinning, by_image, climb, thinned
-from napari_cryoorient.refine.posterior import correlations, probability_against_chance
+from napari_cryoorient.refine.posterior import correlations
+from napari_cryoorient.refine.two_groups import Strengths
 
 Advance = Callable[[int, int], None]
 # Radius in Fourier pixels (None: the whole band), steps, and the largest turn of a step.
@@ -50,9 +51,10 @@ class RefinedPoses:
     """Refined poses of particles ``rows`` ``(k,)``; the other fields are ``(k,)`` too.
 
     ``moved_deg`` is the angle from the pose at the start, ``moved_angstrom`` the same for the
-    shift; ``is_doubtful`` tells where the fit is weaker than noise explains;
-    ``log_likelihood`` is over that of an empty image, in the whole band; ``confidence`` is the
-    probability of being right within ten degrees by the fit alone.
+    shift; ``is_doubtful`` tells where the fit is weaker than noise explains, ``was_restarted``
+    where many new starts were tried; ``log_likelihood`` is over that of an empty image, in the
+    whole band; ``strengths`` are those of ``refine.two_groups``, ``first_strengths`` those before
+    any new start.
     """
 
     rows: Integers
@@ -62,7 +64,9 @@ class RefinedPoses:
     moved_deg: Floats
     moved_angstrom: Floats
     is_doubtful: np.ndarray
-    confidence: Floats
+    was_restarted: np.ndarray
+    strengths: Strengths
+    first_strengths: Strengths
 
     @property
     def n_beyond_basin(self) -> int:
@@ -93,19 +97,17 @@ class RefinedPoses:
             np.concatenate([p.moved_deg for p in parts]),
             np.concatenate([p.moved_angstrom for p in parts]),
             np.concatenate([p.is_doubtful for p in parts]),
-            np.concatenate([p.confidence for p in parts]),
+            np.concatenate([p.was_restarted for p in parts]),
+            Strengths.joined([p.strengths for p in parts]),
+            Strengths.joined([p.first_strengths for p in parts]),
         )
 
 
 class LocalRefinement:
-    """Refines the particles of a likelihood, whatever the symmetry of its map.
+    """Refines the particles of a likelihood, whatever the symmetry of its map."""
 
-    ``n_equivalents``, the order of the map's group, matters for the confidence alone.
-    """
-
-    def __init__(self, likelihood: ParticleLikelihood, n_equivalents: int = 1) -> None:
+    def __init__(self, likelihood: ParticleLikelihood) -> None:
         self.likelihood = likelihood
-        self._n_equivalents = n_equivalents
         axes = view_directions(RESTART_AXES_DEG).float()
         vectors = torch.cat([axes * math.radians(angle) for angle in RESTART_ANGLES_DEG])
         self._turns = rotation_vector_to_matrix(vectors).to(likelihood.device)
@@ -146,12 +148,12 @@ class LocalRefinement:
     def of_images(self, rows: Integers, data: BandData, poses: Poses) -> RefinedPoses:
         """Refine images already loaded from ``poses``."""
         device = self.likelihood.device
-        rotations = torch.from_numpy(poses.rotations).float().to(device)
-        shifts = torch.from_numpy(poses.shifts_angstrom).float().to(device)
+        rotations, shifts = self._tensors(poses)
         owner = torch.arange(len(data), device=device)
-        best = self._climb_through(data, owner, rotations, shifts)
+        best = first = self._climb_through(data, owner, rotations, shifts)
         moved = angular_distance_deg(best.rotations, rotations)
-        again = torch.nonzero(is_weak(best) | (moved > BASIN_DEG))[:, 0]
+        was_restarted = is_weak(best) | (moved > BASIN_DEG)
+        again = torch.nonzero(was_restarted)[:, 0]
         if len(again):
             restarted = self._restarted(data[again], rotations[again], shifts[again])
             everywhere = torch.searchsorted(again, owner).clamp_max(len(again) - 1)
@@ -166,12 +168,22 @@ class LocalRefinement:
             _numpy(angular_distance_deg(best.rotations, rotations)),
             _numpy((best.shifts_angstrom - shifts).norm(dim=1)),
             is_weak(best).cpu().numpy(),
-            _numpy(
-                probability_against_chance(
-                    best, SHIFT_REACH * self.likelihood.field_of_view_angstrom, self._n_equivalents
-                )
-            ),
+            was_restarted.cpu().numpy(),
+            strengths_of(best),
+            strengths_of(first),
         )
+
+    @torch.no_grad()
+    def climbed_once(self, data: BandData, poses: Poses) -> Hypotheses:
+        """Return where images climb to from ``poses``, with no new starts."""
+        rotations, shifts = self._tensors(poses)
+        owner = torch.arange(len(data), device=self.likelihood.device)
+        return self._climb_through(data, owner, rotations, shifts)
+
+    def _tensors(self, poses: Poses) -> tuple[Tensor, Tensor]:
+        device = self.likelihood.device
+        rotations = torch.from_numpy(poses.rotations).float().to(device)
+        return rotations, torch.from_numpy(poses.shifts_angstrom).float().to(device)
 
     def _climb_through(
         self, data: BandData, owner: Tensor, rotations: Tensor, shifts: Tensor
@@ -222,6 +234,11 @@ def is_weak(at: Hypotheses) -> Tensor:
     norm = (at.log_likelihood / at.amplitude.square()).clamp_min(1.0)
     deviation = (AMPLITUDE_SPREAD**2 + 0.5 / norm).sqrt()
     return (at.amplitude < 1 - DOUBTFUL_DEVIATIONS * deviation) | (at.log_likelihood <= 0)
+
+
+def strengths_of(at: Hypotheses) -> Strengths:
+    """Return how strongly each image holds its projection."""
+    return Strengths(_numpy(at.strength), _numpy(at.information))
 
 
 def _numpy(tensor: Tensor) -> Floats:

@@ -22,9 +22,6 @@ WITHIN_DEG = 10.0
 # Peaks are climbed and only the best are kept, which makes the first look surer than it is: the
 # likelihood is taken to be flatter by this factor (fitted, see docs/search-and-refine.md).
 TEMPERATURE = 1.5
-# The same of a single peak against chance, and by how much wrong poses of a particle are likelier
-# than poses in noise alone (log-likelihood, fitted likewise).
-CHANCE_TEMPERATURE, LIKENESS = 2.0, 5.0
 
 
 @dataclass(frozen=True)
@@ -59,21 +56,6 @@ def choose(at: Hypotheses, owner: Tensor, group: Tensor, lost: Tensor) -> Choice
     else:
         runner_up = torch.full_like(best, -1)
     return Choice(best, runner_up, confidence.clamp(0, 1))
-
-
-def probability_against_chance(
-    at: Hypotheses, shift_reach_angstrom: float, n_equivalents: int = 1
-) -> Tensor:
-    """Return how probable it is ``(q,)`` that a pose is not one of the wrong ones of all poses.
-
-    Only the peak itself is known, so that the rest is taken to be what noise makes of it: over all
-    poses, the likelihood relative to an empty image is 1 on average.
-    """
-    all_poses = 8 * math.pi**2 / n_equivalents * math.pi * shift_reach_angstrom**2
-    log_volume = 2.5 * math.log(2 * math.pi) - 0.5 * torch.linalg.slogdet(at.curvature)[1]
-    log_odds = at.log_likelihood + log_volume - math.log(all_poses) - LIKENESS
-    not_chance: Tensor = torch.sigmoid(log_odds / CHANCE_TEMPERATURE)
-    return not_chance * probability_within(at.curvature, WITHIN_DEG)
 
 
 def probability_within(curvature: Tensor, angle_deg: float) -> Tensor:

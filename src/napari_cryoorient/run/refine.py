@@ -12,13 +12,17 @@ from torch import Tensor
 
 from napari_cryoorient.device import choose_device, describe_device
 from napari_cryoorient.errors import InputError
+from napari_cryoorient.geometry.symmetry import symmetric_distance_deg, symmetry_matrices
 from napari_cryoorient.io.star import write_poses
 from napari_cryoorient.likelihood import ParticleLikelihood
 from napari_cryoorient.particles import Floats, Integers, Poses
+from napari_cryoorient.refine.confidence import confidence_of
 from napari_cryoorient.refine.local import BASIN_DEG, LocalRefinement, RefinedPoses
+from napari_cryoorient.refine.posterior import WITHIN_DEG
 from napari_cryoorient.run.inputs import RunInputs, load_inputs
 from napari_cryoorient.run.search import describe_band, radius_of, refuse_same_file
 from napari_cryoorient.search.global_search import FoundPoses, GlobalSearch
+from napari_cryoorient.search.plans import SURE
 
 Advance = Callable[[int, int], None]
 
@@ -30,6 +34,7 @@ class StarRefinement:
     refined: RefinedPoses | None
     n_particles: int
     device: str
+    confidence: Floats | None = None
 
 
 def refine_star(
@@ -37,6 +42,7 @@ def refine_star(
     map_path: Path,
     out_path: Path,
     *,
+    symmetry: str = "C1",
     resolution_angstrom: float | None = None,
     invert_contrast: str = "auto",
     device: str = "auto",
@@ -48,11 +54,14 @@ def refine_star(
 ) -> StarRefinement:
     """Refine the poses of every particle and write them, all columns of the STAR file kept.
 
+    The confidence is written too; ``symmetry`` matters for it alone.
+
     Raises InputError for a STAR file without poses, or files that do not fit each other.
     """
     say = say or (lambda sentence: None)
     refuse_same_file(star_path, out_path)
     place = choose_device(device)
+    group = symmetry_matrices(symmetry)
     inputs = load_inputs(
         Path(star_path),
         Path(map_path),
@@ -84,8 +93,9 @@ def refine_star(
     if refined is None or len(refined.rows) < len(rows):
         return StarRefinement(None, len(rows), describe_device(place))
     say(describe_moves(refined))
-    write_poses(inputs.star, refined.poses, out_path)
-    return StarRefinement(refined, len(rows), describe_device(place))
+    confidence = confidence_of(refinement, refined, group)
+    write_poses(inputs.star, refined.poses, out_path, confidence=confidence)
+    return StarRefinement(refined, len(rows), describe_device(place), confidence)
 
 
 def describe_moves(refined: RefinedPoses) -> str:
@@ -127,12 +137,13 @@ def polish(
     say(describe_band(likelihood))
     rows = np.arange(len(inputs.particles), dtype=np.int64)
     begin("Refining")
-    refinement = LocalRefinement(likelihood, len(group))
+    refinement = LocalRefinement(likelihood)
     refined = RefinedPoses.joined(list(refinement.refine(rows, poses, progress=progress)))
     say(describe_moves(refined))
-    doubtful = doubtful_rows(refined)
+    confidence = confidence_of(refinement, refined, group)
+    doubtful = doubtful_rows(refined, confidence)
     if not len(doubtful):
-        return Polished(refined.poses, refined.confidence, refined, 0)
+        return Polished(refined.poses, confidence, refined, 0)
     begin("Searching")
     search = GlobalSearch(likelihood, group)
     found = FoundPoses.joined(list(search.search(doubtful, progress=progress)))
@@ -146,12 +157,16 @@ def polish(
     shifts = refined.poses.shifts_angstrom.copy()
     rotations[taken] = found.poses.rotations[better]
     shifts[taken] = found.poses.shifts_angstrom[better]
-    confidence = refined.confidence.copy()
-    confidence[taken] = found.confidence[better]
+    # Where both agree, the search knows better how likely all other poses are.
+    apart = symmetric_distance_deg(
+        torch.from_numpy(found.poses.rotations), torch.from_numpy(rotations[doubtful]), group
+    )
+    agreed = apart.numpy() < WITHIN_DEG
+    confidence[doubtful[agreed]] = found.confidence[agreed]
     return Polished(Poses(rotations, shifts), confidence, refined, len(doubtful))
 
 
-def doubtful_rows(refined: RefinedPoses) -> Integers:
-    """Return the particles that fit badly, or moved too far to be trusted."""
+def doubtful_rows(refined: RefinedPoses, confidence: Floats) -> Integers:
+    """Return the particles that are not sure, fit badly, or moved too far to be trusted."""
     far = refined.moved_deg > BASIN_DEG
-    return refined.rows[refined.is_doubtful | far]
+    return refined.rows[refined.is_doubtful | far | (confidence < SURE)]

@@ -1,4 +1,7 @@
-"""Global search of a stack: all poses in a narrow band, the best of them climbed in wider ones."""
+"""Global search of a stack: all poses in a narrow band, the best of them climbed in wider ones.
+
+Particles that this leaves in doubt are searched once more, in a wider band and with more climbed.
+"""
 
 from __future__ import annotations
 
@@ -12,38 +15,21 @@ from torch import Tensor
 
 from napari_cryoorient.likelihood import SHIFT_REACH, BandData, ParticleLikelihood
 from napari_cryoorient.particles import Floats, Integers, Poses
-from napari_cryoorient.refine.hypotheses import Thinning, climb, thinned
+from napari_cryoorient.refine.gauss_newton import Hypotheses
+from napari_cryoorient.refine.hypotheses import climb, thinned
+from napari_cryoorient.refine.local import is_weak
 from napari_cryoorient.refine.posterior import choose, correlations
 from napari_cryoorient.search.coarse import CoarseSearch
+from napari_cryoorient.search.plans import QUICK, SURE, THOROUGH, Plan
 
 Advance = Callable[[int, int], None]
 # In the coarse band the slices of a particle that fills most of its box change over this angle
 # times the radius in Fourier pixels, and over this part of the field of view.
-COARSE_RADIUS = 9.0
 SPACING_DEG_TIMES_RADIUS = 81.0
 SHIFT_STEPS_PER_RADIUS = 3.0
-N_CANDIDATES = 64
-CANDIDATES = Thinning(N_CANDIDATES, deficit=6.0, part=0.2)
 # Of what the best pose gains by the wider bands, this part counts against those left out before.
 COUNTED_GAIN = 0.2
 CHUNK_SIZE = {"cpu": 128, "mps": 512, "cuda": 2048}
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One climb of all hypotheses in a band (None: the whole one) and what is left of them."""
-
-    radius: float | None
-    n_steps: int
-    largest_turn_deg: float
-    thinning: Thinning
-
-
-STAGES = (
-    Stage(10.0, 2, 10.0, Thinning(16)),
-    Stage(15.0, 3, 8.0, Thinning(6)),
-    Stage(None, 4, 8.0, Thinning(4, deficit=12.0)),
-)
 
 
 @dataclass(frozen=True)
@@ -89,17 +75,23 @@ class GlobalSearch:
         shift_reach_angstrom: float | None = None,
     ) -> None:
         self.likelihood = likelihood
+        self._wide_group = group
         self._group = group.float().to(likelihood.device)
         field = likelihood.field_of_view_angstrom
-        radius = min(COARSE_RADIUS, likelihood.radius)
-        self.coarse = CoarseSearch(
-            likelihood,
-            group,
+        self._reach = SHIFT_REACH * field if shift_reach_angstrom is None else shift_reach_angstrom
+        self.coarse = self._coarse_search(QUICK)
+        self._wider: CoarseSearch | None = None
+        self.n_thorough = 0
+
+    def _coarse_search(self, plan: Plan) -> CoarseSearch:
+        radius = min(plan.radius, self.likelihood.radius)
+        field = self.likelihood.field_of_view_angstrom
+        return CoarseSearch(
+            self.likelihood,
+            self._wide_group,
             radius=radius,
             spacing_deg=SPACING_DEG_TIMES_RADIUS / radius,
-            shift_reach_angstrom=(
-                SHIFT_REACH * field if shift_reach_angstrom is None else shift_reach_angstrom
-            ),
+            shift_reach_angstrom=self._reach,
             shift_step_angstrom=field / (SHIFT_STEPS_PER_RADIUS * radius),
         )
 
@@ -134,31 +126,13 @@ class GlobalSearch:
 
     @torch.no_grad()
     def of_images(self, rows: Integers, data: BandData) -> FoundPoses:
-        """Search images already loaded."""
-        found = self.coarse.best(data, N_CANDIDATES)
-        best = found.scores[:, :1]
-        good = found.scores >= best - CANDIDATES.allowed(best)
-        owner = torch.nonzero(good)[:, 0]
-        rotations, shifts = found.rotations[good], found.shifts_angstrom[good]
-        lost = _log_of_rest(found.total, torch.where(good, found.scores, -torch.inf)) - best[:, 0]
-        for stage in STAGES:
-            at = climb(
-                self.likelihood,
-                data,
-                owner,
-                rotations,
-                shifts,
-                radius=stage.radius or self.likelihood.radius,
-                n_steps=stage.n_steps,
-                largest_turn_deg=stage.largest_turn_deg,
-            )
-            kept, just_lost = thinned(at, owner, self._group, stage.thinning)
-            lost = torch.logaddexp(lost, just_lost)
-            at, owner = at[kept], owner[kept]
-            rotations, shifts = at.rotations, at.shifts_angstrom
-        top_score = _best_of_each(at.log_likelihood, owner, len(data))
-        lost = lost - COUNTED_GAIN * (top_score - best[:, 0])
+        """Search images already loaded, those that stay doubtful twice."""
+        at, owner, lost = self._climbed(data, self.coarse, QUICK)
         choice = choose(at, owner, self._group, lost)
+        doubtful = (choice.confidence < SURE) | is_weak(at[choice.best])
+        if doubtful.any():
+            at, owner, lost = self._again(data, at, owner, lost, doubtful)
+            choice = choose(at, owner, self._group, lost)
         top = at[choice.best]
         has_second = choice.runner_up >= 0
         second = at[torch.where(has_second, choice.runner_up, choice.best)]
@@ -172,6 +146,54 @@ class GlobalSearch:
             _poses(second.rotations, second.shifts_angstrom),
             _numpy(margin),
         )
+
+    def _again(
+        self, data: BandData, at: Hypotheses, owner: Tensor, lost: Tensor, doubtful: Tensor
+    ) -> tuple[Hypotheses, Tensor, Tensor]:
+        """Search ``doubtful`` images ``(b,)`` thoroughly; what they had stays in the running."""
+        if self._wider is None:
+            self._wider = self._coarse_search(THOROUGH)
+        again = torch.nonzero(doubtful)[:, 0]
+        self.n_thorough += len(again)
+        more, of_again, lost_again = self._climbed(data[again], self._wider, THOROUGH)
+        at = Hypotheses.joined([at, more])
+        owner = torch.cat([owner, again[of_again]])
+        kept, _ = thinned(at, owner, self._group, THOROUGH.stages[-1].thinning)
+        # Images that were not searched again keep all they had.
+        untouched = torch.nonzero(~doubtful[owner])[:, 0]
+        kept = torch.cat([untouched, kept[doubtful[owner[kept]]]])
+        lost = lost.clone()
+        lost[again] = lost_again
+        return at[kept], owner[kept], lost
+
+    def _climbed(
+        self, data: BandData, coarse: CoarseSearch, plan: Plan
+    ) -> tuple[Hypotheses, Tensor, Tensor]:
+        """Return the hypotheses a plan leaves, the image of each, and ``lost`` as in ``choose``."""
+        found = coarse.best(data, plan.candidates.n_kept)
+        best = found.scores[:, :1]
+        good = found.scores >= best - plan.candidates.allowed(best)
+        owner = torch.nonzero(good)[:, 0]
+        rotations, shifts = found.rotations[good], found.shifts_angstrom[good]
+        lost = _log_of_rest(found.total, torch.where(good, found.scores, -torch.inf)) - best[:, 0]
+        at: Hypotheses | None = None
+        for stage in plan.stages:
+            at = climb(
+                self.likelihood,
+                data,
+                owner,
+                rotations if at is None else at.rotations,
+                shifts if at is None else at.shifts_angstrom,
+                radius=stage.radius or self.likelihood.radius,
+                n_steps=stage.n_steps,
+                largest_turn_deg=stage.largest_turn_deg,
+            )
+            kept, just_lost = thinned(at, owner, self._group, stage.thinning)
+            lost = torch.logaddexp(lost, just_lost)
+            at, owner = at[kept], owner[kept]
+        assert at is not None
+        top_score = _best_of_each(at.log_likelihood, owner, len(data))
+        return at, owner, lost - COUNTED_GAIN * (top_score - best[:, 0])
 
 
 def _best_of_each(log_likelihood: Tensor, owner: Tensor, n: int) -> Tensor:

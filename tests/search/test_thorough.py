@@ -1,0 +1,72 @@
+"""Particles that the quick search leaves in doubt are searched once more, and only they."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from napari_cryoorient.evaluation import pose_errors
+from napari_cryoorient.geometry.symmetry import symmetry_matrices
+from napari_cryoorient.refine.hypotheses import Thinning
+from napari_cryoorient.search import global_search
+from napari_cryoorient.search.global_search import FoundPoses, GlobalSearch
+from napari_cryoorient.search.plans import QUICK
+
+C1 = symmetry_matrices("C1")
+ROWS = np.arange(40)
+
+
+def searched(search: GlobalSearch) -> FoundPoses:
+    return FoundPoses.joined(list(search.search(ROWS)))
+
+
+@pytest.fixture
+def poor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A quick search that climbs one cell of a band too narrow to tell much."""
+    first, *rest = QUICK.stages
+    stages = (replace(first, thinning=Thinning(1)), *rest)
+    plan = replace(QUICK, radius=3.0, candidates=Thinning(1), stages=stages)
+    monkeypatch.setattr(global_search, "QUICK", plan)
+
+
+@pytest.mark.usefixtures("poor")
+def test_what_a_poor_search_missed_is_found_by_the_thorough_one(
+    likelihood, particles, monkeypatch: pytest.MonkeyPatch
+):
+    search = GlobalSearch(likelihood, C1)
+    both = searched(search)
+    assert 5 <= search.n_thorough <= 40
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            GlobalSearch, "_again", lambda self, data, at, owner, lost, _: (at, owner, lost)
+        )
+        alone = searched(GlobalSearch(likelihood, C1))
+    right = [pose_errors(f.poses, particles.poses, C1).fraction_under_10_deg for f in (alone, both)]
+    assert right[0] < 0.9
+    assert right[1] >= 0.95
+    # The quick poses stay in the running: nothing gets less likely.
+    assert (both.log_likelihood >= alone.log_likelihood - 1e-3).all()
+
+
+def test_sure_particles_are_left_alone(likelihood, monkeypatch: pytest.MonkeyPatch):
+    before = GlobalSearch(likelihood, C1)
+    first = searched(before)
+    chosen: list[int] = []
+    again = GlobalSearch._again
+
+    def spy(self, data, at, owner, lost, doubtful):
+        chosen.extend(torch.nonzero(doubtful)[:, 0].tolist())
+        return again(self, data, at, owner, lost, doubtful | (torch.arange(40) == 7))
+
+    monkeypatch.setattr(GlobalSearch, "_again", spy)
+    monkeypatch.setattr(global_search, "CHUNK_SIZE", {"cpu": 40})
+    monkeypatch.setattr(global_search, "is_weak", lambda at: torch.arange(len(at)) == 3)
+    second = searched(GlobalSearch(likelihood, C1))
+    assert 3 in chosen
+    assert len(chosen) < 20
+    others = np.setdiff1d(ROWS, [*chosen, 7])
+    np.testing.assert_array_equal(first.poses.rotations[others], second.poses.rotations[others])
+    np.testing.assert_array_equal(first.confidence[others], second.confidence[others])
