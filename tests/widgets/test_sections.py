@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from qtpy.QtWidgets import QFileDialog
 
 from napari_cryoorient.session.controller import Controller
 from napari_cryoorient.session.follow import RunView
@@ -276,3 +277,20 @@ def test_the_log_follows_its_end_unless_the_user_reads_further_up(qtbot, control
     controller.session.set_run(RunView(tmp_path, "running", log="\n".join(lines)))
     assert bar.value() == 20
     assert train.log.toPlainText().endswith("line 199")
+
+
+def test_a_figure_goes_to_the_file_that_is_chosen(qtbot, controller, made, tmp_path, monkeypatch):
+    export = shown(qtbot, ExportSection(controller))
+    assert not export.figure_button.isEnabled()
+    controller.load(made.star, made.map)
+    assert export.figure_button.isEnabled()
+    assert export.n_particles.isVisible()
+    chosen = str(tmp_path / "figure"), "Vector graphics (*.svg)"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: chosen)
+    export.figure_button.click()
+    assert (tmp_path / "figure.svg").is_file()
+    export.figure.setCurrentIndex(export.figure.findData("curves"))
+    assert not export.figure_button.isEnabled()  # there is no run
+    assert not export.n_particles.isVisible()
+    export.close_section()
+    assert len(controller.session.run_changed) == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.session.background import BackgroundJobs, Notify
@@ -22,11 +23,13 @@ from napari_cryoorient.session.launch import (
 )
 from napari_cryoorient.session.pose_jobs import PoseJobs
 from napari_cryoorient.session.predicted import load_predictions
+from napari_cryoorient.session.readout import name_of
 from napari_cryoorient.session.sample import make_sample
 from napari_cryoorient.session.session import Session
 from napari_cryoorient.session.suggest import Suggestion, suggest
 
 SAMPLE_MINUTES = 2.0
+FigureKind = Literal["triptych", "directions", "curves"]
 
 
 class Controller:
@@ -267,4 +270,29 @@ class Controller:
             lambda: export_poses(data, inspection, path, rows),
             tell,
             self._notify.error,
+        )
+
+    def export_figure(self, kind: FigureKind, path: Path, n_particles: int = 1) -> None:
+        """Draw what is shown: particles from the current one on, the directions, or the curves."""
+        session = self.session
+        data, inspection, low_pass = session.data, session.inspection, session.low_pass_angstrom
+        particles = session.particles_from_here(n_particles)
+        criterion, kept, runs = session.criterion, session.selection_mask(), session.shown_runs()
+
+        def draw() -> Path:
+            from napari_cryoorient.session import pictures
+
+            if kind == "triptych":
+                names = [name_of(data, int(inspection.rows[i])) for i in particles]
+                pictures.save_triptych(
+                    path, inspection, particles, names, low_pass_angstrom=low_pass
+                )
+            elif kind == "directions":
+                pictures.save_directions(path, inspection, criterion, kept)
+            else:
+                pictures.save_run_curves(path, runs)
+            return path
+
+        self._jobs.start(
+            "Drawing", draw, lambda done: self._notify.info(f"Drawn: {done}"), self._notify.error
         )

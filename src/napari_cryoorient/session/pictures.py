@@ -172,21 +172,29 @@ def save_run_curves(path: Path, runs: Sequence[RunView]) -> None:
     figure = _figure(7.2, 7.6)
     rows = figure.subplots(len(_ROWS), 1, sharex=True)
     from matplotlib import colormaps
+    from matplotlib.ticker import LogLocator, NullLocator
 
     colours = colormaps["viridis"]
     for run in runs:
         w = run.metrics[-1].get("w")
         colour = GREY if w is None else colours(0.95 * (1.0 - float(w)))
         label = run.path.name + ("" if w is None else f", w {w:.2f}")
-        for axes, (name, title, is_test) in zip(rows, _ROWS, strict=True):
+        for axes, (name, _, is_test) in zip(rows, _ROWS, strict=True):
             x, y = _curve(run, name, is_test)
             if len(x):
                 marker = "o" if len(x) == 1 else None
                 axes.plot(x, y, color=colour, linewidth=1.5, label=label, marker=marker)
-            axes.set_ylabel(title)
+    for axes, (name, title, _) in zip(rows, _ROWS, strict=True):
+        axes.set_ylabel(title)
+        axes.grid(alpha=0.25, linewidth=0.6)
+        axes.spines[["top", "right"]].set_visible(False)
+        if name == "angular_error_deg" and axes.lines:
+            axes.set_yscale("log")
+            axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            axes.yaxis.set_major_formatter("{x:g}")
+            axes.yaxis.set_minor_locator(NullLocator())
+        else:
             axes.set_ylim(bottom=0)
-            axes.grid(alpha=0.25, linewidth=0.6)
-            axes.spines[["top", "right"]].set_visible(False)
     rows[-1].set_xlabel("Steps")
     rows[-1].set_xlim(left=0)
     handles = max(

@@ -23,7 +23,7 @@ def readout(data: Data, inspection: Inspection, index: int) -> list[tuple[str, s
     if not 0 <= index < len(inspection):
         return []
     row = int(inspection.rows[index])
-    rows = [("Particle", _name(data, row))]
+    rows = [("Particle", name_of(data, row))]
     is_refined_star = inspection.source == "STAR, refined"
     if inspection.errors_deg is not None:
         label = "Turned by" if is_refined_star else "Angular error"
@@ -70,7 +70,8 @@ def correlation_of(data: Data, inspection: Inspection, index: int) -> float | No
     return float(correlations_of(data, poses[np.array([index])], row)[0])
 
 
-def _name(data: Data, row: int) -> str:
+def name_of(data: Data, row: int) -> str:
+    """Return what to call a particle: its image's name in the STAR file."""
     if row < 0:
         return "made from the map"
     names = () if data.particles is None else data.particles.names

@@ -174,6 +174,19 @@ class Session:
         target = min(max(int(place[0]) - step, 0), len(ranking) - 1)
         self.set_particle(int(ranking[target]))
 
+    def particles_from_here(self, n: int) -> Integers:
+        """Return the current particle and those after it towards the better ones, ``n`` at most.
+
+        They are those of the selection in the order of the ranking, or of the stack without one.
+        """
+        if not len(self.inspection):
+            return np.zeros(0, dtype=np.int64)
+        ranking = self.inspection.ranking(self.criterion)
+        ranking = ranking[self.selection_mask()[ranking]]
+        place = np.flatnonzero(ranking == self.particle)
+        after = ranking[int(place[0]) + 1 :] if place.size else ranking
+        return np.concatenate([[self.particle], after])[:n].astype(np.int64)
+
     def set_selection(self, criterion: Criterion, threshold: float | None) -> None:
         """Keep particles at least as good as the threshold; None keeps all."""
         if (criterion, threshold) != (self.criterion, self.threshold):

@@ -4,14 +4,34 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
 
-from napari_cryoorient.session.controller import Controller
+from napari_cryoorient.session.controller import Controller, FigureKind
 
 EXPLANATION = (
     "Your STAR file with every row and column kept; only angles, origins and the figure of merit "
     "are new."
 )
+
+FIGURES: dict[str, FigureKind] = {
+    "Triptych": "triptych",
+    "Directions": "directions",
+    "Curves": "curves",
+}
+PICTURES = {
+    "Picture (*.png)": ".png",
+    "Vector graphics (*.svg)": ".svg",
+    "PDF (*.pdf)": ".pdf",
+}
 
 
 class ExportSection(QWidget):
@@ -30,20 +50,41 @@ class ExportSection(QWidget):
         buttons = QHBoxLayout()
         buttons.addWidget(self.all_button)
         buttons.addWidget(self.selection_button)
+        self.figure = QComboBox()
+        for label, kind in FIGURES.items():
+            self.figure.addItem(label, kind)
+        self.figure.setToolTip(
+            "<p>Triptych: particles from the current one on, in the order of <i>Rank by</i>. "
+            "Directions: those the filter keeps. Curves: of all runs shown.</p>"
+        )
+        self.n_particles = QSpinBox()
+        self.n_particles.setRange(1, 12)
+        self.n_particles.setValue(4)
+        self.n_particles.setToolTip("<p>Rows of the triptych, a particle each.</p>")
+        self.figure_button = QPushButton("Figure…")
+        figures = QHBoxLayout()
+        figures.addWidget(self.figure, 1)
+        figures.addWidget(self.n_particles)
+        figures.addWidget(self.figure_button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(explanation)
         layout.addLayout(buttons)
         layout.addWidget(self.hint)
+        layout.addLayout(figures)
         layout.addStretch(1)
         self.all_button.clicked.connect(lambda: self._on_export(False))
         self.selection_button.clicked.connect(lambda: self._on_export(True))
+        self.figure.currentIndexChanged.connect(self._pull)
+        self.figure_button.clicked.connect(self._on_figure)
+        self._session.run_changed.connect(self._pull)
         self._session.inspection_changed.connect(self._pull)
         self._session.selection_changed.connect(self._pull)
         self._pull()
 
     def close_section(self) -> None:
         """Leave the session alone from now on."""
+        self._session.run_changed.disconnect(self._pull)
         self._session.inspection_changed.disconnect(self._pull)
         self._session.selection_changed.disconnect(self._pull)
 
@@ -63,6 +104,27 @@ class ExportSection(QWidget):
         }
         self.hint.setText(hints.get(kind, "Poses come from a finished run."))
         self.hint.setVisible(bool(self.hint.text()))
+        figure = self.figure.currentData()
+        self.n_particles.setVisible(figure == "triptych")
+        self.figure_button.setEnabled(
+            any(run.metrics for run in session.shown_runs())
+            if figure == "curves"
+            else len(session.inspection) > 0
+            and (figure == "triptych" or session.inspection.shown_poses is not None)
+        )
+
+    def _on_figure(self) -> None:
+        kind = self.figure.currentData()
+        star, run = self._session.data.star_path, self._session.run
+        folder = star.parent if star is not None else run.path if run else Path.home()
+        text, pattern = QFileDialog.getSaveFileName(
+            self, "Draw a figure", str(folder / f"{kind}.png"), ";;".join(PICTURES)
+        )
+        if text:
+            path = Path(text)
+            if path.suffix.lower() not in PICTURES.values():
+                path = path.with_name(path.name + PICTURES.get(pattern, ".png"))
+            self._controller.export_figure(kind, path, self.n_particles.value())
 
     def _on_export(self, only_selected: bool) -> None:
         star = self._session.data.star_path
