@@ -46,7 +46,7 @@ def test_only_the_noise_differs_and_is_as_strong_as_stated(
     pattern = images["snr0.1"] - clean
     other = images["snr0.5"] - clean
     assert np.corrcoef(pattern.ravel(), other.ravel())[0, 1] > 0.999
-    for name in ("rmse.png", "examples.png"):
+    for name in ("rmse.png", "examples.png", "projections-snr0.1.png"):
         assert (study.folder / name).is_file()
 
 

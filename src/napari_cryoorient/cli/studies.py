@@ -168,7 +168,9 @@ class _Show:
     def study(self, now: StudyProgress) -> None:
         """Show how far the runs are."""
         self._begin("Runs")
-        self._bar(round(now.done, 2), now.total, time_left_s=now.time_left_s, note=now.note)
+        # Before a run has shown its pace the bar stands still, and reckons no time by itself.
+        done = round(now.done, 2) if now.time_left_s is not None else int(now.done)
+        self._bar(done, now.total, time_left_s=now.time_left_s, note=now.note)
 
     def estimate(self, estimate: Estimate) -> None:
         """Say what the study will cost."""

@@ -16,7 +16,7 @@ from napari_cryoorient.device import choose_device
 from napari_cryoorient.particles import DensityMap
 from napari_cryoorient.simulate import SimulationSettings, draw_simulation, write_simulation
 from napari_cryoorient.studies.job import TrainingCommand
-from napari_cryoorient.studies.pictures import save_examples, save_figure_against_snr
+from napari_cryoorient.studies.pictures import save_examples, save_figure_against_snr, save_preview
 from napari_cryoorient.studies.results import Row, best_of, finished
 from napari_cryoorient.studies.study import Study
 from napari_cryoorient.studies.workers import Stopper
@@ -74,12 +74,14 @@ def name_of(snr: float | None) -> str:
 
 
 def conclude(study: Study, rows: list[Row]) -> dict[str, Any]:
-    """Draw RMSE and angular error against the ratio, and one particle at every ratio."""
+    """Draw RMSE and angular error against the ratio, one particle at all, and several at each."""
     done = finished(rows)
     save_figure_against_snr(study.folder / "rmse.png", done)
     jobs = {job.name: job for job in study.jobs}
     examples = [(label_of(row["snr"]), jobs[row["name"]]) for row in done]
     save_examples(study.folder / "examples.png", examples)
+    for label, job in examples:
+        save_preview(study.folder / f"projections-{job.name}.png", job, title=label)
     return {"best": best_of(rows)}
 
 
