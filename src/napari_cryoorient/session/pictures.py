@@ -245,7 +245,5 @@ def _scale_bar(axes: Axes, box: int, pixel_size_angstrom: float) -> None:
     ends = [left, left + length / pixel_size_angstrom]
     for colour, width in (("black", 4.0), ("white", 2.2)):  # seen on any grey
         axes.plot(ends, [level, level], color=colour, linewidth=width)
-    text = axes.text(left, level - 0.03 * box, f"{length} Å", color="white", fontsize=8)
-    from matplotlib.patheffects import withStroke
-
-    text.set_path_effects([withStroke(linewidth=1.5, foreground="black")])
+    behind = {"facecolor": "black", "alpha": 0.55, "edgecolor": "none", "pad": 1.2}
+    axes.text(left, level - 0.05 * box, f"{length} Å", color="white", fontsize=8, bbox=behind)
