@@ -67,6 +67,19 @@ class TrainConfig(BaseModel):
         description="Where the poses to learn from come from: the STAR file, projections of the "
         "map, or a global search (default: the STAR file where it has poses)",
     )
+    n_labels: int | None = Field(
+        None,
+        ge=2,
+        description="Particles that --labels search finds poses of, to learn from (default: 2000)",
+        json_schema_extra=_unit("particles"),
+    )
+    warm_up: float | None = Field(
+        None,
+        ge=0.0,
+        le=1.0,
+        description="Part of the training that learns from projections of the map alone, real "
+        "particles with their poses alone coming after (default: fast mixes both)",
+    )
     from_run: str | None = Field(
         None,
         description="Earlier run to fine-tune, on this stack and this map: its weights are the "

@@ -9,6 +9,7 @@ import torch
 
 from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.demo.density import demo_density
+from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.rotations import random_rotations
 from napari_cryoorient.geometry.symmetry import symmetric_distance_deg
 from napari_cryoorient.particles import ArrayImages, DensityMap, ParticleSet, Poses
@@ -125,6 +126,26 @@ def test_a_part_of_each_batch_is_real_where_the_stack_has_poses(
     simulated = recipe(density, particles, labels="simulated").batch(0).rotations.numpy()
     for rotation in simulated:
         assert np.abs(known - rotation).max(axis=(1, 2)).min() > 1e-3
+
+
+def test_after_the_warm_up_every_image_is_real_and_before_it_none(
+    density: DensityMap, particles: ParticleSet
+) -> None:
+    made = recipe(density, particles, warm_up=0.5, steps=8)
+    known = torch.from_numpy(particles.poses.rotations[: N - 16]).float()
+
+    def n_known() -> int:
+        poses = made.batch(3).rotations
+        return int((torch.cdist(poses.flatten(1), known.flatten(1)).amin(1) < 1e-3).sum())
+
+    counts = []
+    for step in range(8):
+        counts.append(n_known())
+        made.after_step(step)
+    assert counts == [0] * 4 + [16] * 4
+    assert losses_of(recipe(density, particles, warm_up=0.0, steps=2))
+    with pytest.raises(InputError, match="none has a pose"):
+        recipe(density, replace(particles, poses=None), warm_up=0.5)
 
 
 def test_equivalent_poses_cost_the_same(density: DensityMap, particles: ParticleSet) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,8 +10,10 @@ import torch
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.rotations import matrix_to_quaternion, quaternion_to_matrix
 from napari_cryoorient.network.output import PosePrediction
+from napari_cryoorient.particles import ArrayImages
 from napari_cryoorient.training.checkpoint import snapshot
 from napari_cryoorient.training.loop import Cadence, train
+from napari_cryoorient.training.paper import paper_recipe
 from napari_cryoorient.training.split import split_rows
 
 
@@ -83,6 +86,16 @@ class TestRecipe:
         first = torch.cat([recipe.batch(s).images for s in range(3)])
         second = torch.cat([recipe.batch(s).images for s in range(3, 6)])
         assert not torch.equal(first, second)
+
+    def test_warm_up_shows_made_images_first(self, toy, paper_config):
+        made = replace(toy.particles, images=ArrayImages(toy.particles.images.images + 7.0, 4.0))
+        rows = np.arange(12)
+        config = paper_config(steps=10, warm_up=0.3)
+        recipe = paper_recipe(
+            toy.density, toy.particles, config, torch.device("cpu"), rows, warm_up=made
+        )
+        means = [float(recipe.batch(step).images.mean()) for step in range(10)]
+        assert min(means[:3]) > max(means[3:]) + 5.0
 
     def test_distribution_is_not_for_this_preset(self, toy, paper_config):
         with pytest.raises(InputError, match="fast preset"):

@@ -11,7 +11,7 @@ from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.particles import Integers, ParticleSet
 from napari_cryoorient.run.inputs import RunInputs
-from napari_cryoorient.run.searched_labels import searched_labels
+from napari_cryoorient.run.searched_labels import N_TRAIN, searched_labels
 from napari_cryoorient.run.simulated_labels import simulated_like
 from napari_cryoorient.training.fine_tuning import EarlierNetwork
 from napari_cryoorient.training.paper import paper_recipe
@@ -49,6 +49,11 @@ def make_recipe(
             "The STAR file has no poses to learn from: use --labels search to find some, or "
             "--labels simulated to learn from projections of the map."
         )
+    if config.warm_up is not None and wanted == "simulated":
+        raise InputError(
+            "After --warm-up real particles with poses are learned from: use --labels search, or a "
+            "STAR file with poses."
+        )
     labels = Labels(inputs.particles)
     if wanted == "search":
         searched = searched_labels(
@@ -60,6 +65,7 @@ def make_recipe(
             device=device,
             note=note,
             should_stop=should_stop,
+            n_train=config.n_labels or N_TRAIN,
         )
         labels, train_rows = Labels(searched.particles, searched.test_rows), searched.train_rows
     if config.preset == "paper":
@@ -69,8 +75,9 @@ def make_recipe(
                 f"Labels: {len(labels.particles)} images made from the map, with the stack's CTF "
                 "values and noise; the test figures are on such images, not on the stack."
             )
+        warm_up = simulated_like(inputs, seed=config.seed) if config.warm_up else None
         recipe: Recipe = paper_recipe(
-            inputs.density, labels.particles, config, device, train_rows, earlier
+            inputs.density, labels.particles, config, device, train_rows, earlier, warm_up
         )
     else:
         from napari_cryoorient.training.fast import fast_recipe

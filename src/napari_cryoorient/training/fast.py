@@ -22,6 +22,7 @@ from torch import Tensor
 
 from napari_cryoorient.batches import Batch, ParticleBatches
 from napari_cryoorient.config import TrainConfig
+from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.rotations import matrix_to_quaternion, random_rotations
 from napari_cryoorient.geometry.symmetry import nearest_equivalent, symmetry_matrices
 from napari_cryoorient.losses import (
@@ -132,6 +133,11 @@ class FastRecipe:
         uses_real = particles.poses is not None and config.labels != "simulated"
         self._rows = train_rows if uses_real else train_rows[:0]
         self._seed = config.seed
+        self._warm_up = config.warm_up
+        if config.warm_up is not None and not len(self._rows):
+            raise InputError(
+                "After --warm-up real particles are learned from, and none has a pose."
+            )
         working_box = config.box or min(particles.box, LARGEST_BOX)
         self._batches = ParticleBatches(particles, band_box, device)
         field = particles.box * particles.pixel_size_angstrom
@@ -157,14 +163,18 @@ class FastRecipe:
 
     def batch(self, step: int) -> Batch:
         """Make the images of ``step``: new projections, and real particles where there are."""
-        n_real = min(round(REAL_PART * self.batch_size), len(self._rows) // STEPS_BETWEEN_REPEATS)
-        noise_scale = noise_scale_at(self._progress, self._noise_start, NOISE_RISING_PART)
-        made = self._synthetic.draw(self.batch_size - n_real, noise_scale)
-        if n_real == 0:
+        n_real = self._n_real()
+        rising = NOISE_RISING_PART * (1.0 if self._warm_up is None else max(self._warm_up, 0.01))
+        noise_scale = noise_scale_at(self._progress, self._noise_start, rising)
+        n_made = 0 if self._is_warm() else self.batch_size - n_real
+        made = self._synthetic.draw(n_made, noise_scale) if n_made else None
+        if made is not None and n_real == 0:
             return made
         order = np.random.default_rng([self._seed, step])
         rows = np.sort(order.choice(self._rows, n_real, replace=False))
         real = self._batches.batch(rows)
+        if made is None:
+            return real
         ctf = None
         if made.ctf is not None and real.ctf is not None:
             ctf = torch.cat([made.ctf, real.ctf])
@@ -174,6 +184,16 @@ class FastRecipe:
             torch.cat([made.rotations, real.rotations]),
             torch.cat([made.shifts_angstrom, real.shifts_angstrom]),
         )
+
+    def _is_warm(self) -> bool:
+        """Tell whether a warm-up is over, and real particles alone are learned from."""
+        return self._warm_up is not None and self._progress >= self._warm_up
+
+    def _n_real(self) -> int:
+        """Return how many real particles a batch has now."""
+        if self._warm_up is not None:
+            return min(self.batch_size, len(self._rows)) if self._is_warm() else 0
+        return min(round(REAL_PART * self.batch_size), len(self._rows) // STEPS_BETWEEN_REPEATS)
 
     def losses(self, prediction: PosePrediction, batch: Batch, w: float) -> LossTerms:
         """Weigh pose term, reprojection (on the first images) and shift."""

@@ -49,6 +49,7 @@ class PaperRecipe:
         device: torch.device,
         train_rows: Integers,
         earlier: EarlierNetwork | None = None,
+        warm_up: ParticleSet | None = None,
     ) -> None:
         config = config.resolved()
         assert config.steps is not None
@@ -78,6 +79,8 @@ class PaperRecipe:
         self._seed = config.seed
         self._rows = train_rows
         self._batches = ParticleBatches(particles, config.box, device)
+        self._made = None if warm_up is None else ParticleBatches(warm_up, config.box, device)
+        self._n_warm_up = round((config.warm_up or 0.0) * config.steps)
 
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
@@ -121,8 +124,13 @@ class PaperRecipe:
     def batch(self, step: int) -> Batch:
         """Return batch ``step`` of a shuffling that is new in every epoch and known from the seed.
 
-        The images left over at the end of an epoch wait for the next.
+        The images left over at the end of an epoch wait for the next.  During the warm-up they are
+        images made from the map.
         """
+        if self._made is not None and step < self._n_warm_up:
+            generator = np.random.default_rng([self._seed, step])
+            made = generator.choice(len(self._made.particles), self.batch_size, replace=False)
+            return self._made.batch(np.sort(made).astype(np.int64))
         steps_an_epoch = len(self._rows) // self.batch_size
         epoch, place = divmod(step, steps_an_epoch)
         order = np.random.default_rng([self._seed, epoch]).permutation(self._rows)
@@ -158,9 +166,11 @@ def paper_recipe(
     device: torch.device,
     train_rows: Integers,
     earlier: EarlierNetwork | None = None,
+    warm_up: ParticleSet | None = None,
 ) -> PaperRecipe:
     """Make the paper's recipe; ``density`` has the stack's field of view, any even box.
 
     ``earlier`` is what the run named by ``config.from_run`` learned; None when resuming.
+    ``warm_up`` are particles made from the map, for the first part of the training.
     """
-    return PaperRecipe(density, particles, config, device, train_rows, earlier)
+    return PaperRecipe(density, particles, config, device, train_rows, earlier, warm_up)
