@@ -181,6 +181,8 @@ def test_suggest_finds_the_symmetry_of_made_maps(symmetry: str, w: float, tmp_pa
     controller.suggest(lambda suggestion: reasons.append(suggestion.reason))
     assert (controller.session.settings.symmetry, controller.session.settings.w) == (symmetry, w)
     assert "paper" in reasons[0]
+    words = "none found (C1)" if symmetry == "C1" else f"{symmetry}, on RELION's axes"
+    assert controller.session.map_symmetry.startswith(words)
 
 
 def test_axes_that_are_not_relion_s_are_named_and_not_used(tmp_path: Path) -> None:
@@ -198,3 +200,46 @@ def test_axes_that_are_not_relion_s_are_named_and_not_used(tmp_path: Path) -> No
     (warning,) = told(controller).warnings
     assert "the 7-fold that RELION has along z lies along y" in warning
     assert "at most 0.4" in reasons[0]
+
+
+def test_particles_of_cryosparc_are_inspected_and_exported_in_both_forms(
+    made: Stack, tmp_path: Path
+) -> None:
+    import shutil
+
+    shutil.copy(made.star.with_suffix(".mrcs"), tmp_path / "particles.mrcs")
+    n = 5
+    array = np.zeros(
+        n,
+        dtype=[
+            ("uid", "<u8"),
+            ("blob/path", "S40"),
+            ("blob/idx", "<u4"),
+            ("blob/shape", "<u4", (2,)),
+            ("blob/psize_A", "<f4"),
+            ("blob/sign", "<f4"),
+            ("alignments3D/pose", "<f4", (3,)),
+            ("alignments3D/shift", "<f4", (2,)),
+            ("alignments3D/psize_A", "<f4"),
+        ],
+    )
+    array["uid"] = np.arange(n) + 11
+    array["blob/path"], array["blob/idx"] = b"particles.mrcs", np.arange(n)
+    array["blob/shape"], array["blob/sign"] = BOX, 1
+    array["blob/psize_A"] = array["alignments3D/psize_A"] = 8.0
+    array["alignments3D/pose"] = np.random.default_rng(0).normal(size=(n, 3))
+    with (tmp_path / "particles.cs").open("wb") as file:
+        np.save(file, array)
+    controller = Controller(Session(), AtOnce(), Told())
+    controller.load(tmp_path / "particles.cs", made.map)
+    assert told(controller).errors == []
+    assert controller.session.inspection.kind == "poses"
+    for name in ("out.star", "out.cs"):
+        controller.export(tmp_path / name)
+        again = read_particles(tmp_path / name)[0]
+        assert again.poses is not None
+        assert controller.session.inspection.true_poses is not None
+        np.testing.assert_allclose(
+            again.poses.rotations, controller.session.inspection.true_poses.rotations, atol=1e-5
+        )
+    assert told(controller).errors == []

@@ -75,3 +75,50 @@ def test_low_pass_keeps_the_mean_and_calms_the_noise(made: Stack) -> None:
     seen, calm = images.read(rows), LowPassed(images, 40.0).read(rows)
     np.testing.assert_allclose(calm.mean((1, 2)), seen.mean((1, 2)), atol=1e-3)
     assert calm.std() < seen.std()
+
+
+def test_a_stack_alone_gets_a_star_file_and_keeps_its_folder_as_it_was(
+    made: Stack, tmp_path: Path
+) -> None:
+    stack = tmp_path / "images.mrcs"
+    shutil.copy(made.star.with_suffix(".mrcs"), stack)
+    content = stack.read_bytes()
+    data = load_data(stack, made.map)
+    assert data.star_path == tmp_path / "cryoorient" / "images.star"
+    assert data.is_trainable
+    assert data.particles is not None
+    assert (data.particles.poses, data.particles.ctf) == (None, None)
+    assert len(data.particles) == N
+    np.testing.assert_array_equal(
+        data.particles.images.read(np.arange(N)),
+        MrcStackCollection.of_one(made.star.with_suffix(".mrcs"), PIXEL_SIZE).read(np.arange(N)),
+    )
+    assert "without poses and CTF" in data.notes[0]
+    assert dict(summary(data))["Poses"] == "none in the STAR file"
+    assert stack.read_bytes() == content
+
+
+def test_a_star_file_beside_the_stack_is_used_if_it_is_the_stack_s(
+    made: Stack, tmp_path: Path
+) -> None:
+    assert load_data(made.star.with_suffix(".mrcs"), None).star_path == made.star
+    shutil.copy(made.star.with_suffix(".mrcs"), tmp_path / "other.mrcs")
+    shutil.copy(made.star, tmp_path / "other.star")  # which names particles.mrcs
+    assert load_data(tmp_path / "other.mrcs", None).star_path == (
+        tmp_path / "cryoorient" / "other.star"
+    )
+
+
+def test_a_stack_without_a_pixel_size_is_refused(tmp_path: Path) -> None:
+    with StackWriter(tmp_path / "bare.mrcs", 3, BOX, PIXEL_SIZE) as writer:
+        writer.append(np.ones((3, BOX, BOX), np.float32))
+    with (tmp_path / "bare.mrcs").open("r+b") as file:
+        file.seek(40)  # the cell's edges
+        file.write(bytes(12))
+    with pytest.raises(InputError, match="no pixel size"):
+        load_data(tmp_path / "bare.mrcs", None)
+    assert not (tmp_path / "cryoorient").exists()
+
+
+def test_optics_groups_are_counted(made: Stack) -> None:
+    assert dict(summary(load_data(made.star, None)))["Optics groups"] == "1"

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
+from qtpy.QtGui import QDropEvent
 from qtpy.QtWidgets import QFileDialog
 
 from napari_cryoorient.session.controller import Controller
@@ -294,3 +296,32 @@ def test_a_figure_goes_to_the_file_that_is_chosen(qtbot, controller, made, tmp_p
     assert not export.n_particles.isVisible()
     export.close_section()
     assert len(controller.session.run_changed) == 0
+
+
+def test_dropped_files_find_their_rows(qtbot, controller, made):
+    data = shown(qtbot, DataSection(controller.session))
+    with qtbot.waitSignal(data.wanted) as blocker:
+        data.map_row._choose(made.star)  # dropped on the wrong row
+    assert blocker.args == [made.star, None, None]
+    dropped = QMimeData()
+    dropped.setUrls([QUrl.fromLocalFile(str(made.star)), QUrl.fromLocalFile(str(made.map))])
+    event = QDropEvent(
+        QPointF(5, 5),
+        Qt.DropAction.CopyAction,
+        dropped,
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+    )
+    with qtbot.waitSignal(data.wanted) as blocker:
+        data.dropEvent(event)
+    assert blocker.args == [made.star, made.map, None]
+
+
+def test_the_map_s_symmetry_stands_among_the_facts(qtbot, controller, made):
+    data = shown(qtbot, DataSection(controller.session))
+    controller.load(made.star, made.map)
+    assert ("Symmetry", "none found (C1)") in data.facts.rows()
+    controller.load(made.star, None)
+    assert "Symmetry" not in dict(data.facts.rows())
+    data.close_section()
+    assert len(controller.session.map_symmetry_changed) == 0

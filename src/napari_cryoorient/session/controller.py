@@ -26,7 +26,12 @@ from napari_cryoorient.session.predicted import load_predictions
 from napari_cryoorient.session.readout import name_of
 from napari_cryoorient.session.sample import make_sample
 from napari_cryoorient.session.session import Session
-from napari_cryoorient.session.suggest import Suggestion, suggest
+from napari_cryoorient.session.suggest import (
+    Suggestion,
+    find_symmetry,
+    suggest,
+    symmetry_words,
+)
 
 SAMPLE_MINUTES = 2.0
 FigureKind = Literal["triptych", "directions", "curves"]
@@ -71,6 +76,23 @@ class Controller:
         if has_no_poses and self.session.settings.labels is None:
             self.session.change_settings(labels="simulated")
         self._look_for_predictions()
+        self._look_for_symmetry()
+
+    def _look_for_symmetry(self) -> None:
+        density = self.session.data.density
+        if density is None or self.session.map_symmetry:
+            return
+
+        def take(words: str) -> None:
+            if self.session.data.density is density:
+                self.session.set_map_symmetry(words)
+
+        self._jobs.start(
+            "Finding the map's symmetry",
+            lambda: symmetry_words(find_symmetry(density)),
+            take,
+            self._notify.error,
+        )
 
     def show(self, data: Data) -> None:
         """Take data that have been loaded already."""

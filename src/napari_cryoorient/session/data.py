@@ -18,6 +18,7 @@ from napari_cryoorient.particles import (
     ParticleSet,
     Poses,
 )
+from napari_cryoorient.session.stack_star import is_stack, star_of_stack
 
 if TYPE_CHECKING:
     from napari_cryoorient.io.star import StarFile
@@ -98,12 +99,17 @@ def load_data(
 ) -> Data:
     """Read what is named; a map that does not fit the stack is a warning, not an error.
 
+    ``star_path`` may be a STAR or .cs file, or a stack, for which a STAR file is found or made.
     Takes a second or more and imports torch: call it in the background.
 
     Raises:
         InputError: for a file that cannot be used.
 
     """
+    note: tuple[str, ...] = ()
+    if star_path is not None and is_stack(star_path) and star_path.is_file():
+        star_path, sentence = star_of_stack(star_path)
+        note = (sentence,)
     data = Data(
         star_path=star_path, map_path=map_path, map_pixel_size_angstrom=map_pixel_size_angstrom
     )
@@ -114,7 +120,7 @@ def load_data(
         from napari_cryoorient.io.star import read_particles
 
         particles, star = read_particles(star_path, project_dir=project_dir)
-        data = replace(data, particles=particles, star=star, notes=particles.notes)
+        data = replace(data, particles=particles, star=star, notes=(*note, *particles.notes))
     if map_path is not None:
         data = _with_map(data, map_path)
     return data
@@ -169,9 +175,8 @@ def summary(data: Data) -> Sequence[tuple[str, str]]:
         groups = len(np.unique(particles.optics_group))
         size = _size(particles.box, particles.pixel_size_angstrom, "px")
         rows.append(("Particles", f"{len(particles):,} images, {size}"))
-        if groups > 1:
-            rows.append(("Optics groups", str(groups)))
         rows += [
+            ("Optics groups", str(groups)),
             ("Poses", "yes" if particles.poses is not None else "none in the STAR file"),
             ("CTF", _ctf_words(particles)),
         ]

@@ -34,6 +34,7 @@ class Session:
     """
 
     data_changed = Signal(Data)
+    map_symmetry_changed = Signal(str)
     settings_changed = Signal(TrainConfig)
     run_changed = Signal(object)
     compared_changed = Signal(object)
@@ -45,6 +46,7 @@ class Session:
 
     def __init__(self) -> None:
         self.data = Data()
+        self.map_symmetry = ""  # what has been found of it, in words
         self.settings = TrainConfig.model_validate({})
         self.run: RunView | None = None
         self.compared: tuple[RunView, ...] = ()
@@ -66,10 +68,17 @@ class Session:
             if self.run is not None and self.run.is_over and not belongs:
                 self.run = None
                 self.run_changed.emit(None)
+        if data.density is not self.data.density:
+            self.map_symmetry = ""
         self.data = data
         self.inspection = replace(self.inspection, correlations=None)  # of another map, it may be
         self.data_changed.emit(data)
         self._inspect()
+
+    def set_map_symmetry(self, words: str) -> None:
+        """Take what has been found of the map's symmetry."""
+        self.map_symmetry = words
+        self.map_symmetry_changed.emit(words)
 
     def change_settings(self, **values: Any) -> None:
         """Change training settings; ``w`` reaches a run that is going on.

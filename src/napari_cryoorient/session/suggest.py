@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from napari_cryoorient.particles import DensityMap
+
+if TYPE_CHECKING:
+    from napari_cryoorient.symmetry_detection import DetectedSymmetry
 
 # Lian et al. (2022): at least 0.6 for asymmetric particles, at most 0.4 for symmetric ones.
 W_ASYMMETRIC, W_SYMMETRIC = 0.8, 0.4
@@ -20,14 +25,37 @@ class Suggestion:
     warning: str = ""
 
 
+_FOUND: dict[str, DetectedSymmetry] = {}
+_REMEMBERED = 8
+
+
+def find_symmetry(density: DensityMap) -> DetectedSymmetry:
+    """Find the point group of a map, once for each map; takes seconds, and torch loads here."""
+    from napari_cryoorient.symmetry_detection import detect_symmetry
+
+    key = hashlib.sha1(density.voxels.tobytes(), usedforsecurity=False).hexdigest()
+    if key not in _FOUND:
+        found = detect_symmetry(density)
+        for old in list(_FOUND)[: 1 - _REMEMBERED]:
+            del _FOUND[old]
+        _FOUND[key] = found
+    return _FOUND[key]
+
+
+def symmetry_words(found: DetectedSymmetry) -> str:
+    """Say in a few words what group a map has and whether its axes are RELION's."""
+    if found.name == "C1":
+        return "none found (C1)"
+    where = "on" if found.is_on_relion_axes else "not on"
+    return f"{found.name}, {where} RELION's axes (agreement {found.agreement:.2f})"
+
+
 def suggest(density: DensityMap) -> Suggestion:
     """Find the point group of a map and where its axes lie; torch loads here.
 
     A group whose axes are not RELION's cannot be used before the map is turned: C1 is set then.
     """
-    from napari_cryoorient.symmetry_detection import detect_symmetry
-
-    found = detect_symmetry(density)
+    found = find_symmetry(density)
     if found.name == "C1":
         return Suggestion(
             "C1",

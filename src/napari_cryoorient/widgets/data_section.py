@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined]
+from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QFormLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_cryoorient.session.data import Data, summary
@@ -12,14 +13,15 @@ from napari_cryoorient.session.session import Session
 from napari_cryoorient.widgets.facts import Facts
 from napari_cryoorient.widgets.path_row import PathRow
 
-STAR_PATTERN = "Particle STAR (*.star)"
+STAR_PATTERN = "Particles (*.star *.cs *.mrcs *.st)"
+PARTICLE_SUFFIXES = (".star", ".cs", ".mrcs", ".st")
 MAP_PATTERN = (
     "Maps and models (*.mrc *.map *.ccp4 *.mrc.gz *.map.gz *.mrc.bz2 *.map.bz2 "
     "*.pdb *.ent *.cif *.mmcif *.pdb.gz *.ent.gz *.cif.gz)"
 )
 WELCOME = (
-    "Choose a reference map and a particle STAR file. With poses in the STAR you can inspect them "
-    "at once; then train under 2."
+    "Choose, or drop here, a reference map and particles: a STAR file, a .cs file or a stack. "
+    "Poses they have can be inspected at once; then train under 2."
 )
 
 
@@ -33,7 +35,7 @@ class DataSection(QWidget):
         super().__init__(parent)
         self._session = session
         self.map_row = PathRow("a map or model", MAP_PATTERN)
-        self.star_row = PathRow("a particle STAR file", STAR_PATTERN)
+        self.star_row = PathRow("particles (STAR, .cs, stack)", STAR_PATTERN)
         self.welcome = QLabel(WELCOME)
         self.welcome.setWordWrap(True)
         self.sample_button = QPushButton("Try it on sample data")
@@ -58,16 +60,35 @@ class DataSection(QWidget):
         for widget in (self.sample_button, self.facts, self.warning, self.mend_button, self.notes):
             layout.addWidget(widget)
         layout.addStretch(1)
-        self.map_row.chosen.connect(self._on_chosen)
-        self.star_row.chosen.connect(self._on_chosen)
+        self.setAcceptDrops(True)
+        self.map_row.chosen.connect(lambda path: self._on_chosen(self.map_row, path))
+        self.star_row.chosen.connect(lambda path: self._on_chosen(self.star_row, path))
         self.sample_button.clicked.connect(self.sample_wanted)
         self.mend_button.clicked.connect(self._on_mend)
         session.data_changed.connect(self._pull)
+        session.map_symmetry_changed.connect(self._pull_facts)
         self._pull()
 
     def close_section(self) -> None:
         """Leave the session alone from now on."""
         self._session.data_changed.disconnect(self._pull)
+        self._session.map_symmetry_changed.disconnect(self._pull_facts)
+
+    def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:  # noqa: N802
+        """Take local files."""
+        data = None if event is None else event.mimeData()
+        if event is not None and data is not None and data.hasUrls():
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent | None) -> None:  # noqa: N802
+        """Take map and particles, told apart by their names."""
+        data = None if event is None else event.mimeData()
+        if data is None or not data.urls():
+            return
+        for url in data.urls():
+            path = Path(url.toLocalFile())
+            self._row_of(path).set_path(path)
+        self._tell()
 
     def _pull(self, data: Data | None = None) -> None:
         data = self._session.data
@@ -78,7 +99,7 @@ class DataSection(QWidget):
         is_empty = data.particles is None and data.density is None
         self.welcome.setVisible(is_empty)
         self.sample_button.setVisible(is_empty)
-        self.facts.show_rows(summary(data))
+        self._pull_facts()
         self.warning.setText("\N{WARNING SIGN} " + "\n\n".join(data.warnings))
         self.warning.setVisible(bool(data.warnings))
         mended = data.mended_pixel_size_angstrom
@@ -88,7 +109,25 @@ class DataSection(QWidget):
         self.notes.setText("\n".join(f"Note: {note}" for note in data.notes))
         self.notes.setVisible(bool(data.notes))
 
-    def _on_chosen(self, _path: Path | None) -> None:
+    def _pull_facts(self, *_: object) -> None:
+        rows = list(summary(self._session.data))
+        if self._session.map_symmetry:
+            rows.append(("Symmetry", self._session.map_symmetry))
+        self.facts.show_rows(rows)
+
+    def _row_of(self, path: Path) -> PathRow:
+        is_particles = path.suffix.lower() in PARTICLE_SUFFIXES
+        return self.star_row if is_particles else self.map_row
+
+    def _on_chosen(self, row: PathRow, path: Path | None) -> None:
+        """Tell of what was chosen, moved to the row it belongs in if it was dropped on another."""
+        if path is not None and row is not self._row_of(path) and path.is_file():
+            data = self._session.data
+            row.set_path(data.map_path if row is self.map_row else data.star_path)
+            self._row_of(path).set_path(path)
+        self._tell()
+
+    def _tell(self) -> None:
         self.wanted.emit(self.star_row.path(), self.map_row.path(), None)
 
     def _on_mend(self) -> None:

@@ -131,9 +131,16 @@ class ExportSection(QWidget):
         if star is None:
             return
         tail = "selection" if only_selected else "predicted"
+        source = self._session.data.star
+        kinds = {"STAR (*.star)": ".star"}
+        if source is not None and source.cs is not None:
+            kinds["cryoSPARC (*.cs)"] = ".cs"
         proposal = str(star.with_name(f"{star.stem}_{tail}.star"))
-        text, _ = QFileDialog.getSaveFileName(self, "Export poses", proposal, "STAR (*.star)")
+        text, pattern = QFileDialog.getSaveFileName(
+            self, "Export poses", proposal, ";;".join(kinds)
+        )
         if text:
             path = Path(text)
-            path = path if path.suffix.lower() == ".star" else path.with_name(path.name + ".star")
+            if path.suffix.lower() not in kinds.values():
+                path = path.with_name(path.name + kinds.get(pattern, ".star"))
             self._controller.export(path, only_selected=only_selected)
