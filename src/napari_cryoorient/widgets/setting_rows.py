@@ -16,7 +16,13 @@ from napari_cryoorient.config import FAST_VALUES, PAPER_VALUES, TrainConfig
 AUTOMATIC = "automatic"
 Tell = Callable[[str, Any], None]
 
-_LABELS = {"w": "w", "box": "Working box", "labels": "Labels from", "minutes": "Time"}
+_LABELS = {
+    "w": "w",
+    "n_folds": "Folds",
+    "box": "Working box",
+    "labels": "Labels from",
+    "minutes": "Time",
+}
 
 _CHOICES = {
     ("labels", "star"): "the STAR file's poses",
