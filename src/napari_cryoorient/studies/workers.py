@@ -19,6 +19,7 @@ from pathlib import Path
 from types import FrameType
 
 from napari_cryoorient.errors import InputError
+from napari_cryoorient.run.reader import RunReader
 from napari_cryoorient.studies.job import Job
 
 TERMINAL = "terminal.txt"
@@ -157,7 +158,11 @@ class _Process:
         return Ended(self.job, status, _last_line(self._terminal), time.monotonic() - self._began)
 
     def ask_to_stop(self) -> None:
-        if self._process.poll() is None:
+        if self._process.poll() is not None:
+            return
+        if os.name == "nt":  # no such signal there; the run looks at its control.json
+            RunReader(self.job.folder).ask(stop=True)
+        else:
             self._process.send_signal(signal.SIGINT)
 
 
