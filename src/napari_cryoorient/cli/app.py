@@ -18,6 +18,7 @@ from napari_cryoorient.cli import (
     cross_validate,
     demo,
     evaluate,
+    export,
     fsc,
     iterate,
     noise_study,
@@ -29,6 +30,7 @@ from napari_cryoorient.cli import (
     search,
     simulate,
     sweep,
+    symmetry,
     train,
     view,
 )
@@ -51,7 +53,7 @@ COMMANDS = (
     *(simulate, train, predict, search, refine, evaluate, project, reconstruct, fsc),
     iterate,
     *(sweep, cross_validate, noise_study, representation_study),
-    *(demo, view),
+    *(export, symmetry, demo, view),
 )
 for command in COMMANDS:
     app.command(command.NAME, short_help=command.SUMMARY)(command.run)

@@ -14,9 +14,11 @@ from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.io.atomic import refuse_unwritable
 from napari_cryoorient.io.star import refuse_kind, write_poses
 from napari_cryoorient.likelihood import ParticleLikelihood
-from napari_cryoorient.particles import Integers
+from napari_cryoorient.particles import DensityMap, Integers
 from napari_cryoorient.run.inputs import load_inputs
 from napari_cryoorient.search.global_search import FoundPoses, GlobalSearch
+from napari_cryoorient.simulate import symmetry_agreement, symmetry_doubt
+from napari_cryoorient.symmetry_detection import detect_symmetry, has_symmetry
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,9 @@ def search_star(
     )
     for note in inputs.notes:
         say(note)
+    doubt = symmetry_note(inputs.density, symmetry)
+    if doubt is not None:
+        say(f"Note: {doubt}")
     rows = random_rows(len(inputs.particles), subset, seed)
     if len(rows) < len(inputs.particles):
         say(f"A random {len(rows)} of {len(inputs.particles)} particles are searched and written.")
@@ -86,6 +91,23 @@ def search_star(
         return StarSearch(None, len(rows), describe_device(place))
     write_poses(inputs.star, found.poses, out_path, confidence=found.confidence, rows=rows)
     return StarSearch(found, len(rows), describe_device(place))
+
+
+def symmetry_note(density: DensityMap, symmetry: str) -> str | None:
+    """Return a note where the map has a symmetry that was not named, or not the one that was."""
+    if len(symmetry_matrices(symmetry)) > 1:
+        return symmetry_doubt(symmetry, symmetry_agreement(density, symmetry))
+    if not has_symmetry(density):
+        return None
+    found = detect_symmetry(density)
+    n = len(symmetry_matrices(found.name))
+    if n == 1:
+        return None
+    where = "" if found.is_on_relion_axes else " once it is turned (napari-cryoorient symmetry -o)"
+    return (
+        f"the map has the symmetry {found.name}: --symmetry {found.name}{where} searches one "
+        f"{n}th of the orientations, and its confidence does not take equivalent poses for rivals."
+    )
 
 
 def random_rows(n: int, subset: int | None, seed: int) -> Integers:

@@ -20,15 +20,15 @@ from napari_cryoorient.geometry.rotations import (
 )
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.particles import DensityMap
-from napari_cryoorient.projection.resample import fourier_crop_volume
+from napari_cryoorient.symmetry_detection.self_rotation import SelfRotation
 
-# The map is cropped to these edges, to scan directions and to judge groups; correlations are over
-# the band of frequencies from the first of these to that part of the edge.
+# The map is cropped to these edges, to scan directions and to judge groups, and so many of the
+# strongest voxels are compared.
 SCAN_BOX, JUDGE_BOX = 32, 48
-LOWEST_FREQUENCY, HIGHEST_PART = 2.5, 0.33
-# So many of the strongest voxels are compared.
 SCAN_POINTS, JUDGE_POINTS = 1500, 20000
 LARGEST_FOLD = 12
+# Every group with folds up to the largest has an axis of one of these.
+PRIMES = (2, 3, 5, 7, 11)
 SPACING_DEG = 5.0
 # A map that agrees with itself turned by less than this has not that symmetry.
 LEAST_AGREEMENT = 0.8
@@ -37,7 +37,6 @@ _WORTH_REFINING = 0.3
 _N_REFINED = 12
 # A better agreement than this is a reason to move on; turns about a single axis change nothing.
 _WORTH_MOVING = 1e-3
-_POINTS_AT_ONCE = 2**19
 
 
 @dataclass(frozen=True)
@@ -102,63 +101,11 @@ def main_axis(name: str) -> Tensor:
     return axes_of(name)[0][1]
 
 
-class SelfRotation:
-    """Correlates a map with itself turned about its centre, in a band of frequencies."""
-
-    def __init__(self, density: DensityMap, box: int, n_points: int) -> None:
-        box = min(density.box, box)
-        box -= box % 2
-        volume = fourier_crop_volume(torch.from_numpy(density.voxels).double(), box)
-        axis = torch.arange(box, dtype=torch.float64) - box // 2
-        zyx = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), dim=-1)
-        inside = zyx.norm(dim=-1) < box / 2 - 1
-        frequency = torch.fft.fftfreq(box, dtype=torch.float64) * box
-        radius = torch.stack(torch.meshgrid(frequency, frequency, frequency, indexing="ij")).norm(
-            dim=0
-        )
-        volume = (volume - volume[~inside].mean()) * inside
-        transform = torch.fft.fftn(torch.fft.ifftshift(volume))
-        high = HIGHEST_PART * box
-        band = torch.sigmoid((radius - LOWEST_FREQUENCY) * 4) * torch.sigmoid((high - radius) * 4)
-        # Shells of equal power: the strong low frequencies agree for any compact map.
-        shell = radius.round().long().flatten()
-        power = transform.abs().square().flatten()
-        sums = torch.zeros(int(shell.max()) + 1, dtype=torch.float64).index_add(0, shell, power)
-        counts = torch.bincount(shell, minlength=len(sums))
-        flat = band / (sums / counts).clamp_min(1e-30).sqrt()[shell].view_as(band)
-        filtered = torch.fft.fftshift(torch.fft.ifftn(transform * flat).real)
-        self._volume = filtered.float()
-        values = filtered[inside].float()
-        strongest = values.abs().topk(min(n_points, len(values))).indices
-        self._points = zyx[inside].flip(-1).float()[strongest]  # (p, 3), x y z
-        values = values[strongest]
-        self._values = values / values.norm()
-        self._half = box // 2
-
-    def of_rotations(self, rotations: Tensor) -> Tensor:
-        """Return correlations ``(r,)`` of the map with itself at rotations ``(r, 3, 3)``."""
-        size = max(1, _POINTS_AT_ONCE // len(self._points))
-        return torch.cat([self._of(part) for part in torch.split(rotations.float(), size)])
-
-    def _of(self, rotations: Tensor) -> Tensor:
-        n = self._volume.shape[-1]
-        points = self._points @ rotations.transpose(1, 2)
-        grid = (points + self._half) * (2 / (n - 1)) - 1
-        sampled = torch.nn.functional.grid_sample(
-            self._volume[None, None], grid[None, :, :, None], align_corners=True
-        )[0, 0, :, :, 0]
-        agreement: Tensor = (sampled @ self._values) / sampled.norm(dim=1).clamp_min(1e-20)
-        return agreement
-
-    def about_axes(self, directions: Tensor, fold: int) -> Tensor:
-        """Return correlations ``(d,)`` at one turn by 360 / fold about ``directions`` (d, 3)."""
-        turn = directions * (2 * math.pi / fold)
-        return self.of_rotations(rotation_vector_to_matrix(turn))
-
-
 def detect_symmetry(density: DensityMap, largest_fold: int = LARGEST_FOLD) -> DetectedSymmetry:
     """Find the largest point group of a map, axes anywhere through the centre of the box."""
-    axes = find_axes(SelfRotation(density, SCAN_BOX, SCAN_POINTS), largest_fold)
+    axes = find_axes(
+        SelfRotation(density, SCAN_BOX, SCAN_POINTS), tuple(range(2, largest_fold + 1))
+    )
     if not axes:
         return DetectedSymmetry("C1", 1.0, torch.eye(3, dtype=torch.float64), True)
     compared = SelfRotation(density, JUDGE_BOX, JUDGE_POINTS)
@@ -180,12 +127,17 @@ def detect_symmetry(density: DensityMap, largest_fold: int = LARGEST_FOLD) -> De
     return best
 
 
-def find_axes(compared: SelfRotation, largest_fold: int) -> list[tuple[int, Tensor, float]]:
-    """Return (fold, direction, correlation) of the axes that hold, best first."""
+def has_symmetry(density: DensityMap) -> bool:
+    """Tell quickly whether a map has any rotational symmetry of at most ``LARGEST_FOLD`` folds."""
+    return bool(find_axes(SelfRotation(density, SCAN_BOX, SCAN_POINTS), PRIMES))
+
+
+def find_axes(compared: SelfRotation, folds: tuple[int, ...]) -> list[tuple[int, Tensor, float]]:
+    """Return (fold, direction, correlation) of the axes of ``folds`` that hold, best first."""
     directions = view_directions(SPACING_DEG)
     directions = directions[directions[:, 2] >= -1e-6]
     found: list[tuple[int, Tensor, float]] = []
-    for fold in range(2, largest_fold + 1):
+    for fold in folds:
         scores = compared.about_axes(directions, fold)
         for _ in range(_N_REFINED):
             score, index = scores.max(0)

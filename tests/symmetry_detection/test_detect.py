@@ -8,33 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from blob_maps import blobs
 
 from napari_cryoorient.demo.density import demo_density
 from napari_cryoorient.geometry.rotations import rotation_vector_to_matrix
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.io.maps import read_map
-from napari_cryoorient.particles import DensityMap
-from napari_cryoorient.symmetry_detection import detect_symmetry, name_of_axis
-
-BOX = 40
-
-
-def blobs(symmetry: str, turn: torch.Tensor | None = None) -> DensityMap:
-    """Lopsided blobs at every equivalent place, the group's axes turned by ``turn``."""
-    generator = torch.Generator().manual_seed(7)
-    group = symmetry_matrices(symmetry)
-    if turn is not None:
-        group = turn @ group @ turn.T
-    axis = torch.arange(BOX, dtype=torch.float64) - BOX // 2
-    xyz = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1).flip(-1)
-    volume = torch.zeros(BOX, BOX, BOX, dtype=torch.float64)
-    for _ in range(4):
-        centre = torch.nn.functional.normalize(
-            torch.randn(3, generator=generator, dtype=torch.float64), dim=0
-        )
-        for place in group @ (centre * (7 + 7 * torch.rand(1, generator=generator).double())):
-            volume += torch.exp(-(xyz - place).square().sum(-1) / 4.5)
-    return DensityMap(volume.float().numpy(), 4.0)
+from napari_cryoorient.symmetry_detection import detect_symmetry, has_symmetry, name_of_axis
 
 
 @pytest.mark.parametrize("name", ["C1", "C2", "C5", "D2", "D3", "D7", "T", "O", "I2"])
@@ -90,3 +70,13 @@ def test_real_maps(shared_data: Path, file: str, name: str):
     found = detect_symmetry(read_map(shared_data / "maps" / file))
     assert found.name == name
     assert found.is_on_relion_axes
+
+
+@pytest.mark.parametrize("name", ["C3", "D2", "T"])
+def test_the_quick_look_sees_that_there_is_symmetry(name: str):
+    turn = rotation_vector_to_matrix(torch.tensor([0.4, -0.9, 0.3], dtype=torch.float64))
+    assert has_symmetry(blobs(name, turn))
+
+
+def test_the_quick_look_sees_that_there_is_none():
+    assert not has_symmetry(demo_density(48, 4.0))

@@ -1,0 +1,134 @@
+"""Particles in the files of other programs: what the command ``export`` does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from napari_cryoorient.errors import InputError
+from napari_cryoorient.io.atomic import refuse_unwritable
+from napari_cryoorient.io.cryodrgn import POSE_FILE, write_cryodrgn
+from napari_cryoorient.io.cryosparc import notes_of_cs
+from napari_cryoorient.io.cs_file import CsFile, write_cs
+from napari_cryoorient.io.locate import StackFinder
+from napari_cryoorient.io.new_star import CONFIDENCE
+from napari_cryoorient.io.particle_table import ParticleTable, particle_block
+from napari_cryoorient.io.stacks import MrcStack
+from napari_cryoorient.io.star import poses_of_table, read_star, refuse_kind, write_star
+from napari_cryoorient.io.star_dialect import in_dialect
+from napari_cryoorient.io.star_text import StarFile
+
+Format = Literal["star", "relion30", "cs", "cryodrgn"]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """The files written, and what there is to say about them."""
+
+    paths: tuple[Path, ...]
+    n_particles: int
+    n_left_out: int
+    notes: tuple[str, ...]
+
+
+def export_particles(
+    source: Path,
+    out: Path,
+    form: Format,
+    *,
+    project_dir: Path | None = None,
+    min_confidence: float | None = None,
+) -> Exported:
+    """Write the particles of a STAR or ``.cs`` file in another form.
+
+    ``out`` is a file, for cryoDRGN a folder. ``min_confidence`` leaves out the particles with less.
+    Stacks are looked for only where the file lacks the box or the pixel size.
+
+    Raises:
+        InputError: for files that do not say what the form needs, or output that cannot be.
+
+    """
+    if form == "cs":
+        refuse_kind(source, out.with_suffix(".cs"))
+    if out.resolve() == source.resolve():
+        raise InputError(f"{source} would be overwritten; write to another file with -o.")
+    refuse_unwritable(out / POSE_FILE if form == "cryodrgn" else out)
+    star = read_star(source)
+    notes = [] if star.cs is None else notes_of_cs(star.cs)
+    n = len(particle_block(star).table)
+    star = _confident(star, min_confidence)
+    if form == "cs" and star.cs is not None:
+        write_cs(star.cs.records, out, star.cs)
+        paths = [out]
+    elif form == "cryodrgn":
+        paths = _to_cryodrgn(star, out, project_dir, notes)
+    else:
+        star, box = _measured(star, project_dir)
+        star = in_dialect(star, "3.1" if form == "star" else "3.0", image_size=box)
+        write_star(star, out)
+        paths = [out]
+        if star.cs is not None and any(name.endswith(".mrc") for name in _stack_names(star)):
+            notes.append("the stacks are called .mrc; RELION wants them linked as .mrcs")
+    left = len(particle_block(star).table)
+    return Exported(tuple(paths), left, n - left, tuple(notes))
+
+
+def _confident(star: StarFile, least: float | None) -> StarFile:
+    """Keep the particles whose confidence is at least that."""
+    if least is None:
+        return star
+    table = ParticleTable(star)
+    if CONFIDENCE not in table:
+        raise InputError(
+            f"{star.path} has no confidence to filter by (_{CONFIDENCE}): write one with search, "
+            "or predict --refine."
+        )
+    rows = np.flatnonzero(table.floats(CONFIDENCE) >= least)
+    if not len(rows):
+        raise InputError(f"No particle of {star.path} has a confidence of at least {least:g}.")
+    block = particle_block(star)
+    star = star.with_block(replace(block, table=block.table.iloc[rows].reset_index(drop=True)))
+    if star.cs is None:
+        return star
+    return replace(star, cs=CsFile(star.cs.records[rows], star.cs.path))
+
+
+def _to_cryodrgn(
+    star: StarFile, folder: Path, project_dir: Path | None, notes: list[str]
+) -> list[Path]:
+    star, box = _measured(star, project_dir)
+    table = ParticleTable(star)
+    if box is None and "rlnImageSize" in table:
+        box = int(table.floats("rlnImageSize")[0])
+    if box is None:
+        raise InputError(
+            f"{star.path} does not say how large the images are (rlnImageSize), and the first "
+            "stack was not found to ask: name its folder with --project-dir."
+        )
+    pixel_size = star.native_pixel_size_angstrom or table.pixel_size(None, None, notes)
+    poses, ctf = poses_of_table(table, pixel_size, notes), table.ctf(notes)
+    if poses is None and ctf is None:
+        raise InputError(f"{star.path} has nothing for cryoDRGN: {'; '.join(notes)}.")
+    return write_cryodrgn(folder, poses, ctf, box=box, pixel_size_angstrom=pixel_size)
+
+
+def _measured(star: StarFile, project_dir: Path | None) -> tuple[StarFile, int | None]:
+    """Let the first stack say box and pixel size where the file does not, and it can be found."""
+    table = ParticleTable(star)
+    named = {"rlnImagePixelSize", "rlnPixelSize", "rlnMagnification"}
+    if "rlnImageSize" in table and any(name in table for name in named):
+        return star, None
+    try:
+        stack = MrcStack(StackFinder(star.path or Path(), project_dir).find(_stack_names(star)[0]))
+    except InputError:
+        return star, None
+    if not any(name in table for name in named) and stack.header_pixel_size_angstrom > 0:
+        star = replace(star, native_pixel_size_angstrom=stack.header_pixel_size_angstrom)
+    return star, stack.native_box
+
+
+def _stack_names(star: StarFile) -> list[str]:
+    return [name.rpartition("@")[2] for name in ParticleTable(star).image_names()]

@@ -1,0 +1,19 @@
+"""Which point group a map has, where its axes lie, and how one map lies against another."""
+
+from napari_cryoorient.symmetry_detection.align import MapAlignment, align_maps, turned_map
+from napari_cryoorient.symmetry_detection.detect import (
+    DetectedSymmetry,
+    detect_symmetry,
+    has_symmetry,
+    name_of_axis,
+)
+
+__all__ = [
+    "DetectedSymmetry",
+    "MapAlignment",
+    "align_maps",
+    "detect_symmetry",
+    "has_symmetry",
+    "name_of_axis",
+    "turned_map",
+]
