@@ -44,11 +44,12 @@ def main() -> None:
     parser.add_argument("--box", type=int, default=64)
     parser.add_argument("--snr", type=float)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only-ctf", action="store_true")
     parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args()
     density = working_map(read_map(given.map), given.box)
     print(f"{given.map.name}, {given.symmetry}, {given.n} images of {given.box} px", flush=True)
-    for with_ctf in (True, False):
+    for with_ctf in (True,) if given.only_ctf else (True, False):
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             settings = SimulationSettings(
@@ -77,9 +78,12 @@ def compare(folder: Path, symmetry: str, with_ctf: bool, rounds: int, threads: i
         commands["relion, MPI"] = [*mpi, "relion_reconstruct_mpi", *star, "--o", "mpi.mrc"]
     wall: dict[str, list[float]] = {name: [] for name in commands}
     cpu: dict[str, list[float]] = {name: [] for name in commands}
+    peak_gb: float | None = None
     for _ in range(rounds):
         for name, command in commands.items():
             seconds, cpu_seconds = timed(command, folder, threads)
+            if peak_gb is None:  # of the children so far: of ours
+                peak_gb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
             wall[name].append(seconds)
             cpu[name].append(cpu_seconds)
     print(f"  {'with' if with_ctf else 'without'} CTF, median of {rounds}:")
@@ -88,6 +92,7 @@ def compare(folder: Path, symmetry: str, with_ctf: bool, rounds: int, threads: i
         both = statistics.median(wall[name]), statistics.median(cpu[name])
         ratios = ", ".join(f"{b / f:.2f}" for b, f in zip(both, first, strict=True))
         print(f"    {name:<12} wall {both[0]:6.1f} s, CPU {both[1]:6.1f} s (times ours: {ratios})")
+    print(f"    peak memory of ours {peak_gb:.2f} GB")
     density = read_map(folder / "map.mrc")
     maps = {"the map": density.voxels}
     if (folder / "relion.mrc").exists():

@@ -123,10 +123,7 @@ def iterate(
     except BaseException as error:
         study.close("failed", str(error) or type(error).__name__)
         raise
-    # Every round but the last bettered the one before.
-    best = rounds[-1]
-    if len(rounds) > 1 and not improves(best, rounds[-2]):
-        best = rounds[-2]
+    best = min(rounds, key=lambda r: (r.resolution_angstrom or 0.0, r.half_angstrom or 0.0))
     for name in ("map.mrc", "map_half1.mrc", "map_half2.mrc", "poses.star", "fsc.csv"):
         with atomic_path(folder / name) as temporary:
             shutil.copyfile(round_folder(folder, best.number) / name, temporary)
