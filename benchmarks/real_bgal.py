@@ -1,0 +1,162 @@
+"""The 101 real beta-galactosidase particles of EMPIAR-10061 against a map of model 5a1a.
+
+    python benchmarks/real_bgal.py DATA [--steps 300] [--nulls 3]
+
+DATA holds particles/empiar10061_bgal and models/5a1a.pdb.gz.  The particles have no poses, so only
+agreements can be told: of the images with the map against maps of the same power, support and D2
+symmetry but random phases; of global search with a network trained on the map's projections and
+refinement; of a reconstruction from the poses with the model, beside one from as many patches of
+background, which shows what the search alone puts into it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from fast_accuracy import command
+
+from napari_cryoorient.geometry.symmetry import symmetry_matrices
+from napari_cryoorient.io.maps import read_map, write_map
+from napari_cryoorient.io.star import read_star, write_star
+from napari_cryoorient.likelihood import ParticleLikelihood
+from napari_cryoorient.particles import DensityMap
+from napari_cryoorient.run.inputs import load_inputs
+from napari_cryoorient.search.global_search import FoundPoses, GlobalSearch
+
+PIXEL, BOX, GROUP = 1.274, 192, "D2"
+SUPPORT_PART, N_ROUNDS = 0.02, 40
+
+
+def main() -> None:
+    """Run all of it and print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--nulls", type=int, default=3)
+    options = parser.parse_args()
+    folder = Path(tempfile.mkdtemp())
+    stack = options.data / "particles" / "empiar10061_bgal"
+    star = stack / "particles_192_1.274A.star"
+    model = read_map(options.data / "models" / "5a1a.pdb.gz", pixel_size_angstrom=PIXEL, box=BOX)
+    map_path = folder / "model.mrc"
+    write_map(model, map_path)
+
+    found = searched(star, map_path)
+    print(f"best correlation with the model: mean {found.correlation.mean():.3f}")
+    for seed in range(options.nulls):
+        path = folder / f"null{seed}.mrc"
+        write_map(DensityMap(null_map(model.voxels, seed), PIXEL), path)
+        null = searched(star, path)
+        share = (found.correlation > null.correlation).mean()
+        print(
+            f"  random phases {seed}: mean {null.correlation.mean():.3f}, beaten by {share:.1%} of "
+            f"the particles; mean confidence {null.confidence.mean():.2f} "
+            f"(model {found.confidence.mean():.2f})",
+            flush=True,
+        )
+
+    like, against = ("--symmetry", GROUP), ("--map", map_path)
+    by_search = folder / "search.star"
+    command("search", star, *against, *like, "-o", by_search)
+    run, by_network = folder / "run", folder / "network.star"
+    command(
+        *("train", star, *against, *like, "-o", run, "--labels", "simulated"),
+        *("--steps", options.steps),
+    )
+    for name, flags in (("network alone", ()), ("network + refine", ("--refine", *against))):
+        command("predict", star, "--run", run, *flags, "-o", by_network)
+        report(f"{name} against search", by_network, by_search)
+    sure = confident(by_search, 0.9)
+    print(f"  particles the search gives a confidence over 0.9: {sure:.0%}")
+
+    background = folder / "background.star"
+    as_background(star, background)
+    by_chance = folder / "background_search.star"
+    contrast = ("--invert-contrast", "yes")
+    flags = (*contrast, "--project-dir", stack)
+    command("search", background, *against, *like, *flags, "-o", by_chance)
+    for name, poses in (
+        ("search", by_search),
+        ("network + refine", by_network),
+        ("background patches, search", by_chance),
+    ):
+        made = folder / f"{name}.mrc"
+        command("reconstruct", poses, *like, *contrast, "--project-dir", stack, "-o", made)
+        told = command("fsc", made, map_path, "--radius", 90)
+        print(f"D2 reconstruction, {name}: {told}", flush=True)
+
+
+def searched(star: Path, map_path: Path) -> FoundPoses:
+    """Search all particles of a stack and say what was done about the contrast."""
+    inputs = load_inputs(star, map_path)
+    print(inputs.notes[-1])
+    likelihood = ParticleLikelihood(inputs.density, inputs.particles, torch.device("cpu"))
+    search = GlobalSearch(likelihood, symmetry_matrices(GROUP))
+    rows = np.arange(len(inputs.particles), dtype=np.int64)
+    return FoundPoses.joined(list(search.search(rows)))
+
+
+def null_map(voxels: np.ndarray, seed: int) -> np.ndarray:
+    """Make a map of random phases with the radial power, the support and the D2 of another.
+
+    The three are imposed by turns; power comes last.
+    """
+    box = voxels.shape[0]
+    support = soft_support(voxels)
+    radius = np.linalg.norm(np.stack(np.meshgrid(*[np.fft.fftfreq(box) * box] * 3)), axis=0)
+    shells = np.rint(radius).astype(int)
+    wanted = np.bincount(shells.ravel(), (np.abs(np.fft.fftn(voxels)) ** 2).ravel())
+    made = np.random.default_rng(seed).standard_normal(voxels.shape)
+    for _ in range(N_ROUNDS):
+        made = symmetrised(made) * support
+        transform = np.fft.fftn(made)
+        power = np.bincount(shells.ravel(), (np.abs(transform) ** 2).ravel())
+        made = np.fft.ifftn(transform * np.sqrt(wanted / np.maximum(power, 1e-30))[shells]).real
+    return np.asarray(symmetrised(made), dtype=np.float32)
+
+
+def symmetrised(voxels: np.ndarray) -> np.ndarray:
+    """Average over two-fold axes along z, y and x through voxel N // 2."""
+    turned = [np.roll(np.flip(voxels, axes), 1, axes) for axes in ((1, 2), (0, 2), (0, 1))]
+    return np.asarray((voxels + sum(turned)) / 4)
+
+
+def soft_support(voxels: np.ndarray) -> np.ndarray:
+    """Return where a map blurred over 3 voxels is above a small part of its maximum."""
+    from scipy.ndimage import gaussian_filter
+
+    blurred = gaussian_filter(voxels, 3.0)
+    return np.asarray(gaussian_filter((blurred > SUPPORT_PART * blurred.max()) * 1.0, 1.5))
+
+
+def report(title: str, star: Path, other: Path) -> None:
+    """Print how far two sets of poses are apart."""
+    told = command("evaluate", star, other, "--symmetry", GROUP)
+    print(
+        f"{title}: within 10 degrees {told['fraction_under_10_deg']:.1%} (n {told['n']}), median "
+        f"{told['median_deg']:.2f} deg, shifts {told['shift_median_angstrom']:.2f} A",
+        flush=True,
+    )
+
+
+def confident(star: Path, threshold: float) -> float:
+    """Return the share of particles whose confidence is over a threshold."""
+    table = read_star(star).block("particles").table
+    return float((table["rlnParticleFigureOfMerit"].astype(float) > threshold).mean())
+
+
+def as_background(star: Path, out: Path) -> None:
+    """Write a STAR file that names the patches of background in the place of the particles."""
+    file = read_star(star)
+    block = file.block("particles")
+    names = block.table["rlnImageName"].astype(str).str.replace("particles_", "background_")
+    write_star(file.with_block(replace(block, table=block.table.assign(rlnImageName=names))), out)
+
+
+if __name__ == "__main__":
+    main()
