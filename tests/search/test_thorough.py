@@ -33,17 +33,11 @@ def poor(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("poor")
-def test_what_a_poor_search_missed_is_found_by_the_thorough_one(
-    likelihood, particles, monkeypatch: pytest.MonkeyPatch
-):
+def test_what_a_poor_search_missed_is_found_by_the_thorough_one(likelihood, particles):
     search = GlobalSearch(likelihood, C1)
     both = searched(search)
     assert 5 <= search.n_thorough <= 40
-    with monkeypatch.context() as patch:
-        patch.setattr(
-            GlobalSearch, "_again", lambda self, data, at, owner, lost, _: (at, owner, lost)
-        )
-        alone = searched(GlobalSearch(likelihood, C1))
+    alone = searched(GlobalSearch(likelihood, C1, is_thorough=False))
     right = [pose_errors(f.poses, particles.poses, C1).fraction_under_10_deg for f in (alone, both)]
     assert right[0] < 0.9
     assert right[1] >= 0.95
@@ -52,21 +46,30 @@ def test_what_a_poor_search_missed_is_found_by_the_thorough_one(
 
 
 def test_sure_particles_are_left_alone(likelihood, monkeypatch: pytest.MonkeyPatch):
-    before = GlobalSearch(likelihood, C1)
-    first = searched(before)
+    monkeypatch.setattr(global_search, "CHUNK_SIZE", {"cpu": 40})
+    first = searched(GlobalSearch(likelihood, C1))
     chosen: list[int] = []
     again = GlobalSearch._again
 
-    def spy(self, data, at, owner, lost, doubtful):
-        chosen.extend(torch.nonzero(doubtful)[:, 0].tolist())
-        return again(self, data, at, owner, lost, doubtful | (torch.arange(40) == 7))
+    def spy(self, data, at, owner, lost, some):
+        chosen.extend(some.tolist())
+        return again(self, data, at, owner, lost, some)
 
     monkeypatch.setattr(GlobalSearch, "_again", spy)
-    monkeypatch.setattr(global_search, "CHUNK_SIZE", {"cpu": 40})
     monkeypatch.setattr(global_search, "is_weak", lambda at: torch.arange(len(at)) == 3)
     second = searched(GlobalSearch(likelihood, C1))
     assert 3 in chosen
     assert len(chosen) < 20
-    others = np.setdiff1d(ROWS, [*chosen, 7])
+    others = np.setdiff1d(ROWS, chosen)
     np.testing.assert_array_equal(first.poses.rotations[others], second.poses.rotations[others])
     np.testing.assert_array_equal(first.confidence[others], second.confidence[others])
+
+
+@pytest.mark.usefixtures("poor")
+def test_a_thorough_search_is_left_in_the_middle(likelihood, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(global_search, "CHUNK_SIZE", {"cpu": 40})
+    monkeypatch.setattr(global_search, "THOROUGH_SIZE", {"cpu": 2})
+    search = GlobalSearch(likelihood, C1)
+    parts = search.search(ROWS, should_stop=lambda: search.n_thorough >= 2)
+    assert list(parts) == []
+    assert search.n_thorough == 2

@@ -29,7 +29,9 @@ SPACING_DEG_TIMES_RADIUS = 81.0
 SHIFT_STEPS_PER_RADIUS = 3.0
 # Of what the best pose gains by the wider bands, this part counts against those left out before.
 COUNTED_GAIN = 0.2
-CHUNK_SIZE = {"cpu": 128, "mps": 512, "cuda": 2048}
+CHUNK_SIZE = {"cpu": 32, "mps": 512, "cuda": 2048}
+# Images that are searched thoroughly together: about a second's work.
+THOROUGH_SIZE = {"cpu": 8, "mps": 256, "cuda": 1024}
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,10 @@ class FoundPoses:
 
 
 class GlobalSearch:
-    """Searches the particles of a likelihood under a symmetry group ``(g, 3, 3)``."""
+    """Searches the particles of a likelihood under a symmetry group ``(g, 3, 3)``.
+
+    ``is_thorough`` False leaves out the second look at particles in doubt.
+    """
 
     def __init__(
         self,
@@ -73,6 +78,7 @@ class GlobalSearch:
         group: Tensor,
         *,
         shift_reach_angstrom: float | None = None,
+        is_thorough: bool = True,
     ) -> None:
         self.likelihood = likelihood
         self._wide_group = group
@@ -81,6 +87,7 @@ class GlobalSearch:
         self._reach = SHIFT_REACH * field if shift_reach_angstrom is None else shift_reach_angstrom
         self.coarse = self._coarse_search(QUICK)
         self._wider: CoarseSearch | None = None
+        self._is_thorough = is_thorough
         self.n_thorough = 0
 
     def _coarse_search(self, plan: Plan) -> CoarseSearch:
@@ -119,19 +126,29 @@ class GlobalSearch:
                     return
                 if number + 1 < len(chunks):
                     ahead = reader.submit(self.likelihood.load, chunks[number + 1])
-                yield self.of_images(chunk, data)
+                try:
+                    found = self.of_images(chunk, data, should_stop)
+                except _Stopped:
+                    return
+                yield found
                 done += len(chunk)
                 if progress is not None:
                     progress(done, len(rows))
 
     @torch.no_grad()
-    def of_images(self, rows: Integers, data: BandData) -> FoundPoses:
+    def of_images(
+        self, rows: Integers, data: BandData, should_stop: Callable[[], bool] | None = None
+    ) -> FoundPoses:
         """Search images already loaded, those that stay doubtful twice."""
         at, owner, lost = self._climbed(data, self.coarse, QUICK)
         choice = choose(at, owner, self._group, lost)
         doubtful = (choice.confidence < SURE) | is_weak(at[choice.best])
-        if doubtful.any():
-            at, owner, lost = self._again(data, at, owner, lost, doubtful)
+        if self._is_thorough and doubtful.any():
+            size = THOROUGH_SIZE[self.likelihood.device.type]
+            for some in torch.split(torch.nonzero(doubtful)[:, 0], size):
+                if should_stop is not None and should_stop():
+                    raise _Stopped
+                at, owner, lost = self._again(data, at, owner, lost, some)
             choice = choose(at, owner, self._group, lost)
         top = at[choice.best]
         has_second = choice.runner_up >= 0
@@ -148,20 +165,21 @@ class GlobalSearch:
         )
 
     def _again(
-        self, data: BandData, at: Hypotheses, owner: Tensor, lost: Tensor, doubtful: Tensor
+        self, data: BandData, at: Hypotheses, owner: Tensor, lost: Tensor, again: Tensor
     ) -> tuple[Hypotheses, Tensor, Tensor]:
-        """Search ``doubtful`` images ``(b,)`` thoroughly; what they had stays in the running."""
+        """Search images ``again`` thoroughly; what they had stays in the running."""
         if self._wider is None:
             self._wider = self._coarse_search(THOROUGH)
-        again = torch.nonzero(doubtful)[:, 0]
+        is_again = torch.zeros(len(data), dtype=torch.bool, device=again.device)
+        is_again[again] = True
         self.n_thorough += len(again)
         more, of_again, lost_again = self._climbed(data[again], self._wider, THOROUGH)
         at = Hypotheses.joined([at, more])
         owner = torch.cat([owner, again[of_again]])
         kept, _ = thinned(at, owner, self._group, THOROUGH.stages[-1].thinning)
         # Images that were not searched again keep all they had.
-        untouched = torch.nonzero(~doubtful[owner])[:, 0]
-        kept = torch.cat([untouched, kept[doubtful[owner[kept]]]])
+        untouched = torch.nonzero(~is_again[owner])[:, 0]
+        kept = torch.cat([untouched, kept[is_again[owner[kept]]]])
         lost = lost.clone()
         lost[again] = lost_again
         return at[kept], owner[kept], lost
@@ -194,6 +212,10 @@ class GlobalSearch:
         assert at is not None
         top_score = _best_of_each(at.log_likelihood, owner, len(data))
         return at, owner, lost - COUNTED_GAIN * (top_score - best[:, 0])
+
+
+class _Stopped(Exception):
+    """The search was asked to stop in the middle of a chunk."""
 
 
 def _best_of_each(log_likelihood: Tensor, owner: Tensor, n: int) -> Tensor:
