@@ -22,9 +22,9 @@ from .conftest import BOX, PIXEL_SIZE, N, Stack
 
 def test_summary_says_what_matters(made: Stack) -> None:
     rows = dict(summary(load_data(made.star, made.map)))
-    assert rows["Particles"] == f"{N} images, {BOX} px of {PIXEL_SIZE:g} Å"
+    assert rows["Particles"] == f"{N} images, {BOX} px of {PIXEL_SIZE:g}\N{NO-BREAK SPACE}Å"
     assert (rows["Poses"], rows["CTF"]) == ("yes", "yes")
-    assert rows["Map"] == f"{BOX} voxels of {PIXEL_SIZE:g} Å"
+    assert rows["Map"] == f"{BOX} voxels of {PIXEL_SIZE:g}\N{NO-BREAK SPACE}Å"
 
 
 def test_projections_for_the_eye_are_those_of_the_core(made: Stack) -> None:

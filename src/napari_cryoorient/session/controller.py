@@ -26,12 +26,14 @@ from napari_cryoorient.session.predicted import load_predictions
 from napari_cryoorient.session.readout import name_of
 from napari_cryoorient.session.sample import make_sample
 from napari_cryoorient.session.session import Session
+from napari_cryoorient.session.shells import Shells
 from napari_cryoorient.session.suggest import (
     Suggestion,
     find_symmetry,
     suggest,
     symmetry_words,
 )
+from napari_cryoorient.session.sweeps import Sweeps
 
 SAMPLE_MINUTES = 2.0
 FigureKind = Literal["triptych", "directions", "curves"]
@@ -48,6 +50,8 @@ class Controller:
         self._told: set[str] = set()
         self.comparison = Comparison(session, jobs, notify)
         self.pose_jobs = PoseJobs(session, jobs, notify)
+        self.sweeps = Sweeps(session, self.pose_jobs, self.comparison, notify)
+        self.shells = Shells(jobs, notify)
         self.correlations = Correlations(session, jobs, notify)
         self.refines_afterwards = False  # whether a run started here is refined when it finishes
         self.run_dir: Path | None = None  # where the user wants the next run; None: chosen for them

@@ -186,7 +186,7 @@ def summary(data: Data) -> Sequence[tuple[str, str]]:
 
 
 def _size(box: int, pixel_size_angstrom: float, unit: str) -> str:
-    return f"{box} {unit} of {pixel_size_angstrom:.4g} Å"
+    return f"{box} {unit} of {pixel_size_angstrom:.4g}\N{NO-BREAK SPACE}Å"
 
 
 def _ctf_words(particles: ParticleSet) -> str:

@@ -10,6 +10,7 @@ import shlex
 import signal
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,13 +35,20 @@ def train_arguments(
         missing = "a particle STAR file" if data.star_path is None else "a map"
         raise InputError(f"Training needs {missing} as well: choose it under 1 Data.")
     arguments = ["train", str(data.star_path), "--map", str(data.map_path), "-o", str(run_dir)]
-    for name, value in settings.model_dump().items():
-        if value != TrainConfig.model_fields[name].default or name == "w":
-            arguments += ["--" + name.replace("_", "-"), _text(value)]
+    arguments += settings_arguments(settings)
     if data.map_pixel_size_angstrom is not None:
         arguments += ["--pixel-size", _text(data.map_pixel_size_angstrom)]
     if project_dir is not None:
         arguments += ["--project-dir", str(project_dir)]
+    return arguments
+
+
+def settings_arguments(settings: TrainConfig, leave_out: Iterable[str] = ()) -> list[str]:
+    """Return flags for ``w`` and for what differs from the defaults."""
+    arguments = []
+    for name, value in settings.model_dump(exclude=set(leave_out)).items():
+        if value != TrainConfig.model_fields[name].default or name == "w":
+            arguments += ["--" + name.replace("_", "-"), _text(value)]
     return arguments
 
 

@@ -141,6 +141,27 @@ class PoseJobs:
     def _start(
         self, title: str, arguments: list[str], folder: Path, symmetry: str, source: Source
     ) -> None:
+        data = self._session.data
+
+        def loaded(predictions: Predictions) -> None:
+            if self._session.data is data:
+                self._session.set_predictions(predictions)
+
+        def take(view: JobView) -> None:
+            if view.state == "finished":
+                self._jobs.start(
+                    "Reading poses",
+                    lambda: load_predictions(data, view.folder / OUT, symmetry, source),
+                    loaded,
+                    self._notify.error,
+                )
+
+        self.start_command(title, arguments, folder, take)
+
+    def start_command(
+        self, title: str, arguments: list[str], folder: Path, take: Callable[[JobView], None]
+    ) -> None:
+        """Start a command and follow it; ``take`` gets each look at it, the last one too."""
         if self.is_going or self._session.is_training:
             self._notify.warning("Something else is being computed: stop it first, or wait.")
             return
@@ -149,16 +170,8 @@ class PoseJobs:
         except InputError as error:
             self._notify.error(str(error))
             return
-        self._jobs.follow("job", job.follow, self._taker(symmetry, source))
 
-    def _taker(self, symmetry: str, source: Source) -> Callable[[JobView], None]:
-        data = self._session.data
-
-        def loaded(predictions: Predictions) -> None:
-            if self._session.data is data:
-                self._session.set_predictions(predictions)
-
-        def take(view: JobView) -> None:
+        def hear(view: JobView) -> None:
             self.view = view
             if view.is_over:
                 self._job = None
@@ -168,15 +181,9 @@ class PoseJobs:
             if view.state == "failed":
                 self._notify.error(f"{view.title}: {view.reason}")
             self.changed.emit()
-            if view.state == "finished":
-                self._jobs.start(
-                    "Reading poses",
-                    lambda: load_predictions(data, view.folder / OUT, symmetry, source),
-                    loaded,
-                    self._notify.error,
-                )
+            take(view)
 
-        return take
+        self._jobs.follow("job", job.follow, hear)
 
 
 def words_of(view: JobView) -> str:
@@ -190,4 +197,7 @@ def words_of(view: JobView) -> str:
         words.append(f"mean confidence {results['mean_confidence']:.2f}")
     if results.get("median_moved_deg") is not None:
         words.append(f"moved by {results['median_moved_deg']:.1f}\N{DEGREE SIGN} (median)")
+    best = results.get("best")
+    if isinstance(best, dict) and best.get("w") is not None:
+        words.append(f"best w {best['w']:g}")
     return "; ".join(words)

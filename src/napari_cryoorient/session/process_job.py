@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,7 @@ STATUS = "status.json"
 INTERVAL_S = 0.1
 # A process that does not answer is asked more firmly after these many seconds, then ended.
 TERMINATE_AFTER_S, KILL_AFTER_S = 2.0, 5.0
+PATIENCE_S = 3.0  # of a window that is being closed
 State = Literal["running", "finished", "stopped", "failed"]
 
 
@@ -75,9 +77,12 @@ class ProcessJob:
             self._launched.interrupt()
 
     def end(self) -> None:
-        """End it and wait until it is gone: what it would have written is not written."""
+        """End it and wait until it is gone: a moment for itself, to end what it has started."""
         self.stop()
-        self._launched.kill()
+        try:
+            self._launched.process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self._launched.kill()
 
     def follow(self, interval_s: float = INTERVAL_S) -> Iterator[JobView | None]:
         """Yield a view at every look with news, None at every other, until the job is over.
@@ -115,7 +120,7 @@ class ProcessJob:
         if exit_status == 0:
             return replace(view, state="finished", results=last_json(self.folder / TERMINAL))
         if self.is_stopping:
-            return replace(view, state="stopped", reason="as asked; nothing was written")
+            return replace(view, state="stopped", reason="as asked")
         if exit_status < 0:
             return replace(view, state="failed", reason=f"it was ended by signal {-exit_status}")
         error = last_json(self.folder / TERMINAL).get("error")

@@ -15,6 +15,8 @@ from napari_cryoorient.session.controller import Controller
 from napari_cryoorient.widgets.canvas import Canvas
 from napari_cryoorient.widgets.curves_panel import CurvesPanel
 from napari_cryoorient.widgets.particle_panels import DirectionsPanel, MapPanel
+from napari_cryoorient.widgets.shells_panel import ShellsPanel
+from napari_cryoorient.widgets.sweep_panel import SweepPanel
 from napari_cryoorient.widgets.table_panel import TablePanel
 
 MIN_HEIGHT, MIN_WIDTH = 230, 180  # px; of a side
@@ -32,6 +34,8 @@ class Panels(QSplitter):
         self.kinds: dict[str, Callable[[], Canvas | TablePanel]] = {
             "Curves": lambda: CurvesPanel(controller),
             "Table": lambda: TablePanel(session),
+            "Sweep": lambda: SweepPanel(controller),
+            "FSC": lambda: ShellsPanel(controller),
             "Directions": lambda: DirectionsPanel(session),
             "3D map": lambda: MapPanel(session),
         }

@@ -42,13 +42,12 @@ class DirectionsPanel(Canvas):
         self._on_particle(session.particle)
         ends = self.sphere.colour_ends
         if ends is None:
-            self.hint.setText("Click on a direction to see its particle.")
+            self.hint.setText("Viewing directions. Click on a particle.")
         else:
             unit = UNITS[session.criterion]
             good, bad = (f"{value:.3g}{unit}" for value in ends)
             self.hint.setText(
-                f"{session.criterion.capitalize()}, blue to red: {good} to {bad}. Click on a "
-                "direction to see its particle."
+                f"{session.criterion.capitalize()}: blue {good}, red {bad}. Click on a particle."
             )
 
     def _on_particle(self, index: int) -> None:

@@ -96,7 +96,9 @@ class JobBar(QWidget):
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.stop_button = QPushButton("Stop")
-        self.stop_button.setToolTip("<p>Ends the command; poses found so far are not kept.</p>")
+        self.stop_button.setToolTip(
+            "<p>Ends the command. Poses found so far are not kept; a sweep keeps its runs.</p>"
+        )
         line = QHBoxLayout()
         line.addWidget(self.bar, 1)
         line.addWidget(self.stop_button)
@@ -104,6 +106,9 @@ class JobBar(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.headline)
         layout.addLayout(line)
+        self.said = QLabel()
+        self.said.setWordWrap(True)
+        layout.addWidget(self.said)
         self.stop_button.clicked.connect(self._jobs.stop)
         self._jobs.changed.connect(self._pull)
         self._pull()
@@ -135,4 +140,6 @@ class JobBar(QWidget):
             self.headline.setText(f"{view.title} finished: {words_of(view)}")
         else:
             self.headline.setText(f"{view.title} {view.state}: {view.reason}")
-        self.headline.setToolTip("\n".join(view.said))
+        self.said.setText(view.said[-1] if view.said else "")
+        self.said.setToolTip("\n".join(view.said))
+        self.said.setVisible(bool(view.said))
