@@ -25,6 +25,7 @@ from napari_cryoorient.cli import (
     predict,
     project,
     reconstruct,
+    reconstruct_sweep,
     refine,
     representation_study,
     search,
@@ -53,6 +54,7 @@ COMMANDS = (
     *(simulate, train, predict, search, refine, evaluate, project, reconstruct, fsc),
     iterate,
     *(sweep, cross_validate, noise_study, representation_study),
+    reconstruct_sweep,
     *(export, symmetry, demo, view),
 )
 for command in COMMANDS:

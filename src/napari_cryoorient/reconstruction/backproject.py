@@ -98,10 +98,8 @@ def back_project(
 
     def work(sums: SliceSums, rows: Integers) -> None:
         entry = _Entry(particles, entered, sums, device, with_ctf, weights)
-        for n in entry.enter(rows):
+        for n in entry.enter(rows, stop.is_set):
             counter.add(n)
-            if stop.is_set():
-                return
 
     with _one_thread_each(device), ThreadPoolExecutor(n_threads, "back-project") as pool:
         futures = [pool.submit(work, sums, rows) for _, sums, rows in jobs]
@@ -146,20 +144,24 @@ class _Entry:
         self._chunk = max(1, _CHUNK_COEFFICIENTS[device.type] // n_points)
         self._block = max(1, min(_BLOCK_IMAGES, _BLOCK_COEFFICIENTS // n_points))
 
-    def enter(self, rows: Integers) -> Iterator[int]:
-        """Enter images ``rows``; yields the number of each block."""
+    def enter(self, rows: Integers, should_stop: Callable[[], bool]) -> Iterator[int]:
+        """Enter images ``rows``; yields the number of each block that was entered whole."""
         poses = self._particles.poses
         assert poses is not None
         for start in range(0, len(rows), self._block):
             block = rows[start : start + self._block]
             parts = [block[i : i + self._chunk] for i in range(0, len(block), self._chunk)]
-            values, weights = (
-                torch.cat(each)
-                for each in zip(*(self._coefficients(part) for part in parts), strict=True)
-            )
+            pairs = []
+            for part in parts:
+                if should_stop():
+                    return
+                pairs.append(self._coefficients(part))
+            values, weights = (torch.cat(each) for each in zip(*pairs, strict=True))
             rotations = self._tensor(poses.rotations[block])
             for representative in self._representatives:
-                self._sums.insert(rotations @ representative.T, values, weights)
+                self._sums.insert(rotations @ representative.T, values, weights, should_stop)
+            if should_stop():
+                return
             yield len(block)
 
     def _tensor(self, values: Floats) -> Tensor:

@@ -7,6 +7,7 @@ point is added to the same voxels with the same weights.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -67,15 +68,24 @@ class SliceSums:
         """Memory of the sums."""
         return self.sums.numel() * self.sums.element_size()
 
-    def insert(self, rotations: Tensor, coefficients: Tensor, weights: Tensor) -> None:
+    def insert(
+        self,
+        rotations: Tensor,
+        coefficients: Tensor,
+        weights: Tensor,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> None:
         """Add slices: coefficients ``(b, p)`` complex and weights ``(b, p)``, at ``positions``.
 
         They lie at ``A^T (kx, ky, 0)`` with A the ``rotations`` ``(b, 3, 3)``.  All images are
         entered ring by ring: a ring meets voxels of one shell alone, which a CPU's cache holds.
+        ``should_stop`` ends this between two rings.
         """
         n = len(self.positions)
         at_once = n if rotations.is_cuda else max(1, _POINTS_AT_ONCE // len(rotations))
         for start in range(0, n, at_once):
+            if should_stop():
+                return
             ring = slice(start, start + at_once)
             # A^T (kx, ky, 0): the first two rows of A, weighted.
             points = rotations[:, :2].transpose(1, 2) @ self._points[:, ring]

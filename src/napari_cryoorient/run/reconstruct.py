@@ -49,6 +49,7 @@ def reconstruct_star(
     out_path: Path,
     *,
     poses_path: Path | None = None,
+    rows: Integers | None = None,
     symmetry: str = "C1",
     half_maps: bool = False,
     subset: int | None = None,
@@ -66,7 +67,8 @@ def reconstruct_star(
 ) -> StarReconstruction:
     """Back-project the images of ``star_path`` and write the map, and both half-maps if asked.
 
-    ``poses_path`` names another STAR file whose poses are taken, paired by image name.  Half-sets
+    ``poses_path`` names another STAR file whose poses are taken, paired by image name; ``rows``
+    picks particles of ``star_path``.  Half-sets
     are those of rlnRandomSubset, or drawn with ``seed``; ``subset`` 1 or 2 reconstructs one of
     them alone.  ``exact_symmetry`` enters images at poses that turning the sums would interpolate.
     Half-maps go to ``OUT_half1.mrc`` and ``OUT_half2.mrc``.  Raises InputError.
@@ -81,15 +83,20 @@ def reconstruct_star(
         refuse_unwritable(path)
     particles, star = read_particles(star_path, project_dir=project_dir)
     weights = _confidences(star, star_path) if weigh_by_confidence else None
+    if rows is not None:
+        particles = particles.subset(rows)
+        weights = None if weights is None else weights[rows]
     for note in particles.notes:
         if poses_path is None or not note.startswith("no poses"):
             say(f"Note: {note}")
     particles, weights = _with_poses(particles, weights, star_path, poses_path, say)
-    rows = np.arange(len(particles), dtype=np.int64)
     if particles.ctf is not None and not with_ctf:
         say("Note: the CTF is left out, as asked.")
+    all_rows = np.arange(len(particles), dtype=np.int64)
     is_split = half_maps or subset is not None
-    sets = half_sets(particles.random_subset, len(particles), seed, say) if is_split else (rows,)
+    sets = (
+        half_sets(particles.random_subset, len(particles), seed, say) if is_split else (all_rows,)
+    )
     if subset is not None:
         sets = (sets[subset - 1],)
     back_projection = back_project(

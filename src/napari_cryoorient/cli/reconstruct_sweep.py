@@ -1,0 +1,87 @@
+"""``reconstruct-sweep``: maps from the poses of every run of a sweep, and their FSC."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_cryoorient.cli import options
+from napari_cryoorient.cli.progress import print_json, progress
+from napari_cryoorient.errors import InputError
+
+NAME = "reconstruct-sweep"
+SUMMARY = "Reconstruct at the true poses and at those of each run of a sweep."
+
+
+def run(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a finished sweep.")],
+    w_values: Annotated[
+        str | None,
+        typer.Option(metavar="LIST", help="Only these values of w, such as 0,0.5,1."),
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all-particles", help="Not the held-out particles alone.")
+    ] = False,
+    device: options.Device = "auto",
+    seed: options.UnusedSeed = 0,
+    json: options.Json = False,
+) -> None:
+    """Back-project the held-out particles at true and predicted poses (the paper's figure 11).
+
+    The STAR file that the sweep learned from has to have poses. Into DIR/reconstructions: maps,
+    their FSC with the map of the true poses and with the reference, table.csv and fsc.png. With
+    --all-particles into DIR/reconstructions-all.
+    """
+    import numpy as np
+
+    from napari_cryoorient.cli.studies import numbers_of
+    from napari_cryoorient.run.reader import read_json
+    from napari_cryoorient.run.reconstruct_each import reconstruct_each
+
+    study = read_json(folder / "study.json")
+    if study is None or study.get("kind") != "sweep":
+        raise InputError(f"{folder} holds no sweep: name the folder that sweep wrote.")
+    wanted = None if w_values is None else numbers_of(w_values, "--w-values", 0.0, 1.0)
+    runs = {
+        f"w{each['w']:.2f}": folder / each["folder"]
+        for each in study["runs"]
+        if wanted is None or any(abs(each["w"] - w) < 1e-6 for w in wanted)
+    }
+    done = {label: run for label, run in runs.items() if (run / "poses.star").is_file()}
+    if not done:
+        raise InputError(f"No run of the sweep in {folder} has poses yet: let it finish first.")
+    settings = study["settings"]
+    rows, out = None, folder / "reconstructions-all"
+    if not everything:
+        out = folder / "reconstructions"
+        with np.load(next(iter(done.values())) / "split.npz") as split:
+            rows = np.sort(split["test_rows"])
+    with progress("Reconstructing") as bar:
+        if len(done) < len(runs):
+            bar.say(f"Note: {len(runs) - len(done)} runs without poses are left out.")
+        comparison = reconstruct_each(
+            Path(settings["star"]),
+            Path(settings["map"]),
+            {label: run / "poses.star" for label, run in done.items()},
+            out,
+            symmetry=settings["training"].get("symmetry", "C1"),
+            rows=rows,
+            device=device,
+            project_dir=None if settings["project_dir"] is None else Path(settings["project_dir"]),
+            begin=bar.restart,
+            progress=bar,
+            say=bar.say,
+        )
+
+    def said(value: str | float | None) -> str:
+        return f"{value:.1f} \u00c5" if isinstance(value, float) else "-"
+
+    print("poses   FSC 0.5 with true poses' map   with the reference")
+    for row in comparison.rows():
+        true, reference = said(row["true_0.5_angstrom"]), said(row["map_0.5_angstrom"])
+        print(f"{row['poses']:<6}  {true:<29}  {reference}")
+    print(f"Maps, curves and table: {out}")
+    if json:
+        print_json({"folder": out, "reconstructions": comparison.rows()})
