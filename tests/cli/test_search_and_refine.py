@@ -114,10 +114,12 @@ def test_one_sentence_for_what_cannot_be_done(run: Run, stack: Path, tmp_path: P
 def test_train_on_searched_labels_then_predict_and_refine(run: Run, stack: Path, tmp_path: Path):
     folder, out = tmp_path / "run", tmp_path / "poses.star"
     flags = ["--labels", "search", "--steps", 3, "--batch-size", 8, "--device", "cpu"]
+    flags += ["--n-labels", 12, "--warm-up", 0.3]
     status, _, err = run(
         "train", stack / "bare.star", "--map", stack / "map.mrc", "-o", folder, *flags
     )
     assert status == 0, err
+    assert "searching 20 particles" in err  # and the eight held out
     assert "particles to learn from" in err
     # The test set is real particles with the poses found.
     with np.load(folder / "preview.npz") as preview:

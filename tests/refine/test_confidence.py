@@ -10,8 +10,9 @@ from napari_cryoorient.evaluation import pose_errors
 from napari_cryoorient.geometry.rotations import random_rotations
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.particles import Poses
-from napari_cryoorient.refine.confidence import confidence_of
-from napari_cryoorient.refine.local import LocalRefinement, RefinedPoses
+from napari_cryoorient.refine.confidence import chance_by_likelihood, confidence_of, made_data
+from napari_cryoorient.refine.gauss_newton import evaluate
+from napari_cryoorient.refine.local import LocalRefinement, RefinedPoses, strengths_of
 from napari_cryoorient.refine.two_groups import Strengths, WrongGroup, probability_right
 
 C1 = symmetry_matrices("C1")
@@ -94,3 +95,29 @@ def test_refined_poses_are_told_from_strays(half_wrong):
     assert said[is_right].mean() > 0.9
     assert said[~is_right].mean() < 0.3
     np.testing.assert_array_equal(said, confidence_of(refinement, refined, C1))
+
+
+def test_images_made_to_be_climbed_hold_their_projection_once_and_the_stacks_noise(
+    half_wrong, particles
+):
+    refinement, refined, _ = half_wrong
+    rows = np.tile(refined.rows, 5)
+    poses = particles.poses[rows]
+    made = made_data(refinement, rows, poses, torch.Generator().manual_seed(1))
+    rotations = torch.from_numpy(poses.rotations).float()
+    shifts = torch.from_numpy(poses.shifts_angstrom).float()
+    at = strengths_of(evaluate(refinement.likelihood, made, rotations, shifts))
+    assert at.strength.mean() == pytest.approx(1.0, abs=0.02)
+    z = (at.strength - 1.0) / np.sqrt(0.5 / at.information)
+    assert z.std() == pytest.approx(1.0, abs=0.15)
+
+
+def test_chance_rises_with_the_likelihood_and_is_near_one_where_all_ended_right():
+    rng = np.random.default_rng(0)
+    norm = rng.uniform(10.0, 40.0, 300)
+    made = Strengths(np.ones(300), norm)
+    is_right = rng.random(300) < 1 / (1 + np.exp(-(norm - 20.0) / 3.0))
+    at = Strengths(np.ones(3), np.array([15.0, 20.0, 35.0]))
+    said = chance_by_likelihood(made, is_right, at)
+    np.testing.assert_allclose(said, 1 / (1 + np.exp(-(at.information - 20.0) / 3.0)), atol=0.12)
+    assert chance_by_likelihood(made, np.ones(300, dtype=bool), at).min() > 0.97
