@@ -153,25 +153,25 @@ def write_poses(
         new |= {name: pixels[:, i] for i, name in enumerate(ORIGINS_PIXELS)}
     if confidence is not None:
         new[CONFIDENCE] = np.asarray(confidence, dtype=np.float64)
-    table = table.assign(**{name: printed(values) for name, values in new.items()})
+    for name, values in new.items():  # one by one: a list of a million strings is large
+        table = table.assign(**{name: pd.Series(printed(values), dtype=str)})
     write_star(star.with_block(replace(block, table=table)), path)
 
 
 def _open_stacks(
     names: list[str], finder: StackFinder, star_path: Path
 ) -> tuple[list[MrcStack], Integers, Integers]:
-    numbers, files = _split_names(names, star_path)
-    stack_of, files_once = pd.factorize(pd.array(files, dtype=object))
+    numbers, file_of, files = _split_names(names, star_path)
     stacks: list[MrcStack] = []
     place_of_path: dict[Path, int] = {}
-    places = np.empty(len(files_once), dtype=np.int64)
-    for i, file in enumerate(files_once):
-        path = finder.find(str(file))
+    places = np.empty(len(files), dtype=np.int64)
+    for i, file in enumerate(files):
+        path = finder.find(file)
         if path not in place_of_path:
             place_of_path[path] = len(stacks)
             stacks.append(MrcStack(path))
         places[i] = place_of_path[path]
-    stack_of = places[stack_of]
+    stack_of = places[file_of]
     lengths = np.array([len(stack) for stack in stacks], dtype=np.int64)
     beyond = np.flatnonzero((numbers >= lengths[stack_of]) | (numbers < 0))
     if beyond.size:
@@ -184,14 +184,17 @@ def _open_stacks(
     return stacks, stack_of, numbers
 
 
-def _split_names(names: list[str], star_path: Path) -> tuple[Integers, list[str]]:
+def _split_names(names: list[str], star_path: Path) -> tuple[Integers, Integers, list[str]]:
+    """Return each image's place in its file, which file that is, and the files' names."""
     numbers = np.zeros(len(names), dtype=np.int64)
-    files = []
+    file_of = np.empty(len(names), dtype=np.int64)
+    place_of: dict[str, int] = {}
     for row, name in enumerate(names):
         number, at, file = name.partition("@")
         if not at:  # an image file of its own
-            files.append(name)
+            file_of[row] = place_of.setdefault(name, len(place_of))
             continue
+        file_of[row] = place_of.setdefault(file, len(place_of))
         try:
             numbers[row] = int(number) - 1
         except ValueError:
@@ -199,8 +202,7 @@ def _split_names(names: list[str], star_path: Path) -> tuple[Integers, list[str]
                 f"{star_path}: row {row + 1} has the image name {name}; it should be like "
                 "000001@stack.mrcs."
             ) from None
-        files.append(file)
-    return numbers, files
+    return numbers, file_of, list(place_of)
 
 
 def poses_of_table(table: ParticleTable, pixel_size: float, notes: list[str]) -> Poses | None:

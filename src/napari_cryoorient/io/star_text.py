@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import pandas as pd
 
@@ -26,7 +26,7 @@ _VERSION_WITHIN = 65_536  # bytes; the remark stands above the first block
 _COMMENT_LINE = re.compile(rb"^[ \t]*#[^\n]*\n?", re.MULTILINE)
 _TOKEN = re.compile(r"'[^'\n]*'(?=\s|$)|\"[^\"\n]*\"(?=\s|$)|\S+")
 _QUOTED = re.compile(rb"(?:^|[ \t])['\"]", re.MULTILINE)
-_ROWS_A_WRITE = 50_000
+_ROWS_A_READ, _ROWS_A_WRITE = 50_000, 50_000
 
 
 @dataclass(frozen=True)
@@ -156,19 +156,20 @@ def _parse_block(text: bytes, start: int, end: int, path: Path, encoding: str) -
     if len(set(columns)) < len(columns):
         twice = next(column for column in columns if columns.count(column) > 1)
         raise InputError(f"{path} names the column _{twice} twice in data_{name}; remove one.")
-    rest = text[rows_start:end]
-    if b"#" in rest:
-        rest = _COMMENT_LINE.sub(b"", rest)
     if not is_loop:
-        if rest and not rest.isspace():
-            what = rest.strip().split(b"\n")[0][:40].decode(encoding)
+        if rows_start < end:
+            what = text[rows_start:end].strip().split(b"\n")[0][:40].decode(encoding)
             raise InputError(_not_relion(path, name, f"text without a column ('{what}')"))
         return StarBlock(
             name, text_table({c: [v] for c, v in zip(columns, values, strict=True)}), False
         )
     if not columns:
         raise InputError(_not_relion(path, name, "a loop_ without columns"))
-    return StarBlock(name, _parse_rows(rest, columns, name, path, encoding))
+    # A view: a copy of a million rows is hundreds of megabytes.
+    rows = memoryview(text)[rows_start:end]
+    if text.find(b"#", rows_start, end) >= 0:
+        rows = memoryview(_COMMENT_LINE.sub(b"", rows))
+    return StarBlock(name, _parse_rows(rows, columns, name, path, encoding))
 
 
 def _not_relion(path: Path, block: str, what: str) -> str:
@@ -186,16 +187,33 @@ def _lines(text: bytes, start: int, end: int) -> Iterator[tuple[int, bytes]]:
         start = stop + 1
 
 
+class _View(io.RawIOBase):
+    """Bytes read as a file without a copy of them."""
+
+    def __init__(self, view: memoryview) -> None:
+        self._view, self._at = view, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        n = min(len(buffer), len(self._view) - self._at)
+        buffer[:n] = self._view[self._at : self._at + n]
+        self._at += n
+        return n
+
+
 def _parse_rows(
-    rows: bytes, columns: list[str], name: str, path: Path, encoding: str
+    rows: memoryview, columns: list[str], name: str, path: Path, encoding: str
 ) -> pd.DataFrame:
-    if not rows or rows.isspace():
+    if not len(rows):
         return text_table({column: [] for column in columns})
-    if (b"'" in rows or b'"' in rows) and _QUOTED.search(rows):
-        return _parse_quoted_rows(rows.decode(encoding), columns, name, path)
+    if _QUOTED.search(rows):
+        return _parse_quoted_rows(bytes(rows).decode(encoding), columns, name, path)
     try:
-        table = pd.read_csv(
-            io.BytesIO(rows),
+        # In parts, since each token is a Python string until its part is packed.
+        parts = pd.read_csv(
+            io.BufferedReader(_View(rows)),
             sep=r"\s+",
             header=None,
             dtype=str,
@@ -203,12 +221,14 @@ def _parse_rows(
             quoting=3,  # csv.QUOTE_NONE
             encoding=encoding,
             engine="c",
+            chunksize=_ROWS_A_READ,
         )
+        table = pd.concat(list(parts), ignore_index=True)
     except (pd.errors.ParserError, pd.errors.EmptyDataError):
-        raise InputError(_ragged(rows.decode(encoding), columns, name, path)) from None
+        raise InputError(_ragged(bytes(rows).decode(encoding), columns, name, path)) from None
     # pandas fills short rows at the end: a whole row has a last token that is not empty.
     if table.shape[1] != len(columns) or bool((table.iloc[:, -1].fillna("") == "").any()):
-        raise InputError(_ragged(rows.decode(encoding), columns, name, path))
+        raise InputError(_ragged(bytes(rows).decode(encoding), columns, name, path))
     table.columns = pd.Index(columns)
     return table
 
