@@ -9,6 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from napari_cryoorient.particles import Images, ImageSource, Integers
 from napari_cryoorient.session.eye import LowPassed
 from napari_cryoorient.session.inspection import Inspection, Panel
@@ -146,9 +148,14 @@ def _refill(layer: Image, panel: Panel, source: ImageSource, *, keeps_contrast: 
     corner = -(source.box // 2) * spacing
     limits = None if keeps_contrast else display_limits(source)
     layer.data = data
-    layer.scale = (1.0, spacing, spacing)
-    layer.translate = (0.0, corner, corner)
-    layer.name = panel.title
+    # Each of these draws the layer anew, changed or not.
+    scale, translate = (1.0, spacing, spacing), (0.0, corner, corner)
+    if not np.allclose(layer.scale, scale):
+        layer.scale = scale
+    if not np.allclose(layer.translate, translate):
+        layer.translate = translate
+    if layer.name != panel.title:
+        layer.name = panel.title
     if limits is not None:
         layer.contrast_limits_range = limits
         layer.contrast_limits = limits

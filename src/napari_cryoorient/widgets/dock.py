@@ -23,7 +23,6 @@ from superqt import QCollapsible
 
 from napari_cryoorient.session.controller import Controller
 from napari_cryoorient.session.session import Session
-from napari_cryoorient.viewer.caption import Caption
 from napari_cryoorient.viewer.display import Display
 from napari_cryoorient.widgets.data_section import DataSection
 from napari_cryoorient.widgets.export_section import ExportSection
@@ -72,7 +71,6 @@ class CryoOrientDock(QWidget):
         self.jobs = Jobs(self)
         self.controller = Controller(self.session, self.jobs, Notifications())
         self.display = Display(self.session, napari_viewer)
-        self.caption = Caption(self.session, napari_viewer)
         self.data_section = DataSection(self.session)
         self.train_section = TrainSection(self.controller)
         self.inspect_section = InspectSection(self.controller)
@@ -173,7 +171,6 @@ class CryoOrientDock(QWidget):
         self._keep()
         self.jobs.close()
         self.display.close()
-        self.caption.close()
         if self.panels is not None:
             self.panels.close_panels()
         for section in (

@@ -88,7 +88,7 @@ class InspectSection(QWidget):
         self.correlated.setFormat("%v of %m")
 
         top = QHBoxLayout()
-        top.addWidget(QLabel("Particle"))
+        top.addWidget(QLabel("Particle, from 1"))  # as image names; napari's slider is from 0
         top.addWidget(self.particle, 1)
         top.addWidget(self.of)
         form = QFormLayout()

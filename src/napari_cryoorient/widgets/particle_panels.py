@@ -26,7 +26,7 @@ class DirectionsPanel(Canvas):
         self.model.mouse_drag_callbacks.append(self._on_click)
         session.inspection_changed.connect(self._later)
         session.selection_changed.connect(self._later)
-        session.particle_changed.connect(self._on_particle)
+        session.particle_changed.connect(self._mark_later)
         self.model.canvas.events.size.connect(self._on_size)
         self.sphere.fit()
         self._redraw()
@@ -39,7 +39,7 @@ class DirectionsPanel(Canvas):
         inspection = session.inspection
         self.sphere.show(inspection, session.criterion)
         self.sphere.show_kept(session.selection_mask())
-        self._on_particle(session.particle)
+        self._mark()
         ends = self.sphere.colour_ends
         if ends is None:
             self.hint.setText("Viewing directions. Click on a particle.")
@@ -50,8 +50,8 @@ class DirectionsPanel(Canvas):
                 f"{session.criterion.capitalize()}: blue {good}, red {bad}. Click on a particle."
             )
 
-    def _on_particle(self, index: int) -> None:
-        self.sphere.show_current(index)
+    def _mark(self) -> None:
+        self.sphere.show_current(self._session.particle)
 
     def _on_click(self, _viewer: Any, event: Any) -> Any:
         """Take the particle under the mouse, unless the mouse was dragged to turn the sphere."""
@@ -67,7 +67,7 @@ class DirectionsPanel(Canvas):
     def _disconnect(self) -> None:
         self._session.inspection_changed.disconnect(self._later)
         self._session.selection_changed.disconnect(self._later)
-        self._session.particle_changed.disconnect(self._on_particle)
+        self._session.particle_changed.disconnect(self._mark_later)
 
 
 class MapPanel(Canvas):
@@ -81,22 +81,22 @@ class MapPanel(Canvas):
         self.model.canvas.events.size.connect(self._on_size)
         session.data_changed.connect(self._later)
         session.inspection_changed.connect(self._later)
-        session.particle_changed.connect(self._on_particle)
+        session.particle_changed.connect(self._mark_later)
         self._redraw()
 
     def _redraw(self) -> None:
         self.map_view.show(self._session.data.density)
-        self._on_particle(self._session.particle)
+        self._mark()
 
     def _on_size(self, _event: Any = None) -> None:
         self.map_view.fit()
 
-    def _on_particle(self, index: int) -> None:
-        poses = self._session.inspection.shown_poses
+    def _mark(self) -> None:
+        poses, index = self._session.inspection.shown_poses, self._session.particle
         if poses is not None and index < len(poses) and self.map_view.layer is not None:
             self.map_view.turn_to(poses.rotations[index])
 
     def _disconnect(self) -> None:
         self._session.data_changed.disconnect(self._later)
         self._session.inspection_changed.disconnect(self._later)
-        self._session.particle_changed.disconnect(self._on_particle)
+        self._session.particle_changed.disconnect(self._mark_later)
