@@ -37,14 +37,22 @@ def memory_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def open_dock(make_napari_viewer: Any, qtbot: Any) -> Callable[..., Any]:
-    """Open the panel in a real window, as the Plugins menu does."""
+def open_dock(make_napari_viewer: Any, qtbot: Any) -> Iterator[Callable[..., Any]]:
+    """Open the panel in a real window, as the Plugins menu does.
+
+    A run that a failed test leaves behind is stopped, and the window closes without a question.
+    """
+    docks = []
 
     def open_it(*, has_panels: bool = True) -> Any:
         viewer = make_napari_viewer(show=True)
         _, dock = viewer.window.add_plugin_dock_widget("napari-cryoorient", "CryoOrient")
         if has_panels:
             qtbot.waitUntil(lambda: dock.panels is not None, timeout=WAIT_MS)
+        docks.append(dock)
         return dock
 
-    return open_it
+    yield open_it
+    for dock in docks:
+        dock.session.ask_to_stop()
+        dock._ask_before_closing = lambda: True

@@ -25,7 +25,7 @@ from .conftest import WAIT_MS, Stack
 pytestmark = pytest.mark.window
 
 REAL_MAP = Path("maps") / "emd_1832.map"
-BOX, N = 32, 40
+BOX, N, STEPS = 32, 40, 60
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_load_train_steer_stop_resume_browse_export_reload(open_dock, qtbot, sta
     until(lambda: len(viewer.layers) == 2)
     n = len(session.data.particles)
 
-    session.change_settings(preset="paper", box=BOX, batch_size=2, weights="none", steps=150)
+    session.change_settings(preset="paper", box=BOX, batch_size=2, weights="none", steps=STEPS)
     session.change_settings(device="cpu", precision="float32")
     train.run_row._choose(tmp_path / "run")
     train.train_button.click()
@@ -72,7 +72,7 @@ def test_load_train_steer_stop_resume_browse_export_reload(open_dock, qtbot, sta
     until(lambda: not session.is_training)
     assert session.run.state == "stopped"
     stopped_at = session.run.metrics[-1]["step"]
-    assert stopped_at < 150
+    assert stopped_at < STEPS
 
     train.w_slider.setValue(0.6)
     train.resume_button.click()
@@ -80,7 +80,7 @@ def test_load_train_steer_stop_resume_browse_export_reload(open_dock, qtbot, sta
     assert session.run.state == "finished"
     values = {line["step"]: line["w"] for line in session.run.metrics}
     assert values[max(values)] == pytest.approx(0.6)
-    assert max(values) == 150
+    assert max(values) == STEPS
     assert min(step for step, w in values.items() if w == pytest.approx(0.6)) > stopped_at
     assert viewer.layers[0].data.shape[0] == n
 

@@ -120,7 +120,7 @@ class CryoOrientDock(QWidget):
 
         self.data_section.wanted.connect(self.controller.load)
         self.data_section.sample_wanted.connect(lambda: self.controller.make_sample(trains=True))
-        self.train_section.open_button.clicked.connect(self._on_open_run)
+        self.train_section.open_button.clicked.connect(self.ask_for_run)
         self.train_section.refused.connect(notifications.show_warning)
         self.jobs.busy_changed.connect(self._on_busy)
         self.panels_button.clicked.connect(self.show_panels)
@@ -281,7 +281,8 @@ class CryoOrientDock(QWidget):
         self.busy.setText(f"{what}…")
         self.busy.setVisible(bool(what))
 
-    def _on_open_run(self) -> None:
+    def ask_for_run(self) -> None:
+        """Ask for a run folder and follow it."""
         star = self.session.data.star_path
         start = str(star.parent if star else Path.home())
         text = QFileDialog.getExistingDirectory(self, "Open a run folder", start)
