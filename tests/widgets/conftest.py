@@ -53,6 +53,7 @@ def open_dock(make_napari_viewer: Any, qtbot: Any) -> Iterator[Callable[..., Any
         return dock
 
     yield open_it
-    for dock in docks:
+    while docks:
+        dock = docks.pop()
         dock.session.ask_to_stop()
         dock._ask_before_closing = lambda: True
