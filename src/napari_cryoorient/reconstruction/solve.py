@@ -28,6 +28,8 @@ def solve_map(
     the sphere that touches the box, where not every image looks.
     """
     half_space = sums.hermitian()
+    if half_space.device.type == "mps":  # it lacks some complex operations
+        half_space = half_space.cpu()
     for factor in factors:
         half_space = symmetrise_sums(half_space, factor)
     radius = voxel_radius(half_space)

@@ -14,7 +14,7 @@ from torch import Tensor
 from napari_cryoorient.projection.interpolation import interpolate_half_space
 
 _GRID_TOLERANCE = 1e-6
-_POINTS_AT_ONCE = 1 << 19
+_POINTS_AT_ONCE = 1 << 18
 
 
 def split_by_grid(group: Tensor) -> tuple[Tensor, Tensor]:
@@ -49,20 +49,19 @@ def symmetrise_sums(sums: Tensor, group: Tensor) -> Tensor:
         return sums
     edge = sums.shape[-1] - 1
     axis = torch.arange(-edge, edge + 1, device=sums.device)
-    z, y, x = torch.meshgrid(axis, axis, axis[edge:], indexing="ij")
-    inside = (x * x + y * y + z * z) <= (edge - 1) ** 2  # the rim is empty
-    places = inside.flatten().nonzero().flatten()
+    plane = (2 * edge + 1) * (edge + 1)
     total = sums.clone().view(3, -1)
     weights = torch.stack([sums[2], torch.zeros_like(sums[2])])
-    points = torch.stack([x[inside], y[inside], z[inside]]).to(sums.dtype)
-    for element in group[1:]:
-        turn = element.to(sums)
-        for start in range(0, len(places), _POINTS_AT_ONCE):
-            part = slice(start, start + _POINTS_AT_ONCE)
+    for planes in torch.split(axis, max(1, _POINTS_AT_ONCE // plane)):
+        z, y, x = torch.meshgrid(planes, axis, axis[edge:], indexing="ij")
+        inside = x * x + y * y + z * z <= (edge - 1) ** 2  # the rim is empty
+        places = inside.flatten().nonzero().flatten() + (int(planes[0]) + edge) * plane
+        points = torch.stack([x[inside], y[inside], z[inside]]).to(sums.dtype)
+        for element in group[1:]:
             # Voxel k takes what G puts there: the value at G^T k.
-            turned = (turn.T @ points[:, part])[None]
+            turned = (element.to(sums).T @ points)[None]
             values = interpolate_half_space(sums[:2], turned)[0]
-            total[0, places[part]] += values.real
-            total[1, places[part]] += values.imag
-            total[2, places[part]] += interpolate_half_space(weights, turned)[0].real
+            total[0, places] += values.real
+            total[1, places] += values.imag
+            total[2, places] += interpolate_half_space(weights, turned)[0].real
     return total.view_as(sums)
