@@ -325,3 +325,19 @@ def test_the_map_s_symmetry_stands_among_the_facts(qtbot, controller, made):
     assert "Symmetry" not in dict(data.facts.rows())
     data.close_section()
     assert len(controller.session.map_symmetry_changed) == 0
+
+
+def test_a_filter_outlives_correlations_that_come_later(qtbot, controller, made, monkeypatch):
+    monkeypatch.setattr("napari_cryoorient.session.correlations.AUTOMATIC", 0)
+    controller.load(made.star, made.map)
+    inspect = shown(qtbot, InspectSection(controller))
+    session = controller.session
+    poses = session.data.particles.poses
+    figures = np.linspace(0, 1, len(poses))
+    session.set_predictions(Predictions(Path("p"), poses, figures, figures, None))
+    session.set_selection("confidence", 0.5)
+    controller.correlations.start()
+    assert session.inspection.correlations is not None
+    assert (session.criterion, session.threshold) == ("confidence", 0.5)
+    assert inspect.criterion.currentText() == "confidence"
+    assert inspect.filter.isChecked()

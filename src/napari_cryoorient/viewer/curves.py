@@ -307,7 +307,7 @@ def _ramp_of_w(
 ) -> tuple[list[NDArray[np.float64]], list[Any], list[tuple[NDArray[np.float64], str]]]:
     """Return the legend of the colours: short lines from w 0 to w 1, and the words at its ends."""
     n, step = 12, 7.0
-    row, right = scale.top - ROW, scale.right
+    row, right = scale.top - ROW, scale.right + 9.0 * step  # beside the title, whatever its length
     columns = right - step * np.arange(n, -1, -1)
     lines = [np.array([[row, a], [row, b]]) for a, b in pairwise(columns)]
     colours = [colour_of_w(i / (n - 1)) for i in range(n)]

@@ -12,7 +12,6 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QMenu,
     QPushButton,
-    QToolButton,
     QWidget,
 )
 
@@ -43,10 +42,8 @@ class CurvesPanel(Canvas):
         self.neighbours_action = QAction("Show all runs beside this one", self)
         self.clear_action = QAction("Show this run only", self)
         menu.addActions([self.add_action, self.neighbours_action, self.clear_action])
-        self.runs_button = QToolButton()
-        self.runs_button.setText("Runs")
+        self.runs_button = QPushButton("Runs")
         self.runs_button.setMenu(menu)
-        self.runs_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.runs_button.setToolTip(
             "<p>Show other runs beside this one. Colours tell w; a click on a curve opens its "
             "run.</p>"

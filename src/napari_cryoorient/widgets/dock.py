@@ -19,7 +19,6 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from superqt import QCollapsible
 
 from napari_cryoorient.session.controller import Controller
 from napari_cryoorient.session.session import Session
@@ -30,8 +29,9 @@ from napari_cryoorient.widgets.inspect_section import InspectSection
 from napari_cryoorient.widgets.jobs import Jobs
 from napari_cryoorient.widgets.memory import Memory
 from napari_cryoorient.widgets.panels import Panels
+from napari_cryoorient.widgets.part import Part
 from napari_cryoorient.widgets.places import dock_of, place_of, put_back
-from napari_cryoorient.widgets.train_section import COLLAPSED_ICON, EXPANDED_ICON, TrainSection
+from napari_cryoorient.widgets.train_section import TrainSection
 
 if TYPE_CHECKING:
     import napari
@@ -83,7 +83,7 @@ class CryoOrientDock(QWidget):
         inside = QWidget()
         column = QVBoxLayout(inside)
         column.setContentsMargins(4, 4, 4, 4)
-        self.sections: dict[str, QCollapsible] = {}
+        self.sections: dict[str, Part] = {}
         closed = self.memory.closed_sections()
         for row in (self.data_section.map_row, self.data_section.star_row):
             row.start_dir = self.memory.folder()
@@ -93,8 +93,7 @@ class CryoOrientDock(QWidget):
             ("3 Inspect", self.inspect_section),
             ("4 Export", self.export_section),
         ):
-            part = QCollapsible(title, expandedIcon=EXPANDED_ICON, collapsedIcon=COLLAPSED_ICON)
-            part.setDuration(0)
+            part = Part(title)
             part.addWidget(section)
             if title in closed:
                 part.collapse(animate=False)

@@ -191,7 +191,9 @@ class InspectSection(QWidget):
         self._ranked.setVisible(is_ranked)
         self._form.setRowVisible(self.criterion, is_ranked)
         if is_ranked and session.criterion in criteria:
+            blocked = self.criterion.blockSignals(True)
             self.criterion.setCurrentText(session.criterion)
+            self.criterion.blockSignals(blocked)
         self._pull_range()
         self._pull_particle()
         self._pull_selection()

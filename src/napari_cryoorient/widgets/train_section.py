@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from superqt import QCollapsible, QLabeledDoubleSlider
+from superqt import QLabeledDoubleSlider
 
 from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.errors import InputError
@@ -27,6 +27,7 @@ from napari_cryoorient.session.controller import Controller
 from napari_cryoorient.session.data import Data
 from napari_cryoorient.session.figures import standing
 from napari_cryoorient.session.suggest import Suggestion
+from napari_cryoorient.widgets.part import Part
 from napari_cryoorient.widgets.path_row import PathRow
 from napari_cryoorient.widgets.poses_part import JobBar, PosesPart
 from napari_cryoorient.widgets.setting_rows import SettingRows
@@ -38,10 +39,6 @@ W_TOOLTIP = (
 )
 MAIN = ("preset", "symmetry", "labels", "minutes", "device")
 STEER_EVERY_MS = 120
-EXPANDED_ICON, COLLAPSED_ICON = (
-    "\N{BLACK DOWN-POINTING TRIANGLE}",
-    "\N{BLACK RIGHT-POINTING TRIANGLE}",
-)
 
 
 class TrainSection(QWidget):
@@ -74,10 +71,7 @@ class TrainSection(QWidget):
         self.reason.setWordWrap(True)
         self.reason.hide()
 
-        self.rare = QCollapsible(
-            "More settings", expandedIcon=EXPANDED_ICON, collapsedIcon=COLLAPSED_ICON
-        )
-        self.rare.setDuration(0)
+        self.rare = Part("More settings")
         rare = QWidget()
         rare_form = QFormLayout(rare)
         rare_form.setContentsMargins(0, 0, 0, 0)
@@ -91,10 +85,7 @@ class TrainSection(QWidget):
             "doubtful particles searched anew.</p>"
         )
         self.poses_part = PosesPart(controller)
-        self.without = QCollapsible(
-            "Poses without training", expandedIcon=EXPANDED_ICON, collapsedIcon=COLLAPSED_ICON
-        )
-        self.without.setDuration(0)
+        self.without = Part("Poses without training")
         self.without.addWidget(self.poses_part)
         self.job_bar = JobBar(controller)
 
@@ -133,10 +124,7 @@ class TrainSection(QWidget):
         self.log.setReadOnly(True)
         self.log.setFixedHeight(120)
         self.log.setLineWrapMode(QPlainTextEdit.LineWrapMode.WidgetWidth)
-        self.log_part = QCollapsible(
-            "Log", expandedIcon=EXPANDED_ICON, collapsedIcon=COLLAPSED_ICON
-        )
-        self.log_part.setDuration(0)
+        self.log_part = Part("Log")
         self.log_part.addWidget(self.log)
 
         layout = QVBoxLayout(self)

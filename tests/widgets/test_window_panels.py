@@ -1,0 +1,107 @@
+"""Tabs with canvases of their own, in a real window: clicks, redraws, and nothing left behind."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from napari_cryoorient.session.controller import Controller
+from napari_cryoorient.session.session import Session
+from napari_cryoorient.widgets.curves_panel import CurvesPanel
+from napari_cryoorient.widgets.shells_panel import ShellsPanel
+from napari_cryoorient.widgets.sweep_panel import SweepPanel
+
+from .conftest import AtOnce, Told
+
+pytestmark = pytest.mark.window
+WAIT_MS = 60_000
+
+
+@pytest.fixture
+def runs(tmp_path):
+    paths = []
+    for w, value in ((0.1, 0.9), (0.4, 0.3), (0.8, 0.6)):
+        folder = tmp_path / "runs" / f"w{w:.2f}"
+        folder.mkdir(parents=True)
+        lines = [{"step": s, "w": w, "test_relative_rmse": value + 1 / s} for s in (1, 10, 100)]
+        (folder / "metrics.jsonl").write_text("".join(json.dumps(x) + "\n" for x in lines))
+        (folder / "run.json").write_text(json.dumps({"state": "finished", "phase": "over"}))
+        paths.append(folder)
+    return paths
+
+
+@pytest.fixture
+def controller():
+    return Controller(Session(), AtOnce(), Told())
+
+
+def click(panel, place):
+    """Press and release the mouse without a move between, as napari tells its callbacks."""
+    event = SimpleNamespace(type="mouse_press", position=tuple(place))
+    callback = panel.model.mouse_drag_callbacks[-1]  # after napari's own
+    for _ in callback(panel.model, event):
+        event.type = "mouse_release"
+
+
+def opened(qtbot, panel):
+    qtbot.addWidget(panel)
+    panel.resize(640, 260)
+    panel.show()
+    qtbot.waitUntil(lambda: min(panel.model.canvas.size) > 50, timeout=WAIT_MS)
+    return panel
+
+
+def test_a_click_on_a_curve_opens_its_run_and_keeps_the_others(qtbot, controller, runs):
+    panel = opened(qtbot, CurvesPanel(controller))
+    controller.open_run(runs[0])
+    assert controller._jobs.look_until(lambda: controller.session.run is not None)
+    qtbot.waitUntil(panel.neighbours_action.isEnabled, timeout=WAIT_MS)
+    panel.neighbours_action.trigger()
+    qtbot.waitUntil(lambda: len(panel.plot._drawn) == 3, timeout=WAIT_MS)
+    part = next(part for path, part in panel.plot._drawn if path == runs[2])
+    click(panel, part.mean(0) if len(part) == 2 else part[1])
+    controller._jobs.look_until(lambda: controller.session.run is not None)
+    assert controller.session.run.path == runs[2]
+    assert {run.path for run in controller.session.shown_runs()} == set(runs)
+    panel.clear_action.trigger()
+    qtbot.waitUntil(lambda: len(panel.plot._drawn) == 1, timeout=WAIT_MS)
+    panel.close_canvas()
+    assert len(controller.session.compared_changed) == 0
+
+
+def test_a_sweep_rings_its_best_and_opens_what_is_clicked_on(qtbot, controller, runs):
+    panel = opened(qtbot, SweepPanel(controller))
+    controller.comparison.add(runs[0].parent)
+    qtbot.waitUntil(lambda: len(panel.plot.markers.data) == 3, timeout=WAIT_MS)
+    np.testing.assert_allclose(panel.plot.rings.data, panel.plot.markers.data[1:2])
+    assert "best w 0.40" in panel.plot.labels.features["label"].tolist()
+    click(panel, panel.plot.markers.data[0])
+    controller._jobs.look_until(lambda: controller.session.run is not None)
+    assert controller.session.run.path == runs[0]
+    assert not panel.start_button.isEnabled()  # nothing is loaded
+    picture = np.asarray(panel.qt_viewer.screenshot(flash=False))
+    assert picture[..., :3].std() > 1  # something is drawn
+    panel.close_canvas()
+    assert len(controller.session.run_changed) == 0
+    assert len(controller.pose_jobs.changed) == 0
+
+
+def test_shells_are_drawn_with_their_resolutions(qtbot, controller, tmp_path):
+    panel = opened(qtbot, ShellsPanel(controller))
+    assert not panel.clear_button.isEnabled()
+    frequencies = np.linspace(0, 0.2, 41)
+    curve = {"frequencies_per_angstrom": frequencies.tolist()}
+    curve["fsc"] = (1 - frequencies / 0.217).tolist()
+    (tmp_path / "line.json").write_text(json.dumps(curve))
+    controller.shells.open(tmp_path / "line.json")
+    qtbot.waitUntil(lambda: len(panel.plot.lines.data) == 1, timeout=WAIT_MS)
+    assert panel.words.text() == "line: 0.5: 9.2 Å, 0.143: 5.4 Å"
+    words = panel.plot.labels.features["label"].tolist()
+    assert {"0.5", "0.143", "resolution (Å)", "20"} <= set(words)
+    panel.clear_button.click()
+    qtbot.waitUntil(lambda: len(panel.plot.lines.data) == 0, timeout=WAIT_MS)
+    panel.close_canvas()
+    assert len(controller.shells.changed) == 0
