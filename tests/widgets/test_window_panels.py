@@ -100,7 +100,7 @@ def test_shells_are_drawn_with_their_resolutions(qtbot, controller, tmp_path):
     qtbot.waitUntil(lambda: len(panel.plot.lines.data) == 1, timeout=WAIT_MS)
     assert panel.words.text() == "line: 0.5: 9.2 Å, 0.143: 5.4 Å"
     words = panel.plot.labels.features["label"].tolist()
-    assert {"0.5", "0.143", "resolution (Å)", "20"} <= set(words)
+    assert {"0.5", "0.143", "resolution (Å)", "30"} <= set(words)
     panel.clear_button.click()
     qtbot.waitUntil(lambda: len(panel.plot.lines.data) == 0, timeout=WAIT_MS)
     panel.close_canvas()
