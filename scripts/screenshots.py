@@ -55,8 +55,9 @@ class Studio:
         self.wait_for(lambda: time.monotonic() >= end)
 
     def picture(self, name: str) -> None:
-        """Take a picture of the whole window."""
-        self.rest(1.5)
+        """Take a picture of the whole window once nothing is being worked out for it."""
+        self.wait_for(lambda: not self.dock.jobs.busy)
+        self.rest(3.0)
         path = self.folder / f"{name}.png"
         self.viewer.window.screenshot(str(path), flash=False, canvas_only=False)
         print(path)
@@ -91,12 +92,12 @@ def main(folder: Path) -> None:
         studio.wait_for(lambda: session.inspection.kind == "predictions")
         studio.scroll_to("3 Inspect")
         session.set_low_pass(15)
+        dock.panels.show_panel("Table")
         dock.panels.show_panel("Directions")
         session.step_in_ranking(+1)
-        studio.picture("plugin-directions")
         session.set_selection("angular error", 10.0)
-        dock.panels.show_panel("Table")
-        studio.picture("plugin-table")
+        studio.picture("plugin-directions")
+        dock.panels.show_panel("Curves")
         dock.panels.show_panel("3D map")
         session.set_particle(int(session.inspection.ranking("angular error")[-1]))
         studio.picture("plugin-map")
