@@ -150,20 +150,24 @@ def save_figure_against_snr(path: Path, rows: Sequence[Row]) -> None:
 def save_examples(path: Path, runs: Sequence[tuple[str, Job]], *, title: str = "") -> None:
     """Draw one particle's input, true and predicted projection, a column for each run.
 
-    The particle is the same in all: the first of the test particles that every run shows
-    (figures 8 to 10).
+    The particle is the same in all: of the test particles that every run shows, the one in the
+    middle by its errors in all runs (figures 8 to 10).
     """
     previews = [(label, p) for label, job in runs if (p := preview_of(job)) is not None]
     if not previews:
         return
+    errors = np.stack([preview["angular_error_deg"] for _, preview in previews])
+    chosen = int(np.argsort(errors.mean(axis=0))[errors.shape[1] // 2])
     figure = _figure(0.5 + 1.45 * len(previews), 4.9)
     grid = figure.subplots(3, len(previews), squeeze=False)
     heads = ("Input", "True pose", "Predicted pose")
     for column, (label, preview) in enumerate(previews):
-        true, predicted = preview["true_projection"][0], preview["predicted_projection"][0]
+        true, predicted = (
+            preview[name][chosen] for name in ("true_projection", "predicted_projection")
+        )
         limits = (float(true.min()), float(true.max()))
-        low, high = np.quantile(preview["input"][0], [0.005, 0.995])
-        images = (preview["input"][0], true, predicted)
+        low, high = np.quantile(preview["input"][chosen], [0.005, 0.995])
+        images = (preview["input"][chosen], true, predicted)
         for row, (image, (bottom, top)) in enumerate(
             zip(images, ((float(low), float(high)), limits, limits), strict=True)
         ):
@@ -175,7 +179,7 @@ def save_examples(path: Path, runs: Sequence[tuple[str, Job]], *, title: str = "
             if column == 0:
                 axes.set_ylabel(heads[row], fontsize=10)
         grid[0, column].set_title(label, fontsize=10)
-        error = float(preview["angular_error_deg"][0])
+        error = float(preview["angular_error_deg"][chosen])
         grid[2, column].set_xlabel(f"{error:.1f}\N{DEGREE SIGN} off", fontsize=9)
     _save(figure, path, title)
 
