@@ -151,12 +151,12 @@ def save_examples(path: Path, runs: Sequence[tuple[str, Job]], *, title: str = "
     """Draw one particle's input, true and predicted projection, a column for each run.
 
     The particle is the same in all: of the test particles that every run shows, the one in the
-    middle by its errors in all runs (figures 8 to 10).
+    middle by its relative RMSE in all runs, which stands beneath (figures 8 to 10).
     """
     previews = [(label, p) for label, job in runs if (p := preview_of(job)) is not None]
     if not previews:
         return
-    errors = np.stack([preview["angular_error_deg"] for _, preview in previews])
+    errors = np.stack([_relative_rmse(preview) for _, preview in previews])
     chosen = int(np.argsort(errors.mean(axis=0))[errors.shape[1] // 2])
     figure = _figure(0.5 + 1.45 * len(previews), 4.9)
     grid = figure.subplots(3, len(previews), squeeze=False)
@@ -179,8 +179,7 @@ def save_examples(path: Path, runs: Sequence[tuple[str, Job]], *, title: str = "
             if column == 0:
                 axes.set_ylabel(heads[row], fontsize=10)
         grid[0, column].set_title(label, fontsize=10)
-        error = float(preview["angular_error_deg"][chosen])
-        grid[2, column].set_xlabel(f"{error:.1f}\N{DEGREE SIGN} off", fontsize=9)
+        grid[2, column].set_xlabel(f"RMSE {errors[column, chosen]:.2f}", fontsize=9)
     _save(figure, path, title)
 
 
@@ -225,6 +224,14 @@ def save_preview(path: Path, job: Job, *, title: str = "") -> None:
         pixel_size_angstrom=working_pixel_size_angstrom(job),
         title=title,
     )
+
+
+def _relative_rmse(preview: Mapping[str, Any]) -> Floats:
+    """Return the RMSE of each particle's projections over the deviation of all true ones (k,)."""
+    true, predicted = preview["true_projection"], preview["predicted_projection"]
+    spread = float(true.var(axis=(1, 2)).mean()) ** 0.5
+    rmse = np.sqrt(np.square(predicted - true).mean(axis=(1, 2)))
+    return np.asarray(rmse / max(spread, 1e-12), dtype=np.float64)
 
 
 def _band(axes: Axes, steps: Floats, curves: Floats, color: str, label: str) -> None:
