@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 
 from napari_cryoorient.errors import InputError
@@ -41,3 +43,19 @@ def test_only_the_newest_of_a_kind_is_heard(qtbot):
     gate.set()
     qtbot.waitUntil(lambda: not jobs._running, timeout=20_000)
     assert got == ["new"]
+
+
+def test_work_that_outlives_the_window_does_not_end_in_a_crash():
+    code = (
+        "import time\n"
+        "from qtpy.QtWidgets import QApplication\n"
+        "from napari_cryoorient.widgets.jobs import Jobs\n"
+        "app = QApplication([])\n"
+        "jobs = Jobs()\n"
+        "jobs.start('slow', lambda: time.sleep(1.0), print)\n"
+        "worker = next(iter(jobs._running.values()))[1]\n"
+        "sip = __import__('PyQt6.sip', fromlist=['sip'])\n"
+        "sip.delete(worker.signals)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr

@@ -105,20 +105,20 @@ class Shells:
             curve = compare_maps(a, b, mask="auto" if with_mask else None)
             return NamedCurve(f"{a.stem} / {b.stem}{' (masked)' if with_mask else ''}", curve)
 
-        self._start(work)
+        self._start(f"Correlating {a.stem} and {b.stem}", work)
 
     def open(self, path: Path) -> None:
         """Show a curve from a file."""
-        self._start(lambda: read_curve(path))
+        self._start(f"Reading {path.name}", lambda: read_curve(path))
 
     def clear(self) -> None:
         """Show no curve any more."""
         self.curves = ()
         self.changed.emit()
 
-    def _start(self, work: Callable[[], NamedCurve]) -> None:
+    def _start(self, what: str, work: Callable[[], NamedCurve]) -> None:
         def take(found: NamedCurve) -> None:
             self.curves = (*(c for c in self.curves if c.label != found.label), found)
             self.changed.emit()
 
-        self._jobs.start("Correlating shells", work, take, self._notify.error)
+        self._jobs.start(what, work, take, self._notify.error)

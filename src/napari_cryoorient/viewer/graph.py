@@ -96,7 +96,8 @@ class GraphPlot:
         self._viewer.scene.camera.center = (0.0, height / 2, width / 2)
         self._viewer.scene.camera.zoom = 1.0
         longest = max((len(line.label) for line in graph.lines), default=0)
-        place = _Placed(graph, height, width, max(MARGINS[1], LETTER * longest + 20.0))
+        right = LETTER * max(longest, len(graph.x_title)) + 24.0
+        place = _Placed(graph, height, width, max(MARGINS[1], right))
         self._draw_axes(graph, place)
         self.lines.selected_data = set()
         self.lines.data = []
@@ -150,7 +151,7 @@ class GraphPlot:
                 (place.on_y(y) - np.array([0.0, LETTER / 2 * len(text) + 8.0]), text, _TEXT)
             )
         half = LETTER / 2
-        title_at = [place.bottom + ROW, place.right + half * len(graph.x_title) + 20.0]
+        title_at = [place.bottom + ROW, place.right + half * len(graph.x_title) + 16.0]
         marks.append((np.array(title_at), graph.x_title, _TEXT))
         title_at = [place.top - ROW, place.left + half * len(graph.y_title)]
         marks.append((np.array(title_at), graph.y_title, _TEXT))

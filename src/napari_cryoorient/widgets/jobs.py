@@ -6,10 +6,11 @@ napari's workers swallow RuntimeError, so that a job returns its error instead o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from napari.qt.threading import create_worker
+from napari.qt.threading import FunctionWorker, GeneratorWorker, create_worker
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 
@@ -19,6 +20,24 @@ from napari_cryoorient.session.launch import Launched
 
 T = TypeVar("T")
 FOLLOW = "follow "
+
+
+class _QuietFunction(FunctionWorker):  # type: ignore[misc]
+    """A worker that may outlive the application: nobody is left to tell then."""
+
+    def run(self) -> None:
+        """Do the work; an exception that leaves this method would end the process."""
+        with suppress(RuntimeError):  # "wrapped C/C++ object has been deleted"
+            super().run()
+
+
+class _QuietGenerator(GeneratorWorker):  # type: ignore[misc]
+    """The same for a stream of looks."""
+
+    def run(self) -> None:
+        """Do the work; an exception that leaves this method would end the process."""
+        with suppress(RuntimeError):
+            super().run()
 
 
 class Jobs(QObject):
@@ -64,7 +83,7 @@ class Jobs(QObject):
             else:
                 otherwise(sentence)
 
-        worker = create_worker(work, _start_thread=False)
+        worker = create_worker(work, _start_thread=False, _worker_class=_QuietFunction)
         worker.returned.connect(tell)
         self._running[serial] = (kind, worker)
         self.busy_changed.emit(self.busy)
@@ -95,7 +114,7 @@ class Jobs(QObject):
             if found is not None and self._newest.get(kind) == serial and not self._is_closed:
                 then(found)
 
-        worker = create_worker(work, _start_thread=False)
+        worker = create_worker(work, _start_thread=False, _worker_class=_QuietGenerator)
         worker.yielded.connect(tell)
         worker.finished.connect(lambda: self._running.pop(serial, None))
         self._running[serial] = (kind, worker)
