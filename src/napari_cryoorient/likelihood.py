@@ -18,7 +18,10 @@ from torch import Tensor
 from napari_cryoorient.batches import ParticleBatches
 from napari_cryoorient.particles import DensityMap, Integers, ParticleSet
 from napari_cryoorient.projection.fourier_slice import Projector
-from napari_cryoorient.projection.interpolation import interpolate_half_space
+from napari_cryoorient.projection.interpolation import (
+    interpolate_half_space,
+    interpolate_with_gradient,
+)
 from napari_cryoorient.projection.resample import fourier_crop_volume, images_to_fourier
 from napari_cryoorient.statistics import WORKING_BOX, StackStatistics, stack_statistics
 
@@ -136,6 +139,10 @@ class ParticleLikelihood:
     def at_points(self, points: Tensor) -> Tensor:
         """Return the map's transform in the stack's grey scale, complex ``(b, p)``."""
         return interpolate_half_space(self._transform, points)
+
+    def at_points_with_gradient(self, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the same and its derivatives by the points, real part and imaginary part."""
+        return interpolate_with_gradient(self._transform, points)
 
     def slices(self, rotations: Tensor, n_frequencies: int) -> Tensor:
         """Return projections ``(b, m)`` at rotations ``(b, 3, 3)``, CTF and shift left out."""

@@ -44,6 +44,68 @@ def _grid_sampled_slice(transform: Tensor, points: Tensor) -> Tensor:
     return torch.complex(sampled[0], sampled[1] * sign)
 
 
+def interpolate_with_gradient(transform: Tensor, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Interpolate as ``interpolate_half_space``; return the derivatives by the points too.
+
+    Values are complex ``(b, p)``; the derivatives of their real and of their imaginary parts are
+    ``(b, 3, p)`` each. Nothing is recorded for autograd.
+    """
+    if points.device.type == "cpu":
+        value, gradient, sign = _gathered(transform, points, with_gradient=True)
+        # In the imaginary part the sign enters twice: by the conjugate and by the point.
+        real, imaginary = (gradient[:, 0] * sign).transpose(0, 1), gradient[:, 1].transpose(0, 1)
+        return torch.complex(value[0], value[1] * sign), real, imaginary
+    with torch.enable_grad():
+        points = points.detach().requires_grad_()
+        found = _grid_sampled_slice(transform, points)
+        (real,) = torch.autograd.grad(found.real.sum(), points, retain_graph=True)
+        (imaginary,) = torch.autograd.grad(found.imag.sum(), points)
+    return found.detach(), real, imaginary
+
+
+def _gathered(
+    transform: Tensor, points: Tensor, *, with_gradient: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Interpolate by eight gathers: parts ``(2, b, p)``, derivatives ``(3, 2, b, p)``, signs.
+
+    Values and derivatives are of the folded points; no derivatives (an empty tensor) if not asked.
+    """
+    edge = transform.shape[-1] - 1
+    width, plane = edge + 1, (edge + 1) * (2 * edge + 1)
+    n_voxels = plane * (2 * edge + 1)
+    batch, _, n_points = points.shape
+    sign, folded = _fold(points)
+    x, y, z = folded.transpose(0, 1).reshape(3, -1).unbind(0)
+    x0, y0, z0 = x.floor(), y.floor(), z.floor()
+    fx, fy, fz = x - x0, y - y0, z - z0
+    corner = ((z0.int() + edge) * width * (2 * edge + 1)) + (y0.int() + edge) * width + x0.int()
+    # A pose that is not finite shall give images that are not finite, not a failing gather.
+    corner = corner.clamp(0, n_voxels - plane - width - 2)
+    corners = torch.tensor(
+        [0, plane, width, plane + width, 1, plane + 1, width + 1, plane + width + 1],
+        dtype=corner.dtype,
+    )
+    index = (corners[:, None] + corner).flatten()
+    # (re/im, x, y, z, points)
+    cube = transform.flatten(1).index_select(1, index).view(2, 2, 2, 2, -1)
+    along_x = torch.lerp(cube[:, 0], cube[:, 1], fx)
+    along_xy = torch.lerp(along_x[:, 0], along_x[:, 1], fy)
+    value = torch.lerp(along_xy[:, 0], along_xy[:, 1], fz).view(2, batch, n_points)
+    if not with_gradient:
+        return value, value[:0], sign
+    step_x = cube[:, 1] - cube[:, 0]
+    step_x = torch.lerp(step_x[:, 0], step_x[:, 1], fy)
+    step_y = along_x[:, 1] - along_x[:, 0]
+    gradient = torch.stack(
+        [
+            torch.lerp(step_x[:, 0], step_x[:, 1], fz),
+            torch.lerp(step_y[:, 0], step_y[:, 1], fz),
+            along_xy[:, 1] - along_xy[:, 0],
+        ]
+    )
+    return value, gradient.view(3, 2, batch, n_points), sign
+
+
 class _GatheredSlice(torch.autograd.Function):
     """The same by eight gathers; the derivative falls out of the forward pass.
 
@@ -52,40 +114,10 @@ class _GatheredSlice(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, transform: Tensor, points: Tensor) -> Tensor:
-        edge = transform.shape[-1] - 1
-        width, plane = edge + 1, (edge + 1) * (2 * edge + 1)
-        n_voxels = plane * (2 * edge + 1)
-        batch, _, n_points = points.shape
-        sign, folded = _fold(points)
-        x, y, z = folded.transpose(0, 1).reshape(3, -1).unbind(0)
-        x0, y0, z0 = x.floor(), y.floor(), z.floor()
-        fx, fy, fz = x - x0, y - y0, z - z0
-        corner = ((z0.int() + edge) * width * (2 * edge + 1)) + (y0.int() + edge) * width + x0.int()
-        # A pose that is not finite shall give images that are not finite, not a failing gather.
-        corner = corner.clamp(0, n_voxels - plane - width - 2)
-        corners = torch.tensor(
-            [0, plane, width, plane + width, 1, plane + 1, width + 1, plane + width + 1],
-            dtype=corner.dtype,
-        )
-        index = (corners[:, None] + corner).flatten()
-        # (re/im, x, y, z, points)
-        cube = transform.flatten(1).index_select(1, index).view(2, 2, 2, 2, -1)
-        along_x = torch.lerp(cube[:, 0], cube[:, 1], fx)
-        along_xy = torch.lerp(along_x[:, 0], along_x[:, 1], fy)
-        value = torch.lerp(along_xy[:, 0], along_xy[:, 1], fz).view(2, batch, n_points)
-
-        if ctx.needs_input_grad[1]:
-            step_x = cube[:, 1] - cube[:, 0]
-            step_x = torch.lerp(step_x[:, 0], step_x[:, 1], fy)
-            step_y = along_x[:, 1] - along_x[:, 0]
-            gradient = torch.stack(
-                [
-                    torch.lerp(step_x[:, 0], step_x[:, 1], fz),
-                    torch.lerp(step_y[:, 0], step_y[:, 1], fz),
-                    along_xy[:, 1] - along_xy[:, 0],
-                ]
-            )
-            ctx.save_for_backward(gradient.view(3, 2, batch, n_points), sign)
+        asked = bool(ctx.needs_input_grad[1])
+        value, gradient, sign = _gathered(transform, points, with_gradient=asked)
+        if asked:
+            ctx.save_for_backward(gradient, sign)
         return torch.complex(value[0], value[1] * sign)
 
     @staticmethod

@@ -72,13 +72,9 @@ def evaluate(
 ) -> Hypotheses:
     """Compare image i with pose i: likelihood, its gradient and curvature."""
     m = data.cross.shape[1]
-    with torch.enable_grad():
-        points = likelihood.slice_points(rotations, m).detach().requires_grad_()
-        value = likelihood.at_points(points)
-        real, imaginary = value.real, value.imag
-        (by_point,) = torch.autograd.grad(real.sum(), points, retain_graph=True)
-        (by_point_imaginary,) = torch.autograd.grad(imaginary.sum(), points)
-    slices = value.detach()
+    slices, by_point, by_point_imaginary = likelihood.at_points_with_gradient(
+        likelihood.slice_points(rotations, m)
+    )
     kx, ky = likelihood.frequencies[:m].t().unbind(0)
     scale = 2.0  # the map's transform is padded by two
     columns = []
