@@ -5,8 +5,9 @@
 A real window with the panel follows a real run that the panel started.  By turns nothing is done
 and a script scrolls through particles, ten a second: first the run's test particles, then, in a
 panel that has the whole stack open beside the map's projections.  Latency: how long an event that
-another thread posts waits for the window's event loop.  Scroll: time of the window's own thread
-for one step, drawing included, which does not depend on what else the machine does.
+another thread posts waits for the window's event loop; its CPU time is what the window's own thread
+works meanwhile, which other programs on the machine do not add to.  Scroll: CPU time of that thread
+for one step, drawing included.
 """
 
 from __future__ import annotations
@@ -38,11 +39,12 @@ PATIENCE_S = 300.0
 class Probe(QObject):
     """Posts an event every 10 ms from a thread of its own, and takes down when it is answered."""
 
-    asked = Signal(float)
+    asked = Signal(float, float)
 
     def __init__(self) -> None:
         super().__init__()
-        self.latencies_ms: list[float] = []
+        self.latencies_ms: list[tuple[float, float]] = []
+        self._clock = time.pthread_getcpuclockid(threading.get_ident())
         self._over = threading.Event()
         self.asked.connect(self._answer)
         self._thread = threading.Thread(target=self._ask, daemon=True)
@@ -50,13 +52,14 @@ class Probe(QObject):
 
     def _ask(self) -> None:
         while not self._over.wait(0.01):
-            self.asked.emit(time.perf_counter())
+            self.asked.emit(time.perf_counter(), time.clock_gettime(self._clock))
 
-    def _answer(self, asked_at: float) -> None:
-        self.latencies_ms.append(1000.0 * (time.perf_counter() - asked_at))
+    def _answer(self, asked_at: float, cpu_at: float) -> None:
+        waited, worked = time.perf_counter() - asked_at, time.clock_gettime(self._clock) - cpu_at
+        self.latencies_ms.append((1000.0 * waited, 1000.0 * worked))
 
-    def take(self) -> list[float]:
-        """Return what has been measured since the last time."""
+    def take(self) -> list[tuple[float, float]]:
+        """Return what has been measured since the last time: wall and CPU time."""
         taken, self.latencies_ms = self.latencies_ms, []
         return taken
 
@@ -70,17 +73,19 @@ class Probe(QObject):
 class Turns:
     """Latencies, and images a second of the run, of all turns of one kind."""
 
-    latencies_ms: list[float] = field(default_factory=list)
+    latencies_ms: list[tuple[float, float]] = field(default_factory=list)
     images_per_second: list[float] = field(default_factory=list)
     scroll_cpu_ms: list[float] = field(default_factory=list)
 
     def figures(self) -> dict[str, float]:
         """Sum them up."""
-        latencies = np.array(self.latencies_ms)
+        latencies, cpu = np.array(self.latencies_ms).T
         figures = {
             "latency_p50_ms": float(np.quantile(latencies, 0.5)),
             "latency_p95_ms": float(np.quantile(latencies, 0.95)),
             "latency_max_ms": float(latencies.max()),
+            "cpu_p50_ms": float(np.quantile(cpu, 0.5)),
+            "cpu_p95_ms": float(np.quantile(cpu, 0.95)),
             "images_per_second": float(np.median(self.images_per_second)),
         }
         if self.scroll_cpu_ms:
