@@ -31,6 +31,7 @@ _DOWN, _RIGHT = np.array([1.0, 0.0]), np.array([0.0, 1.0])
 _GREY, _TEXT = (0.55, 0.58, 0.62, 1.0), (0.8, 0.82, 0.85, 1.0)
 CLICK_REACH = 8.0  # pixels
 LETTER = 7.6  # width of a letter, in pixels
+LABEL_STEP = 4.0  # pixels; labels that would move by less stay where they are
 LONGEST_NAME = 14
 
 
@@ -104,6 +105,12 @@ def ticks(low: float, high: float, n: int = 4) -> NDArray[np.float64]:
     return np.asarray(step * np.arange(first, np.floor(high / step + 1e-9) + 1) + 0.0)
 
 
+def rounded_up(high: float) -> float:
+    """Return the next round number, for an axis that does not change with every report."""
+    step = float(np.diff(ticks(0.0, high)[:2])[0]) if high > 0 else 1.0
+    return step * float(np.ceil(high / step - 1e-9))
+
+
 def logarithmic_ticks(low: float, high: float, n: int = 5) -> NDArray[np.float64]:
     """Return numbers 1, 2, 5 times powers of ten from ``low`` to ``high``, about ``n`` at most."""
     powers = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
@@ -139,6 +146,8 @@ class CurvePlot:
         self.quantity = "RMSE"
         self._size = (0, 0)
         self._drawn: list[tuple[Path, NDArray[np.float64]]] = []
+        self._axes_drawn: object = None  # what they were drawn for; drawing takes its time
+        self._labels_drawn: object = None
 
     def fit(self) -> bool:
         """Let a world unit be a pixel of the canvas; return whether the canvas has changed."""
@@ -159,7 +168,7 @@ class CurvePlot:
             for curve in curves_of(run, self.quantity)
             if curve.is_main or run is runs[-1]
         ]
-        x_high = max((float(curve.x.max()) for _, curve, _ in curves), default=1.0)
+        x_high = rounded_up(max((float(curve.x.max()) for _, curve, _ in curves), default=1.0))
         y_high = max((float(curve.y.max()) for _, curve, _ in curves), default=1.0)
         names = [
             (curve, label_of_curve(run, curve, n_runs=len(runs), is_current=is_current))
@@ -241,10 +250,24 @@ class CurvePlot:
             if np.isfinite(row):
                 place = np.array([row, scale.right + 8.0 + LETTER / 2 * len(text)])
                 marks.append((place, text, colour_of_w(float(curve.w[-1]))))
-        self.axes.data = []
-        self.axes.add(lines, shape_type="line", edge_color=colours, edge_width=widths)
+        if self._axes_drawn != (scale, bool(names)):
+            self._axes_drawn = (scale, bool(names))
+            self.axes.data = []
+            self.axes.add(lines, shape_type="line", edge_color=colours, edge_width=widths)
+        places = np.array([place for place, _, _ in marks])
+        drawn = [
+            (text, colour, *np.round(place / LABEL_STEP))
+            for place, (_, text, colour) in zip(places, marks, strict=True)
+        ]
+        if self._labels_drawn != drawn:
+            self._labels_drawn = drawn
+            self._draw_labels(places, marks)
+
+    def _draw_labels(
+        self, places: NDArray[np.float64], marks: Sequence[tuple[Any, str, Any]]
+    ) -> None:
         with self.labels.events.blocker_all():
-            self.labels.data = np.array([place for place, _, _ in marks])
+            self.labels.data = places
             self.labels.features = {"label": [text for _, text, _ in marks]}
         self.labels.text = {
             "string": "{label}",
