@@ -81,7 +81,7 @@ def test_rounds_improve_the_map_and_a_stopped_series_goes_on(
     one, two = answer["rounds"]
     assert two["against_angstrom"] is None or two["against_angstrom"] < one["against_angstrom"]
     assert "gold-standard" in text
-    assert "more rounds, about" in err
+    assert "at most 1 more, about" in err
     with (out / "table.csv").open() as file:
         assert [row["number"] for row in csv.DictReader(file)] == ["1", "2"]
     for name in ("map.mrc", "map_half1.mrc", "map_half2.mrc", "fsc.csv", "poses.star"):

@@ -103,6 +103,7 @@ def iterate(
             number = len(rounds) + 1
             here = round_folder(folder, number)
             done = _finished(here)
+            is_new = done is None
             if done is None:
                 if number == 1:
                     _first_reference(
@@ -111,11 +112,13 @@ def iterate(
                 else:
                     _next_reference(round_folder(folder, number - 1), here)
                 done = _go(stack, folder, number, compare_path)
-                _tell(stack, done, n_rounds)
             rounds.append(done)
+            reason = _why_stop(rounds, n_rounds)
+            if is_new:
+                _tell(stack, done, 0 if reason else n_rounds - number)
             nyquist = 2 * read_map(here / "map.mrc").pixel_size_angstrom
             _write(study, folder, rounds, nyquist)
-            if (reason := _why_stop(rounds, n_rounds)) is not None:
+            if reason is not None:
                 break
     except KeyboardInterrupt:
         study.close("stopped", "interrupted")
@@ -291,16 +294,15 @@ def _why_stop(rounds: list[Round], n_rounds: int) -> str | None:
     return None
 
 
-def _tell(stack: Stack, done: Round, n_rounds: int) -> None:
+def _tell(stack: Stack, done: Round, n_left: int) -> None:
     """Say what a round came to, and how long the others may take."""
     resolution = done.resolution_angstrom
     said = "Nyquist" if resolution is None else f"{resolution:.1f} A"
     sentence = f"Round {done.number}: {said} (half-maps, 0.143) after {done.seconds / 60:.1f} min"
-    left = n_rounds - done.number
-    if left > 0 and resolution is not None:
+    if n_left > 0:
         # Labels are made once.
         another = done.seconds - done.seconds_by_part.get("labels", 0.0)
-        sentence += f"; at most {left} more rounds, about {left * another / 60:.0f} min"
+        sentence += f"; at most {n_left} more, about {n_left * another / 60:.0f} min"
     stack.telling.say(sentence + ".")
 
 
