@@ -120,6 +120,9 @@ def test_a_stack_too_noisy_for_labels_ends_in_one_sentence(
     status, _, err = run(*command[:3], tmp_path / "none.mrc", "-o", tmp_path / "other")
     assert status == 2
     assert not (tmp_path / "other").exists()
+    status, _, err = run(*command[:-1], tmp_path / "other", "--steps", 3, "--minutes", 1)
+    assert status == 2
+    assert "--minutes" in err
 
 
 def a_round(number: int, resolution: float | None, half: float | None) -> Round:

@@ -9,6 +9,7 @@ import typer
 
 from napari_cryoorient.cli import options
 from napari_cryoorient.cli.progress import print_json, progress
+from napari_cryoorient.cli.studies import check_settings
 from napari_cryoorient.cli.train import Follower, budget_s_of
 from napari_cryoorient.config import TrainConfig
 
@@ -57,7 +58,7 @@ def run(
     Ends when the resolution of the half-maps no longer improves. The same command goes on with
     rounds that were stopped. --steps and --minutes are those of round 1; the later ones fine-tune.
     """
-    config = options.build_settings(TrainConfig, settings)
+    config = check_settings(settings)
 
     from napari_cryoorient.iteration.project import project_folder_of
     from napari_cryoorient.iteration.rounds import iterate
