@@ -240,7 +240,7 @@ class CurvePlot:
             marks += [(place, text, _TEXT) for place, text in ends]
         else:
             middle = np.array([scale.top + scale.bottom, scale.left + scale.right]) / 2
-            marks.append((middle, "curves appear as a run reports", _TEXT))
+            marks.append((middle, "no run reports yet", _TEXT))
         rows = spread(
             np.array([scale(curve.x[-1], curve.y[-1])[0] for curve, _ in names]),
             scale.top,
