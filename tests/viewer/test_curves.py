@@ -74,7 +74,7 @@ def test_nothing_to_plot_says_so(quantity):
     plot = CurvePlot(ViewerModel())
     plot.quantity = quantity
     plot.show([])
-    assert "curves appear as a run reports" in plot.labels.features["label"].tolist()
+    assert "no run reports yet" in plot.labels.features["label"].tolist()
 
 
 @pytest.mark.parametrize(

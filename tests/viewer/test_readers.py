@@ -113,3 +113,12 @@ def test_folders_that_hold_no_run_are_left_to_others(tmp_path):
     (tmp_path / "run.json").write_text("{}")
     assert get_run_reader(str(tmp_path)) is not None
     assert get_run_reader(str(tmp_path / "run.json")) is not None
+
+
+def test_a_cs_file_is_taken_by_its_name(tmp_path):
+    path = tmp_path / "particles.cs"
+    path.write_bytes(b"\x93NUMPY")
+    reader = get_particles_reader(str(path))
+    assert reader is not None
+    with pytest.raises(InputError, match=r"particles\.cs"):
+        reader(str(path))
