@@ -49,9 +49,11 @@ def test_two_maps_give_the_curve_of_the_command(
 
 
 def test_a_mask_frees_the_curve_and_stands_beside_it(made: Stack, noisy: Path) -> None:
-    shells = Shells(AtOnce(), Told())
+    jobs = AtOnce()
+    shells = Shells(jobs, Told())
     shells.compare(made.map, noisy)
     shells.compare(made.map, noisy, with_mask=True)
+    assert len(set(jobs.kinds)) == 2  # of two jobs of one kind only the newest is heard
     plain, masked = shells.curves
     assert plain.curve.corrected is None
     assert masked.curve.corrected is not None

@@ -98,14 +98,15 @@ class Shells:
 
     def compare(self, a: Path, b: Path, *, with_mask: bool = False) -> None:
         """Correlate two maps, within a mask found from both if asked, and show the curve."""
+        label = f"{a.stem} / {b.stem}{' (masked)' if with_mask else ''}"
 
         def work() -> NamedCurve:
             from napari_cryoorient.run.fsc import compare_maps
 
             curve = compare_maps(a, b, mask="auto" if with_mask else None)
-            return NamedCurve(f"{a.stem} / {b.stem}{' (masked)' if with_mask else ''}", curve)
+            return NamedCurve(label, curve)
 
-        self._start(f"Correlating {a.stem} and {b.stem}", work)
+        self._start(f"Correlating {label}", work)
 
     def open(self, path: Path) -> None:
         """Show a curve from a file."""
