@@ -13,7 +13,8 @@ more flags; --launch mpi takes three ranks (one of them leads) instead of two th
 
 Each program is measured as a whole, from its start to its last file: wall time, and the CPU time of
 all its processes, which other work on the machine distorts less. --start also measures what a
-search of two particles takes, which is nearly all start-up: Python, torch, templates.
+search of two particles takes, which is nearly all start-up: Python, torch, templates. --one-core
+measures the CPU time of the search alone, inputs and templates ready, three times over.
 """
 
 from __future__ import annotations
@@ -29,7 +30,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
+
+from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.io.maps import read_map
+from napari_cryoorient.likelihood import ParticleLikelihood
+from napari_cryoorient.run.inputs import load_inputs
+from napari_cryoorient.search.global_search import GlobalSearch
 
 CORES = 2
 RELION = (
@@ -94,6 +102,7 @@ def main() -> None:
     parser.add_argument("--no-relion", action="store_true")
     parser.add_argument("--network", action="store_true")
     parser.add_argument("--start", action="store_true")
+    parser.add_argument("--one-core", action="store_true")
     parser.add_argument("--minutes", type=float, default=4.0)
     given = parser.parse_args()
     stack = simulated(given, "images", given.n, 1)
@@ -107,6 +116,8 @@ def main() -> None:
         run_relion(given, star, density, resolution)
         done, result = ours(*search)
         report("search", done, given, found, star, result)
+    if given.one_core:
+        on_one_core(given, star, density)
     if given.start:
         few = given.folder / "few.star"
         done, result = ours(*search[:-3], few, *search[-2:], "--subset", 2)
@@ -149,6 +160,22 @@ def run_relion(
         1,
     )
     report("RELION", done, given, folder / "run_it001_data.star", star, {})
+
+
+def on_one_core(given: argparse.Namespace, star: Path, density: Path) -> None:
+    """Print how many images a second of CPU searches, in this process, on one thread."""
+    torch.set_num_threads(1)
+    inputs = load_inputs(star, density)
+    likelihood = ParticleLikelihood(inputs.density, inputs.particles, torch.device("cpu"))
+    search = GlobalSearch(likelihood, symmetry_matrices(given.symmetry))
+    rows = np.arange(len(inputs.particles), dtype=np.int64)
+    speeds = []
+    for _ in range(3):
+        began = time.process_time()
+        for _ in search.search(rows):
+            pass
+        speeds.append(round(len(rows) / (time.process_time() - began)))
+    print(json.dumps({"search_images_per_cpu_s": speeds}), flush=True)
 
 
 def run_network(given: argparse.Namespace, star: Path, density: Path) -> None:
