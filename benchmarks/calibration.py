@@ -106,7 +106,9 @@ def of_stack(
         predicted = collect(predict(network, particles, box=int(state["box"]), device=CPU))
         assert predicted is not None
         inputs = RunInputs(particles, StarFile(()), density, Contrast(0.0, 0.0), False, ())
-        polished = polish(inputs, predicted.poses(None), group, CPU)
+        polished = polish(
+            inputs, predicted.poses(None), group, CPU, network_confidence=predicted.confidence
+        )
         told["network"] = (polished.poses, polished.confidence)
     lines: list[Line] = []
     for way, (poses, confidence) in told.items():

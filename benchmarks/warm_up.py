@@ -1,6 +1,6 @@
 """Learning from projections, from few real images, and from one after the other.
 
-    python benchmarks/warm_up.py MAP [--steps 150] [--labels 300]
+    python benchmarks/warm_up.py MAP [--steps 100] [--labels 300]
 
 3000 particles are simulated from MAP (box 64, SNR 0.1, CTF, shifts of 5 A); poses are known of
 none.  `right map`: MAP is the reference too.  `changed map`: the reference is that of
@@ -25,7 +25,7 @@ def main() -> None:
     """Print a line for each reference and way of learning."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("map", type=Path)
-    parser.add_argument("--steps", type=int, default=150)
+    parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--labels", type=int, default=300)
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp())

@@ -84,7 +84,7 @@ class TrainConfig(BaseModel):
         None,
         description="Earlier run to fine-tune, on this stack and this map: its weights are the "
         "start; preset, representation, symmetry, box and w are its own where not given",
-        json_schema_extra={"flag": "--from", "unit": "run"},
+        json_schema_extra={"flag": "--from", "metavar": "run"},
     )
     steps: int | None = Field(
         None, ge=1, description="Training steps (paper: 2000)", json_schema_extra=_unit("steps")

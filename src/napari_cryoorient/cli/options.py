@@ -116,7 +116,7 @@ def _flag(name: str, field: FieldInfo) -> inspect.Parameter:
         *flags,
         help=help_text + ".",
         show_default=False,
-        metavar=str(extra["unit"]).upper() if "unit" in extra else None,
+        metavar=str(extra.get("metavar", extra.get("unit", ""))).upper() or None,
         **limits,
     )
     kind = field.annotation

@@ -31,7 +31,12 @@ from napari_cryoorient.refine.local import (
     strengths_of,
 )
 from napari_cryoorient.refine.posterior import WITHIN_DEG
-from napari_cryoorient.refine.two_groups import Strengths, WrongGroup, probability_right
+from napari_cryoorient.refine.two_groups import (
+    N_NEW_STARTS,
+    Strengths,
+    WrongGroup,
+    probability_right,
+)
 
 # Climbs from random poses that show what a wrong pose looks like, and images made to be climbed.
 N_DECOYS, N_MADE = 128, 192
@@ -42,15 +47,26 @@ PRIOR_RIGHT, PRIOR_WRONG = 1.0, 0.1
 _PART = 64
 
 
-def confidence_of(refinement: LocalRefinement, refined: RefinedPoses, group: Tensor) -> Floats:
+def confidence_of(
+    refinement: LocalRefinement,
+    refined: RefinedPoses,
+    group: Tensor,
+    *,
+    starts_are_likely: bool = False,
+) -> Floats:
     """Return the probability ``(n,)`` of being right within ten degrees.
 
-    ``group`` ``(g, 3, 3)`` is the map's symmetry.
+    ``group`` ``(g, 3, 3)`` is the map's symmetry.  ``starts_are_likely`` says that the starts come
+    from a network: its wrong ones lie where the map looks like itself, not just anywhere.
     """
     generator = torch.Generator().manual_seed(0)
     wrong = WrongGroup.of_decoys(decoys(refinement, refined, group, generator))
     in_basin = probability_right(
-        refined.first_strengths, refined.strengths, refined.was_restarted, wrong
+        refined.first_strengths,
+        refined.strengths,
+        refined.was_restarted,
+        wrong,
+        N_NEW_STARTS if starts_are_likely else 1.0,
     )
     made, is_right = made_climbs(refinement, refined, in_basin, generator)
     return in_basin * chance_by_likelihood(made, is_right, refined.strengths)

@@ -130,15 +130,20 @@ class RightGroup:
 
 
 def probability_right(
-    first: Strengths, final: Strengths, was_restarted: np.ndarray, wrong: WrongGroup
+    first: Strengths,
+    final: Strengths,
+    was_restarted: np.ndarray,
+    wrong: WrongGroup,
+    n_tries: float = 1.0,
 ) -> Floats:
     """Return for each particle ``(n,)`` how probably its pose is of the right group.
 
     ``first`` are the strengths of all after one climb, and tell how many starts were right.
     Particles that were restarted ``(n,)`` are then a mixture of their own, by their ``final``
-    strengths, the wrong ones among them being the best of many.
+    strengths, the wrong ones among them being the best of many.  Where the starts themselves were
+    chosen by how the images look, wrong ones count as the best of ``n_tries``.
     """
-    once = np.ones(len(first))
+    once = np.full(len(first), n_tries)
     probability, right = _mixture(first, wrong, once, RightGroup())
     if was_restarted.any():
         again = final[was_restarted]

@@ -102,7 +102,16 @@ def predict_star(
     poses, confidence = predicted.poses(particles.poses), predicted.confidence
     if inputs is not None:
         group = symmetry_matrices(str(state["config"]["symmetry"]))
-        polished = polish(inputs, poses, group, place, progress=progress, begin=begin, say=say)
+        polished = polish(
+            inputs,
+            poses,
+            group,
+            place,
+            network_confidence=confidence,
+            progress=progress,
+            begin=begin,
+            say=say,
+        )
         poses, confidence = polished.poses, polished.confidence
     write_poses(star, poses, out_path, confidence=confidence)
     return StarPrediction(predicted, len(particles), describe_device(place), tuple(notes))

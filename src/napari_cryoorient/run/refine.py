@@ -24,6 +24,8 @@ from napari_cryoorient.run.search import describe_band, radius_of, refuse_same_f
 from napari_cryoorient.search.global_search import FoundPoses, GlobalSearch
 from napari_cryoorient.search.plans import SURE
 
+# Particles of less than this part of the median confidence of the network are searched.
+UNSURE_PART = 0.5
 Advance = Callable[[int, int], None]
 
 
@@ -124,12 +126,14 @@ def polish(
     group: Tensor,
     device: torch.device,
     *,
+    network_confidence: Floats | None = None,
     progress: Advance | None = None,
     begin: Callable[[str], None] | None = None,
     say: Callable[[str], None] | None = None,
 ) -> Polished:
     """Refine predicted poses of the whole stack; search globally for those that stay doubtful.
 
+    ``network_confidence`` ``(n,)`` points out those that the network itself was not sure of;
     ``begin`` is told the name of each part of the work before it starts.
     """
     say, begin = say or (lambda sentence: None), begin or (lambda title: None)
@@ -140,8 +144,8 @@ def polish(
     refinement = LocalRefinement(likelihood)
     refined = RefinedPoses.joined(list(refinement.refine(rows, poses, progress=progress)))
     say(describe_moves(refined))
-    confidence = confidence_of(refinement, refined, group)
-    doubtful = doubtful_rows(refined, confidence)
+    confidence = confidence_of(refinement, refined, group, starts_are_likely=True)
+    doubtful = doubtful_rows(refined, confidence, network_confidence)
     if not len(doubtful):
         return Polished(refined.poses, confidence, refined, 0)
     begin("Searching")
@@ -166,7 +170,14 @@ def polish(
     return Polished(Poses(rotations, shifts), confidence, refined, len(doubtful))
 
 
-def doubtful_rows(refined: RefinedPoses, confidence: Floats) -> Integers:
-    """Return the particles that are not sure, fit badly, or moved too far to be trusted."""
-    far = refined.moved_deg > BASIN_DEG
-    return refined.rows[refined.is_doubtful | far | (confidence < SURE)]
+def doubtful_rows(
+    refined: RefinedPoses, confidence: Floats, network_confidence: Floats | None = None
+) -> Integers:
+    """Return the particles that are not sure, fit badly, or moved too far to be trusted.
+
+    A network's confidence has no scale of its own: low is what is under half of the stack's median.
+    """
+    doubtful = refined.is_doubtful | (refined.moved_deg > BASIN_DEG) | (confidence < SURE)
+    if network_confidence is not None:
+        doubtful |= network_confidence < UNSURE_PART * np.median(network_confidence)
+    return refined.rows[doubtful]
