@@ -179,10 +179,8 @@ def _with_poses(
         )
     if len(rows) < len(particles):
         say(f"Note: {len(particles) - len(rows)} particles have no pose in {poses_path}; left out.")
-    order = np.argsort(rows)
-    chosen = particles.subset(rows[order])
-    poses = table.poses[pose_rows[order]]
-    return replace(chosen, poses=poses), None if weights is None else weights[rows[order]]
+    chosen = replace(particles.subset(rows), poses=table.poses[pose_rows])
+    return chosen, None if weights is None else weights[rows]
 
 
 def half_sets(
