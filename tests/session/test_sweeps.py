@@ -76,3 +76,23 @@ def test_the_end_of_a_sweep_names_its_best_w(tmp_path: Path) -> None:
 
     results = {"kind": "sweep", "best": {"w": 0.4, "test_relative_rmse": 0.2}}
     assert words_of(JobView("Runs", tmp_path, "finished", results=results)) == "best w 0.4"
+
+
+def test_flags_are_spelt_as_the_command_line_takes_them() -> None:
+    import inspect
+
+    from napari_cryoorient.cli import train
+    from napari_cryoorient.config import TrainConfig
+    from napari_cryoorient.session.launch import settings_arguments
+
+    assert settings_arguments(TrainConfig(from_run="earlier"))[-2:] == ["--from", "earlier"]
+    parameters = inspect.signature(train.run).parameters
+    known = {
+        flag
+        for parameter in parameters.values()
+        for option in getattr(parameter.annotation, "__metadata__", ())
+        for flag in (option.param_decls or ())
+    }
+    changed = {"from_run": "earlier", "symmetry": "D2", "steps": 3, "batch_size": 4, "box": 32}
+    arguments = settings_arguments(TrainConfig(**changed))
+    assert set(arguments[::2]) <= known

@@ -47,8 +47,11 @@ def settings_arguments(settings: TrainConfig, leave_out: Iterable[str] = ()) -> 
     """Return flags for ``w`` and for what differs from the defaults."""
     arguments = []
     for name, value in settings.model_dump(exclude=set(leave_out)).items():
-        if value != TrainConfig.model_fields[name].default or name == "w":
-            arguments += ["--" + name.replace("_", "-"), _text(value)]
+        field = TrainConfig.model_fields[name]
+        if value != field.default or name == "w":
+            extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+            flag = str(extra.get("flag", "--" + name.replace("_", "-")))
+            arguments += [flag, _text(value)]
     return arguments
 
 
