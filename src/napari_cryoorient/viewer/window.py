@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import napari
 
 PLUGIN, PANEL = "napari-cryoorient", "CryoOrient"
-PICTURE_SIZE = (1366, 768)  # px; a small laptop's screen
+WINDOW_SIZE = (1366, 768)  # px; a small laptop's screen, at least
 PATIENCE_S = 120.0
 SETTLED_S = 2.0  # without anything new in the window
 
@@ -47,8 +47,11 @@ def open_window(
     import torch  # noqa: F401  # before Qt: on Windows some releases fail the other way round
 
     viewer = napari.Viewer(title=f"{path.name} - napari-cryoorient")
+    _, _, width, height = viewer.window.geometry()
     if picture is not None:
-        viewer.window.resize(*PICTURE_SIZE)
+        width, height = WINDOW_SIZE
+    # napari's first size leaves no room for a panel.
+    viewer.window.resize(max(width, WINDOW_SIZE[0]), max(height, WINDOW_SIZE[1]))
     dock = fill(viewer)
     if picture is None:
         napari.run()
