@@ -91,7 +91,8 @@ def test_flags_are_spelt_as_the_command_line_takes_them() -> None:
         flag
         for parameter in parameters.values()
         for option in getattr(parameter.annotation, "__metadata__", ())
-        for flag in (option.param_decls or ())
+        for flag in (option.default, *(option.param_decls or ()))  # typer keeps the first there
+        if isinstance(flag, str)
     }
     changed = {"from_run": "earlier", "symmetry": "D2", "steps": 3, "batch_size": 4, "box": 32}
     arguments = settings_arguments(TrainConfig(**changed))
