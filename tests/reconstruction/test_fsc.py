@@ -61,6 +61,9 @@ def test_crossings_are_interpolated_over_frequency():
     # The first crossing counts, not the last.
     again = ShellCorrelation(frequencies, np.array([1, 0.1, 0.9, 0.9, 0.9, 0.9]))
     assert again.crossing_angstrom(0.5) == pytest.approx(100.0)
+    # A shell at the threshold is where the curve crosses it.
+    level = ShellCorrelation(frequencies, np.array([1, 1, 0.8, 0.5, 0.1, 0.0]))
+    assert level.crossing_angstrom(0.5) == pytest.approx(1 / 0.03)
 
 
 def test_what_a_mask_correlates_is_taken_off():

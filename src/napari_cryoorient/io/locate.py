@@ -71,5 +71,6 @@ class StackFinder:
         looked = ", ".join(str(folder) for folder in self.folders)
         raise InputError(
             f"The stack {name} named in {self._star_path} was not found (looked in {looked}); "
-            "name the folder its path starts from with --project-dir."
+            "name the folder its path starts from with --project-dir (in napari: Project folder "
+            "under File > Preferences > CryoOrient)."
         )

@@ -55,7 +55,7 @@ class ShellCorrelation:
             return None
         shell = int(below[0])
         high, low = float(self.best[shell - 1]), float(self.best[shell])
-        if shell == 1 or not math.isfinite(low) or high <= threshold:
+        if shell == 1 or not math.isfinite(low):
             return float(1 / self.frequencies[shell])
         part = (high - threshold) / (high - low)
         step = float(self.frequencies[shell] - self.frequencies[shell - 1])

@@ -19,6 +19,10 @@ Tell = Callable[[str, Any], None]
 _LABELS = {
     "w": "w",
     "n_folds": "Folds",
+    "fold": "Held-out fold",
+    "n_labels": "To label",
+    "warm_up": "Warm-up",
+    "from_run": "Fine-tune from",
     "box": "Working box",
     "labels": "Labels from",
     "minutes": "Time",
