@@ -259,12 +259,13 @@ def write_simulation(
 ) -> Path:
     """Write ``map.mrc``, ``particles.mrcs`` and, last, ``particles.star``; return the STAR file.
 
-    Memory does not grow with the number of particles; an interrupted stack leaves no file.
+    Memory does not grow with the number of particles. Interrupted while images are made, it leaves
+    no file, and those of an earlier simulation as they were.
     """
     density, n = simulation.density, len(simulation.poses)
     stack, path = folder / "particles.mrcs", folder / "particles.star"
-    write_map(density, folder / "map.mrc")
     _write_stack(simulated_images(simulation, device), stack, n, density, advance)
+    write_map(density, folder / "map.mrc")
     star = new_particle_star(
         stack.name,
         simulation.poses,

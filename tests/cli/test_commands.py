@@ -176,7 +176,7 @@ def test_ctrl_c_is_status_130_and_leaves_nothing_half(map_path: Path, tmp_path: 
     said = process.stderr.read()
     assert "Traceback" not in said
     assert "Interrupted" in said
-    assert [p.name for p in folder.iterdir()] == ["map.mrc"]
+    assert [p.name for p in folder.iterdir()] == []
 
 
 def rotate_star(path: Path, angle_deg: float, out: Path, rows: np.ndarray | None = None) -> None:

@@ -9,12 +9,14 @@ import typer
 
 from napari_cryoorient.cli import options
 from napari_cryoorient.cli.progress import print_json, progress
+from napari_cryoorient.errors import InputError
 
 if TYPE_CHECKING:
     from napari_cryoorient.reconstruction.fsc import ShellCorrelation
 
 NAME = "fsc"
 SUMMARY = "Fourier shell correlation of two maps, and where it crosses 0.5 and 0.143."
+PICTURES = (".png", ".svg", ".pdf")
 
 
 def run(
@@ -56,8 +58,14 @@ def run(
     A map of another sampling but the same field of view is resampled; other differences are
     refused. --seed draws the phases that the correction for the mask needs.
     """
+    from napari_cryoorient.io.atomic import refuse_unwritable
     from napari_cryoorient.run.fsc import compare_maps
 
+    if figure is not None and figure.suffix.lower() not in PICTURES:
+        raise InputError(f"--figure {figure}: the name has to end in {', '.join(PICTURES)}.")
+    for path in (csv, figure):
+        if path is not None:
+            refuse_unwritable(path)
     with progress("FSC") as advance:
         result = compare_maps(
             a_path,

@@ -122,6 +122,7 @@ def run(
     where = choose_device(device)
     if map_path is not None and map_path.resolve() == (output / "map.mrc").resolve():
         raise InputError(f"{map_path} would be overwritten; write to another folder with -o.")
+    refuse_other_particles(output)
     notes: list[str] = []
     if dataset is not None:
         settled = {"--lowpass": lowpass, "--shift-sigma": shift_sigma, "--pixel-size": pixel_size}
@@ -176,6 +177,27 @@ def run(
                 "symmetry_agreement": agreement,
                 "seed": seed,
             }
+        )
+
+
+def refuse_other_particles(folder: Path) -> None:
+    """Raise InputError where the folder's particles.star is not one that ``simulate`` wrote.
+
+    Such a one names ``particles.mrcs`` alone; it may be made again with other settings.
+    """
+    from napari_cryoorient.io.particle_table import ParticleTable
+    from napari_cryoorient.io.star import read_star
+
+    path = folder / "particles.star"
+    if not path.is_file():
+        return
+    try:
+        names = {name.rpartition("@")[2] for name in ParticleTable(read_star(path)).image_names()}
+    except InputError:
+        names = set()
+    if names != {"particles.mrcs"}:
+        raise InputError(
+            f"{path} would be overwritten, and is not of a simulation; name another folder with -o."
         )
 
 

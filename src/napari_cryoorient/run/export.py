@@ -53,6 +53,9 @@ def export_particles(
     """
     if form == "cs":
         refuse_kind(source, out.with_suffix(".cs"))
+    if form != "cryodrgn" and (out.suffix.lower() == ".cs") != (form == "cs"):
+        ending = "has to end in .cs" if form == "cs" else "must not end in .cs"
+        raise InputError(f"{out} cannot be of --format {form}: its name {ending}.")
     if out.resolve() == source.resolve():
         raise InputError(f"{source} would be overwritten; write to another file with -o.")
     refuse_unwritable(out / POSE_FILE if form == "cryodrgn" else out)

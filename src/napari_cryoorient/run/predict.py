@@ -20,6 +20,7 @@ from napari_cryoorient.run.inputs import (
     matched_map,
     measure_contrast,
 )
+from napari_cryoorient.run.reach import unreached_images
 from napari_cryoorient.run.reader import RunReader
 from napari_cryoorient.run.refine import polish
 from napari_cryoorient.run.search import refuse_same_file
@@ -114,6 +115,8 @@ def predict_star(
         )
         poses, confidence = polished.poses, polished.confidence
     write_poses(star, poses, out_path, confidence=confidence)
+    if (note := unreached_images(star, Path(out_path), project_dir)) is not None and say:
+        say(note)
     return StarPrediction(predicted, len(particles), describe_device(place), tuple(notes))
 
 

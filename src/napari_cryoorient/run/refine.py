@@ -20,6 +20,7 @@ from napari_cryoorient.refine.confidence import confidence_of
 from napari_cryoorient.refine.local import BASIN_DEG, LocalRefinement, RefinedPoses
 from napari_cryoorient.refine.posterior import WITHIN_DEG
 from napari_cryoorient.run.inputs import RunInputs, load_inputs
+from napari_cryoorient.run.reach import unreached_images
 from napari_cryoorient.run.search import describe_band, radius_of, refuse_same_file
 from napari_cryoorient.search.global_search import FoundPoses, GlobalSearch
 from napari_cryoorient.search.plans import SURE
@@ -97,6 +98,8 @@ def refine_star(
     say(describe_moves(refined))
     confidence = confidence_of(refinement, refined, group)
     write_poses(inputs.star, refined.poses, out_path, confidence=confidence)
+    if (note := unreached_images(inputs.star, Path(out_path), project_dir)) is not None:
+        say(note)
     return StarRefinement(refined, len(rows), describe_device(place), confidence)
 
 

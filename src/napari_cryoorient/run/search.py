@@ -16,6 +16,7 @@ from napari_cryoorient.io.star import refuse_kind, write_poses
 from napari_cryoorient.likelihood import ParticleLikelihood
 from napari_cryoorient.particles import DensityMap, Integers
 from napari_cryoorient.run.inputs import load_inputs
+from napari_cryoorient.run.reach import unreached_images
 from napari_cryoorient.search.global_search import FoundPoses, GlobalSearch
 from napari_cryoorient.simulate import symmetry_agreement, symmetry_doubt
 from napari_cryoorient.symmetry_detection import detect_symmetry, has_symmetry
@@ -90,6 +91,8 @@ def search_star(
     if found is None or len(found.rows) < len(rows):
         return StarSearch(None, len(rows), describe_device(place))
     write_poses(inputs.star, found.poses, out_path, confidence=found.confidence, rows=rows)
+    if (note := unreached_images(inputs.star, Path(out_path), project_dir)) is not None:
+        say(note)
     return StarSearch(found, len(rows), describe_device(place))
 
 
