@@ -290,7 +290,7 @@ def _why_stop(rounds: list[Round], n_rounds: int) -> str | None:
     if len(rounds) > 1 and not improves(last, rounds[-2]):
         return f"round {last.number} improved the resolution by less than {LEAST_GAIN:.0%}"
     if len(rounds) >= n_rounds:
-        return f"{n_rounds} rounds were asked for"
+        return f"{n_rounds} round{'s were' if n_rounds != 1 else ' was'} asked for"
     return None
 
 

@@ -115,8 +115,8 @@ def predict_star(
         )
         poses, confidence = polished.poses, polished.confidence
     write_poses(star, poses, out_path, confidence=confidence)
-    if (note := unreached_images(star, Path(out_path), project_dir)) is not None and say:
-        say(note)
+    if (lost := unreached_images(star, Path(out_path), project_dir)) is not None and say:
+        say(lost)
     return StarPrediction(predicted, len(particles), describe_device(place), tuple(notes))
 
 

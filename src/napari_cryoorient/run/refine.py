@@ -98,8 +98,8 @@ def refine_star(
     say(describe_moves(refined))
     confidence = confidence_of(refinement, refined, group)
     write_poses(inputs.star, refined.poses, out_path, confidence=confidence)
-    if (note := unreached_images(inputs.star, Path(out_path), project_dir)) is not None:
-        say(note)
+    if (lost := unreached_images(inputs.star, Path(out_path), project_dir)) is not None:
+        say(lost)
     return StarRefinement(refined, len(rows), describe_device(place), confidence)
 
 

@@ -91,8 +91,8 @@ def search_star(
     if found is None or len(found.rows) < len(rows):
         return StarSearch(None, len(rows), describe_device(place))
     write_poses(inputs.star, found.poses, out_path, confidence=found.confidence, rows=rows)
-    if (note := unreached_images(inputs.star, Path(out_path), project_dir)) is not None:
-        say(note)
+    if (lost := unreached_images(inputs.star, Path(out_path), project_dir)) is not None:
+        say(lost)
     return StarSearch(found, len(rows), describe_device(place))
 
 
