@@ -191,7 +191,7 @@ def _fetched(entry: Entry, url: str, folder: Path) -> gemmi.Structure:
             downloader=pooch.HTTPDownloader(timeout=TIMEOUT_S),
         )
     except Exception as error:  # requests raises many kinds, none of them its user's
-        reason = str(error).splitlines()[0]
+        reason = str(getattr(next(iter(error.args), None), "reason", error)).splitlines()[0]
         raise InputError(f"PDB entry {entry.name} could not be had ({reason}): {advice}.") from None
     try:
         structure = gemmi.read_structure(str(path), format=gemmi.CoorFormat.Mmcif)
