@@ -100,3 +100,35 @@ def test_search_stops_when_asked_to(likelihood, monkeypatch):
     )
     assert [list(part.rows) for part in parts] == [[0, 1, 2, 3]]
     assert seen == [4]
+
+
+def test_results_do_not_depend_on_the_number_of_threads(likelihood, monkeypatch):
+    """Chunks come back in order, whichever thread is done first."""
+    monkeypatch.setattr("napari_cryoorient.search.global_search.CHUNK_SIZE", {"cpu": 3})
+    rows = np.arange(12)
+    before, told = torch.get_num_threads(), []
+    found = []
+    try:
+        for n in (1, 3):
+            torch.set_num_threads(n)
+            parts = GlobalSearch(likelihood, C1).search(
+                rows, progress=lambda done, total: told.append(done)
+            )
+            found.append(FoundPoses.joined(list(parts)))
+            assert torch.get_num_threads() == n
+    finally:
+        torch.set_num_threads(before)
+    assert told == [3, 6, 9, 12] * 2
+    one, several = found
+    np.testing.assert_array_equal(several.rows, rows)
+    np.testing.assert_allclose(several.poses.rotations, one.poses.rotations, atol=1e-5)
+    np.testing.assert_allclose(several.confidence, one.confidence, atol=1e-5)
+
+
+def test_a_stop_ends_all_threads(likelihood, monkeypatch):
+    monkeypatch.setattr("napari_cryoorient.search.global_search.CHUNK_SIZE", {"cpu": 2})
+    seen = []
+    search = GlobalSearch(likelihood, C1)
+    for part in search.search(np.arange(12), should_stop=lambda: len(seen) > 0):
+        seen.append(part)
+    assert 1 <= len(seen) < 6

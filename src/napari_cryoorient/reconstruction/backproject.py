@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +17,7 @@ import torch
 from torch import Tensor
 
 from napari_cryoorient.batches import ParticleBatches
+from napari_cryoorient.device import one_thread_each
 from napari_cryoorient.particles import Floats, Integers, ParticleSet
 from napari_cryoorient.projection.resample import fourier_shift, images_to_fourier
 from napari_cryoorient.reconstruction.insertion import SliceSums
@@ -101,7 +101,7 @@ def back_project(
         for n in entry.enter(rows, stop.is_set):
             counter.add(n)
 
-    with _one_thread_each(device), ThreadPoolExecutor(n_threads, "back-project") as pool:
+    with one_thread_each(device), ThreadPoolExecutor(n_threads, "back-project") as pool:
         futures = [pool.submit(work, sums, rows) for _, sums, rows in jobs]
         try:
             while wait(futures, timeout=_REPORT_S, return_when="FIRST_EXCEPTION").not_done:
@@ -217,17 +217,3 @@ def _n_threads(device: torch.device, n_sets: int, n_bytes: int) -> int:
     affordable = max(n_sets, _SUMS_BYTES // n_bytes)
     threads = min(torch.get_num_threads(), affordable)
     return max(1, threads // n_sets * n_sets)
-
-
-@contextmanager
-def _one_thread_each(device: torch.device) -> Iterator[None]:
-    """Keep torch from splitting the small arrays of threads that are the split themselves."""
-    before = torch.get_num_threads()
-    if device.type != "cpu":
-        yield
-        return
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

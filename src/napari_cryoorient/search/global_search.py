@@ -5,14 +5,18 @@ Particles that this leaves in doubt are searched once more, in a wider band and 
 
 from __future__ import annotations
 
+import threading
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from napari_cryoorient.device import one_thread_each
 from napari_cryoorient.likelihood import SHIFT_REACH, BandData, ParticleLikelihood
 from napari_cryoorient.particles import Floats, Integers, Poses
 from napari_cryoorient.refine.gauss_newton import Hypotheses
@@ -89,6 +93,7 @@ class GlobalSearch:
         self._wider: CoarseSearch | None = None
         self._is_thorough = is_thorough
         self.n_thorough = 0
+        self._lock = threading.Lock()  # of what the second look shares between threads
 
     def _coarse_search(self, plan: Plan) -> CoarseSearch:
         radius = min(plan.radius, self.likelihood.radius)
@@ -113,27 +118,50 @@ class GlobalSearch:
 
         ``progress`` is told (done, of so many); when ``should_stop`` says so, it ends early.
         """
-        size = CHUNK_SIZE[self.likelihood.device.type]
-        chunks = [rows[start : start + size] for start in range(0, len(rows), size)]
-        done = 0
-        # One chunk is read while the one before is searched.
-        with ThreadPoolExecutor(1, "read-particles") as reader:
-            ahead = reader.submit(self.likelihood.load, chunks[0]) if chunks else None
-            for number, chunk in enumerate(chunks):
-                assert ahead is not None
-                data = ahead.result()
-                if should_stop is not None and should_stop():
-                    return
-                if number + 1 < len(chunks):
-                    ahead = reader.submit(self.likelihood.load, chunks[number + 1])
-                try:
-                    found = self.of_images(chunk, data, should_stop)
-                except _Stopped:
-                    return
-                yield found
-                done += len(chunk)
-                if progress is not None:
-                    progress(done, len(rows))
+        device = self.likelihood.device
+        size = CHUNK_SIZE[device.type]
+        chunks = iter([rows[start : start + size] for start in range(0, len(rows), size)])
+        is_over = threading.Event()
+
+        def ends() -> bool:
+            return is_over.is_set() or (should_stop is not None and should_stop())
+
+        def searched(chunk: Integers, loaded: Future[BandData]) -> FoundPoses:
+            data = loaded.result()
+            if ends():
+                raise _Stopped
+            return self.of_images(chunk, data, ends)
+
+        # A chunk a thread: the arrays of one are too small to be shared out among cores.  One
+        # thread reads, and stays as far ahead as there are others.
+        with (
+            one_thread_each(device) as n_threads,
+            ThreadPoolExecutor(1, "read-particles") as reader,
+            ThreadPoolExecutor(n_threads, "search") as searcher,
+        ):
+            under_way: deque[Future[FoundPoses]] = deque()
+
+            def begin(chunk: Integers) -> None:
+                loaded = reader.submit(self.likelihood.load, chunk)
+                under_way.append(searcher.submit(searched, chunk, loaded))
+
+            try:
+                for chunk in islice(chunks, n_threads + 1):
+                    begin(chunk)
+                done = 0
+                while under_way and not ends():
+                    try:
+                        found = under_way.popleft().result()
+                    except _Stopped:
+                        return
+                    for chunk in islice(chunks, 1):
+                        begin(chunk)
+                    yield found
+                    done += len(found.rows)
+                    if progress is not None:
+                        progress(done, len(rows))
+            finally:
+                is_over.set()
 
     @torch.no_grad()
     def of_images(
@@ -168,11 +196,12 @@ class GlobalSearch:
         self, data: BandData, at: Hypotheses, owner: Tensor, lost: Tensor, again: Tensor
     ) -> tuple[Hypotheses, Tensor, Tensor]:
         """Search images ``again`` thoroughly; what they had stays in the running."""
-        if self._wider is None:
-            self._wider = self._coarse_search(THOROUGH)
+        with self._lock:
+            if self._wider is None:
+                self._wider = self._coarse_search(THOROUGH)
+            self.n_thorough += len(again)
         is_again = torch.zeros(len(data), dtype=torch.bool, device=again.device)
         is_again[again] = True
-        self.n_thorough += len(again)
         more, of_again, lost_again = self._climbed(data[again], self._wider, THOROUGH)
         at = Hypotheses.joined([at, more])
         owner = torch.cat([owner, again[of_again]])
