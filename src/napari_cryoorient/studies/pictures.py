@@ -188,7 +188,7 @@ def save_bars(path: Path, rows: Sequence[Row]) -> None:
     w_values = list(dict.fromkeys(row["w"] for row in rows))
     rates = list(dict.fromkeys(row["learning_rate"] for row in rows))
     names = list(dict.fromkeys(row["representation"] for row in rows))
-    figure = _figure(1.0 + 3.2 * len(w_values), 3.6)
+    figure = _figure(2.0 + 3.2 * len(w_values), 3.6)
     panels = figure.subplots(1, len(w_values), sharey=True, squeeze=False)[0]
     width = 0.8 / len(rates)
     for axes, w in zip(panels, w_values, strict=True):
@@ -205,7 +205,10 @@ def save_bars(path: Path, rows: Sequence[Row]) -> None:
         axes.set_title(f"w = {w:g}", fontsize=10)
         _plain(axes)
     panels[0].set_ylabel(RMSE_LABEL)
-    panels[-1].legend(frameon=False, fontsize=8, title="Learning rate")
+    handles, labels = panels[-1].get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc="outside right upper", frameon=False, fontsize=8, title="Learning rate"
+    )
     _save(figure, path)
 
 
