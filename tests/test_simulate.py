@@ -137,7 +137,7 @@ def test_symmetry_agreement_is_one_for_the_right_group_only() -> None:
     assert symmetry_agreement(d7, "D5") < 0.95
 
 
-def test_an_interrupted_stack_leaves_no_stack_and_no_star(
+def test_an_interrupted_stack_leaves_nothing(
     density: DensityMap, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("napari_cryoorient.simulate.PIXELS_PER_CHUNK", 4 * BOX**2)
@@ -149,7 +149,7 @@ def test_an_interrupted_stack_leaves_no_stack_and_no_star(
     simulation = draw_simulation(density, SimulationSettings(n=20))
     with pytest.raises(KeyboardInterrupt):
         write_simulation(simulation, tmp_path, advance=interrupt)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["map.mrc"]
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_slow_projection_agrees(density: DensityMap) -> None:
