@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,16 @@ def shared_data() -> Path:
             pytest.fail(f"CRYOORIENT_DATA names {folder}, which is not a folder")
         pytest.skip("no real data here: CRYOORIENT_DATA names the folder with it")
     return folder
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Call the command line in this process: exit status, stdout and stderr."""
+    from napari_cryoorient.cli import main
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        status = main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return call

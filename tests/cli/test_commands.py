@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from napari_cryoorient.cli import main
 from napari_cryoorient.demo.density import demo_density
 from napari_cryoorient.io.maps import read_map, write_map
 from napari_cryoorient.io.pose_table import read_pose_table
@@ -20,16 +19,6 @@ from napari_cryoorient.io.stacks import MrcStackCollection
 from napari_cryoorient.io.star import read_star, write_poses
 
 Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def call(*arguments: object) -> tuple[int, str, str]:
-        status = main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture(scope="module")

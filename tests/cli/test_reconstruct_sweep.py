@@ -24,16 +24,6 @@ N, ERRORS_DEG = 300, {0.0: 25.0, 0.5: 5.0, 1.0: 12.0}
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def call(*arguments: object) -> tuple[int, str, str]:
-        status = main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err
-
-    return call
-
-
-@pytest.fixture
 def sweep(tmp_path: Path) -> Path:
     """What ``sweep`` leaves: runs whose poses are off by known angles."""
     write_map(demo_density(32, 8.0), tmp_path / "input.mrc")

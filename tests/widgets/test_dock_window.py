@@ -85,7 +85,6 @@ def test_layout_comes_back(open_dock, qtbot):
 
 def test_tabs_that_were_closed_stay_closed_and_are_offered(open_dock, qtbot):
     dock = open_dock()
-    qtbot.waitUntil(lambda: bool(dock.panels.built), timeout=WAIT_MS)  # drawn once
     dock_of(dock.panels).destroyOnClose()
     qtbot.waitUntil(lambda: dock.panels is None, timeout=WAIT_MS)
     assert dock.panels_button.isVisible()

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from napari_cryoorient.chunks import Advance, in_threads
 from napari_cryoorient.geometry.grids import view_directions
 from napari_cryoorient.geometry.rotations import (
     angular_distance_deg,
@@ -28,7 +28,6 @@ from napari_cryoorient.refine.hypotheses import Thinning, by_image, climb, thinn
 from napari_cryoorient.refine.posterior import correlations
 from napari_cryoorient.refine.two_groups import Strengths
 
-Advance = Callable[[int, int], None]
 # Radius in Fourier pixels (None: the whole band), steps, and the largest turn of a step.
 BANDS: tuple[tuple[float | None, int, float], ...] = (
     (8.0, 3, 10.0),
@@ -125,24 +124,16 @@ class LocalRefinement:
 
         ``progress`` is told (done, of so many); when ``should_stop`` says so, it ends early.
         """
-        size = CHUNK_SIZE[self.likelihood.device.type]
-        starts = list(range(0, len(rows), size))
-        done = 0
-        # One chunk is read while the one before is refined.
-        with ThreadPoolExecutor(1, "read-particles") as reader:
-            ahead = reader.submit(self.likelihood.load, rows[:size]) if starts else None
-            for start in starts:
-                assert ahead is not None
-                data = ahead.result()
-                if should_stop is not None and should_stop():
-                    return
-                these = slice(start, start + size)
-                if start + size < len(rows):
-                    ahead = reader.submit(self.likelihood.load, rows[start + size :][:size])
-                yield self.of_images(rows[these], data, poses[these])
-                done += len(rows[these])
-                if progress is not None:
-                    progress(done, len(rows))
+        device = self.likelihood.device
+        return in_threads(
+            len(rows),
+            CHUNK_SIZE[device.type],
+            device,
+            load=lambda chunk: self.likelihood.load(rows[chunk]),
+            work=lambda chunk, data, _: self.of_images(rows[chunk], data, poses[chunk]),
+            progress=progress,
+            should_stop=should_stop,
+        )
 
     @torch.no_grad()
     def of_images(self, rows: Integers, data: BandData, poses: Poses) -> RefinedPoses:

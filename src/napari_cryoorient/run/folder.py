@@ -24,6 +24,7 @@ import numpy as np
 from napari_cryoorient import __version__
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.atomic import atomic_path
+from napari_cryoorient.io.json_values import jsonable
 from napari_cryoorient.particles import Integers
 from napari_cryoorient.run.memory import memory_in_use
 from napari_cryoorient.run.reader import RunReader, read_json
@@ -106,7 +107,7 @@ class RunFolder:
 
     def write_metrics(self, metrics: Metrics) -> None:
         """Add a line to ``metrics.jsonl``; numbers that are not finite become null."""
-        self._append("metrics.jsonl", json.dumps(_finite(asdict(metrics)), allow_nan=False) + "\n")
+        self._append("metrics.jsonl", json.dumps(jsonable(asdict(metrics)), allow_nan=False) + "\n")
 
     def drop_metrics_after(self, step: int) -> None:
         """Forget lines later than the checkpoint that training goes on from."""
@@ -165,7 +166,7 @@ class RunFolder:
         with self._lock:
             self._record["heartbeat"] = time.time()
             self._record["memory"] = memory_in_use()
-            content = json.dumps(_finite(self._record), indent=2, allow_nan=False)
+            content = json.dumps(jsonable(self._record), indent=2, allow_nan=False)
             self._replace("run.json", lambda temporary: temporary.write_text(content))
 
     def _append(self, name: str, text: str) -> None:
@@ -255,16 +256,6 @@ def _ends_in_newline(path: Path) -> bool:
             return True
         file.seek(-1, os.SEEK_END)
         return file.read(1) == b"\n"
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return str(value) if isinstance(value, Path) else value
 
 
 def _versions() -> dict[str, str]:

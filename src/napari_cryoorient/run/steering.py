@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
-from types import FrameType
 
 from napari_cryoorient.run.folder import FileControl
+from napari_cryoorient.run.signals import first_signal_to
 from napari_cryoorient.training.report import Wish
 
 
@@ -30,25 +27,11 @@ class Steering:
         """Tell whether anybody wants the run to stop."""
         return self.poll().stop
 
-    @contextmanager
-    def watching_signals(self) -> Iterator[None]:
+    def watching_signals(self) -> AbstractContextManager[None]:
         """Take the first SIGINT or SIGTERM as a wish to stop; the next acts as ever."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
+        return first_signal_to(self._notice)
 
-        def notice(number: int, _frame: FrameType | None) -> None:
-            self.signalled = number
-            for known, handler in before.items():
-                signal.signal(known, handler)
-            if not self.can_save:
-                raise KeyboardInterrupt
-
-        for number in before:
-            signal.signal(number, notice)
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+    def _notice(self, number: int) -> None:
+        self.signalled = number
+        if not self.can_save:
+            raise KeyboardInterrupt

@@ -6,17 +6,14 @@ Particles that this leaves in doubt are searched once more, in a wider band and 
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from napari_cryoorient.device import one_thread_each
+from napari_cryoorient.chunks import Advance, Stopped, in_threads
 from napari_cryoorient.likelihood import SHIFT_REACH, BandData, ParticleLikelihood
 from napari_cryoorient.particles import Floats, Integers, Poses
 from napari_cryoorient.refine.gauss_newton import Hypotheses
@@ -26,7 +23,6 @@ from napari_cryoorient.refine.posterior import choose, correlations
 from napari_cryoorient.search.coarse import CoarseSearch
 from napari_cryoorient.search.plans import QUICK, SURE, THOROUGH, Plan
 
-Advance = Callable[[int, int], None]
 # In the coarse band the slices of a particle that fills most of its box change over this angle
 # times the radius in Fourier pixels, and over this part of the field of view.
 SPACING_DEG_TIMES_RADIUS = 81.0
@@ -119,55 +115,24 @@ class GlobalSearch:
         ``progress`` is told (done, of so many); when ``should_stop`` says so, it ends early.
         """
         device = self.likelihood.device
-        size = CHUNK_SIZE[device.type]
-        chunks = iter([rows[start : start + size] for start in range(0, len(rows), size)])
-        is_over = threading.Event()
-
-        def ends() -> bool:
-            return is_over.is_set() or (should_stop is not None and should_stop())
-
-        def searched(chunk: Integers, loaded: Future[BandData]) -> FoundPoses:
-            data = loaded.result()
-            if ends():
-                raise _Stopped
-            return self.of_images(chunk, data, ends)
-
-        # A chunk a thread: the arrays of one are too small to be shared out among cores.  One
-        # thread reads, and stays as far ahead as there are others.
-        with (
-            one_thread_each(device) as n_threads,
-            ThreadPoolExecutor(1, "read-particles") as reader,
-            ThreadPoolExecutor(n_threads, "search") as searcher,
-        ):
-            under_way: deque[Future[FoundPoses]] = deque()
-
-            def begin(chunk: Integers) -> None:
-                loaded = reader.submit(self.likelihood.load, chunk)
-                under_way.append(searcher.submit(searched, chunk, loaded))
-
-            try:
-                for chunk in islice(chunks, n_threads + 1):
-                    begin(chunk)
-                done = 0
-                while under_way and not ends():
-                    try:
-                        found = under_way.popleft().result()
-                    except _Stopped:
-                        return
-                    for chunk in islice(chunks, 1):
-                        begin(chunk)
-                    yield found
-                    done += len(found.rows)
-                    if progress is not None:
-                        progress(done, len(rows))
-            finally:
-                is_over.set()
+        return in_threads(
+            len(rows),
+            CHUNK_SIZE[device.type],
+            device,
+            load=lambda chunk: self.likelihood.load(rows[chunk]),
+            work=lambda chunk, data, ends: self.of_images(rows[chunk], data, ends),
+            progress=progress,
+            should_stop=should_stop,
+        )
 
     @torch.no_grad()
     def of_images(
         self, rows: Integers, data: BandData, should_stop: Callable[[], bool] | None = None
     ) -> FoundPoses:
-        """Search images already loaded, those that stay doubtful twice."""
+        """Search images already loaded, those that stay doubtful twice.
+
+        Raises Stopped when ``should_stop`` says so on the way.
+        """
         at, owner, lost = self._climbed(data, self.coarse, QUICK)
         choice = choose(at, owner, self._group, lost)
         doubtful = (choice.confidence < SURE) | is_weak(at[choice.best])
@@ -175,7 +140,7 @@ class GlobalSearch:
             size = THOROUGH_SIZE[self.likelihood.device.type]
             for some in torch.split(torch.nonzero(doubtful)[:, 0], size):
                 if should_stop is not None and should_stop():
-                    raise _Stopped
+                    raise Stopped
                 at, owner, lost = self._again(data, at, owner, lost, some)
             choice = choose(at, owner, self._group, lost)
         top = at[choice.best]
@@ -241,10 +206,6 @@ class GlobalSearch:
         assert at is not None
         top_score = _best_of_each(at.log_likelihood, owner, len(data))
         return at, owner, lost - COUNTED_GAIN * (top_score - best[:, 0])
-
-
-class _Stopped(Exception):
-    """The search was asked to stop in the middle of a chunk."""
 
 
 def _best_of_each(log_likelihood: Tensor, owner: Tensor, n: int) -> Tensor:

@@ -19,6 +19,7 @@ from typing import Any
 from napari_cryoorient import __version__
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.atomic import atomic_path
+from napari_cryoorient.io.json_values import jsonable
 from napari_cryoorient.run.reader import is_alive, read_json
 from napari_cryoorient.studies.job import Job
 
@@ -99,7 +100,7 @@ class StudyFolder:
 
     def _write(self) -> None:
         with atomic_path(self.path / "study.json") as temporary:
-            temporary.write_text(json.dumps(_finite(self._record), indent=2) + "\n")
+            temporary.write_text(json.dumps(jsonable(self._record), indent=2) + "\n")
 
 
 def _refuse_other(
@@ -165,13 +166,3 @@ def _cell(value: Any) -> Any:
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return ""
     return f"{value:.6g}" if isinstance(value, float) else value
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return str(value) if isinstance(value, Path) else value

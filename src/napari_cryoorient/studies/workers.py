@@ -12,14 +12,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.run.reader import RunReader
+from napari_cryoorient.run.signals import first_signal_to
 from napari_cryoorient.studies.job import Job
 
 TERMINAL = "terminal.txt"
@@ -67,26 +67,9 @@ class Stopper:
         """Sleep, unless asked to stop."""
         self._asked.wait(seconds)
 
-    @contextmanager
-    def watching_signals(self) -> Iterator[None]:
+    def watching_signals(self) -> AbstractContextManager[None]:
         """Take the first SIGINT or SIGTERM as a wish to stop; the next acts as ever."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
-
-        def notice(_number: int, _frame: FrameType | None) -> None:
-            self._asked.set()
-            for known, handler in before.items():
-                signal.signal(known, handler)
-
-        for number in before:
-            signal.signal(number, notice)
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        return first_signal_to(lambda _: self.ask())
 
 
 def workers_for(device: str, n_jobs: int | None, gpus: Sequence[str]) -> list[Worker]:

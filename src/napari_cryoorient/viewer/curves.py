@@ -261,21 +261,23 @@ class CurvePlot:
         ]
         if self._labels_drawn != drawn:
             self._labels_drawn = drawn
-            self._draw_labels(places, marks)
+            write_labels(self.labels, places, marks)
 
-    def _draw_labels(
-        self, places: NDArray[np.float64], marks: Sequence[tuple[Any, str, Any]]
-    ) -> None:
-        with self.labels.events.blocker_all():
-            self.labels.data = places
-            self.labels.features = {"label": [text for _, text, _ in marks]}
-        self.labels.text = {
-            "string": "{label}",
-            "size": 9,
-            "color": np.array([colour for _, _, colour in marks]),
-            "anchor": "center",
-        }
-        self.labels.refresh()
+
+def write_labels(
+    layer: Any, places: NDArray[np.float64], marks: Sequence[tuple[Any, str, Any]]
+) -> None:
+    """Show the text of ``marks`` (place, text, colour) at ``places`` ``(n, 2)``, row and column."""
+    with layer.events.blocker_all():
+        layer.data = places
+        layer.features = {"label": [text for _, text, _ in marks]}
+    layer.text = {
+        "string": "{label}",
+        "size": 9,
+        "color": np.array([colour for _, _, colour in marks]),
+        "anchor": "center",
+    }
+    layer.refresh()
 
 
 def label_of_curve(run: RunView, curve: Curve, *, n_runs: int, is_current: bool) -> str:

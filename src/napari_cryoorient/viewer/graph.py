@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cryoorient.viewer.curves import LETTER, ROW, spread
+from napari_cryoorient.viewer.curves import LETTER, ROW, spread, write_labels
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -168,16 +168,7 @@ class GraphPlot:
             if marker.is_best:
                 at = place(marker.x, marker.y) - np.array([ROW + 2.0, 0.0])
                 marks.append((at, f"{marker.y:.3g}", _WHITE))
-        with self.labels.events.blocker_all():
-            self.labels.data = np.array([at for at, _, _ in marks])
-            self.labels.features = {"label": [text for _, text, _ in marks]}
-        self.labels.text = {
-            "string": "{label}",
-            "size": 9,
-            "color": np.array([colour for _, _, colour in marks]),
-            "anchor": "center",
-        }
-        self.labels.refresh()
+        write_labels(self.labels, np.array([at for at, _, _ in marks]), marks)
 
 
 class _Placed:

@@ -29,6 +29,7 @@ class Panels(QSplitter):
     taken_out = Signal()  # of its dock, by the user
 
     def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:
+        self._is_docked = parent is not None
         super().__init__(Qt.Orientation.Horizontal, parent)
         session = controller.session
         self.kinds: dict[str, Callable[[], Canvas | TablePanel]] = {
@@ -90,8 +91,10 @@ class Panels(QSplitter):
     def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802
         """Tell when the dock that held it was closed."""
         super().changeEvent(event)
-        is_out = event is not None and event.type() == QEvent.Type.ParentChange
-        if is_out and self.parent() is None and self.built:
+        if event is None or event.type() != QEvent.Type.ParentChange:
+            return
+        was_docked, self._is_docked = self._is_docked, self.parent() is not None
+        if was_docked and not self._is_docked:
             self.taken_out.emit()
 
     def close_panels(self) -> None:

@@ -1,0 +1,84 @@
+"""Work on particles chunk by chunk: read ahead, a chunk in each thread, results in order.
+
+The arrays of one chunk are too small for torch to share out among cores, so each thread of a CPU
+takes a chunk of its own; a GPU gets one after the other.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from typing import TypeVar
+
+import torch
+
+from napari_cryoorient.device import one_thread_each
+
+Data = TypeVar("Data")
+Result = TypeVar("Result")
+Advance = Callable[[int, int], None]
+ShouldStop = Callable[[], bool]
+
+
+class Stopped(Exception):
+    """Raised by work that was asked to stop in the middle of a chunk."""
+
+
+def in_threads(
+    n: int,
+    size: int,
+    device: torch.device,
+    *,
+    load: Callable[[slice], Data],
+    work: Callable[[slice, Data, ShouldStop], Result],
+    progress: Advance | None = None,
+    should_stop: ShouldStop | None = None,
+) -> Iterator[Result]:
+    """Yield the result of ``work`` for each ``size`` of n particles, in order.
+
+    ``load`` reads a chunk, always in one thread, ahead of the work; ``work`` is told when to give
+    up, and raises ``Stopped``.  ``progress`` is told (done, of so many); when ``should_stop`` says
+    so, it ends early.  What either raises is raised here.
+    """
+    chunks = iter([slice(start, min(start + size, n)) for start in range(0, n, size)])
+    is_over = threading.Event()
+
+    def ends() -> bool:
+        return is_over.is_set() or (should_stop is not None and should_stop())
+
+    def worked(chunk: slice, loaded: Future[Data]) -> Result:
+        data = loaded.result()
+        if ends():
+            raise Stopped
+        return work(chunk, data, ends)
+
+    with (
+        one_thread_each(device) as n_threads,
+        ThreadPoolExecutor(1, "read-particles") as reader,
+        ThreadPoolExecutor(n_threads, "chunks") as workers,
+    ):
+        under_way: deque[tuple[slice, Future[Result]]] = deque()
+
+        def begin(chunk: slice) -> None:
+            loaded = reader.submit(load, chunk)
+            under_way.append((chunk, workers.submit(worked, chunk, loaded)))
+
+        try:
+            for chunk in islice(chunks, n_threads + 1):
+                begin(chunk)
+            while under_way and not ends():
+                chunk, future = under_way.popleft()
+                try:
+                    result = future.result()
+                except Stopped:
+                    return
+                for following in islice(chunks, 1):
+                    begin(following)
+                yield result
+                if progress is not None:
+                    progress(chunk.stop, n)
+        finally:
+            is_over.set()
