@@ -1,0 +1,1 @@
+"""Particle stacks nearer to real ones, made without the project's code, and their scores."""
