@@ -14,8 +14,9 @@ recovar/assets of the source archive of recovar 1.0.5, for preferred views and t
 EMPIAR-10076; without it the spectrum is that of EMPIAR-10061's background.  Programs are run by
 turns on each stack, a line a run is appended, and lines that are there already are not made again.
 
-CPU time is that of the whole program, start included.  Ways: truth-refine (``refine`` from the true poses), search, search-refine, network,
-network-refine; the last two need --run, a folder that ``train`` wrote.
+CPU time is that of the whole program, start included.  Ways: truth-refine (``refine`` from the true
+poses), search, search-refine, network, network-refine; the last two need --run, a folder that
+``train`` wrote.
 """
 
 from __future__ import annotations
