@@ -57,6 +57,20 @@ def test_an_asymmetric_unit_stands_for_the_whole_sphere(name: str) -> None:
     assert nearest.max() < 0.95 * spacing_deg
 
 
+@pytest.mark.parametrize("name", ["C2", "C7", "D2", "D7", "T", "O", "I1", "I3"])
+@pytest.mark.parametrize("spacing_deg", [5.0, 6.0, 10.0])
+def test_without_its_rim_a_unit_is_the_spheres_share(name: str, spacing_deg: float) -> None:
+    group = symmetry_matrices(name)
+    unit = view_directions(spacing_deg, group, with_rim=False)
+    assert len(unit) == pytest.approx(len(view_directions(spacing_deg)) / len(group), abs=3.0)
+    assert len(unit) < len(view_directions(spacing_deg, group))
+    somewhere = random_rotations(500, torch.Generator().manual_seed(1), dtype=torch.float64)[:, 2]
+    equivalents = (group @ somewhere.T).permute(2, 0, 1)  # (n, g, 3)
+    nearest = torch.stack([nearest_angle_deg(e, unit).min() for e in equivalents])
+    assert nearest.mean() < 0.5 * spacing_deg
+    assert nearest.max() < 1.35 * spacing_deg
+
+
 def test_rotations_cover_so3_under_symmetry() -> None:
     group = symmetry_matrices("D7")
     spacing_deg = 12.0

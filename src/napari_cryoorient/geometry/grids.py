@@ -15,6 +15,8 @@ from torch import Tensor
 # A direction far from the axes of every group: the unit holds what lies nearer to it than to
 # its equivalents.
 _UNIT_CENTRE = (0.7638, 0.2140, 0.6090)
+# A direction on the very edge of the unit is in it on every machine.
+_ROUNDING = 1e-9
 
 
 def directions_to_matrices(directions: Tensor, psi_deg: Tensor | float = 0.0) -> Tensor:
@@ -38,8 +40,9 @@ def view_directions(
     """Return unit vectors ``(v, 3)``, float64, about ``spacing_deg`` apart on a Fibonacci spiral.
 
     Each stands for a square of that side: 41253 / spacing^2 of them on the whole sphere.  With a
-    group ``(g, 3, 3)``, its identity first, one asymmetric unit is kept with a rim of half a
-    spacing, so that every direction has an equivalent as near a grid point as without the group.
+    group ``(g, 3, 3)``, its identity first, one asymmetric unit is kept.  A rim of half a spacing
+    around it gives every direction an equivalent as near a grid point as without the group; without
+    the rim the number of views is the sphere's over g, and each stands for its own square alone.
     """
     spacing = math.radians(spacing_deg)
     n = max(2, math.ceil(4 * math.pi / spacing**2))
@@ -50,13 +53,25 @@ def view_directions(
     directions = torch.stack([radius * rot.cos(), radius * rot.sin(), z], dim=-1)
     if group is None or len(group) == 1:
         return directions
+    limit = math.sin(spacing / 2) if with_rim else 0.0
+    return directions[_beyond_unit(directions, group) <= limit + _ROUNDING]
+
+
+def is_in_asymmetric_unit(directions: Tensor, group: Tensor) -> Tensor:
+    """Tell which unit vectors ``(v, 3)`` lie in the asymmetric unit of ``group``, rim left out."""
+    return _beyond_unit(directions, group) <= _ROUNDING
+
+
+def _beyond_unit(directions: Tensor, group: Tensor) -> Tensor:
+    """Return how far ``(v,)`` directions lie beyond the asymmetric unit; negative within."""
+    if len(group) == 1:
+        return torch.full_like(directions[:, 0], -1.0)
     centre = torch.tensor(_UNIT_CENTRE, dtype=torch.float64)
     centre = centre / centre.norm()
     equivalents = group[1:].to(centre) @ centre
     # The unit is bounded by the planes half way between its centre and the equivalents.
     normals = torch.nn.functional.normalize(equivalents - centre, dim=-1)
-    beyond = (directions @ normals.t()).amax(dim=1)
-    return directions[beyond <= math.sin(spacing / 2)]
+    return (directions @ normals.t()).amax(dim=1)
 
 
 def rotation_grid(spacing_deg: float, group: Tensor | None = None) -> Tensor:

@@ -14,9 +14,10 @@ from torch import Tensor, nn
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.atomic import atomic_path
 from napari_cryoorient.network.build import build_network
+from napari_cryoorient.training.older_checkpoint import from_format_1
 from napari_cryoorient.training.recipe import Recipe
 
-FORMAT = 1
+FORMAT = 2
 
 
 def random_states(device: torch.device) -> dict[str, Tensor]:
@@ -81,9 +82,9 @@ def write_checkpoint(state: dict[str, Any], path: Path) -> None:
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a snapshot onto the CPU.
+    """Read a snapshot onto the CPU; one of an earlier format is brought to today's.
 
-    Raises InputError when there is none, or it is not one.
+    Raises InputError when there is none, it is not one, or a later version wrote it.
     """
     if not path.is_file():
         raise InputError(f"No checkpoint at {path}: the run has saved nothing yet, or never began.")
@@ -91,9 +92,17 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for what is not its own file
         raise InputError(f"{path} is not a checkpoint of this program, or is damaged.") from error
-    if not isinstance(state, dict) or state.get("format") != FORMAT:
-        raise InputError(f"{path} is not a checkpoint that this version reads.")
-    return state
+    found = state.get("format") if isinstance(state, dict) else None
+    if not isinstance(found, int):
+        raise InputError(f"{path} is not a checkpoint of this program, or is damaged.")
+    if found == 1:
+        return {**from_format_1(state), "format": FORMAT}
+    if found != FORMAT:
+        raise InputError(
+            f"The checkpoint has format {found}, and this version reads formats 1 to {FORMAT}: use "
+            f"the version of napari-cryoorient that wrote it, or a later one ({path})."
+        )
+    return cast(dict[str, Any], state)
 
 
 def network_of_checkpoint(state: dict[str, Any], device: torch.device) -> nn.Module:
