@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -111,6 +112,7 @@ def test_train_on_searched_labels_then_predict_and_refine(run: Run, stack: Path,
     assert status == 0, err
     assert "searching 20 particles" in err  # and the eight held out
     assert "particles to learn from" in err
+    assert re.search(r"measured on \d+% of the test particles.*about \d+% of these labels", err)
     # The test set is real particles with the poses found.
     with np.load(folder / "preview.npz") as preview:
         assert (preview["rows"] >= 0).all()

@@ -72,7 +72,7 @@ def searched_labels(
         )
     note(
         f"Labels: {len(sure_learn)} particles to learn from and {len(sure_test)} to test on, of "
-        f"mean confidence {found.confidence[sure].mean():.2f}; test errors are from these labels."
+        f"mean confidence {found.confidence[sure].mean():.2f}. {_reach_of_test_errors(found, test)}"
     )
     poses = Poses(
         np.tile(np.eye(3), (len(inputs.particles), 1, 1)), np.zeros((len(inputs.particles), 2))
@@ -80,3 +80,14 @@ def searched_labels(
     poses.rotations[rows] = found.poses.rotations
     poses.shifts_angstrom[rows] = found.poses.shifts_angstrom
     return SearchedLabels(replace(inputs.particles, poses=poses), sure_learn, sure_test)
+
+
+def _reach_of_test_errors(found: FoundPoses, test: Integers) -> str:
+    """Say which test particles the errors are measured on, and how wrong their labels may be."""
+    confidence = found.confidence[len(found.rows) - len(test) :]
+    sure = confidence[confidence >= LEAST_CONFIDENCE]
+    return (
+        f"Test errors are measured on {len(sure) / len(test):.0%} of the test particles, the ones "
+        f"easier to label; about {1 - sure.mean():.0%} of these labels are expected to be off by "
+        "more than 10 degrees themselves."
+    )
