@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from napari_cryoorient.demo.job import DemoResult, DemoSettings, run_demo
+from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.pose_table import read_pose_table
 from napari_cryoorient.io.star import read_particles
 
@@ -25,6 +26,7 @@ FILES = {
     "errors.png",
     "projections.png",
     "summary.json",
+    "demo.json",
 }
 
 
@@ -87,3 +89,11 @@ def test_the_job_can_be_done_again_in_its_folder(
 ) -> None:
     do(folder)
     assert {p.name for p in folder.iterdir()} == FILES
+
+
+def test_a_folder_with_files_of_its_own_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "checkpoint.pt").write_bytes(b"weeks of work")
+    with pytest.raises(InputError, match="not of a demo"):
+        do(tmp_path)
+    assert [path.name for path in tmp_path.rglob("*")] == ["run", "checkpoint.pt"]

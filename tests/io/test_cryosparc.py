@@ -221,7 +221,7 @@ def test_numbers_that_are_none_are_told(images: np.ndarray, tmp_path: Path) -> N
 
 def test_files_that_must_not_be_written(whole: Path, tmp_path: Path) -> None:
     particles, star = read_particles(whole)
-    with pytest.raises(InputError, match="is the file that was read"):
+    with pytest.raises(InputError, match="would be overwritten"):
         write_poses(star, particles.poses, whole)
     write_poses(star, particles.poses, tmp_path / "out.star")
     _, plain = read_particles(tmp_path / "out.star", project_dir=tmp_path)

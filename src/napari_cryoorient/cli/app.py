@@ -35,8 +35,10 @@ from napari_cryoorient.cli import (
     train,
     view,
 )
+from napari_cryoorient.cli.files import keeping_inputs
 from napari_cryoorient.cli.progress import print_json
 from napari_cryoorient.errors import InputError, TrainingFailure
+from napari_cryoorient.io.kept_inputs import watching_inputs
 
 PROGRAM = "napari-cryoorient"
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
@@ -58,7 +60,7 @@ COMMANDS = (
     *(export, symmetry, demo, view),
 )
 for command in COMMANDS:
-    app.command(command.NAME, short_help=command.SUMMARY)(command.run)
+    app.command(command.NAME, short_help=command.SUMMARY)(keeping_inputs(command.run))
 
 
 def _print_version(asked: bool) -> None:
@@ -92,7 +94,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return status
 
     try:
-        status = app(args=given, prog_name=PROGRAM, standalone_mode=False)
+        with watching_inputs():
+            status = app(args=given, prog_name=PROGRAM, standalone_mode=False)
     except InputError as error:
         return say(str(error), BAD_INPUT)
     except TrainingFailure as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -20,7 +19,7 @@ SUMMARY = "Five-fold cross-validation over w."
 
 @options.with_settings(TrainConfig, leave_out={"w", "n_folds", "fold", "test_fraction"})
 def run(
-    star_path: Annotated[Path, typer.Argument(metavar="STAR", help="Particle STAR file.")],
+    star_path: options.StarPath,
     map_path: options.MapPath,
     output: studies.Output,
     folds: Annotated[

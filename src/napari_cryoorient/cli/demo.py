@@ -9,6 +9,7 @@ import typer
 
 from napari_cryoorient.cli import options
 from napari_cryoorient.cli.evaluate import table_of
+from napari_cryoorient.cli.files import DEMO_FILES, Writes
 from napari_cryoorient.cli.progress import Progress, format_duration, print_json, progress
 from napari_cryoorient.cli.screen import can_draw_unseen, has_screen, picture_of
 from napari_cryoorient.cli.train import Follower
@@ -20,7 +21,9 @@ SUMMARY = "Simulate, train, predict and measure, on a particle made from code."
 
 def run(
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for all that is made.")
+        Path,
+        typer.Option("-o", "--output", metavar="DIR", help="Folder for all that is made."),
+        Writes(inside=DEMO_FILES),
     ] = Path("demo-output"),
     headless: Annotated[
         bool, typer.Option("--headless", help="Open no napari window at the end.")

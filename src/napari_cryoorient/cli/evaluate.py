@@ -12,6 +12,7 @@ import typer
 from numpy.typing import NDArray
 
 from napari_cryoorient.cli import options
+from napari_cryoorient.cli.files import Reads
 from napari_cryoorient.cli.progress import print_json
 from napari_cryoorient.errors import InputError
 
@@ -36,16 +37,21 @@ LABELS = {
 
 def run(
     predicted_path: Annotated[
-        Path, typer.Argument(metavar="PRED.star", help="Predicted poses; no images are needed.")
+        Path,
+        typer.Argument(metavar="PRED.star", help="Predicted poses; no images are needed."),
+        Reads("particles"),
     ],
     true_path: Annotated[
-        Path, typer.Argument(metavar="TRUE.star", help="True poses, in any order.")
+        Path,
+        typer.Argument(metavar="TRUE.star", help="True poses, in any order."),
+        Reads("particles"),
     ],
     run_dir: Annotated[
         Path | None,
         typer.Option(
             "--run", metavar="RUN", help="Compare only the particles that this run held out."
         ),
+        Reads("run"),
     ] = None,
     map_path: options.OptionalMapPath = None,
     symmetry: options.Symmetry = "C1",

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from napari_cryoorient.cli import options
+from napari_cryoorient.cli.files import Reads, Writes
 from napari_cryoorient.cli.progress import print_json, progress
 
 NAME = "export"
@@ -16,11 +17,14 @@ SUMMARY = "Write particles in the files of RELION, cryoSPARC or cryoDRGN."
 
 def run(
     source: Annotated[
-        Path, typer.Argument(metavar="STAR", help="Particles: a STAR file, or cryoSPARC's .cs.")
+        Path,
+        typer.Argument(metavar="STAR", help="Particles: a STAR file, or cryoSPARC's .cs."),
+        Reads("particles"),
     ],
     output: Annotated[
         Path,
         typer.Option("-o", "--output", metavar="OUT", help="File to write; for cryodrgn a folder."),
+        Writes(inside=("pose.pkl", "ctf.pkl")),
     ],
     form: Annotated[
         Literal["star", "relion30", "cs", "cryodrgn"],

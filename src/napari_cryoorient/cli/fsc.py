@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_cryoorient.cli import options
+from napari_cryoorient.cli.files import Reads, Writes
 from napari_cryoorient.cli.progress import print_json, progress
 from napari_cryoorient.errors import InputError
 
@@ -20,15 +21,18 @@ PICTURES = (".png", ".svg", ".pdf")
 
 
 def run(
-    a_path: Annotated[Path, typer.Argument(metavar="A.mrc", help="A map.")],
+    a_path: Annotated[Path, typer.Argument(metavar="A.mrc", help="A map."), Reads("map")],
     b_path: Annotated[
-        Path, typer.Argument(metavar="B.mrc", help="The other map, or an atomic model.")
+        Path,
+        typer.Argument(metavar="B.mrc", help="The other map, or an atomic model."),
+        Reads("map"),
     ],
     mask: Annotated[
         str | None,
         typer.Option(
             metavar="FILE|auto", help="Soft mask: a map from 0 to 1, or one found from both maps."
         ),
+        Reads("map", ("auto",)),
     ] = None,
     radius: Annotated[
         float | None,
@@ -42,11 +46,14 @@ def run(
         ),
     ] = True,
     csv: Annotated[
-        Path | None, typer.Option("--csv", metavar="FILE", help="Write the curve as a table.")
+        Path | None,
+        typer.Option("--csv", metavar="FILE", help="Write the curve as a table."),
+        Writes(),
     ] = None,
     figure: Annotated[
         Path | None,
         typer.Option("--figure", metavar="FILE", help="Draw the curve (.png, .svg or .pdf)."),
+        Writes(),
     ] = None,
     pixel_size: options.PixelSize = None,
     device: options.Device = "auto",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_cryoorient.cli import options
+from napari_cryoorient.cli.files import RUN_FILES, Reads, Writes
 from napari_cryoorient.cli.progress import print_json, progress
 from napari_cryoorient.cli.studies import check_settings
 from napari_cryoorient.cli.train import Follower, budget_s_of
@@ -18,14 +19,26 @@ if TYPE_CHECKING:
 
 NAME = "iterate"
 SUMMARY = "Find poses and map together, round by round, from a poor map."
+_RESULTS = ("map.mrc", "map_half1.mrc", "map_half2.mrc", "poses.star", "fsc.csv")
+_OF_A_ROUND = (
+    *("reference.mrc", "reference_half1.mrc", "reference_half2.mrc", "labels.star"),
+    *("predicted.star", "fsc_against.csv", "seconds.json", "round.json", *_RESULTS),
+    *(f"run/{name}" for name in RUN_FILES),
+)
+ROUND_FILES = (
+    *("study.json", "table.csv", "resolution.png", *_RESULTS),
+    *(f"round_*/{name}" for name in _OF_A_ROUND),
+)
 
 
 @options.with_settings(TrainConfig, leave_out={"labels", "from_run", "n_folds", "fold"})
 def run(
-    star_path: Annotated[Path, typer.Argument(metavar="STAR", help="Particle STAR file.")],
+    star_path: options.StarPath,
     map_path: options.MapPath,
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for all rounds.")
+        Path,
+        typer.Option("-o", "--output", metavar="DIR", help="Folder for all rounds."),
+        Writes(inside=ROUND_FILES),
     ],
     rounds: Annotated[int, typer.Option(min=1, metavar="N", help="Rounds at most.")] = 5,
     subset: Annotated[
@@ -44,6 +57,7 @@ def run(
     compare: Annotated[
         Path | None,
         typer.Option(metavar="MAP", help="Map that each round's is compared with; no more."),
+        Reads("map"),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume/--no-resume", help="Go on with the rounds in the folder.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_cryoorient.cli import options, studies
+from napari_cryoorient.cli.files import SIMULATED_FILES, STUDY_FILES, Reads, Writes
 from napari_cryoorient.cli.simulate import parse_snr
 from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.errors import InputError
@@ -22,9 +23,15 @@ SUMMARY = "Train on the same particles at falling signal-to-noise ratios."
 @options.with_settings(TrainConfig, leave_out={"n_folds", "fold", "labels"})
 def run(
     map_path: Annotated[
-        Path, typer.Argument(metavar="MAP", help="Map or atomic model (mrc, map, PDB, mmCIF, gz).")
+        Path,
+        typer.Argument(metavar="MAP", help="Map or atomic model (mrc, map, PDB, mmCIF, gz)."),
+        Reads("map"),
     ],
-    output: studies.Output,
+    output: Annotated[
+        Path,
+        typer.Option("-o", "--output", metavar="DIR", help="Folder of the study."),
+        Writes(inside=(*STUDY_FILES, *(f"data/*/{name}" for name in SIMULATED_FILES))),
+    ],
     snr_values: Annotated[
         str,
         typer.Option(

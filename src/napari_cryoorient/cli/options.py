@@ -11,6 +11,7 @@ import typer
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from napari_cryoorient.cli.files import LooksIn, Reads
 from napari_cryoorient.errors import InputError
 
 OUTPUT_HELP = "STAR file to write; a .cs file too where the particles come from one."
@@ -18,6 +19,9 @@ OUTPUT_HELP = "STAR file to write; a .cs file too where the particles come from 
 DeviceName = Literal["auto", "cuda", "mps", "cpu"]
 
 Settings = TypeVar("Settings", bound=BaseModel)
+
+# Settings of a model that hold paths.
+FIELDS_WITH_PATHS = {"from_run": Reads("run"), "weights": Reads("file", ("auto", "none"))}
 
 Device = Annotated[
     DeviceName, typer.Option(help="Where to compute: auto takes CUDA, then MPS, then the CPU.")
@@ -30,13 +34,18 @@ Json = Annotated[
 Symmetry = Annotated[
     str, typer.Option(metavar="NAME", help="Point group on RELION's axes: C1, D2, D7, O, I1, ...")
 ]
+StarPath = Annotated[
+    Path, typer.Argument(metavar="STAR", help="Particle STAR file."), Reads("particles")
+]
 MapPath = Annotated[
     Path,
     typer.Option("--map", metavar="MAP", help="Reference map (mrc, map, gz, bz2, PDB, mmCIF)."),
+    Reads("map"),
 ]
 OptionalMapPath = Annotated[
     Path | None,
     typer.Option("--map", metavar="MAP", help="Reference map (mrc, map, gz, bz2, PDB, mmCIF)."),
+    Reads("map"),
 ]
 PixelSize = Annotated[
     float | None,
@@ -45,6 +54,7 @@ PixelSize = Annotated[
 ProjectDir = Annotated[
     Path | None,
     typer.Option(metavar="DIR", help="Folder that image names in the STAR file start from."),
+    LooksIn(),
 ]
 Resolution = Annotated[
     float | None,
@@ -120,11 +130,12 @@ def _flag(name: str, field: FieldInfo) -> inspect.Parameter:
         **limits,
     )
     kind = field.annotation
+    role = (FIELDS_WITH_PATHS[name],) if name in FIELDS_WITH_PATHS else ()
     return inspect.Parameter(
         name,
         inspect.Parameter.KEYWORD_ONLY,
         default=None,
-        annotation=Annotated[kind | None, option],  # type: ignore[operator]
+        annotation=Annotated[kind | None, option, *role],  # type: ignore[operator]
     )
 
 

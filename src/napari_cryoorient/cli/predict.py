@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from napari_cryoorient.cli import options
+from napari_cryoorient.cli.files import Reads, Writes
 from napari_cryoorient.cli.progress import print_json, progress
 
 NAME = "predict"
@@ -16,13 +17,16 @@ SUMMARY = "Predict the poses of a particle stack with a trained run."
 
 
 def run(
-    star_path: Annotated[Path, typer.Argument(metavar="STAR", help="Particle STAR file.")],
+    star_path: options.StarPath,
     run_dir: Annotated[
-        Path, typer.Option("--run", metavar="RUN", help="Run folder with a checkpoint.")
+        Path,
+        typer.Option("--run", metavar="RUN", help="Run folder with a checkpoint."),
+        Reads("run"),
     ],
     output: Annotated[
         Path,
         typer.Option("-o", "--output", metavar="OUT", help=options.OUTPUT_HELP),
+        Writes(),
     ],
     batch_size: Annotated[
         int | None,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from napari_cryoorient.cli import options
+from napari_cryoorient.cli.files import Reads, Writes
 from napari_cryoorient.cli.progress import print_json, progress
 from napari_cryoorient.errors import InputError
 
@@ -17,13 +18,19 @@ SUMMARY = "Project a map at the poses of a STAR file."
 
 def run(
     map_path: Annotated[
-        Path, typer.Argument(metavar="MAP", help="Reference map (mrc, map, gz, bz2, PDB, mmCIF).")
+        Path,
+        typer.Argument(metavar="MAP", help="Reference map (mrc, map, gz, bz2, PDB, mmCIF)."),
+        Reads("map"),
     ],
     star_path: Annotated[
-        Path, typer.Argument(metavar="STAR", help="Particles with poses; no images are needed.")
+        Path,
+        typer.Argument(metavar="STAR", help="Particles with poses; no images are needed."),
+        Reads("particles"),
     ],
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="OUT.mrcs", help="Stack to write.")
+        Path,
+        typer.Option("-o", "--output", metavar="OUT.mrcs", help="Stack to write."),
+        Writes(),
     ],
     ctf: Annotated[
         bool, typer.Option("--ctf", help="Apply the CTF that the STAR file gives.")

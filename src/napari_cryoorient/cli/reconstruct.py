@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from napari_cryoorient.cli import options
+from napari_cryoorient.cli.files import Reads, Writes
 from napari_cryoorient.cli.fsc import describe_crossings, write_curves
 from napari_cryoorient.cli.progress import print_json, progress
 from napari_cryoorient.errors import InputError
@@ -19,14 +20,24 @@ SUMMARY = "Reconstruct a map from particles with poses."
 
 def run(
     star_path: Annotated[
-        Path, typer.Argument(metavar="STAR", help="Particle STAR file with poses.")
+        Path,
+        typer.Argument(metavar="STAR", help="Particle STAR file with poses."),
+        Reads("particles"),
     ],
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="OUT.mrc", help="Map to write.")
+        Path,
+        typer.Option("-o", "--output", metavar="OUT.mrc", help="Map to write."),
+        Writes(
+            beside=(
+                *("{stem}_half1{suffix}", "{stem}_half2{suffix}"),
+                *("{stem}_fsc.csv", "{stem}_fsc.png"),
+            )
+        ),
     ],
     poses_path: Annotated[
         Path | None,
         typer.Option("--poses", metavar="STAR", help="Take the poses of this STAR file instead."),
+        Reads("particles"),
     ] = None,
     symmetry: options.Symmetry = "C1",
     half_maps: Annotated[

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from napari_cryoorient.cli import options
+from napari_cryoorient.cli.files import Reads, Writes
 from napari_cryoorient.cli.progress import print_json, progress
 from napari_cryoorient.errors import InputError
 
@@ -16,7 +17,12 @@ SUMMARY = "Reconstruct at the true poses and at those of each run of a sweep."
 
 
 def run(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a finished sweep.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="DIR", help="Folder of a finished sweep."),
+        Reads("study"),
+        Writes(inside=("reconstructions/*", "reconstructions-all/*")),
+    ],
     w_values: Annotated[
         str | None,
         typer.Option(metavar="LIST", help="Only these values of w, such as 0,0.5,1."),

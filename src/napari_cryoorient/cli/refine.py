@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from napari_cryoorient.cli import options
+from napari_cryoorient.cli.files import Reads, Writes
 from napari_cryoorient.cli.progress import print_json, progress
 from napari_cryoorient.errors import InputError
 
@@ -18,12 +19,15 @@ SUMMARY = "Refine rotations and shifts locally against a map."
 
 def run(
     star_path: Annotated[
-        Path, typer.Argument(metavar="STAR", help="Particle STAR file with poses.")
+        Path,
+        typer.Argument(metavar="STAR", help="Particle STAR file with poses."),
+        Reads("particles"),
     ],
     map_path: options.MapPath,
     output: Annotated[
         Path,
         typer.Option("-o", "--output", metavar="OUT", help=options.OUTPUT_HELP),
+        Writes(),
     ],
     symmetry: options.Symmetry = "C1",
     resolution: options.Resolution = None,

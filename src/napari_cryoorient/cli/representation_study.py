@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
@@ -23,7 +22,7 @@ SUMMARY = "Compare representations of rotations and learning rates."
     TrainConfig, leave_out={"w", "representation", "learning_rate", "n_folds", "fold"}
 )
 def run(
-    star_path: Annotated[Path, typer.Argument(metavar="STAR", help="Particle STAR file.")],
+    star_path: options.StarPath,
     map_path: options.MapPath,
     output: studies.Output,
     representations: Annotated[

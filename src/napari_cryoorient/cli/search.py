@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from napari_cryoorient.cli import options
+from napari_cryoorient.cli.files import Writes
 from napari_cryoorient.cli.progress import print_json, progress
 from napari_cryoorient.errors import InputError
 
@@ -17,11 +18,12 @@ SUMMARY = "Find poses by global search against a map, without labels."
 
 
 def run(
-    star_path: Annotated[Path, typer.Argument(metavar="STAR", help="Particle STAR file.")],
+    star_path: options.StarPath,
     map_path: options.MapPath,
     output: Annotated[
         Path,
         typer.Option("-o", "--output", metavar="OUT", help=options.OUTPUT_HELP),
+        Writes(),
     ],
     symmetry: options.Symmetry = "C1",
     subset: Annotated[

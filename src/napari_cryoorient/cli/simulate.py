@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_cryoorient.cli import options
+from napari_cryoorient.cli.files import SIMULATED_FILES, Reads, Writes
 from napari_cryoorient.cli.progress import print_json, progress
 from napari_cryoorient.errors import InputError
 
@@ -27,6 +28,7 @@ def run(
             help="Map or atomic model (mrc, map, PDB, mmCIF, gz); with --dataset it may be left "
             "out, and the model is fetched from the PDB.",
         ),
+        Reads("map"),
     ] = None,
     *,
     output: Annotated[
@@ -37,6 +39,7 @@ def run(
             metavar="DIR",
             help="Folder for particles.mrcs, particles.star (the true poses) and map.mrc.",
         ),
+        Writes(inside=SIMULATED_FILES),
     ],
     dataset: Annotated[
         str | None,
@@ -120,8 +123,6 @@ def run(
     )
 
     where = choose_device(device)
-    if map_path is not None and map_path.resolve() == (output / "map.mrc").resolve():
-        raise InputError(f"{map_path} would be overwritten; write to another folder with -o.")
     refuse_other_particles(output)
     notes: list[str] = []
     if dataset is not None:
@@ -181,24 +182,33 @@ def run(
 
 
 def refuse_other_particles(folder: Path) -> None:
-    """Raise InputError where the folder's particles.star is not one that ``simulate`` wrote.
+    """Raise InputError where the folder has files of these names that ``simulate`` did not write.
 
-    Such a one names ``particles.mrcs`` alone; it may be made again with other settings.
+    Its own may be made again with other settings: a ``particles.star`` that names
+    ``particles.mrcs`` alone, and a stack and a map that say which program they are from.
     """
+    from napari_cryoorient.io.kept_inputs import note_made
+    from napari_cryoorient.io.mrc import is_written_here
     from napari_cryoorient.io.particle_table import ParticleTable
     from napari_cryoorient.io.star import read_star
 
-    path = folder / "particles.star"
-    if not path.is_file():
+    stack, density, star = (folder / name for name in SIMULATED_FILES)
+    there = [path for path in (star, stack, density) if path.is_file()]
+    if not there:
         return
+    foreign = [path for path in there if path != star and not is_written_here(path)]
     try:
-        names = {name.rpartition("@")[2] for name in ParticleTable(read_star(path)).image_names()}
+        names = {name.rpartition("@")[2] for name in ParticleTable(read_star(star)).image_names()}
     except InputError:
         names = set()
-    if names != {"particles.mrcs"}:
+    if names != {stack.name}:
+        foreign = there
+    if foreign:
         raise InputError(
-            f"{path} would be overwritten, and is not of a simulation; name another folder with -o."
+            "A file that is not of a simulation would be overwritten: name another folder with -o "
+            f"than that of {foreign[0]}."
         )
+    note_made(star)
 
 
 def _of_dataset(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_cryoorient.cli import options
+from napari_cryoorient.cli.files import STUDY_FILES, Writes
 from napari_cryoorient.cli.progress import Progress, format_duration, print_json, progress
 from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.errors import InputError, TrainingFailure
@@ -18,7 +19,11 @@ if TYPE_CHECKING:
     from napari_cryoorient.studies.results import Row
     from napari_cryoorient.studies.study import Findings, Study
 
-Output = Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder of the study.")]
+Output = Annotated[
+    Path,
+    typer.Option("-o", "--output", metavar="DIR", help="Folder of the study."),
+    Writes(inside=STUDY_FILES),
+]
 Jobs = Annotated[
     int | None,
     typer.Option(

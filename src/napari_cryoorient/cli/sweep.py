@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -23,7 +22,7 @@ WValues = Annotated[
 
 @options.with_settings(TrainConfig, leave_out={"w", "n_folds", "fold"})
 def run(
-    star_path: Annotated[Path, typer.Argument(metavar="STAR", help="Particle STAR file.")],
+    star_path: options.StarPath,
     map_path: options.MapPath,
     output: studies.Output,
     w_values: WValues = "0:1:0.1",

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from napari_cryoorient.cli import options
+from napari_cryoorient.cli.files import Reads, Writes
 from napari_cryoorient.cli.progress import print_json, progress
-from napari_cryoorient.errors import InputError
 
 NAME = "symmetry"
 SUMMARY = "Find a map's point group and axes, and how it lies against another map."
@@ -17,11 +17,14 @@ SUMMARY = "Find a map's point group and axes, and how it lies against another ma
 
 def run(
     map_path: Annotated[
-        Path, typer.Argument(metavar="MAP", help="Map (mrc, map, gz, bz2, PDB, mmCIF).")
+        Path,
+        typer.Argument(metavar="MAP", help="Map (mrc, map, gz, bz2, PDB, mmCIF)."),
+        Reads("map"),
     ],
     against: Annotated[
         Path | None,
         typer.Option(metavar="OTHER", help="Map to compare with: which axis lies along which."),
+        Reads("map"),
     ] = None,
     output: Annotated[
         Path | None,
@@ -31,6 +34,7 @@ def run(
             metavar="OUT.mrc",
             help="Write MAP turned onto RELION's axes of its group, or onto OTHER.",
         ),
+        Writes(),
     ] = None,
     pixel_size: options.PixelSize = None,
     other_pixel_size: Annotated[
@@ -57,8 +61,6 @@ def run(
     )
 
     if output is not None:
-        if any(output.resolve() == p.resolve() for p in (map_path, against) if p is not None):
-            raise InputError(f"{output} would be overwritten; write to another file with -o.")
         refuse_unwritable(output)
     density = read_map(map_path, pixel_size_angstrom=pixel_size)
     other = None if against is None else read_map(against, pixel_size_angstrom=other_pixel_size)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_cryoorient.cli import options
+from napari_cryoorient.cli.files import RUN_FILES, Writes
 from napari_cryoorient.cli.progress import Progress, print_json, progress
 from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.errors import InputError
@@ -23,9 +24,13 @@ PHASES = {"training": "Training (steps)", "predicting": "Predicting"}
 
 @options.with_settings(TrainConfig)
 def run(
-    star_path: Annotated[Path, typer.Argument(metavar="STAR", help="Particle STAR file.")],
+    star_path: options.StarPath,
     map_path: options.MapPath,
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="RUN", help="Run folder.")],
+    output: Annotated[
+        Path,
+        typer.Option("-o", "--output", metavar="RUN", help="Run folder."),
+        Writes(inside=RUN_FILES),
+    ],
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in the folder, as it was set.")
     ] = False,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from napari_cryoorient.cli import options
+from napari_cryoorient.cli.files import Reads, Writes
 from napari_cryoorient.cli.progress import print_json
 from napari_cryoorient.cli.screen import has_screen
 from napari_cryoorient.errors import InputError
@@ -18,7 +19,9 @@ SUMMARY = "Open a run, a particle stack or a map in napari."
 
 def run(
     path: Annotated[
-        Path, typer.Argument(metavar="RUN_or_STAR", help="Run folder, STAR file, stack or map.")
+        Path,
+        typer.Argument(metavar="RUN_or_STAR", help="Run folder, STAR file, stack or map."),
+        Reads("any"),
     ],
     map_path: options.OptionalMapPath = None,
     pixel_size: options.PixelSize = None,
@@ -30,6 +33,7 @@ def run(
             metavar="PNG",
             help="Save a picture of the window once all is in place, and close it.",
         ),
+        Writes(),
     ] = None,
     device: options.Device = "auto",
     seed: options.UnusedSeed = 0,

@@ -11,7 +11,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,6 +21,7 @@ import torch
 from napari_cryoorient.config import DeviceName, TrainConfig
 from napari_cryoorient.demo.density import demo_density
 from napari_cryoorient.device import choose_device
+from napari_cryoorient.errors import InputError
 from napari_cryoorient.evaluation import pose_errors, reprojection_rmse
 from napari_cryoorient.figures import save_curves, save_error_histogram, save_triptych
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
@@ -49,6 +50,12 @@ POSE_COLUMNS = (
     "rlnOriginYAngst",
 )
 N_PICTURED = 8
+# Written first: it tells a folder that a demo may use again.
+MARK = "demo.json"
+MADE = (
+    *("map.mrc", "particles.mrcs", "particles.star", "train.star", "held-out.star", "poses.star"),
+    *("curves.png", "projections.png", "errors.png", "napari.png", "summary.json"),
+)
 
 
 class Tell(Protocol):
@@ -105,6 +112,9 @@ def run_demo(
 
     """
     began = time.monotonic()
+    _refuse_other_files(folder)
+    with atomic_path(folder / MARK) as path:
+        path.write_text(json.dumps(asdict(settings), indent=2) + "\n")
     _remove_earlier_run(folder / "run")
     _simulate(folder, settings, tell, say)
     config = TrainConfig.model_validate(
@@ -130,6 +140,18 @@ def run_demo(
     with atomic_path(folder / "summary.json") as path:
         path.write_text(json.dumps(summary, indent=2) + "\n")
     return replace(result, summary=summary)
+
+
+def _refuse_other_files(folder: Path) -> None:
+    """Raise InputError where the folder has a file that would be replaced, and is of no demo."""
+    if (folder / MARK).is_file():
+        return
+    for name in (*MADE, "run"):
+        if (folder / name).exists():
+            raise InputError(
+                "A file that is not of a demo would be overwritten: name another folder with -o "
+                f"than that of {folder / name}."
+            )
 
 
 def _remove_earlier_run(run: Path) -> None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from napari_cryoorient.errors import InputError
+from napari_cryoorient.io.kept_inputs import note_made, refuse_replacing_read
 
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NOT_ALLOWED = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -28,9 +29,12 @@ def atomic_path(final: Path | str) -> Iterator[Path]:
             raise InputError(f"{final} is a folder; give the name of a file to write.")
         if final.exists() and not final.is_file():  # renaming would put a file in its place
             raise InputError(f"{final} is a device, not a file; give the name of a file to write.")
+        refuse_replacing_read(final)
         final.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
+        refuse_replacing_read(final)  # it may have been read only now
         os.replace(temporary, final)
+        note_made(final)
     except OSError as error:
         sentence = _write_failure(error, final)
         if sentence is None:

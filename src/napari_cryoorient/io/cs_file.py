@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.atomic import atomic_path
+from napari_cryoorient.io.kept_inputs import note_read, refuse_pipe, refuse_replacing
 from napari_cryoorient.particles import Integers
 
 Records = NDArray[Any]
@@ -62,6 +63,7 @@ def is_cs(path: Path | str) -> bool:
     path = Path(path)
     if path.suffix.lower() == SUFFIX:
         return True
+    refuse_pipe(path)
     try:
         with path.open("rb") as file:
             return file.read(len(_NUMPY_MARK)) in (_NUMPY_MARK, _STREAM_MARK)
@@ -99,8 +101,7 @@ def read_cs(path: Path | str) -> CsFile:
 def write_cs(records: Records, path: Path | str, source: CsFile) -> None:
     """Write records, whole or not at all; raises InputError if ``path`` is the file read."""
     path = Path(path)
-    if path.exists() and source.path.exists() and path.samefile(source.path):
-        raise InputError(f"{path} is the file that was read; give the output another name.")
+    refuse_replacing([path], [source.path])
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.save(file, records, allow_pickle=False)
 
@@ -125,6 +126,7 @@ def with_fields(records: Records, columns: dict[str, Records]) -> Records:
 
 def _load(path: Path) -> Records:
     """Map the records of a file into memory."""
+    note_read(path)
     try:
         with path.open("rb") as file:
             mark = file.read(len(_NUMPY_MARK))

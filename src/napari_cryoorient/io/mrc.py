@@ -18,6 +18,7 @@ from mrcfile.dtypes import HEADER_DTYPE
 from numpy.typing import NDArray
 
 from napari_cryoorient.errors import InputError
+from napari_cryoorient.io.kept_inputs import note_read, refuse_pipe
 
 HEADER_BYTES = 1024
 _LARGEST_EDGE = 65536  # below this a header is plausible in one byte order only
@@ -27,6 +28,8 @@ _REFUSED_MODES = {
     4: "a Fourier transform (mode 4)",
     101: "4-bit numbers (mode 101)",
 }
+_LABEL = b"napari-cryoorient"
+_LABEL_AT = 224  # the first of ten labels
 _STAMPS = {"<": {b"\x44\x44", b"\x44\x41"}, ">": {b"\x11\x11"}}
 
 
@@ -95,6 +98,8 @@ def open_plain(path: Path) -> BinaryIO:
 def _open(path: Path) -> BinaryIO:
     if path.is_dir():
         raise InputError(f"{path} is a folder; give the name of a file.")
+    refuse_pipe(path)
+    note_read(path)
     try:
         return path.open("rb")
     except FileNotFoundError as error:
@@ -198,6 +203,16 @@ def stack_header(
     return _header((n, box, box), 1, pixel_size_angstrom, 0, statistics)
 
 
+def is_written_here(path: Path) -> bool:
+    """Tell whether an MRC file's header names this program as its writer; nothing else is read."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(HEADER_BYTES)
+    except OSError:
+        return False
+    return len(start) == HEADER_BYTES and start[_LABEL_AT:].startswith(_LABEL)
+
+
 def map_header(voxels: NDArray[np.float32], pixel_size_angstrom: float) -> bytes:
     """Return the 1024-byte header of a float32 map ``(z, y, x)``."""
     low, high = float(voxels.min()), float(voxels.max())
@@ -228,5 +243,5 @@ def _header(
     header["map"] = b"MAP "
     header["machst"] = (0x44, 0x44, 0, 0)
     header["nlabl"] = 1
-    header["label"][0, 0] = b"napari-cryoorient"
+    header["label"][0, 0] = _LABEL
     return header.tobytes()

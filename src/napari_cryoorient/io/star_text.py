@@ -18,6 +18,7 @@ import pandas as pd
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.atomic import atomic_path
 from napari_cryoorient.io.cs_file import CsFile
+from napari_cryoorient.io.kept_inputs import refuse_replacing
 from napari_cryoorient.io.mrc import read_bytes
 
 _BLOCK_START = b"data_"
@@ -90,8 +91,8 @@ def read_star(path: Path | str) -> StarFile:
 def write_star(star: StarFile, path: Path | str) -> None:
     """Write blocks in their order, whole or not at all, and never over the file they came from."""
     path = Path(path)
-    if star.path is not None and path.exists() and star.path.exists() and path.samefile(star.path):
-        raise InputError(f"{path} is the file that was read; give the output another name.")
+    if star.path is not None:
+        refuse_replacing([path], [star.path])
     with (
         atomic_path(path) as temporary,
         temporary.open("w", encoding=star.encoding, newline="\n") as file,

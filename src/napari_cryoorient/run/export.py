@@ -13,6 +13,7 @@ from napari_cryoorient.io.atomic import refuse_unwritable
 from napari_cryoorient.io.cryodrgn import POSE_FILE, write_cryodrgn
 from napari_cryoorient.io.cryosparc import notes_of_cs
 from napari_cryoorient.io.cs_file import CsFile, write_cs
+from napari_cryoorient.io.kept_inputs import refuse_replacing
 from napari_cryoorient.io.locate import StackFinder
 from napari_cryoorient.io.new_star import CONFIDENCE
 from napari_cryoorient.io.particle_table import ParticleTable, particle_block
@@ -56,8 +57,7 @@ def export_particles(
     if form != "cryodrgn" and (out.suffix.lower() == ".cs") != (form == "cs"):
         ending = "has to end in .cs" if form == "cs" else "must not end in .cs"
         raise InputError(f"{out} cannot be of --format {form}: its name {ending}.")
-    if out.resolve() == source.resolve():
-        raise InputError(f"{source} would be overwritten; write to another file with -o.")
+    refuse_replacing([out], [source])
     refuse_unwritable(out / POSE_FILE if form == "cryodrgn" else out)
     star = read_star(source)
     notes = [] if star.cs is None else notes_of_cs(star.cs)

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from napari_cryoorient.device import choose_device, describe_device
-from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.io.atomic import refuse_unwritable
+from napari_cryoorient.io.kept_inputs import refuse_replacing
 from napari_cryoorient.io.star import refuse_kind, write_poses
 from napari_cryoorient.likelihood import ParticleLikelihood
 from napari_cryoorient.particles import DensityMap, Integers
@@ -141,7 +141,6 @@ def describe_band(likelihood: ParticleLikelihood) -> str:
 
 def refuse_same_file(star_path: Path, out_path: Path) -> None:
     """Raise InputError, before the work is done, where the output cannot or must not be written."""
-    if Path(out_path).resolve() == Path(star_path).resolve():
-        raise InputError(f"{star_path} would be overwritten; write to another file with -o.")
+    refuse_replacing([Path(out_path)], [Path(star_path)])
     refuse_kind(star_path, out_path)
     refuse_unwritable(out_path)
