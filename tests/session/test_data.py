@@ -40,10 +40,10 @@ def test_projections_for_the_eye_are_those_of_the_core(made: Stack) -> None:
 
 def test_a_map_of_another_scale_is_a_warning_with_a_mend(made: Stack, tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.mrc"
-    write_map(replace(read_map(made.map), pixel_size_angstrom=5.0), wrong)
+    write_map(replace(read_map(made.map), pixel_size_angstrom=1.0), wrong)
     data = load_data(made.star, wrong)
     assert not data.is_trainable
-    assert "Pixel sizes differ" in data.warnings[0]
+    assert "Pixel sizes do not belong together" in data.warnings[0]
     mended = load_data(made.star, wrong, map_pixel_size_angstrom=data.mended_pixel_size_angstrom)
     assert mended.is_trainable
     assert not mended.warnings

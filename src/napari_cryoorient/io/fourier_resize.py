@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from types import EllipsisType
 from typing import Any
 
@@ -59,3 +60,44 @@ def _resized_along(spectrum: NDArray[Any], axis: int, box: int) -> NDArray[Any]:
     shape[axis] = box - old - 1
     gap = np.zeros(shape, spectrum.dtype)
     return np.concatenate([top, middle, gap, middle, bottom], axis)
+
+
+def rescaled(
+    array: NDArray[np.float32],
+    box: int,
+    pixel_sizes: tuple[float, float],
+    n_dims: int,
+    outside: float = 0.0,
+) -> NDArray[np.float32]:
+    """Resample the last ``n_dims`` axes to ``box`` pixels of another size, the centre staying.
+
+    ``pixel_sizes`` are the old and the new one; boxes may be even or odd, fields of view any:
+    what lies beyond the old field is ``outside``. Grey values stay, and frequencies beyond the
+    coarser grid's Nyquist are left out. Each axis is a product with the trigonometric
+    interpolation's matrix, which is exact for what the array holds.
+    """
+    weights = _interpolation(array.shape[-1], box, *pixel_sizes)
+    inside = np.asarray(array, dtype=np.float32) - np.float32(outside)
+    for axis in range(-n_dims, 0):
+        inside = np.moveaxis(np.moveaxis(inside, axis, -1) @ weights.T, -1, axis)
+    return np.ascontiguousarray(inside + np.float32(outside), dtype=np.float32)
+
+
+def _interpolation(old: int, new: int, old_pixel: float, new_pixel: float) -> NDArray[np.float32]:
+    """Return ``(new, old)``: what each old pixel of a line gives to each new one."""
+    there = (np.arange(new) - new // 2) * (new_pixel / old_pixel)  # in old pixels, from the centre
+    here = np.arange(old) - old // 2
+    nyquist = old * old_pixel / (2 * new_pixel)  # of the new grid, in the old one's Fourier pixels
+    highest = min((old - 1) // 2, math.ceil(nyquist - 1e-6) - 1)
+    apart = there[:, None] - here
+    angle = np.pi * apart / old
+    # The sum of cos(2 pi k apart / old) over |k| <= highest.
+    sine = np.sin(angle)
+    is_whole = np.abs(sine) < 1e-9
+    kernel = np.sin((2 * highest + 1) * angle) / np.where(is_whole, 1.0, sine)
+    kernel = np.where(is_whole, 2.0 * highest + 1, kernel)
+    if 2 * highest + 2 == old and new_pixel <= old_pixel:
+        kernel = kernel + np.cos(np.pi * apart)  # an even line's own Nyquist frequency
+    # Beyond the old field the interpolation would repeat it.
+    kernel[(there < here[0] - 0.5) | (there > here[-1] + 0.5)] = 0.0
+    return (kernel / old).astype(np.float32)

@@ -13,6 +13,7 @@ from torch import Tensor
 from napari_cryoorient.batches import ParticleBatches
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.rotations import random_rotations
+from napari_cryoorient.io.fourier_resize import rescaled
 from napari_cryoorient.io.maps import is_model_path, read_map
 from napari_cryoorient.io.star import StarFile, read_particles
 from napari_cryoorient.particles import DensityMap, NegatedImages, ParticleSet, median_of_faces
@@ -23,10 +24,14 @@ from napari_cryoorient.projection.resample import (
     images_to_fourier,
 )
 
-# Pixel sizes, or fields of view, further apart than this do not belong together.
+# Pixel sizes no further apart than this, in equal boxes, are one: a header is rounded.
 TOLERANCE = 0.02
 # Below this no word is lost on a difference.
 SILENT_TOLERANCE = 1e-3
+# Of the density above this part of the highest, so much may be cut off without a word, or at all.
+CLEAR_PART, LITTLE_LOST, MUCH_LOST = 0.25, 0.02, 0.2
+# A map that spans less than this part of the images has another pixel size than its header says.
+LEAST_PART = 0.2
 N_BLANK_IMAGES = 16
 # The contrast shows in the low frequencies of a few hundred images.
 CONTRAST_BOX, N_CONTRAST_IMAGES = 32, 256
@@ -103,52 +108,92 @@ def _check_not_blank(particles: ParticleSet, star_path: Path) -> None:
 
 
 def matched_map(density: DensityMap, particles: ParticleSet) -> DensityMap:
-    """Bring a map to the stack's field of view; its box stays finer or coarser than the stack's.
+    """Bring a map to the stack's field of view, in voxels no finer than either has.
 
-    Equal pixel sizes: the map is padded or cropped around its centre.  Equal fields of view: it
-    is left as it is.  Raises InputError where neither agrees within 2%.
+    Pixel sizes decide: equal ones (or 2% apart in equal boxes, where one of the headers is rounded)
+    pad or crop the map around its centre; equal fields of view leave it; else it is resampled.
+    Raises InputError where map and stack cannot show one molecule.
     """
     map_pixel, pixel = density.pixel_size_angstrom, particles.pixel_size_angstrom
-    field = pixel * particles.box
+    map_field, field = map_pixel * density.box, pixel * particles.box
     notes = list(density.notes)
-    if abs(map_pixel * density.box / field - 1.0) <= TOLERANCE:
-        if density.box != particles.box:
-            notes.append(
-                f"the map has {density.box} voxels of {map_pixel:.4g} A, the stack {particles.box} "
-                f"pixels of {pixel:.4g} A: the same field of view, so the map is resampled"
-            )
-        elif abs(map_pixel / pixel - 1.0) > SILENT_TOLERANCE:
+    apart = abs(map_pixel / pixel - 1.0)
+    if density.box == particles.box and apart <= TOLERANCE:
+        if apart > SILENT_TOLERANCE:
             notes.append(_taken_as(map_pixel, pixel))
-        return replace(density, pixel_size_angstrom=field / density.box, notes=tuple(notes))
-    if abs(map_pixel / pixel - 1.0) > TOLERANCE:
-        raise InputError(
-            f"Pixel sizes differ: the map has {density.box} voxels of {map_pixel:.4g} A, the stack "
-            f"{particles.box} pixels of {pixel:.4g} A, and their fields of view differ too; "
-            "check both files, or resample one of them."
+        return replace(density, pixel_size_angstrom=pixel, notes=tuple(notes))
+    if abs(map_field / field - 1.0) <= SILENT_TOLERANCE:
+        notes.append(
+            f"the map has {density.box} voxels of {map_pixel:.4g} A, the stack {particles.box} "
+            f"pixels of {pixel:.4g} A: the same field of view"
         )
-    if abs(map_pixel / pixel - 1.0) > SILENT_TOLERANCE:
-        notes.append(_taken_as(map_pixel, pixel))
-    verb = "padded" if density.box < particles.box else "cropped"
-    notes.append(f"the map is {verb} from {density.box} to the stack's {particles.box} voxels")
-    voxels = _in_box(density.voxels, particles.box)
-    return replace(density, voxels=voxels, pixel_size_angstrom=pixel, notes=tuple(notes))
+        return replace(density, pixel_size_angstrom=field / density.box, notes=tuple(notes))
+    solvent = median_of_faces(density.voxels)
+    margin = (field - map_field) / 2
+    if apart <= SILENT_TOLERANCE:
+        box, voxels = particles.box, _in_box(density.voxels, particles.box, solvent)
+        verb = "padded" if margin > 0 else "cropped"
+        notes.append(f"the map is {verb} from {density.box} to the stack's {box} voxels")
+    else:
+        box = min(particles.box, _even_at_least(field / map_pixel))
+        voxels = rescaled(density.voxels, box, (map_pixel, field / box), 3, solvent)
+        verb = "padded" if margin > 0 else "cropped"
+        target = "the stack's" if box == particles.box else f"{box} of"
+        notes.append(
+            f"the map is resampled from {density.box} voxels of {map_pixel:.4g} A to {target} "
+            f"{field / box:.4g} A, {verb} by {abs(margin):.0f} A, to the stack's field of view"
+        )
+    lost = _part_cut_off(density, solvent, field)
+    if lost > MUCH_LOST:
+        raise InputError(
+            f"The map does not fit the particles' images: {lost:.0%} of its density lies beyond "
+            f"their {field:.0f} A (the map has {density.box} voxels of {map_pixel:.4g} A, the "
+            f"stack {particles.box} pixels of {pixel:.4g} A); check both pixel sizes "
+            "(--pixel-size gives the map's)."
+        )
+    if lost > LITTLE_LOST:
+        notes.append(
+            f"{lost:.0%} of the map's density lies beyond the stack's field of view of {field:.0f} "
+            "A and is cut off"
+        )
+    if map_field < LEAST_PART * field:
+        raise InputError(
+            f"Pixel sizes do not belong together: the map's {density.box} voxels of "
+            f"{map_pixel:.4g} A span {map_field:.0f} A, the stack's {particles.box} pixels of "
+            f"{pixel:.4g} A {field:.0f} A; check both (--pixel-size gives the map's)."
+        )
+    return replace(density, voxels=voxels, pixel_size_angstrom=field / box, notes=tuple(notes))
 
 
 def _taken_as(map_pixel: float, pixel: float) -> str:
     return (
         f"the map's pixel size, {map_pixel:.4g} A, is taken as the stack's, {pixel:.4g} A "
-        f"({100 * (map_pixel / pixel - 1):+.1f}%)"
+        f"({100 * (map_pixel / pixel - 1):+.1f}%), since their boxes are equal"
     )
 
 
-def _in_box(voxels: np.ndarray, box: int) -> np.ndarray:
-    """Pad with the border's median, or crop; voxel N // 2 stays the centre."""
+def _even_at_least(number: float) -> int:
+    return 2 * math.ceil(number / 2 - 1e-6)
+
+
+def _part_cut_off(density: DensityMap, solvent: float, field_angstrom: float) -> float:
+    """Return what part of a map's clear density lies outside a cube about its centre."""
+    strong = density.voxels - solvent
+    strong = np.where(strong > CLEAR_PART * strong.max(), strong, 0.0)
+    half = field_angstrom / 2 / density.pixel_size_angstrom
+    inside = np.abs(np.arange(density.box) - density.box // 2) <= half
+    kept = strong[np.ix_(inside, inside, inside)].sum(dtype=np.float64)
+    return float(1.0 - kept / max(strong.sum(dtype=np.float64), 1e-30))
+
+
+def _in_box(voxels: np.ndarray, box: int, solvent: float) -> np.ndarray:
+    """Pad with the solvent's level, or crop; voxel N // 2 stays the centre."""
     old = voxels.shape[0]
     if box < old:
         cut = slice(old // 2 - box // 2, old // 2 - box // 2 + box)
         return np.ascontiguousarray(voxels[cut, cut, cut])
     before = box // 2 - old // 2
-    return np.pad(voxels, (before, box - old - before), constant_values=median_of_faces(voxels))
+    return np.pad(voxels, (before, box - old - before), constant_values=solvent)
 
 
 @torch.no_grad()
