@@ -5,11 +5,12 @@ import pytest
 import torch
 
 from napari_cryoorient.demo.density import demo_density
+from napari_cryoorient.geometry.fourier_grids import radial_mean_half_plane
 from napari_cryoorient.geometry.rotations import random_rotations
 from napari_cryoorient.particles import ArrayImages, CtfParameters, DensityMap, ParticleSet
 from napari_cryoorient.projection.ctf import ctf_half_plane
 from napari_cryoorient.projection.fourier_slice import Projector
-from napari_cryoorient.projection.resample import images_to_fourier, radial_mean_half_plane
+from napari_cryoorient.projection.resample import images_to_fourier
 from napari_cryoorient.statistics import shaped_noise, stack_statistics
 
 BOX, PIXEL, N = 48, 6.0, 200

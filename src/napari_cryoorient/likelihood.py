@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from napari_cryoorient.batches import ParticleBatches
+from napari_cryoorient.geometry.fourier_grids import at_radii
 from napari_cryoorient.particles import DensityMap, Integers, ParticleSet
 from napari_cryoorient.projection.fourier_slice import Projector
 from napari_cryoorient.projection.interpolation import (
@@ -167,14 +168,6 @@ def half_disc_frequencies(radius: float) -> Tensor:
     frequencies = torch.stack([kx[chosen], ky[chosen]], dim=1)
     order = torch.sort(squares[chosen], stable=True).indices
     return frequencies[order].float()
-
-
-def at_radii(spectrum: Tensor, radii: Tensor) -> Tensor:
-    """Interpolate a radial spectrum ``(r,)`` at radii in Fourier pixels."""
-    lower = radii.floor().long().clamp(0, len(spectrum) - 2)
-    part = radii - lower
-    values: Tensor = spectrum[lower] * (1 - part) + spectrum[lower + 1] * part
-    return values
 
 
 def informative_radius(statistics: StackStatistics) -> float:

@@ -14,6 +14,11 @@ import torch
 from torch import Tensor
 
 from napari_cryoorient.batches import ParticleBatches
+from napari_cryoorient.geometry.fourier_grids import (
+    at_radii,
+    radial_mean_half_plane,
+    radius_half_plane,
+)
 from napari_cryoorient.geometry.rotations import random_rotations
 from napari_cryoorient.particles import DensityMap, ParticleSet
 from napari_cryoorient.projection.fourier_slice import Projector
@@ -21,8 +26,6 @@ from napari_cryoorient.projection.resample import (
     fourier_crop_volume,
     fourier_to_images,
     images_to_fourier,
-    radial_mean_half_plane,
-    radius_half_plane,
 )
 
 N_IMAGES = 512
@@ -141,8 +144,5 @@ def shaped_noise(
     device = noise_power.device
     white = torch.randn(n, box, box, generator=generator, device=device)
     radius = radius_half_plane(box, device=device).clamp_max(box // 2)
-    lower = radius.floor().long().clamp_max(box // 2 - 1)
-    part = radius - lower
-    amplitude = noise_power.clamp_min(0).sqrt() / box
-    amplitude = amplitude[lower] * (1 - part) + amplitude[lower + 1] * part
+    amplitude = at_radii(noise_power.clamp_min(0).sqrt() / box, radius)
     return fourier_to_images(images_to_fourier(white) * amplitude)

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import roma
 import torch
 from scipy.spatial.transform import Rotation
 
@@ -11,10 +12,12 @@ from napari_cryoorient.geometry.rotations import (
     angular_distance_deg,
     matrix_to_quaternion,
     matrix_to_rotation_vector,
+    nearest_rotation,
     quaternion_to_matrix,
     random_rotations,
     rotation_vector_to_matrix,
     six_d_to_matrix,
+    turn_in_plane,
 )
 
 DOUBLE = torch.float64
@@ -57,6 +60,54 @@ def test_six_numbers_become_the_nearest_frame() -> None:
     a = rotations(20)
     stretched = torch.cat([2 * a[..., 0], a[..., 1] + 0.3 * a[..., 0]], dim=-1)
     torch.testing.assert_close(six_d_to_matrix(stretched), a)
+
+
+def test_the_nearest_rotation_is_romas() -> None:
+    generator = torch.Generator().manual_seed(3)
+    matrices = torch.randn(4, 60, 3, 3, dtype=DOUBLE, generator=generator)
+    expected = roma.special_procrustes(matrices, method="svd")
+    torch.testing.assert_close(nearest_rotation(matrices), expected, atol=1e-12, rtol=0)
+    assert (torch.linalg.det(matrices) < 0).any()
+    torch.testing.assert_close(
+        torch.linalg.det(nearest_rotation(matrices)), torch.ones(4, 60, dtype=DOUBLE)
+    )
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, DOUBLE])
+def test_no_rotation_tried_is_nearer_than_the_nearest(dtype: torch.dtype) -> None:
+    a = rotations(8).to(dtype)
+    mean = (0.5 * a[:4] + 0.2 * a[4:]) * 3.0
+    found = nearest_rotation(mean)
+    assert found.dtype == dtype
+    distance = (found - mean).square().sum((-2, -1))
+    tried = random_rotations(4000, torch.Generator().manual_seed(5), dtype=dtype)
+    assert (distance <= (tried[:, None] - mean).square().sum((-2, -1)).amin(0) + 1e-5).all()
+
+
+def test_representations_are_romas() -> None:
+    a = rotations(40)
+    torch.testing.assert_close(matrix_to_rotation_vector(a), roma.rotmat_to_rotvec(a))
+    vectors = 2.0 * torch.randn(40, 3, dtype=DOUBLE, generator=torch.Generator().manual_seed(6))
+    torch.testing.assert_close(rotation_vector_to_matrix(vectors), roma.rotvec_to_rotmat(vectors))
+    quaternions = matrix_to_quaternion(a)
+    scalar_last = quaternions[:, [1, 2, 3, 0]]
+    torch.testing.assert_close(
+        quaternion_to_matrix(quaternions), roma.unitquat_to_rotmat(scalar_last)
+    )
+    six = torch.randn(40, 3, 2, dtype=DOUBLE, generator=torch.Generator().manual_seed(7))
+    found = six_d_to_matrix(six.transpose(1, 2).flatten(1))
+    torch.testing.assert_close(found, roma.special_gramschmidt(six))
+    torch.testing.assert_close(
+        torch.deg2rad(angular_distance_deg(a[:20], a[20:])),
+        roma.rotmat_geodesic_distance(a[:20], a[20:]),
+    )
+
+
+def test_a_turn_in_the_plane_takes_x_to_y() -> None:
+    turn = turn_in_plane(torch.tensor([math.pi / 2, 0.3], dtype=DOUBLE))
+    x = torch.tensor([1.0, 0.0, 0.0], dtype=DOUBLE)
+    expected = torch.tensor([[0.0, 1.0, 0.0], [math.cos(0.3), math.sin(0.3), 0.0]], dtype=DOUBLE)
+    torch.testing.assert_close(turn @ x, expected)
 
 
 @pytest.mark.parametrize(

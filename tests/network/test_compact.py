@@ -5,10 +5,13 @@ import math
 import pytest
 import torch
 
-from napari_cryoorient.geometry.rotations import angular_distance_deg, random_rotations
+from napari_cryoorient.geometry.rotations import (
+    angular_distance_deg,
+    random_rotations,
+    turn_in_plane,
+)
 from napari_cryoorient.network.build import build_network
 from napari_cryoorient.network.compact import CompactNetwork
-from napari_cryoorient.network.pose_grid import turn_in_plane
 from napari_cryoorient.projection.fourier_slice import Projector
 
 BOX = 32

@@ -5,16 +5,14 @@ import pytest
 import torch
 from torch import Tensor
 
+from napari_cryoorient.geometry.fourier_grids import frequencies_half_plane
 from napari_cryoorient.projection.resample import (
     fourier_crop_images,
     fourier_crop_volume,
     fourier_shift,
     fourier_to_images,
-    frequencies_half_plane,
     images_to_fourier,
     lowpass,
-    radial_mean_half_plane,
-    radius_half_plane,
 )
 
 DOUBLE = torch.float64
@@ -101,28 +99,3 @@ def test_the_low_pass_halves_the_amplitude_at_its_resolution(n_dimensions: int) 
         wave = torch.cos(2 * np.pi * cycles * x / box).expand((box,) * n_dimensions)
         filtered = lowpass(wave, box * pixel / 8, pixel, n_dimensions=n_dimensions)
         torch.testing.assert_close(filtered, expected * wave, atol=1e-12, rtol=0)
-
-
-def power_spectrum(images: torch.Tensor) -> torch.Tensor:
-    return radial_mean_half_plane(torch.fft.rfft2(images).abs().square())
-
-
-def test_white_noise_has_a_flat_spectrum() -> None:
-    spectrum = power_spectrum(2 * noise(200, 32, 32))
-    assert spectrum.shape == (200, 17)
-    level = spectrum.mean(0)[2:] / (4 * 32 * 32)  # the first rings hold too few to average
-    torch.testing.assert_close(level, torch.ones(15, dtype=DOUBLE), atol=0.06, rtol=0)
-
-
-def test_rings_weigh_the_half_plane_as_the_whole() -> None:
-    images = noise(1, 12, 12)
-    full = torch.fft.fft2(images)[0].abs() ** 2
-    k = torch.fft.fftfreq(12, dtype=DOUBLE) * 12
-    ring = torch.sqrt(k[:, None] ** 2 + k**2).round()
-    expected = torch.stack([full[ring == r].mean() for r in range(7)])
-    torch.testing.assert_close(power_spectrum(images)[0], expected)
-
-
-def test_the_ring_of_a_radius_is_that_radius() -> None:
-    rings = radial_mean_half_plane(radius_half_plane(32, dtype=DOUBLE))
-    torch.testing.assert_close(rings, torch.arange(17, dtype=DOUBLE), atol=0.21, rtol=0)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 Floats = NDArray[np.float64]
 
@@ -15,8 +14,14 @@ Floats = NDArray[np.float64]
 def euler_zyz_deg_to_matrix(angles_deg: Floats) -> Floats:
     """Turn RELION's (rot, tilt, psi) ``(..., 3)`` in degrees into matrices A ``(..., 3, 3)``."""
     angles = np.asarray(angles_deg, dtype=np.float64)
-    transposed = Rotation.from_euler("ZYZ", angles.reshape(-1, 3), degrees=True).as_matrix()
-    return np.ascontiguousarray(transposed.transpose(0, 2, 1)).reshape(*angles.shape[:-1], 3, 3)
+    cosines, sines = np.cos(np.radians(angles)), np.sin(np.radians(angles))
+    (cr, ct, cp), (sr, st, sp) = np.moveaxis(cosines, -1, 0), np.moveaxis(sines, -1, 0)
+    elements = [
+        cp * ct * cr - sp * sr, cp * ct * sr + sp * cr, -cp * st,
+        -sp * ct * cr - cp * sr, -sp * ct * sr + cp * cr, sp * st,
+        st * cr, st * sr, ct,
+    ]  # fmt: skip
+    return np.stack(elements, axis=-1).reshape(*angles.shape[:-1], 3, 3)
 
 
 def matrix_to_euler_zyz_deg(rotations: Floats) -> Floats:

@@ -19,10 +19,12 @@ __all__ = [
     "matrix_to_euler_zyz_deg",
     "matrix_to_quaternion",
     "matrix_to_rotation_vector",
+    "nearest_rotation",
     "quaternion_to_matrix",
     "random_rotations",
     "rotation_vector_to_matrix",
     "six_d_to_matrix",
+    "turn_in_plane",
 ]
 
 
@@ -102,6 +104,27 @@ def six_d_to_matrix(six: Tensor) -> Tensor:
     second = torch.nn.functional.normalize(second, dim=-1)
     third = torch.linalg.cross(first, second)
     return torch.stack([first, second, third], dim=-1)
+
+
+def nearest_rotation(matrices: Tensor) -> Tensor:
+    """Return the rotations ``(..., 3, 3)`` with the least squared difference from ``matrices``.
+
+    ``U diag(1, 1, det(U V^T)) V^T`` of the singular values' ``U S V^T`` (Schoenemann 1966).  Its
+    gradient is not defined where singular values meet.
+    """
+    # The least singular values of a mean of rotations differ by little; MPS knows no float64.
+    wide = matrices if matrices.device.type == "mps" else matrices.double()
+    left, _, right = torch.linalg.svd(wide)
+    sign = torch.linalg.det(left @ right)[..., None, None]
+    nearest: Tensor = torch.cat([left[..., :2], left[..., 2:] * sign], dim=-1) @ right
+    return nearest.to(matrices.dtype)
+
+
+def turn_in_plane(angles: Tensor) -> Tensor:
+    """Return Rz ``(..., 3, 3)``, which turns image content from x to y by ``angles`` (radians)."""
+    c, s, zero, one = angles.cos(), angles.sin(), torch.zeros_like(angles), torch.ones_like(angles)
+    rows = [c, -s, zero, s, c, zero, zero, zero, one]
+    return torch.stack(rows, dim=-1).reshape(*angles.shape, 3, 3)
 
 
 def random_rotations(

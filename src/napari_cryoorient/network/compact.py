@@ -26,11 +26,12 @@ from napari_cryoorient.geometry.rotations import (
     quaternion_to_matrix,
     rotation_vector_to_matrix,
     six_d_to_matrix,
+    turn_in_plane,
 )
 from napari_cryoorient.network.filtering import SpectralFilter
 from napari_cryoorient.network.harmonics import AngularHarmonics
 from napari_cryoorient.network.output import PosePrediction
-from napari_cryoorient.network.pose_grid import PoseGrid, turn_in_plane
+from napari_cryoorient.network.pose_grid import PoseGrid
 
 REPRESENTATIONS: dict[str, tuple[int, Callable[[Tensor], Tensor]]] = {
     "quaternion": (4, quaternion_to_matrix),

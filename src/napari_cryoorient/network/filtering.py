@@ -11,7 +11,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from napari_cryoorient.projection.resample import frequencies_half_plane, images_to_fourier
+from napari_cryoorient.geometry.fourier_grids import at_radii, frequencies_half_plane
+from napari_cryoorient.projection.resample import images_to_fourier
 
 # Noise is taken to be at least this part of the signal power, so that zeros of the CTF of a
 # noiseless image are not blown up.
@@ -61,11 +62,7 @@ class SpectralFilter(nn.Module):
 
     def at_frequencies(self, spectrum: Tensor) -> Tensor:
         """Interpolate a radial ``spectrum`` (box // 2 + 1,) at the frequencies of the disc (m,)."""
-        radius = self.frequencies.norm(dim=-1)
-        lower = radius.floor().long().clamp_max(len(spectrum) - 2)
-        part = radius - lower
-        values: Tensor = spectrum[lower] * (1 - part) + spectrum[lower + 1] * part
-        return values
+        return at_radii(spectrum, self.frequencies.norm(dim=-1))
 
     def crop(self, half_planes: Tensor) -> Tensor:
         """Take the disc ``(b, m)`` out of half planes ``(b, N, N // 2 + 1)``, N at least box."""

@@ -9,24 +9,20 @@ from __future__ import annotations
 
 import math
 
-import roma
 import torch
 from torch import Tensor, nn
 
 from napari_cryoorient.geometry.grids import directions_to_matrices, view_directions
-from napari_cryoorient.geometry.rotations import six_d_to_matrix
+from napari_cryoorient.geometry.rotations import (
+    nearest_rotation,
+    six_d_to_matrix,
+    turn_in_plane,
+)
 from napari_cryoorient.geometry.symmetry import nearest_equivalent, symmetry_matrices
 
 # Cells read for the mean pose, and how far from the best one they may lie.
 N_READ = 64
 READ_RADIUS_DEG = 25.0
-
-
-def turn_in_plane(angles: Tensor) -> Tensor:
-    """Return Rz ``(..., 3, 3)``, which turns image content from x to y by ``angles`` (radians)."""
-    c, s, zero, one = angles.cos(), angles.sin(), torch.zeros_like(angles), torch.ones_like(angles)
-    rows = [c, -s, zero, s, c, zero, zero, zero, one]
-    return torch.stack(rows, dim=-1).reshape(*angles.shape, 3, 3)
 
 
 class PoseGrid(nn.Module):
@@ -110,4 +106,4 @@ class PoseGrid(nn.Module):
         if torch.is_grad_enabled() and mean.requires_grad:
             # Its derivative stays finite where singular values meet, unlike that of the SVD.
             return six_d_to_matrix(mean.transpose(1, 2)[:, :2].flatten(1)), weight.sum(dim=1)
-        return roma.special_procrustes(mean), weight.sum(dim=1)
+        return nearest_rotation(mean), weight.sum(dim=1)

@@ -14,8 +14,8 @@ from dataclasses import fields
 import torch
 from torch import Tensor
 
+from napari_cryoorient.geometry.fourier_grids import frequencies_half_plane
 from napari_cryoorient.particles import CtfParameters
-from napari_cryoorient.projection.resample import frequencies_half_plane
 
 # h / sqrt(2 m e) in angstrom sqrt(volt), and e / (2 m c^2) in 1 / volt (CODATA 2018).
 WAVELENGTH_ANGSTROM_SQRT_VOLT = 12.2643247

@@ -12,11 +12,11 @@ import math
 import torch
 from torch import Tensor
 
+from napari_cryoorient.geometry.fourier_grids import frequencies_half_plane, radius_of_voxels
 from napari_cryoorient.projection.interpolation import interpolate_half_space
 from napari_cryoorient.projection.resample import (
     fourier_shift,
     fourier_to_images,
-    frequencies_half_plane,
 )
 
 
@@ -26,9 +26,7 @@ def divide_by_interpolator(volume: Tensor, padding: int) -> Tensor:
     RELION uses the radial form; the exact one is a product over the axes.
     """
     box = volume.shape[-1]
-    axis = torch.arange(box, device=volume.device, dtype=volume.dtype) - box // 2
-    squares = axis * axis
-    radius = torch.sqrt(squares[:, None, None] + squares[:, None] + squares)
+    radius = radius_of_voxels(box, device=volume.device, dtype=volume.dtype)
     return volume / torch.sinc(radius / (padding * box)).square()
 
 

@@ -1,4 +1,4 @@
-"""Transforms of centred images and maps: Fourier crop and pad, shift, low-pass, ring means.
+"""Transforms of centred images and maps: Fourier crop and pad, shift, low-pass.
 
 The centre is pixel ``N // 2``; a half plane ``(..., N, N // 2 + 1)`` is the output layout of
 ``rfft2``, zero frequency first, with its phases taken about the centre.  Boxes are even.
@@ -8,6 +8,12 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+
+from napari_cryoorient.geometry.fourier_grids import (
+    frequencies_half_plane,
+    radius_of_fft,
+    raised_cosine,
+)
 
 
 def images_to_fourier(images: Tensor) -> Tensor:
@@ -22,27 +28,6 @@ def fourier_to_images(half_planes: Tensor) -> Tensor:
     images: Tensor = torch.fft.irfft2(half_planes, s=(box, box))
     centred: Tensor = torch.fft.fftshift(images, dim=(-2, -1))
     return centred
-
-
-def frequencies_half_plane(
-    box: int, *, device: torch.device | None = None, dtype: torch.dtype = torch.float32
-) -> tuple[Tensor, Tensor]:
-    """Return kx ``(1, N // 2 + 1)`` and ky ``(N, 1)`` in Fourier pixels.
-
-    Row ``N // 2`` is ky = +N / 2, as RELION counts it.
-    """
-    kx = torch.arange(box // 2 + 1, device=device, dtype=dtype)
-    ky = torch.arange(box, device=device, dtype=dtype)
-    ky = torch.where(ky > box // 2, ky - box, ky)
-    return kx[None, :], ky[:, None]
-
-
-def radius_half_plane(
-    box: int, *, device: torch.device | None = None, dtype: torch.dtype = torch.float32
-) -> Tensor:
-    """Return the radius ``(N, N // 2 + 1)`` in Fourier pixels."""
-    kx, ky = frequencies_half_plane(box, device=device, dtype=dtype)
-    return torch.sqrt(kx * kx + ky * ky)
 
 
 def fourier_shift(half_planes: Tensor, shifts_pixels: Tensor) -> Tensor:
@@ -111,12 +96,6 @@ def fourier_crop_volume(volume: Tensor, box: int) -> Tensor:
     return centred
 
 
-def raised_cosine(radius: Tensor, cutoff: float, edge: float) -> Tensor:
-    """Return 1 below ``cutoff - edge / 2``, 0 above ``cutoff + edge / 2``, a cosine between."""
-    position = ((radius - cutoff) / max(edge, 1e-6) + 0.5).clamp(0, 1)
-    return 0.5 * (1 + torch.cos(torch.pi * position))
-
-
 def lowpass(
     array: Tensor,
     resolution_angstrom: float,
@@ -132,33 +111,9 @@ def lowpass(
     """
     box = array.shape[-1]
     dims = tuple(range(-n_dimensions, 0))
-    full = torch.fft.fftfreq(box, device=array.device, dtype=array.dtype) * box
-    half = torch.fft.rfftfreq(box, device=array.device, dtype=array.dtype) * box
-    axes = torch.meshgrid(*[full] * (n_dimensions - 1), half, indexing="ij")
-    radius = torch.stack([axis * axis for axis in axes]).sum(0).sqrt()
+    radius = radius_of_fft(box, n_dimensions, device=array.device, dtype=array.dtype)
     mask = raised_cosine(radius, box * pixel_size_angstrom / resolution_angstrom, edge_pixels)
     filtered: Tensor = torch.fft.irfftn(
         torch.fft.rfftn(array, dim=dims) * mask, s=(box,) * n_dimensions, dim=dims
     )
     return filtered
-
-
-def radial_mean_half_plane(values: Tensor) -> Tensor:
-    """Average real half planes ``(..., N, N // 2 + 1)`` over rings: ``(..., N // 2 + 1)``.
-
-    Ring r holds the frequencies whose radius rounds to r, each counted as often as in the full
-    plane; the corners beyond Nyquist are left out.
-    """
-    box = values.shape[-2]
-    n_rings = box // 2 + 1
-    ring = radius_half_plane(box, device=values.device, dtype=values.dtype).round().long()
-    weight = torch.full((box, n_rings), 2.0, device=values.device, dtype=values.dtype)
-    weight[:, 0] = 1
-    weight[:, -1] = 1
-    weight = torch.where(ring < n_rings, weight, torch.zeros_like(weight))
-    ring = ring.clamp_max(n_rings - 1).flatten()
-    counts = weight.new_zeros(n_rings).index_add(0, ring, weight.flatten())
-    sums = values.new_zeros(*values.shape[:-2], n_rings).index_add(
-        -1, ring, (values * weight).flatten(-2)
-    )
-    return sums / counts

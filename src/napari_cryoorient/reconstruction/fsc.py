@@ -134,8 +134,13 @@ def sphere_mask(
 
 def soft_edge(beyond_angstrom: ArrayLike, edge_angstrom: float) -> Images:
     """Return 1 at 0 and below, 0 from ``edge_angstrom`` on, half a cosine between."""
-    position = np.clip(np.asarray(beyond_angstrom) / max(edge_angstrom, 1e-6), 0, 1)
-    return np.asarray(0.5 * (1 + np.cos(np.pi * position)), dtype=np.float32)
+    return falling_cosine(np.asarray(beyond_angstrom), edge_angstrom).astype(np.float32)
+
+
+def falling_cosine(beyond: Floats, edge: float) -> Floats:
+    """Return 1 at 0 and below, 0 from ``edge`` on, half a cosine between."""
+    position = np.clip(beyond / max(edge, 1e-6), 0, 1)
+    return np.asarray(0.5 * (1 + np.cos(np.pi * position)))
 
 
 def _transform(volume: Images) -> NDArray[np.complex128]:
@@ -143,11 +148,14 @@ def _transform(volume: Images) -> NDArray[np.complex128]:
     return transform
 
 
+def radius_half_space(box: int) -> Floats:
+    """Return the radius ``(N, N, N // 2 + 1)`` in Fourier pixels, laid out as by ``rfftn``."""
+    full, half = np.fft.fftfreq(box, 1 / box), np.fft.rfftfreq(box, 1 / box)
+    return np.asarray(np.sqrt(full[:, None, None] ** 2 + full[:, None] ** 2 + half**2))
+
+
 def _shells(box: int) -> NDArray[np.int64]:
-    full = np.fft.fftfreq(box, 1 / box)
-    half = np.fft.rfftfreq(box, 1 / box)
-    squares = full[:, None, None] ** 2 + full[:, None] ** 2 + half**2
-    shells: NDArray[np.int64] = np.rint(np.sqrt(squares)).astype(np.int64)
+    shells: NDArray[np.int64] = np.rint(radius_half_space(box)).astype(np.int64)
     return shells
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from napari_cryoorient.projection.resample import frequencies_half_plane
+from napari_cryoorient.geometry.fourier_grids import frequencies_half_plane
 
 # What torch works on in one thread, and a core's cache holds.
 _POINTS_AT_ONCE = 1 << 15

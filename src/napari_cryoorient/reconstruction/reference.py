@@ -6,8 +6,13 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from napari_cryoorient.particles import Floats, Images
-from napari_cryoorient.reconstruction.fsc import GOLD_STANDARD, ShellCorrelation
+from napari_cryoorient.particles import Images
+from napari_cryoorient.reconstruction.fsc import (
+    GOLD_STANDARD,
+    ShellCorrelation,
+    falling_cosine,
+    radius_half_space,
+)
 
 # Below this resolution half-sets share what they are compared with, so that they do not drift
 # apart (as relion_refine's --low_resol_join_halves does).
@@ -27,14 +32,15 @@ def filtered_references(
     box = len(halves[0])
     transforms = [scipy.fft.rfftn(np.asarray(half, dtype=np.float64)) for half in halves]
     mean = (transforms[0] + transforms[1]) / 2
-    radius = _radius(box)
+    radius = radius_half_space(box)
     # 1 at the origin, whose mean grey no FSC tells of.
     share = np.clip(curve.values, 0.0, 1.0)
     share[0] = 1.0
     at_half = np.interp(radius, np.arange(len(share)), share, right=0.0)
     at_mean = 2 * at_half / (1 + at_half)
-    inside = _soft_step(radius, cutoff_shell(curve, box, pixel_size_angstrom))
-    shared = _soft_step(radius, box * pixel_size_angstrom / JOINED_TO_ANGSTROM)
+    cutoff = cutoff_shell(curve, box, pixel_size_angstrom)
+    inside = falling_cosine(radius - cutoff, EDGE_SHELLS)
+    shared = falling_cosine(radius - box * pixel_size_angstrom / JOINED_TO_ANGSTROM, EDGE_SHELLS)
     joined = mean * at_mean * inside
 
     def back(transform: NDArray[np.complex128]) -> Images:
@@ -48,14 +54,3 @@ def cutoff_shell(curve: ShellCorrelation, box: int, pixel_size_angstrom: float) 
     """Return where the curve crosses 0.143, in Fourier pixels; Nyquist where it does not."""
     resolution = curve.crossing_angstrom(GOLD_STANDARD)
     return box / 2 if resolution is None else box * pixel_size_angstrom / resolution
-
-
-def _soft_step(radius: Floats, cutoff: float) -> Floats:
-    """Return 1 below ``cutoff``, 0 from ``EDGE_SHELLS`` beyond it, a cosine between."""
-    position = np.clip((radius - cutoff) / EDGE_SHELLS, 0, 1)
-    return np.asarray(0.5 * (1 + np.cos(np.pi * position)))
-
-
-def _radius(box: int) -> Floats:
-    full, half = np.fft.fftfreq(box, 1 / box), np.fft.rfftfreq(box, 1 / box)
-    return np.asarray(np.sqrt(full[:, None, None] ** 2 + full[:, None] ** 2 + half**2))

@@ -7,7 +7,12 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from napari_cryoorient.projection.resample import raised_cosine
+from napari_cryoorient.geometry.fourier_grids import (
+    centred_axis,
+    radius_of_voxels,
+    raised_cosine,
+    shell_mean,
+)
 from napari_cryoorient.reconstruction.insertion import SliceSums, half_space_to_volume
 from napari_cryoorient.reconstruction.symmetrise import symmetrise_sums
 
@@ -52,15 +57,6 @@ def voxel_radius(half_space: Tensor) -> Tensor:
     return torch.sqrt(squares[:, None, None] + squares[:, None] + squares[edge:])
 
 
-def shell_mean(values: Tensor, radius: Tensor) -> Tensor:
-    """Average over shells one voxel thick, for every radius that occurs: ``(r,)``."""
-    shell = radius.round().long().flatten()
-    n = int(shell.max()) + 1
-    sums = values.new_zeros(n).index_add_(0, shell, values.flatten())
-    counts = values.new_zeros(n).index_add_(0, shell, torch.ones_like(values).flatten())
-    return sums / counts.clamp_min(1)
-
-
 def divide_by_trilinear(volume: Tensor, padding: int) -> Tensor:
     """Divide a map by the transform of linear interpolation along each axis.
 
@@ -68,7 +64,7 @@ def divide_by_trilinear(volume: Tensor, padding: int) -> Tensor:
     by it.
     """
     box = volume.shape[-1]
-    axis = torch.arange(box, device=volume.device, dtype=volume.dtype) - box // 2
+    axis = centred_axis(box, device=volume.device, dtype=volume.dtype)
     falloff = torch.sinc(axis / (padding * box)).square()
     return volume / (falloff[:, None, None] * falloff[:, None] * falloff)
 
@@ -76,9 +72,7 @@ def divide_by_trilinear(volume: Tensor, padding: int) -> Tensor:
 def within_sphere(volume: Tensor) -> Tensor:
     """Replace what is outside the sphere touching the box by its mean, with a soft edge."""
     box = volume.shape[-1]
-    axis = torch.arange(box, device=volume.device, dtype=volume.dtype) - box // 2
-    squares = axis * axis
-    radius = torch.sqrt(squares[:, None, None] + squares[:, None] + squares)
+    radius = radius_of_voxels(box, device=volume.device, dtype=volume.dtype)
     inner = raised_cosine(radius, box / 2 - EDGE_VOXELS / 2, EDGE_VOXELS)
     outside = 1 - inner
     background = (volume * outside).sum() / outside.sum()

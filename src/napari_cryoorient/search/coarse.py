@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from napari_cryoorient.geometry.grids import directions_to_matrices, view_directions
+from napari_cryoorient.geometry.rotations import turn_in_plane
 from napari_cryoorient.likelihood import BandData, ParticleLikelihood
-from napari_cryoorient.network.pose_grid import turn_in_plane
 from napari_cryoorient.search.in_plane import RingTransform
 
 N_SECTORS = 4

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from napari_cryoorient.geometry.fourier_grids import centred_axis, radius_of_fft, shell_mean
 from napari_cryoorient.geometry.rotations import rotation_vector_to_matrix
 from napari_cryoorient.particles import DensityMap
 from napari_cryoorient.projection.resample import fourier_crop_volume
@@ -18,7 +19,7 @@ _POINTS_AT_ONCE = 2**19
 
 def positions(box: int) -> Tensor:
     """Return the voxels' places ``(box, box, box, 3)`` (z, y, x) from the centre, in voxels."""
-    axis = torch.arange(box, dtype=torch.float64) - box // 2
+    axis = centred_axis(box, dtype=torch.float64)
     return torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), dim=-1)
 
 
@@ -28,15 +29,11 @@ def flattened(volume: Tensor, low: float, high: float) -> Tensor:
     The strong low frequencies agree for any two compact maps, and would hide the others.
     """
     box = volume.shape[-1]
-    frequency = torch.fft.fftfreq(box, dtype=torch.float64) * box
-    radius = torch.stack(torch.meshgrid(frequency, frequency, frequency, indexing="ij")).norm(dim=0)
+    radius = radius_of_fft(box, 3, is_half=False, dtype=torch.float64)
     transform = torch.fft.fftn(torch.fft.ifftshift(volume))
     band = torch.sigmoid((radius - low) * 4) * torch.sigmoid((high - radius) * 4)
-    shell = radius.round().long().flatten()
-    power = transform.abs().square().flatten()
-    sums = torch.zeros(int(shell.max()) + 1, dtype=torch.float64).index_add(0, shell, power)
-    counts = torch.bincount(shell, minlength=len(sums))
-    flat = band / (sums / counts).clamp_min(1e-30).sqrt()[shell].view_as(band)
+    power = shell_mean(transform.abs().square(), radius)
+    flat = band / power.clamp_min(1e-30).sqrt()[radius.round().long()]
     filtered: Tensor = torch.fft.fftshift(torch.fft.ifftn(transform * flat).real)
     return filtered
 
