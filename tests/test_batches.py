@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_cryoorient.batches import ParticleBatches
+from napari_cryoorient.batches import ParticleBatches, outside_disc, without_background
 from napari_cryoorient.particles import (
     ArrayImages,
     CtfParameters,
@@ -46,11 +46,11 @@ def test_images_come_at_the_box_and_in_the_order_asked_for(particles, box, cache
     for rows in (np.array([3, 0]), np.array([0, 3, 5]), np.array([2, 2])):
         images = batches.images(rows)
         assert images.shape == (len(rows), box, box)
-        # Resampling keeps the mean grey value of each image.
-        wanted = particles.images.read(rows).mean(axis=(1, 2))
-        np.testing.assert_allclose(images.mean((-2, -1)), wanted, atol=1e-6)
+        # Resampling keeps the mean grey value of each image, less that of its background.
+        levelled = without_background(torch.from_numpy(particles.images.read(rows)))
+        np.testing.assert_allclose(images.mean((-2, -1)), levelled.mean((-2, -1)), atol=1e-6)
         if box == BOX:
-            np.testing.assert_array_equal(images, particles.images.read(rows))
+            np.testing.assert_array_equal(images, levelled)
     assert batches.batch(np.array([1])).shifts_angstrom[0].tolist() == pytest.approx(
         particles.poses.shifts_angstrom[1].tolist()
     )
@@ -88,3 +88,14 @@ def test_negated_images_are_negated(particles: ParticleSet):
     turned = NegatedImages(particles.images)
     np.testing.assert_array_equal(turned.read(np.array([2])), -particles.images.read(np.array([2])))
     assert (turned.box, turned.pixel_size_angstrom, len(turned)) == (BOX, 2.0, N)
+
+
+def test_constants_of_images_are_taken_off(particles: ParticleSet):
+    images = particles.images.images
+    counts = (1000 * np.arange(N)[:, None, None] + images).astype(np.float32)
+    rows = np.arange(N)
+    found = ParticleBatches(replace(particles, images=ArrayImages(counts, 2.0)), 16, CPU)
+    torch.testing.assert_close(
+        found.images(rows), ParticleBatches(particles, 16, CPU).images(rows), atol=1e-3, rtol=0
+    )
+    assert abs(without_background(torch.from_numpy(counts))[:, outside_disc(BOX)].mean()) < 1e-3

@@ -18,7 +18,7 @@ CPU = torch.device("cpu")
 
 
 class Echo(nn.Module):
-    """Tells of each image the grey value it was made of, as a turn about z and as a shift."""
+    """Tells of each image the grey value of its centre, as a turn about z and as a shift."""
 
     def __init__(self, limit: int = 10**9) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class Echo(nn.Module):
         self.sizes.append(len(images))
         if len(images) > self.limit:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        value = images.mean((-2, -1))
+        value = images[:, 8, 8]
         zero, one = torch.zeros_like(value), torch.ones_like(value)
         rows = [value.cos(), -value.sin(), zero, value.sin(), value.cos(), zero, zero, zero, one]
         rotations = torch.stack(rows, -1).unflatten(-1, (3, 3))
@@ -36,7 +36,8 @@ class Echo(nn.Module):
 
 
 def numbered(n: int, poses: Poses | None = None) -> ParticleSet:
-    images = np.broadcast_to(np.arange(n, dtype=np.float32)[:, None, None] / n, (n, 16, 16))
+    images = np.zeros((n, 16, 16), dtype=np.float32)
+    images[:, 8, 8] = np.arange(n) / n
     return ParticleSet(ArrayImages(images, 3.0), poses, None, np.zeros(n, dtype=np.int64))
 
 

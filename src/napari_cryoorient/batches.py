@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from napari_cryoorient.geometry.fourier_grids import centred_axis
 from napari_cryoorient.particles import Images, Integers, ParticleSet
 from napari_cryoorient.projection.ctf import ctf_half_plane
 from napari_cryoorient.projection.resample import fourier_crop_images
@@ -63,7 +64,10 @@ class ParticleBatches:
             self._is_cached = np.zeros(n, dtype=bool)
 
     def images(self, rows: Integers) -> Tensor:
-        """Return images (k, box, box)."""
+        """Return images (k, box, box), each less the mean of its corners.
+
+        A constant carries no orientation; at zero frequency it would outweigh all else.
+        """
         if self._cache is None:
             return self._resampled(rows)
         missing = rows[~self._is_cached[rows]]
@@ -74,7 +78,7 @@ class ParticleBatches:
 
     def _resampled(self, rows: Integers) -> Tensor:
         images = torch.tensor(self.particles.images.read(rows), dtype=torch.float32)
-        return fourier_crop_images(images.to(self.device), self.box)
+        return fourier_crop_images(without_background(images.to(self.device)), self.box)
 
     def ctf(self, rows: Integers) -> Tensor | None:
         """Return what the microscope and earlier processing did to the signal, or None.
@@ -108,3 +112,15 @@ class ParticleBatches:
             tensor(poses.rotations[rows]),
             tensor(poses.shifts_angstrom[rows]),
         )
+
+
+def outside_disc(box: int, *, device: torch.device | None = None) -> Tensor:
+    """Tell which pixels (box, box) lie outside the circle that touches the box: background."""
+    squares = centred_axis(box, device=device).square()
+    return squares[:, None] + squares > (box / 2) ** 2
+
+
+def without_background(images: Tensor) -> Tensor:
+    """Return images (k, N, N), each less the mean of its corners."""
+    corners = outside_disc(images.shape[-1], device=images.device)
+    return images - images[:, corners].mean(1)[:, None, None]

@@ -23,7 +23,8 @@ from napari_cryoorient.projection.interpolation import (
     interpolate_half_space,
     interpolate_with_gradient,
 )
-from napari_cryoorient.projection.resample import fourier_crop_volume, images_to_fourier
+from napari_cryoorient.projection.reference import reference_volume
+from napari_cryoorient.projection.resample import images_to_fourier
 from napari_cryoorient.statistics import WORKING_BOX, StackStatistics, stack_statistics
 
 # The spectra are measured up to this box, and no frequency beyond is used.
@@ -102,7 +103,7 @@ class ParticleLikelihood:
         noise = at_radii(statistics.noise_power * to_box, self.radii)
         self._inverse_noise = (1 / torch.maximum(noise, NOISE_FLOOR * signal)).to(device)
 
-        volume = fourier_crop_volume(torch.from_numpy(density.voxels), self.box)
+        volume = reference_volume(density, self.box)
         # Cropping keeps densities and makes voxels larger: a sum along a line has fewer of them.
         # The gain belongs to projections of the map at the box of the statistics' projector.
         map_box = min(density.box, max(statistics.box, WORKING_BOX))

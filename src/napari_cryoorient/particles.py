@@ -206,3 +206,8 @@ def median_of_faces(voxels: Images) -> float:
     """Return the median over the six faces of a map ``(z, y, x)``: what lies around it."""
     faces = [np.take(voxels, end, axis).ravel() for axis in range(3) for end in (0, -1)]
     return float(np.median(np.concatenate(faces)))
+
+
+def without_solvent(voxels: Images) -> Images:
+    """Return a map less the median of its faces; a constant carries no orientation."""
+    return voxels - np.asarray(median_of_faces(voxels), dtype=voxels.dtype)

@@ -33,6 +33,7 @@ from napari_cryoorient.particles import (
 )
 from napari_cryoorient.projection.ctf import ctf_half_plane
 from napari_cryoorient.projection.fourier_slice import Projector
+from napari_cryoorient.projection.reference import reference_volume
 from napari_cryoorient.projection.resample import fourier_crop_volume, lowpass
 
 PIXELS_PER_CHUNK = 2**21  # 512 images of 64 pixels: tens of megabytes
@@ -148,7 +149,9 @@ def draw_simulation(
         poses=simulation.poses[rows],
         ctf=None if simulation.ctf is None else simulation.ctf[rows],
     )
-    variances = [images.var(axis=(1, 2)) for images in simulated_images(sample, device)]
+    variances = [
+        images.var(axis=(1, 2), dtype=np.float64) for images in simulated_images(sample, device)
+    ]
     signal_variance = float(np.concatenate(variances).mean())
     return replace(simulation, noise_sigma=float(np.sqrt(signal_variance / settings.snr)))
 
@@ -173,8 +176,8 @@ def simulated_images(
 
 def projector_of(density: DensityMap, device: torch.device | None = None) -> Projector:
     """Make the projector of a map, in single precision."""
-    voxels = torch.tensor(density.voxels, dtype=torch.float32, device=device)
-    return Projector(voxels, pixel_size_angstrom=density.pixel_size_angstrom)
+    volume = reference_volume(density).to(device)
+    return Projector(volume, pixel_size_angstrom=density.pixel_size_angstrom)
 
 
 def project_chunk(projector: Projector, poses: Poses, ctf: CtfParameters | None) -> Images:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from napari_cryoorient.batches import ParticleBatches
+from napari_cryoorient.batches import ParticleBatches, outside_disc
 from napari_cryoorient.geometry.fourier_grids import (
     at_radii,
     radial_mean_half_plane,
@@ -22,8 +22,8 @@ from napari_cryoorient.geometry.fourier_grids import (
 from napari_cryoorient.geometry.rotations import random_rotations
 from napari_cryoorient.particles import DensityMap, ParticleSet
 from napari_cryoorient.projection.fourier_slice import Projector
+from napari_cryoorient.projection.reference import reference_volume
 from napari_cryoorient.projection.resample import (
-    fourier_crop_volume,
     fourier_to_images,
     images_to_fourier,
 )
@@ -72,14 +72,12 @@ def stack_statistics(
     )
     projection_power = radial_mean_half_plane(clean.mean(0))[: box // 2 + 1]
 
-    corners = (_radius(n) > n / 2).float()
+    corners = outside_disc(n).float()
     noise = torch.zeros(n // 2 + 1, dtype=torch.float64)
     whole, transferred = torch.zeros_like(noise), torch.zeros(box // 2 + 1, dtype=torch.float64)
     for start in range(0, len(rows), _CHUNK):
         part = rows[start : start + _CHUNK]
         images = batches.images(part)
-        background = (images * corners).sum((1, 2), keepdim=True) / corners.sum()
-        images = images - background
         whole += _spectrum(images)[: n // 2 + 1]
         noise += _spectrum(images * corners)[: n // 2 + 1] / corners.mean()
         ctf = batches.ctf(part)
@@ -115,18 +113,12 @@ def stack_statistics(
 
 def band_limited_projector(density: DensityMap, box: int) -> Projector:
     """Return a projector of ``density`` that makes images of ``box`` pixels, on the CPU."""
-    volume = torch.from_numpy(density.voxels)
     working_box = min(density.box, max(box, WORKING_BOX))
     return Projector(
-        fourier_crop_volume(volume, working_box),
+        reference_volume(density, working_box),
         pixel_size_angstrom=density.pixel_size_angstrom * density.box / working_box,
         box=box,
     )
-
-
-def _radius(box: int) -> Tensor:
-    axis = torch.arange(box) - box // 2
-    return torch.sqrt((axis[:, None] ** 2 + axis**2).float())
 
 
 def _spectrum(images: Tensor) -> Tensor:

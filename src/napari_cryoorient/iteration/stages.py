@@ -23,7 +23,7 @@ from napari_cryoorient.io.maps import read_map
 from napari_cryoorient.io.particle_table import ParticleTable, particle_block
 from napari_cryoorient.io.star import read_particles, read_star, write_poses, write_star
 from napari_cryoorient.particles import Floats, Poses
-from napari_cryoorient.run.inputs import RunInputs, load_inputs, matched_map
+from napari_cryoorient.run.inputs import RunInputs, in_free_scale, load_inputs, matched_map
 from napari_cryoorient.run.predict import predict_star
 from napari_cryoorient.run.reader import RunReader
 from napari_cryoorient.run.reconstruct import CONFIDENCE, half_sets, reconstruct_star
@@ -199,7 +199,10 @@ def _parts_to_refine(
         return [(inputs, np.arange(n, dtype=np.int64))]
     sets = half_sets(inputs.particles.random_subset, n, seed, lambda sentence: None)
     parts = [
-        (replace(inputs, density=matched_map(read_map(path), inputs.particles)), rows)
+        (
+            replace(inputs, density=in_free_scale(matched_map(read_map(path), inputs.particles))),
+            rows,
+        )
         for path, rows in zip(own, sets, strict=True)
     ]
     rest = np.setdiff1d(np.arange(n), np.concatenate(sets))

@@ -177,6 +177,7 @@ class _Entry:
         slices = fourier_shift(slices, -shifts / self._batches.pixel_size_angstrom)
         positions = self._sums.positions
         values = slices.flatten(1)[:, positions]
+        values[:, 0] = 0  # the mean grey tells nothing of the map (relion_reconstruct: likewise)
         transfer = self._batches.ctf(rows) if self._with_ctf else None
         if transfer is None:
             weights = torch.ones_like(values.real)

@@ -13,7 +13,7 @@ import numpy as np
 import scipy.fft
 from numpy.typing import ArrayLike, NDArray
 
-from napari_cryoorient.particles import Floats, Images
+from napari_cryoorient.particles import Floats, Images, without_solvent
 
 GOLD_STANDARD, HALF = 0.143, 0.5
 # Phases are randomised from where the unmasked curve falls below this (as relion_postprocess).
@@ -67,11 +67,12 @@ def fourier_shell_correlation(
 ) -> ShellCorrelation:
     """Correlate two maps ``(N, N, N)`` shell by shell, both times ``mask`` where one is given.
 
-    Raises ValueError for maps of different shapes.
+    Under a mask the level of each map's solvent is taken off first: times the mask it would be the
+    mask's own shape, and the same in both.  Raises ValueError for maps of different shapes.
     """
     if a.shape != b.shape or len(set(a.shape)) != 1 or (mask is not None and mask.shape != a.shape):
         raise ValueError(f"maps of one cubic shape are needed, not {a.shape} and {b.shape}")
-    first, second = (volume if mask is None else volume * mask for volume in (a, b))
+    first, second = (a, b) if mask is None else (mask * without_solvent(each) for each in (a, b))
     return _correlation(_transform(first), _transform(second), len(a), pixel_size_angstrom)
 
 

@@ -117,7 +117,7 @@ def _mask(
         return None
     if mask == "auto":
         # Each in its own grey scale: neither shall decide alone.
-        mean = sum(each.voxels / each.voxels.std() for each in (a, b))
+        mean = sum(each.voxels / each.voxels.std(dtype=np.float64) for each in (a, b))
         found = molecule_mask(np.asarray(mean, dtype=np.float32), pixel_size)
         say(f"Mask: found from both maps, {found.mean():.1%} of the box.")
         return found

@@ -16,13 +16,16 @@ from napari_cryoorient.geometry.rotations import random_rotations
 from napari_cryoorient.io.fourier_resize import rescaled
 from napari_cryoorient.io.maps import is_model_path, read_map
 from napari_cryoorient.io.star import StarFile, read_particles
-from napari_cryoorient.particles import DensityMap, NegatedImages, ParticleSet, median_of_faces
-from napari_cryoorient.projection.fourier_slice import Projector
-from napari_cryoorient.projection.resample import (
-    fourier_crop_volume,
-    fourier_to_images,
-    images_to_fourier,
+from napari_cryoorient.particles import (
+    DensityMap,
+    NegatedImages,
+    ParticleSet,
+    median_of_faces,
+    without_solvent,
 )
+from napari_cryoorient.projection.fourier_slice import Projector
+from napari_cryoorient.projection.reference import reference_volume
+from napari_cryoorient.projection.resample import fourier_to_images, images_to_fourier
 
 # Pixel sizes no further apart than this, in equal boxes, are one: a header is rounded.
 TOLERANCE = 0.02
@@ -79,15 +82,13 @@ def load_inputs(
 ) -> RunInputs:
     """Read stack and map and make them fit; raises InputError where they do not."""
     particles, star = read_particles(star_path, project_dir=project_dir)
-    if len(particles) < 2:
-        raise InputError(f"{star_path} holds {len(particles)} particle: training wants at least 2.")
     if is_model_path(map_path):
         density = read_map(
             map_path, pixel_size_angstrom=particles.pixel_size_angstrom, box=particles.box
         )
     else:
         density = read_map(map_path, pixel_size_angstrom=map_pixel_size_angstrom)
-    density = matched_map(density, particles)
+    density = in_free_scale(matched_map(density, particles))
     _check_not_blank(particles, star_path)
     contrast = measure_contrast(density, particles)
     is_negated, sentence = _decide(contrast, invert_contrast)
@@ -186,6 +187,18 @@ def _part_cut_off(density: DensityMap, solvent: float, field_angstrom: float) ->
     return float(1.0 - kept / max(strong.sum(dtype=np.float64), 1e-30))
 
 
+def in_free_scale(density: DensityMap) -> DensityMap:
+    """Return a map with its solvent at zero and a standard deviation of about 1.
+
+    Neither tells of orientations. Squares of other scales would vanish or overflow; a power of
+    two leaves every digit.
+    """
+    voxels = without_solvent(density.voxels)
+    deviation = float(voxels.std(dtype=np.float64))
+    exponent = -round(math.log2(deviation)) if deviation > 0.0 else 0
+    return replace(density, voxels=np.ldexp(voxels, exponent))
+
+
 def _in_box(voxels: np.ndarray, box: int, solvent: float) -> np.ndarray:
     """Pad with the solvent's level, or crop; voxel N // 2 stays the centre."""
     old = voxels.shape[0]
@@ -208,7 +221,7 @@ def measure_contrast(density: DensityMap, particles: ParticleSet) -> Contrast:
     batches = ParticleBatches(particles, box, device, cache_bytes=0)
     n = min(N_CONTRAST_IMAGES, len(particles))
     rows = np.unique(np.linspace(0, len(particles) - 1, n).astype(np.int64))
-    volume = fourier_crop_volume(torch.tensor(density.voxels), box)
+    volume = reference_volume(density, box)
     projector = Projector(volume, pixel_size_angstrom=batches.pixel_size_angstrom)
     if particles.poses is not None:
         batch = batches.batch(rows)
@@ -222,12 +235,15 @@ def measure_contrast(density: DensityMap, particles: ParticleSet) -> Contrast:
             expected = fourier_to_images(images_to_fourier(expected) * ctf)
     correlations = _correlation(images, expected)
     mean = float(correlations.mean())
-    error = float(correlations.std(correction=0)) / math.sqrt(len(rows))
-    return Contrast(mean, mean / max(error, 1e-6))
+    # What noise alone correlates by, and a margin for a spread known from a few images only.
+    spread = max(float(correlations.std(correction=0)), 1 / box)
+    error = spread * (1 + 4 / len(rows)) / math.sqrt(len(rows))
+    return Contrast(mean, mean / error)
 
 
 def _correlation(a: Tensor, b: Tensor) -> Tensor:
     a, b = (t.flatten(1) - t.flatten(1).mean(1, keepdim=True) for t in (a, b))
+    a, b = (t / t.abs().amax(1, keepdim=True) for t in (a, b))  # squares stay in range
     product: Tensor = torch.nn.functional.cosine_similarity(a, b, dim=1)
     return product.nan_to_num()
 

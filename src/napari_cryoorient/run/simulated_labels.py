@@ -11,7 +11,7 @@ from napari_cryoorient.batches import ParticleBatches
 from napari_cryoorient.geometry.rotations import random_rotations
 from napari_cryoorient.particles import Images, Integers, ParticleSet, Poses
 from napari_cryoorient.projection.fourier_slice import Projector
-from napari_cryoorient.projection.resample import fourier_crop_volume
+from napari_cryoorient.projection.reference import reference_volume
 from napari_cryoorient.run.inputs import RunInputs
 
 N_NOISE_IMAGES = 128
@@ -63,8 +63,8 @@ def simulated_like(inputs: RunInputs, *, seed: int) -> ParticleSet:
     what its corners vary by, and signal what the whole images vary by beyond that.
     """
     stack = inputs.particles
-    density = fourier_crop_volume(torch.tensor(inputs.density.voxels), stack.box)
-    projector = Projector(density, pixel_size_angstrom=stack.pixel_size_angstrom)
+    volume = reference_volume(inputs.density, stack.box)
+    projector = Projector(volume, pixel_size_angstrom=stack.pixel_size_angstrom)
     batches = ParticleBatches(stack, stack.box, torch.device("cpu"), cache_bytes=0)
     rotations = random_rotations(len(stack), torch.Generator().manual_seed(seed))
     poses = Poses(rotations.double().numpy(), np.zeros((len(stack), 2)))

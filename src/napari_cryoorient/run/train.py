@@ -71,6 +71,8 @@ def run_training(
         project_dir=project_dir,
         map_pixel_size_angstrom=map_pixel_size_angstrom,
     )
+    if len(inputs.particles) < 2:
+        raise InputError(f"{star_path} holds one particle: training wants at least 2.")
     config = with_box(config, inputs)
     if earlier is not None:
         check_same_inputs(inputs, run_dir, earlier.get("inputs", {}))

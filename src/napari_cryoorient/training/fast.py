@@ -35,7 +35,7 @@ from napari_cryoorient.network.compact import CompactNetwork
 from napari_cryoorient.network.output import PosePrediction
 from napari_cryoorient.particles import DensityMap, Integers, ParticleSet
 from napari_cryoorient.projection.fourier_slice import Projector
-from napari_cryoorient.projection.resample import fourier_crop_volume
+from napari_cryoorient.projection.reference import reference_volume
 from napari_cryoorient.statistics import band_limited_projector, stack_statistics
 from napari_cryoorient.training.fine_tuning import EarlierNetwork, begin_with
 from napari_cryoorient.training.recipe import LossTerms
@@ -142,7 +142,7 @@ class FastRecipe:
         self._batches = ParticleBatches(particles, band_box, device)
         field = particles.box * particles.pixel_size_angstrom
         self._projector = Projector(
-            fourier_crop_volume(torch.from_numpy(density.voxels), working_box).to(device),
+            reference_volume(density, working_box).to(device),
             pixel_size_angstrom=field / working_box,
         )
         self._band_projector = band_limited_projector(density, band_box).to(device)

@@ -28,7 +28,7 @@ from napari_cryoorient.network.vgg import N_OUTPUTS, PaperNetwork
 from napari_cryoorient.network.weights import load_imagenet_weights
 from napari_cryoorient.particles import DensityMap, Integers, ParticleSet
 from napari_cryoorient.projection.fourier_slice import Projector
-from napari_cryoorient.projection.resample import fourier_crop_volume
+from napari_cryoorient.projection.reference import reference_volume
 from napari_cryoorient.training.fine_tuning import EarlierNetwork, begin_with
 from napari_cryoorient.training.recipe import LossTerms
 
@@ -102,7 +102,7 @@ class PaperRecipe:
                 self.optimizer, lambda step: 1.0 if step < decay_step else factor
             )
         )
-        volume = fourier_crop_volume(torch.tensor(density.voxels), config.box)
+        volume = reference_volume(density, config.box)
         self._projector = Projector(
             volume.to(device), pixel_size_angstrom=self._batches.pixel_size_angstrom
         )
