@@ -10,6 +10,7 @@ from importlib.metadata import distribution
 from pathlib import Path
 
 import npe2
+import pytest
 
 import napari_cryoorient
 
@@ -77,3 +78,14 @@ def test_every_pinned_version_meets_its_floor():
         requirement = Requirement(text)
         if requirement.name != "napari-cryoorient":
             assert pins[requirement.name.lower()] in requirement.specifier, text
+
+
+@pytest.mark.parametrize("command", ["search", "refine", "reconstruct"])
+def test_a_command_loads_no_library_that_it_has_no_use_for(command: str):
+    slow = ["scipy", "sympy", "torch._dynamo", "roma", "gemmi", "matplotlib", "pooch", "rich"]
+    done = run(
+        "-c",
+        f"import sys, napari_cryoorient.cli, napari_cryoorient.run.{command};"
+        f"print([name for name in {slow} if name in sys.modules])",
+    )
+    assert done.stdout.strip() == "[]", done.stderr

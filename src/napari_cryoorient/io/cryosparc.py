@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterable
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.cs_file import CsFile, Records, with_fields
@@ -135,6 +134,8 @@ def poses_of_cs(cs: CsFile) -> Poses | None:
     if len(prefixes) > 1:
         posterior = np.stack([_or_ones(cs, f"{prefix}/class_posterior") for prefix in prefixes])
         of_class = posterior.argmax(0)
+    from scipy.spatial.transform import Rotation  # loads slowly; STAR files do without
+
     vectors = _chosen([_numbers(cs, f"{prefix}/{_POSE}") for prefix in prefixes], of_class)
     shifts = _chosen([_numbers(cs, f"{prefix}/{_SHIFT}") for prefix in prefixes], of_class)
     pixels = _chosen([_pixel_sizes(cs, prefix) for prefix in prefixes], of_class)
@@ -157,6 +158,8 @@ def cs_with_poses(
     if len(poses) != n or (confidence is not None and len(confidence) != n):
         raise ValueError(f"{len(poses)} poses for {n} records")
     pixels = _pixel_sizes(cs, _MAIN)
+    from scipy.spatial.transform import Rotation
+
     vectors = Rotation.from_matrix(poses.rotations.transpose(0, 2, 1)).as_rotvec()
     new: dict[str, Records] = {}
     if f"{_MAIN}/{_POSE}" not in cs:

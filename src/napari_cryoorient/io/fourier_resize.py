@@ -7,7 +7,6 @@ from types import EllipsisType
 from typing import Any
 
 import numpy as np
-import scipy.fft
 from numpy.typing import NDArray
 
 
@@ -23,6 +22,8 @@ def fourier_resize(array: NDArray[np.float32], box: int, n_dims: int) -> NDArray
         raise ValueError(f"even lengths are needed, not {old} and {box}")
     if box == old:
         return np.asarray(array, dtype=np.float32)
+    import scipy.fft  # loads slowly, and most files are taken at their own sampling
+
     axes = tuple(range(-n_dims, 0))
     spectrum = scipy.fft.rfftn(np.asarray(array, dtype=np.float32), axes=axes)
     half = min(old, box) // 2

@@ -10,7 +10,6 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-import scipy.fft
 from numpy.typing import ArrayLike, NDArray
 
 from napari_cryoorient.particles import Floats, Images, without_solvent
@@ -113,6 +112,8 @@ def masked_correlation(
 
 def randomise_phases(volume: Images, from_shell: int, rng: np.random.Generator) -> Images:
     """Give every frequency from a radius on (in Fourier pixels) a phase drawn at random."""
+    import scipy.fft
+
     transform = _transform(volume)
     # The phases of white noise are those of a real map.
     noise = _transform(rng.standard_normal(volume.shape, dtype=np.float32))
@@ -145,6 +146,8 @@ def falling_cosine(beyond: Floats, edge: float) -> Floats:
 
 
 def _transform(volume: Images) -> NDArray[np.complex128]:
+    import scipy.fft  # loads slowly, and a window that shows curves has no use for it
+
     transform: NDArray[np.complex128] = scipy.fft.rfftn(np.asarray(volume, dtype=np.float64))
     return transform
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import scipy.ndimage
 import torch
 
 from napari_cryoorient.particles import Images
@@ -28,6 +27,8 @@ def molecule_mask(
     piece, its holes filled, is extended and given a soft edge.  Both widths are three voxels, and
     never less than 10 angstrom.
     """
+    import scipy.ndimage  # loads slowly, and few commands make a mask
+
     box = voxels.shape[-1]
     wide = max(3 * pixel_size_angstrom, 10.0)
     extend, edge = (wide if value is None else value for value in (extend_angstrom, edge_angstrom))

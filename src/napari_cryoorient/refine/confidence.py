@@ -12,8 +12,6 @@ import math
 
 import numpy as np
 import torch
-from scipy.optimize import minimize
-from scipy.special import expit
 from torch import Tensor
 
 from napari_cryoorient.geometry.rotations import (
@@ -160,6 +158,9 @@ def chance_by_likelihood(made: Strengths, is_right: np.ndarray, at: Strengths) -
     def cost(values: Floats) -> float:
         log_odds = values[0] + abs(values[1]) * (x - 1.0)
         return float(weight @ (np.logaddexp(0.0, log_odds) - y * log_odds) + 0.02 * values[1] ** 2)
+
+    from scipy.optimize import minimize  # loads slowly; searches do without
+    from scipy.special import expit
 
     level, slope = minimize(cost, np.array([2.0, 2.0]), method="Nelder-Mead").x
     return np.asarray(expit(level + abs(slope) * (at.log_likelihood / scale - 1.0)))

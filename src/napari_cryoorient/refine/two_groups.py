@@ -13,7 +13,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit, log_ndtr, logit
 
 from napari_cryoorient.particles import Floats
 
@@ -91,6 +90,8 @@ class WrongGroup:
 
     def log_density(self, at: Strengths, n_tries: Floats) -> Floats:
         """Return the log density of the best of ``n_tries`` ``(n,)`` wrong poses."""
+        from scipy.special import log_ndtr  # loads slowly; searches do without
+
         mean, sigma = self.mean_and_sigma(at)
         z = (at.strength - mean) / sigma
         best_of = np.log(n_tries) + (n_tries - 1) * log_ndtr(z)
@@ -156,6 +157,8 @@ def _mixture(
     at: Strengths, wrong: WrongGroup, n_tries: Floats, right: RightGroup, *, is_fixed: bool = False
 ) -> tuple[Floats, RightGroup]:
     """Fit how many are right, and the right group unless it ``is_fixed``, by EM."""
+    from scipy.special import expit, logit
+
     share = 0.5
     probability = np.full(len(at), share)
     for _ in range(N_ROUNDS):

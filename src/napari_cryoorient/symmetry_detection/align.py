@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from scipy.ndimage import affine_transform
 from torch import Tensor
 
 from napari_cryoorient.geometry.grids import rotation_grid
@@ -86,6 +85,8 @@ def turned_map(
 
     What comes from outside the box is filled with the median of its faces.
     """
+    from scipy.ndimage import affine_transform  # loads slowly; a search turns no map
+
     turn = (
         rotation.detach().double().numpy()[::-1, ::-1].T
     )  # of z y x, from the new place to the old
