@@ -188,6 +188,112 @@ def test_of_several_classes_the_most_probable_counts(images: np.ndarray, tmp_pat
     np.testing.assert_allclose(particles.poses.rotations, a, atol=2e-6)
 
 
+MULTI = (
+    ("alignments3D_multi/pose", "<f4", (3, 3)),
+    ("alignments3D_multi/shift", "<f4", (3, 2)),
+    ("alignments3D_multi/psize_A", "<f4", (3,)),
+    ("alignments3D_multi/class_posterior", "<f4", (3,)),
+)
+
+
+def test_of_all_classes_in_one_field_the_most_probable_counts(
+    images: np.ndarray, tmp_path: Path
+) -> None:
+    made = records(*BLOB, *CTF, *MULTI)
+    best = np.array([2, 0, 1, 1, 2, 0])
+    made["alignments3D_multi/class_posterior"] = np.eye(3)[best]
+    made["alignments3D_multi/psize_A"] = 3.0
+    particles, _ = read_particles(write(tmp_path / "J7" / "hetero.cs", made))
+    vectors = made["alignments3D_multi/pose"][np.arange(N), best]
+    a = rodrigues(vectors).transpose(0, 2, 1)
+    np.testing.assert_allclose(particles.poses.rotations, a, atol=2e-6)
+    shifts = -3.0 * made["alignments3D_multi/shift"][np.arange(N), best]
+    np.testing.assert_allclose(particles.poses.shifts_angstrom, shifts, atol=2e-6)
+    assert "poses are those of each particle's most probable class" in particles.notes
+    made["alignments3D_multi/class_posterior"][:2] = 0.3
+    particles, _ = read_particles(write(tmp_path / "J7" / "equal.cs", made))
+    assert any("; 2 have several as probable" in note for note in particles.notes)
+
+
+def test_classes_without_a_posterior_have_no_poses(images: np.ndarray, tmp_path: Path) -> None:
+    particles, _ = read_particles(
+        write(tmp_path / "J7" / "hetero.cs", records(*BLOB, *CTF, *MULTI[:3]))
+    )
+    assert particles.poses is None
+    (note,) = (note for note in particles.notes if note.startswith("no poses"))
+    assert "of 3 classes and no class_posterior" in note
+    one_class = [(name, kind, (1, *shape[1:])) for name, kind, shape in MULTI[:3]]
+    particles, _ = read_particles(
+        write(tmp_path / "J7" / "one.cs", records(*BLOB, *CTF, *one_class))
+    )
+    assert len(particles.poses) == N
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ((("alignments3D/pose", "<f4", (6, 3)),), r"alignments3D/pose of shape \(6, 6, 3\)"),
+        ((("alignments3D/pose", "<f4", (3,)),), "has poses and no alignments3D/shift"),
+        (
+            (MULTI[0], ("alignments3D_multi/shift", "<f4", (2,))),
+            "alignments3D_multi/shift of shape",
+        ),
+        ((("alignments3D_multi/pose", "<f4", (3,)),), "alignments3D_multi/pose of shape"),
+    ],
+)
+def test_fields_of_another_shape_are_told(images, tmp_path: Path, fields, sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        read_particles(write(tmp_path / "J7" / "odd.cs", records(*BLOB, *CTF, *fields)))
+
+
+MAIN_FIELDS = ["uid", *(name for name, *_ in ALIGNMENTS)]
+REST_FIELDS = ["uid", *(name for name, *_ in (*BLOB[1:], *CTF))]
+
+
+@pytest.mark.parametrize("where", ["main", "passthrough"])
+def test_particles_that_share_a_uid_are_never_paired(images, tmp_path: Path, where: str) -> None:
+    made = records(*EVERYTHING)
+    main, rest = made[MAIN_FIELDS].copy(), np.concatenate([made[REST_FIELDS], made[REST_FIELDS]])
+    if where == "main":
+        main["uid"][:2], rest = main["uid"][2], made[REST_FIELDS]
+    own = write(tmp_path / "J9" / "cryosparc_P3_J9_007_particles.cs", main)
+    write(tmp_path / "J9" / "P3_J9_passthrough_particles.cs", rest)
+    n = 3 if where == "main" else 12
+    with pytest.raises(InputError, match=f"has {n} particles that share their uid"):
+        read_particles(own)
+
+
+def test_a_shared_uid_is_told_where_nothing_is_paired(images, tmp_path: Path) -> None:
+    made = records(*EVERYTHING)
+    made["uid"] = 0
+    particles, _ = read_particles(write(tmp_path / "J7" / "own.cs", made))
+    np.testing.assert_allclose(particles.ctf.defocus_u_angstrom, made["ctf/df1_A"])
+    assert "6 of 6 particles share their uid with another" in particles.notes
+
+
+def test_particles_missing_from_a_passthrough_are_counted(images, tmp_path: Path) -> None:
+    made = records(*EVERYTHING)
+    main = ["uid", *(name for name, *_ in BLOB[1:])]
+    own = write(tmp_path / "J9" / "cryosparc_P3_J9_007_particles.cs", made[main])
+    write(tmp_path / "J9" / "P3_J9_passthrough_particles.cs", made[2:])
+    particles, _ = read_particles(own)
+    said = "P3_J9_passthrough_particles.cs left aside: 2 of the 6 particles (uid)"
+    assert any(note.startswith(said) for note in particles.notes)
+    (tmp_path / "J9" / "P3_J9_passthrough_particles.cs").write_bytes(b"no such thing")
+    particles, _ = read_particles(own)
+    assert any("is not a .cs file as cryoSPARC writes it" in note for note in particles.notes)
+
+
+def test_a_results_group_names_its_files(tmp_path: Path) -> None:
+    path = tmp_path / "J9_particles.csg"
+    path.write_text(
+        "created: 2020-01-01\ngroup:\n  name: particles\nresults:\n  alignments3D:\n"
+        "    metafile: '>J9_particles.cs'\n  blob:\n    metafile: '>J9_passthrough.cs'\n"
+    )
+    with pytest.raises(InputError, match=r"give the .cs file it names \(J9_particles.cs, J9_pass"):
+        read_particles(path)
+
+
 @pytest.mark.parametrize(
     ("spoil", "sentence"),
     [

@@ -48,10 +48,81 @@ def test_the_folder_the_user_names_comes_first(project, tmp_path):
 
 def test_a_stack_moved_beside_its_star_file_is_found_with_a_note(project):
     stack = put(project, "mic.mrcs")
+    for name in (STACK, "/gone/mic.mrcs"):
+        finder = StackFinder(project / "a.star")
+        assert finder.find(name).samefile(stack)
+        assert [note for note in finder.notes if "beside the STAR" in note] == finder.notes
+
+
+def test_two_stacks_of_one_base_name_never_share_the_file_beside_the_star(project):
+    put(project, "mic.mrcs")
     finder = StackFinder(project / "a.star")
-    assert finder.find(STACK).samefile(stack)
-    assert finder.find("/gone/mic.mrcs").samefile(stack)
+    finder.find(STACK)
+    with pytest.raises(InputError, match=r"Extract/job007/mic.mrcs and Extract/job008/mic.mrcs"):
+        finder.find("Extract/job008/mic.mrcs")
+    finder = StackFinder(project / "a.star")
+    finder.find("mic.mrcs")
+    with pytest.raises(InputError, match="found for the two"):
+        finder.find(STACK)
+
+
+def test_links_may_lead_two_names_to_one_stack(project):
+    stack = put(project)
+    (project / "link.mrcs").symlink_to(stack)
+    finder = StackFinder(project / "a.star")
+    assert finder.find(STACK).samefile(finder.find("link.mrcs"))
+    assert finder.find("./link.mrcs").samefile(stack)
+    assert finder.notes == []
+
+
+def test_the_working_folder_comes_last_and_is_told(project, tmp_path):
+    here = put(tmp_path / "elsewhere")
+    finder = StackFinder(project / "a.star")
+    assert finder.find(STACK).samefile(here)
+    assert finder.notes == [f"{STACK} was found from {tmp_path / 'elsewhere'}"]
+    own = put(project)
+    finder = StackFinder(project / "a.star")
+    assert finder.find(STACK).samefile(own)
+    (note,) = finder.notes
+    assert note.startswith(f"{STACK} lies in {project} and in {tmp_path / 'elsewhere'}; that in")
+
+
+def test_the_project_comes_before_the_folder_of_the_star_file_and_both_are_told(project):
+    star = project / "Refine3D" / "job012" / "run_data.star"
+    below, above = put(star.parent), put(project)
+    finder = StackFinder(star)
+    assert finder.find(STACK).samefile(above)
+    assert str(below.parents[2]) in finder.notes[0]
+    again = put(project, "Extract/job007/other.mrcs")
+    put(star.parent, "Extract/job007/other.mrcs")
+    assert finder.find("Extract/job007/other.mrcs").samefile(again)
     assert len(finder.notes) == 1
+    assert finder.notes[0].endswith("(and 1 other stacks likewise)")
+
+
+@pytest.mark.parametrize(("named", "there"), [("a.mrc", "a.mrcs"), ("a.MRCS", "a.MRC")])
+def test_the_other_ending_is_taken_and_told(project, named, there):
+    stack = put(project, there)
+    finder = StackFinder(project / "a.star")
+    assert finder.find(named).samefile(stack)
+    assert finder.notes == [f"{named} is not there; {stack} is taken for it"]
+    with pytest.raises(InputError, match="found for the two"):
+        finder.find(there)
+
+
+def test_a_user_without_a_home_folder_has_stacks_too(project, monkeypatch):
+    def without_home():
+        raise RuntimeError("no home")
+
+    monkeypatch.setattr("pathlib.Path.home", without_home)
+    stack = put(project)
+    assert StackFinder(project / "a.star").find(STACK).samefile(stack)
+
+
+@pytest.mark.parametrize("name", ["", "a" * 5000, "a\0b", "x@stack.mrcs"])
+def test_names_of_no_file_are_told(project, name):
+    with pytest.raises(InputError, match="was not found"):
+        StackFinder(project / "a.star").find(name)
 
 
 def test_folders_above_the_project_are_not_searched(project):

@@ -238,6 +238,28 @@ REFUSED = {
         changed(OPTICS, rlnImageDimensionality=["3", "3"]),
         "three-dimensional",
     ),
+    "tilt-series": (
+        changed(MODERN, rlnTomoName=["TS_1"] * 3),
+        OPTICS,
+        "tilt series .*_rlnTomoName",
+    ),
+    "no-number": (
+        changed(MODERN, rlnImageName=["1@stack.mrcs", "stack.mrcs", "2@stack.mrcs"]),
+        OPTICS,
+        "row 2 names no image of .*stack.mrcs, which holds 3 images",
+    ),
+    "many-digits": (
+        changed(MODERN, rlnImageName=["9" * 5000 + "@stack.mrcs"] * 3),
+        OPTICS,
+        "row 1 asks for image 1000000000000000000 of",
+    ),
+    "contradicting-groups": (
+        MODERN,
+        changed(OPTICS, rlnOpticsGroup=["3", "3"]),
+        r"group 3 twice in data_optics, with _rlnVoltage \S+ and \S+;",
+    ),
+    "half-a-group": (changed(MODERN, rlnOpticsGroup=["3", "7.5", "3"]), OPTICS, "row 2 has 7.5 in"),
+    "huge-subset": (changed(MODERN, rlnRandomSubset=["1", "2", "1e300"]), OPTICS, "row 3 has 1e"),
     "half-premultiplied": (
         MODERN,
         changed(OPTICS, rlnCtfDataAreCtfPremultiplied=["1", "0"]),
@@ -253,6 +275,35 @@ def test_what_cannot_be_used_is_refused_in_one_sentence(write, particles, optics
         read_particles(path)
     assert str(path) in str(failure.value)
     assert "\n" not in str(failure.value)
+
+
+def test_a_group_described_twice_alike_is_told(write):
+    twice = {name: [values[0], *values] for name, values in OPTICS.items()}
+    found, _ = read_particles(write(MODERN, twice))
+    assert found.ctf.voltage_kv.tolist() == [200, 300, 200]
+    assert found.notes == ("data_optics describes optics group 7 2 times alike",)
+
+
+@pytest.mark.parametrize("names", [("particles", "other"), ("other", "particles"), ("", "other")])
+def test_of_several_tables_the_one_taken_is_told(tmp_path, stack, names):
+    path = tmp_path / "in.star"
+    fewer = {name: values[:1] for name, values in OLD.items()}
+    tables = {name: table(name, fewer if name == "other" else OLD) for name in names}
+    path.write_text("".join(tables.values()))
+    found, _ = read_particles(path)
+    assert len(found) == 3
+    (note,) = found.notes
+    assert note.startswith("the particles are those of data_")
+    assert "data_other" in note
+
+
+@pytest.mark.parametrize("what", ["particles", "optics"])
+def test_two_files_put_together_are_refused(tmp_path, stack, what):
+    path = tmp_path / "in.star"
+    once = {"particles": table("particles", MODERN), "optics": table("optics", OPTICS)}
+    path.write_text(once["optics"] + once["particles"] + once[what])
+    with pytest.raises(InputError, match=rf"data_{what} 2 times \(lines \d+ and \d+ \.\.\.\)"):
+        read_particles(path)
 
 
 def test_no_pixel_size_anywhere_is_refused_and_the_user_can_say_it(write, tmp_path, stack):

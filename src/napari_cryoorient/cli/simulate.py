@@ -187,6 +187,7 @@ def refuse_other_particles(folder: Path) -> None:
     Its own may be made again with other settings: a ``particles.star`` that names
     ``particles.mrcs`` alone, and a stack and a map that say which program they are from.
     """
+    from napari_cryoorient.io.image_names import stack_name
     from napari_cryoorient.io.kept_inputs import note_made
     from napari_cryoorient.io.mrc import is_written_here
     from napari_cryoorient.io.particle_table import ParticleTable
@@ -198,7 +199,7 @@ def refuse_other_particles(folder: Path) -> None:
         return
     foreign = [path for path in there if path != star and not is_written_here(path)]
     try:
-        names = {name.rpartition("@")[2] for name in ParticleTable(read_star(star)).image_names()}
+        names = {stack_name(name) for name in ParticleTable(read_star(star)).image_names()}
     except InputError:
         names = set()
     if names != {stack.name}:

@@ -8,19 +8,21 @@ what images have to be multiplied by for particles to be bright: -1 where they a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.cs_file import CsFile, Records, with_fields
+from napari_cryoorient.io.image_names import image_name
 from napari_cryoorient.io.new_star import CONFIDENCE, pose_columns, printed
 from napari_cryoorient.io.star_text import StarBlock, StarFile, quoted, text_table
 from napari_cryoorient.particles import Floats, Integers, Poses
 
 _IMAGES = ("blob/path", "blob/idx")
 _POSE, _SHIFT, _PIXEL = "pose", "shift", "psize_A"
-_MAIN = "alignments3D"
+_MAIN, _MULTI = "alignments3D", "alignments3D_multi"
+_POSTERIOR = "class_posterior"
 _CLASS = re.compile(r"alignments_class(?:3D)?_\d+(?=/pose$)")
 _CONFIDENCE_FIELD = "cryoorient/confidence"
 # STAR column, field, factor.
@@ -67,15 +69,16 @@ def star_of_cs(cs: CsFile) -> StarFile:
     """
     missing = [field for field in (*_IMAGES, "blob/psize_A") if field not in cs]
     if missing:
+        found = f" ({'; '.join(cs.notes)})" if cs.notes else ""
         raise InputError(
-            f"{cs.path} has no {', '.join(missing)}: put the job's passthrough file beside it, "
-            "which names the images."
+            f"{cs.path} has no {', '.join(missing)}{found}: put the job's passthrough file beside "
+            "it, which names the images."
         )
     optics, group_of = _optics(cs)
     names = [path.removeprefix(">") for path in cs.text("blob/path")]
     numbers = cs["blob/idx"].astype(np.int64) + 1
     columns = {
-        "rlnImageName": [quoted(f"{i:06d}@{n}") for i, n in zip(numbers, names, strict=True)],
+        "rlnImageName": [quoted(image_name(i, n)) for i, n in zip(numbers, names, strict=True)],
         "rlnOpticsGroup": [str(group + 1) for group in group_of.tolist()],
     }
     if "location/micrograph_path" in cs:
@@ -108,10 +111,19 @@ def notes_of_cs(cs: CsFile) -> list[str]:
     unused = [field for field in _NOT_USED if field in cs and bool(np.any(cs[field] != 0))]
     if unused:
         notes.append(f"not used: {', '.join(unused)}")
-    if not any(f"{prefix}/{_POSE}" in cs for prefix in _alignments(cs.fields)):
+    classes = _classes(cs)
+    if len(classes) < 2:
         return notes
-    if f"{_MAIN}/{_POSE}" not in cs:
-        notes.append("poses are those of each particle's most probable class")
+    if any(each.posterior is None for each in classes):
+        notes.append(
+            f"no poses: the file has those of {len(classes)} classes and no {_POSTERIOR} for each "
+            "to say which class a particle is of"
+        )
+        return notes
+    posterior = np.sort([each.posterior for each in classes], axis=0)
+    equal = int((posterior[-1] == posterior[-2]).sum())
+    first = f"; {equal} have several as probable, and the first is taken" if equal else ""
+    notes.append(f"poses are those of each particle's most probable class{first}")
     return notes
 
 
@@ -126,19 +138,24 @@ def signs_of_cs(cs: CsFile) -> Floats | None:
 
 
 def poses_of_cs(cs: CsFile) -> Poses | None:
-    """Return the poses, those of the most probable class where there are several, or None."""
-    prefixes = _alignments(cs.fields)
-    if not prefixes:
+    """Return the poses, those of the most probable class where there are several.
+
+    None where the file has no poses, or does not say which class is the most probable.
+    """
+    classes = _classes(cs)
+    if not classes:
         return None
     of_class = np.zeros(len(cs), dtype=np.int64)
-    if len(prefixes) > 1:
-        posterior = np.stack([_or_ones(cs, f"{prefix}/class_posterior") for prefix in prefixes])
-        of_class = posterior.argmax(0)
+    if len(classes) > 1:
+        posteriors = [each.posterior for each in classes if each.posterior is not None]
+        if len(posteriors) < len(classes):
+            return None
+        of_class = np.stack(posteriors).argmax(0)
     from scipy.spatial.transform import Rotation  # loads slowly; STAR files do without
 
-    vectors = _chosen([_numbers(cs, f"{prefix}/{_POSE}") for prefix in prefixes], of_class)
-    shifts = _chosen([_numbers(cs, f"{prefix}/{_SHIFT}") for prefix in prefixes], of_class)
-    pixels = _chosen([_pixel_sizes(cs, prefix) for prefix in prefixes], of_class)
+    vectors = _chosen([each.vectors for each in classes], of_class)
+    shifts = _chosen([each.shifts for each in classes], of_class)
+    pixels = _chosen([each.pixel_sizes for each in classes], of_class)
     matrices = Rotation.from_rotvec(vectors).as_matrix().transpose(0, 2, 1)
     return Poses(matrices, 0.0 - shifts * pixels[:, None])
 
@@ -196,21 +213,75 @@ def _optics(cs: CsFile) -> tuple[dict[str, list[str]], Integers]:
     return columns, np.asarray(group_of.ravel(), dtype=np.int64)
 
 
-def _alignments(fields: Iterable[str]) -> list[str]:
-    """Return the prefixes of the poses: cryoSPARC's main one, else those of all classes."""
-    names = list(fields)
-    if f"{_MAIN}/{_POSE}" in names:
-        return [_MAIN]
-    return [match[0] for name in names if (match := _CLASS.match(name))]
+@dataclass(frozen=True)
+class _OfClass:
+    """What the file says of all particles as members of one class."""
+
+    vectors: Floats  # (n, 3)
+    shifts: Floats  # (n, 2), in pixels
+    pixel_sizes: Floats  # (n,)
+    posterior: Floats | None  # (n,)
+
+
+def _classes(cs: CsFile) -> list[_OfClass]:
+    """Return cryoSPARC's main poses as one class, else those of each class, else nothing."""
+    n = len(cs)
+    if f"{_MAIN}/{_POSE}" in cs:
+        return [_of_class(cs, _MAIN)]
+    prefixes = [match[0] for name in cs.fields if (match := _CLASS.match(name))]
+    if prefixes:
+        return [_of_class(cs, prefix) for prefix in prefixes]
+    if f"{_MULTI}/{_POSE}" not in cs:
+        return []
+    vectors = _numbers(cs, f"{_MULTI}/{_POSE}")
+    n_classes = vectors.shape[1] if vectors.ndim == 3 else 0
+    _check_shape(cs, f"{_MULTI}/{_POSE}", (n, n_classes, 3))
+    _check_shape(cs, f"{_MULTI}/{_SHIFT}", (n, n_classes, 2))
+    shifts, pixels = _numbers(cs, f"{_MULTI}/{_SHIFT}"), _pixel_sizes(cs, _MULTI)
+    # One pixel size for all classes, or one for each.
+    pixels = np.broadcast_to(pixels[:, None] if pixels.ndim == 1 else pixels, (n, n_classes))
+    posterior: Floats | None = None
+    if f"{_MULTI}/{_POSTERIOR}" in cs:
+        _check_shape(cs, f"{_MULTI}/{_POSTERIOR}", (n, n_classes))
+        posterior = _numbers(cs, f"{_MULTI}/{_POSTERIOR}")
+    return [
+        _OfClass(
+            vectors[:, k],
+            shifts[:, k],
+            pixels[:, k],
+            None if posterior is None else posterior[:, k],
+        )
+        for k in range(n_classes)
+    ]
+
+
+def _of_class(cs: CsFile, prefix: str) -> _OfClass:
+    n = len(cs)
+    _check_shape(cs, f"{prefix}/{_POSE}", (n, 3))
+    _check_shape(cs, f"{prefix}/{_SHIFT}", (n, 2))
+    field = f"{prefix}/{_POSTERIOR}"
+    return _OfClass(
+        _numbers(cs, f"{prefix}/{_POSE}"),
+        _numbers(cs, f"{prefix}/{_SHIFT}"),
+        _pixel_sizes(cs, prefix),
+        _numbers(cs, field) if field in cs else None,
+    )
+
+
+def _check_shape(cs: CsFile, field: str, shape: tuple[int, ...]) -> None:
+    """Raise InputError where a field is missing, or has another shape than cryoSPARC gives it."""
+    if field not in cs:
+        raise InputError(f"{cs.path} has poses and no {field}; export it again.")
+    if cs[field].shape != shape:
+        raise InputError(
+            f"{cs.path} has {field} of shape {cs[field].shape}, and {shape} is what cryoSPARC "
+            "writes; export it again."
+        )
 
 
 def _pixel_sizes(cs: CsFile, prefix: str) -> Floats:
     field = f"{prefix}/{_PIXEL}"
     return _numbers(cs, field if field in cs else "blob/psize_A")
-
-
-def _or_ones(cs: CsFile, field: str) -> Floats:
-    return _numbers(cs, field) if field in cs else np.ones(len(cs))
 
 
 def _chosen(columns: list[Floats], of_class: Integers) -> Floats:
@@ -219,8 +290,12 @@ def _chosen(columns: list[Floats], of_class: Integers) -> Floats:
 
 
 def _numbers(cs: CsFile, field: str) -> Floats:
-    """Return a field as float64; raises InputError for values that are not finite."""
-    numbers = cs[field].astype(np.float64)
+    """Return a field as float64; raises InputError for values that are not finite numbers."""
+    column = cs[field]
+    if column.dtype.kind not in "iufb":
+        raise InputError(f"{cs.path} has no numbers in {field}; export it again.")
+    with np.errstate(over="ignore"):
+        numbers = column.astype(np.float64)
     bad = np.flatnonzero(~np.isfinite(numbers.reshape(len(cs), -1)).all(axis=1))
     if bad.size:
         raise InputError(f"{cs.path}: row {bad[0] + 1} has no finite number in {field}.")

@@ -8,6 +8,7 @@ means, but for ``uid``.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from napari_cryoorient.particles import Integers
 Records = NDArray[Any]
 
 SUFFIX = ".cs"
+_GROUP_SUFFIX, _GROUP_BYTES = ".csg", 1 << 20
+_NAMED_IN_GROUP = re.compile(r"[^\s'\">]+\.cs(?=['\"\s]|$)")
 _NUMPY_MARK, _STREAM_MARK = b"\x93NUMPY", b"\x94CSDAT"
 _JOB = re.compile(r"(?:P\d+_)?J\d+")
 _UID = "uid"
@@ -71,6 +74,21 @@ def is_cs(path: Path | str) -> bool:
         return False
 
 
+def refuse_group(path: Path | str) -> None:
+    """Raise InputError for a results group, a text that only says which files have the results."""
+    path = Path(path)
+    if path.suffix.lower() != _GROUP_SUFFIX:
+        return
+    named: list[str] = []
+    with suppress(OSError):
+        named = _NAMED_IN_GROUP.findall(path.read_bytes()[:_GROUP_BYTES].decode("utf-8", "replace"))
+    files = ", ".join(list(dict.fromkeys(named))[:3])
+    raise InputError(
+        f"{path} is a results group of cryoSPARC's (.csg), which only lists files; give the .cs "
+        f"file it names{f' ({files})' if files else ''}."
+    )
+
+
 def read_cs(path: Path | str) -> CsFile:
     """Read a ``.cs`` file and the passthrough files beside it that tell of its particles.
 
@@ -83,18 +101,34 @@ def read_cs(path: Path | str) -> CsFile:
     if not len(records):
         raise InputError(f"{path} has no rows: no particles.")
     notes: list[str] = []
+    left_aside: list[tuple[bool, str]] = []  # whether it tells of some of the particles
     for candidate in _passthroughs(path):
         try:
             other = _load(candidate)
-        except InputError:
+        except InputError as error:
+            left_aside.append((True, f"left aside: {error}".rstrip(".")))
             continue
         missing = [n for n in other.dtype.names or () if n not in (records.dtype.names or ())]
-        rows = _rows_of(records[_UID], other[_UID]) if missing else None
-        if rows is None:
+        if not missing:
             continue
+        rows, n_there = _rows_of(records[_UID], other[_UID])
+        if n_there < len(records):
+            sentence = (
+                f"{candidate.name} left aside: {len(records) - n_there} of the {len(records)} "
+                f"particles (uid) of {path.name} are not in it"
+            )
+            left_aside.append((n_there > 0, sentence))
+            continue
+        _refuse_repeated(records[_UID], path, candidate)
+        _refuse_repeated(other[_UID][np.isin(other[_UID], records[_UID])], candidate, path)
         records = with_fields(records, {name: other[name][rows] for name in missing})
         rooms = ", ".join(dict.fromkeys(name.partition("/")[0] for name in missing))
         notes.append(f"{rooms} taken from {candidate.name}, which lies beside {path.name}")
+    # A file of other particles, another class's say, is worth a word only where none helped.
+    is_helped = bool(notes)
+    notes += [sentence for is_ours, sentence in left_aside if is_ours or not is_helped]
+    if repeated := _n_repeated(records[_UID]):
+        notes.append(f"{repeated} of {len(records)} particles share their uid with another")
     return CsFile(records, path, tuple(notes))
 
 
@@ -162,11 +196,25 @@ def _passthroughs(path: Path) -> list[Path]:
     return found
 
 
-def _rows_of(uids: Records, known: Records) -> Integers | None:
-    """Return where each uid stands in ``known``, or None where one is not there."""
+def _rows_of(uids: Records, known: Records) -> tuple[Integers, int]:
+    """Return where each uid stands in ``known``, and how many do; others have a row of no sense."""
     if not len(known):
-        return None
+        return np.zeros(len(uids), dtype=np.int64), 0
     order = np.argsort(known, kind="stable")
     place = np.searchsorted(known[order], uids).clip(max=len(order) - 1)
     rows = np.asarray(order[place], dtype=np.int64)
-    return rows if bool((known[rows] == uids).all()) else None
+    return rows, int((known[rows] == uids).sum())
+
+
+def _n_repeated(uids: Records) -> int:
+    """Return how many particles share their uid with another."""
+    _, counts = np.unique(uids, return_counts=True)
+    return int(counts[counts > 1].sum())
+
+
+def _refuse_repeated(uids: Records, path: Path, other: Path) -> None:
+    if repeated := _n_repeated(uids):
+        raise InputError(
+            f"{path} has {repeated} particles that share their uid with another, so that they "
+            f"cannot be told apart in {other.name}; export both files again from one job."
+        )

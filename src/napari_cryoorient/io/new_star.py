@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from napari_cryoorient.geometry.euler import matrix_to_euler_zyz_deg
+from napari_cryoorient.io.image_names import image_name
 from napari_cryoorient.io.star_text import StarBlock, StarFile, quoted, text_table
 from napari_cryoorient.particles import CtfParameters, Floats, Integers, Poses
 
@@ -49,7 +50,7 @@ def new_particle_star(
         }
     )
     columns = {
-        "rlnImageName": [quoted(f"{i + 1:06d}@{stack_name}") for i in range(n)],
+        "rlnImageName": [quoted(image_name(i + 1, stack_name)) for i in range(n)],
         "rlnOpticsGroup": [str(group + 1) for group in group_of.ravel()],
     }
     columns |= pose_columns(poses)

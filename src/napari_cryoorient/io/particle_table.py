@@ -15,6 +15,11 @@ from napari_cryoorient.io.star_text import StarBlock, StarFile, unquoted
 from napari_cryoorient.particles import CtfParameters, CtfState, Floats, Integers
 
 _IMAGE_NAME = "rlnImageName"
+_OPTICS = "optics"
+_GROUP, _GROUP_NAME = "rlnOpticsGroup", "rlnOpticsGroupName"
+_OF_TILT_SERIES = "rlnTomo"  # how the names of all their columns begin
+_TILT_STACKS = "rlnTomoSubTomosAre2DStacks"
+_LARGEST_WHOLE = 2.0**53
 _PIXEL_TOLERANCE = 1e-3  # relative; pixel sizes closer than this count as one
 _MICROMETRE_IN_ANGSTROM = 1e4
 _CTF_NEEDED = (
@@ -28,18 +33,39 @@ _CTF_NEEDED = (
 
 
 def particle_block(star: StarFile) -> StarBlock:
-    """Return the block with rlnImageName, whatever its name; raises InputError if there is none."""
+    """Return the block with rlnImageName: data_particles or a nameless one before others.
+
+    Raises:
+        InputError: where there is none, or two of one name so that particles would be left out.
+
+    """
+    found = _blocks_of_images(star)
+    if not found:
+        names = ", ".join(f"data_{block.name}" for block in star.blocks)
+        widest = max((block.table.columns for block in star.blocks), key=len)
+        columns = ", ".join(f"_{column}" for column in widest[:4])
+        raise InputError(
+            f"{star.path} has no column _rlnImageName (it has {names} with {columns} ...); "
+            "give a particle STAR as RELION or cryoSPARC writes it."
+        )
+    _refuse_twice(star, [block for block in found if block.name == found[0].name])
+    _refuse_twice(star, [block for block in star.blocks if block.name == _OPTICS])
+    return found[0]
+
+
+def _blocks_of_images(star: StarFile) -> list[StarBlock]:
+    """Return all blocks that name images, the one to take first."""
     found = [block for block in star.blocks if _IMAGE_NAME in block.table.columns]
-    preferred = [block for block in found if block.name in ("particles", "")]
-    if found:
-        return (preferred or found)[0]
-    names = ", ".join(f"data_{block.name}" for block in star.blocks)
-    widest = max((block.table.columns for block in star.blocks), key=len)
-    columns = ", ".join(f"_{column}" for column in widest[:4])
-    raise InputError(
-        f"{star.path} has no column _rlnImageName (it has {names} with {columns} ...); "
-        "give a particle STAR as RELION or cryoSPARC writes it."
-    )
+    return sorted(found, key=lambda block: block.name not in ("particles", ""))
+
+
+def _refuse_twice(star: StarFile, blocks: list[StarBlock]) -> None:
+    if len(blocks) > 1:
+        lines = " and ".join(f"{block.line}" for block in blocks[:2])
+        raise InputError(
+            f"{star.path} has data_{blocks[0].name} {len(blocks)} times (lines {lines} ...): two "
+            "files put together? Join them with relion_star_handler --combine instead."
+        )
 
 
 class ParticleTable:
@@ -49,11 +75,19 @@ class ParticleTable:
         """Raise InputError if there are no particles or an optics group is not described."""
         self._path = star.path
         block = particle_block(star)
+        self.notes: list[str] = list(star.notes)
+        others = [f"data_{other.name}" for other in _blocks_of_images(star)[1:]]
+        if others:
+            self.notes.append(
+                f"the particles are those of data_{block.name}; {', '.join(others)} with image "
+                "names too is left aside"
+            )
         self._rows: pd.DataFrame = block.table
         if not len(self._rows):
             raise InputError(f"{self._path} has no rows in data_{block.name}: no particles.")
-        optics = star.block("optics")
-        self._optics = None if optics is None else optics.table
+        self._refuse_tilt_series(star)
+        optics = star.block(_OPTICS)
+        self._optics = None if optics is None else self._each_group_once(optics.table)
         self.optics_group: Integers = self._optics_groups()
         self._optics_row = self._rows_in_optics()
         if "rlnCtfImage" in self._rows or self._dimensionality() == 3:
@@ -61,6 +95,35 @@ class ParticleTable:
                 f"{self._path} lists three-dimensional subtomograms; two-dimensional particle "
                 "images are needed."
             )
+
+    def _refuse_tilt_series(self, star: StarFile) -> None:
+        """Raise InputError for subtomograms as stacks of tilts (RELION 5, Warp, M)."""
+        tables = [block.table for block in star.blocks]
+        of_tilts = [n for n in self._rows if str(n).startswith(_OF_TILT_SERIES)]
+        of_tilts += [_TILT_STACKS for table in tables if _TILT_STACKS in table]
+        if of_tilts:
+            raise InputError(
+                f"{self._path} lists particles of tilt series (it has _{of_tilts[0]}), each of "
+                "them many images; single particles, one image each, are needed."
+            )
+
+    def _each_group_once(self, optics: pd.DataFrame) -> pd.DataFrame:
+        """Leave out rows that say the same again; raise InputError if they say something else."""
+        if _GROUP not in optics or not len(optics):
+            return optics
+        groups = self._whole_numbers(optics[_GROUP], _GROUP)
+        for group in np.unique(groups[pd.Series(groups).duplicated()]):
+            rows = optics[groups == group]
+            differing = [name for name in rows if name != _GROUP_NAME and rows[name].nunique() > 1]
+            if differing:
+                name = differing[0]
+                raise InputError(
+                    f"{self._path} describes optics group {group} twice in data_optics, with "
+                    f"_{name} {' and '.join(rows[name].unique()[:2])}; number the groups anew, or "
+                    "leave one out."
+                )
+            self.notes.append(f"data_optics describes optics group {group} {len(rows)} times alike")
+        return optics[~pd.Series(groups).duplicated().to_numpy()].reset_index(drop=True)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -80,7 +143,11 @@ class ParticleTable:
 
     def integers(self, name: str) -> Integers | None:
         """Return a column as whole numbers, or None if there is no such column."""
-        return None if name not in self else self.floats(name).astype(np.int64)
+        if name not in self:
+            return None
+        numbers = self.floats(name)
+        self._refuse_fractions(numbers, name)
+        return numbers.astype(np.int64)
 
     def image_names(self) -> list[str]:
         """Image names, one-based, as the file spells them."""
@@ -171,12 +238,11 @@ class ParticleTable:
         return bool(values.all())
 
     def _optics_groups(self) -> Integers:
-        if "rlnOpticsGroup" in self._rows:
-            numbers = self._numbers(self._rows["rlnOpticsGroup"], "rlnOpticsGroup")
-            return numbers.astype(np.int64)
+        if _GROUP in self._rows:
+            return self._whole_numbers(self._rows[_GROUP], _GROUP)
         group = 1
-        if self._optics is not None and "rlnOpticsGroup" in self._optics:
-            groups = self._numbers(self._optics["rlnOpticsGroup"], "rlnOpticsGroup")
+        if self._optics is not None and _GROUP in self._optics:
+            groups = self._whole_numbers(self._optics[_GROUP], _GROUP)
             if len(groups) > 1:
                 raise InputError(
                     f"{self._path} describes {len(groups)} optics groups and has no column "
@@ -188,11 +254,11 @@ class ParticleTable:
     def _rows_in_optics(self) -> Integers | None:
         if self._optics is None or not len(self._optics):
             return None
-        if "rlnOpticsGroup" not in self._optics:
+        if _GROUP not in self._optics:
             if len(self._optics) > 1:
                 raise InputError(f"{self._path} has no column _rlnOpticsGroup in data_optics.")
             return np.zeros(len(self), dtype=np.int64)
-        described = self._numbers(self._optics["rlnOpticsGroup"], "rlnOpticsGroup").astype(np.int64)
+        described = self._whole_numbers(self._optics[_GROUP], _GROUP)
         order = np.argsort(described, kind="stable")
         place = np.searchsorted(described[order], self.optics_group).clip(max=len(order) - 1)
         rows = order[place]
@@ -207,6 +273,19 @@ class ParticleTable:
 
     def _dimensionality(self) -> int:
         return int(self.floats("rlnImageDimensionality", default=2.0)[0])
+
+    def _whole_numbers(self, column: pd.Series, name: str) -> Integers:
+        numbers = self._numbers(column, name)
+        self._refuse_fractions(numbers, name)
+        return numbers.astype(np.int64)
+
+    def _refuse_fractions(self, numbers: Floats, name: str) -> None:
+        bad = np.flatnonzero((numbers != np.rint(numbers)) | (np.abs(numbers) > _LARGEST_WHOLE))
+        if bad.size:
+            raise InputError(
+                f"{self._path}: row {bad[0] + 1} has {numbers[bad[0]]:g} in _{name}, where a whole "
+                "number is needed."
+            )
 
     def _numbers(self, column: pd.Series, name: str) -> Floats:
         numbers: Floats = pd.to_numeric(column, errors="coerce").to_numpy(

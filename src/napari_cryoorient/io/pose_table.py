@@ -5,18 +5,17 @@ Comparing poses or projecting a map needs no stack, which may be on another mach
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-import numpy as np
-
-from napari_cryoorient.errors import InputError
+from napari_cryoorient.io.cryosparc import notes_of_cs
+from napari_cryoorient.io.image_names import image_name, match_rows
 from napari_cryoorient.io.particle_table import ParticleTable
 from napari_cryoorient.io.star import poses_of_table, read_star
 from napari_cryoorient.io.star_text import StarFile
-from napari_cryoorient.particles import CtfParameters, Integers, Poses
+from napari_cryoorient.particles import CtfParameters, Poses
+
+__all__ = ["PoseTable", "match_rows", "read_pose_table"]
 
 _IMAGE_NAME = "rlnImageName"
 _ANGLE = "rlnAngleRot"
@@ -48,7 +47,7 @@ def read_pose_table(path: Path | str, *, pixel_size_angstrom: float | None = Non
     """
     star = _with_names(read_star(path))
     table = ParticleTable(star)
-    notes: list[str] = []
+    notes = [*([] if star.cs is None else notes_of_cs(star.cs)), *table.notes]
     needs_pixel_size = _PIXEL_ORIGIN in table and _ANGSTROM_ORIGIN not in table
     pixel_size = table.pixel_size(pixel_size_angstrom, None, notes) if needs_pixel_size else 1.0
     poses = poses_of_table(table, pixel_size, notes)
@@ -62,43 +61,8 @@ def _with_names(star: StarFile) -> StarFile:
     blocks = tuple(
         replace(block, table=block.table.assign(**{_IMAGE_NAME: numbers}))
         if _ANGLE in block.table
-        and (numbers := [f"{row + 1:06d}@" for row in range(len(block.table))])
+        and (numbers := [image_name(row + 1, "") for row in range(len(block.table))])
         else block
         for block in star.blocks
     )
     return replace(star, blocks=blocks)
-
-
-def match_rows(names: Sequence[str], reference_names: Sequence[str]) -> tuple[Integers, Integers]:
-    """Pair particles of two files by image name: rows of the first, rows of the second.
-
-    Numbers are compared as numbers. Where no name is in both files the stacks' folders are left
-    aside, if that names every particle once. Pairs come in the order of the first file.
-
-    Raises:
-        InputError: for a name that a file has twice.
-
-    """
-    keys, reference_keys = [_key(name) for name in names], [_key(name) for name in reference_names]
-    if not set(keys) & set(reference_keys):
-        keys, reference_keys = _without_folders(keys), _without_folders(reference_keys)
-    for each in (keys, reference_keys):
-        if len(set(each)) < len(each):
-            twice = next(key for key, count in Counter(each).items() if count > 1)
-            raise InputError(
-                f"Image {twice[0]} of {twice[1]} is listed twice in one file; particles cannot be "
-                "paired by name."
-            )
-    row_of = {key: row for row, key in enumerate(reference_keys)}
-    pairs = [(row, row_of[key]) for row, key in enumerate(keys) if key in row_of]
-    both = np.array(pairs, dtype=np.int64).reshape(-1, 2)
-    return both[:, 0], both[:, 1]
-
-
-def _key(name: str) -> tuple[int, str]:
-    number, at, stack = name.partition("@")
-    return (int(number), stack) if at and number.isdigit() else (0, name)
-
-
-def _without_folders(keys: list[tuple[int, str]]) -> list[tuple[int, str]]:
-    return [(number, PurePosixPath(stack).name) for number, stack in keys]

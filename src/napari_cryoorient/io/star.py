@@ -16,7 +16,7 @@ import pandas as pd
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.euler import euler_zyz_deg_to_matrix, matrix_to_euler_zyz_deg
 from napari_cryoorient.io.cryosparc import cs_with_poses, notes_of_cs, signs_of_cs, star_of_cs
-from napari_cryoorient.io.cs_file import SUFFIX, is_cs, read_cs, write_cs
+from napari_cryoorient.io.cs_file import SUFFIX, is_cs, read_cs, refuse_group, write_cs
 from napari_cryoorient.io.locate import StackFinder
 from napari_cryoorient.io.new_star import (
     ANGLES,
@@ -26,11 +26,12 @@ from napari_cryoorient.io.new_star import (
     new_particle_star,
     printed,
 )
+from napari_cryoorient.io.open_stacks import open_stacks
 from napari_cryoorient.io.particle_table import ParticleTable, particle_block
-from napari_cryoorient.io.stacks import MrcStack, MrcStackCollection
+from napari_cryoorient.io.stacks import MrcStackCollection
 from napari_cryoorient.io.star_text import StarBlock, StarFile, write_star
 from napari_cryoorient.io.star_text import read_star as read_star_text
-from napari_cryoorient.particles import Integers, ParticleSet, Poses
+from napari_cryoorient.particles import ParticleSet, Poses
 
 __all__ = [
     "StarBlock",
@@ -51,6 +52,7 @@ def read_star(path: Path | str) -> StarFile:
 
     Raises InputError if it is neither.
     """
+    refuse_group(path)
     return star_of_cs(read_cs(path)) if is_cs(path) else read_star_text(path)
 
 
@@ -79,10 +81,10 @@ def read_particles(
     path = Path(path)
     star = read_star(path)
     table = ParticleTable(star)
-    notes = [] if star.cs is None else notes_of_cs(star.cs)
+    notes = [*([] if star.cs is None else notes_of_cs(star.cs)), *table.notes]
     names = table.image_names()
     finder = StackFinder(path, project_dir)
-    stacks, stack_of, section_of = _open_stacks(names, finder, path)
+    stacks, stack_of, section_of = open_stacks(names, finder, path)
     table.check_image_size(stacks[0].native_box)
     native_pixel_size = table.pixel_size(pixel_size_angstrom, stacks[0], notes)
     images = MrcStackCollection(
@@ -158,58 +160,12 @@ def write_poses(
     write_star(star.with_block(replace(block, table=table)), path)
 
 
-def _open_stacks(
-    names: list[str], finder: StackFinder, star_path: Path
-) -> tuple[list[MrcStack], Integers, Integers]:
-    numbers, file_of, files = _split_names(names, star_path)
-    stacks: list[MrcStack] = []
-    place_of_path: dict[Path, int] = {}
-    places = np.empty(len(files), dtype=np.int64)
-    for i, file in enumerate(files):
-        path = finder.find(file)
-        if path not in place_of_path:
-            place_of_path[path] = len(stacks)
-            stacks.append(MrcStack(path))
-        places[i] = place_of_path[path]
-    stack_of = places[file_of]
-    lengths = np.array([len(stack) for stack in stacks], dtype=np.int64)
-    beyond = np.flatnonzero((numbers >= lengths[stack_of]) | (numbers < 0))
-    if beyond.size:
-        row = int(beyond[0])
-        stack = stacks[int(stack_of[row])]
-        raise InputError(
-            f"{star_path}: row {row + 1} asks for image {numbers[row] + 1} of {stack.path}, which "
-            f"holds images 1 to {len(stack)}."
-        )
-    return stacks, stack_of, numbers
-
-
-def _split_names(names: list[str], star_path: Path) -> tuple[Integers, Integers, list[str]]:
-    """Return each image's place in its file, which file that is, and the files' names."""
-    numbers = np.zeros(len(names), dtype=np.int64)
-    file_of = np.empty(len(names), dtype=np.int64)
-    place_of: dict[str, int] = {}
-    for row, name in enumerate(names):
-        number, at, file = name.partition("@")
-        if not at:  # an image file of its own
-            file_of[row] = place_of.setdefault(name, len(place_of))
-            continue
-        file_of[row] = place_of.setdefault(file, len(place_of))
-        try:
-            numbers[row] = int(number) - 1
-        except ValueError:
-            raise InputError(
-                f"{star_path}: row {row + 1} has the image name {name}; it should be like "
-                "000001@stack.mrcs."
-            ) from None
-    return numbers, file_of, list(place_of)
-
-
 def poses_of_table(table: ParticleTable, pixel_size: float, notes: list[str]) -> Poses | None:
     """Return the poses of a table, or None and a note of what is missing."""
     missing = [name for name in ANGLES if name not in table]
     if missing:
-        notes.append(f"no poses: the STAR lacks {', '.join(missing)}")
+        if not any(note.startswith("no poses") for note in notes):  # a .cs file may say why
+            notes.append(f"no poses: the STAR lacks {', '.join(missing)}")
         return None
     angles = np.stack([table.floats(name) for name in ANGLES], axis=1)
     unknown = np.flatnonzero((angles == _UNKNOWN_ANGLE).any(axis=1))

@@ -13,6 +13,7 @@ from napari_cryoorient.io.atomic import refuse_unwritable
 from napari_cryoorient.io.cryodrgn import POSE_FILE, write_cryodrgn
 from napari_cryoorient.io.cryosparc import notes_of_cs
 from napari_cryoorient.io.cs_file import CsFile, write_cs
+from napari_cryoorient.io.image_names import stack_name
 from napari_cryoorient.io.kept_inputs import refuse_replacing
 from napari_cryoorient.io.locate import StackFinder
 from napari_cryoorient.io.new_star import CONFIDENCE
@@ -134,4 +135,4 @@ def _measured(star: StarFile, project_dir: Path | None) -> tuple[StarFile, int |
 
 
 def _stack_names(star: StarFile) -> list[str]:
-    return [name.rpartition("@")[2] for name in ParticleTable(star).image_names()]
+    return [stack_name(name) for name in ParticleTable(star).image_names()]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.cs_file import SUFFIX, is_cs
+from napari_cryoorient.io.image_names import split_image_names
 from napari_cryoorient.io.locate import StackFinder
 from napari_cryoorient.io.particle_table import ParticleTable
 from napari_cryoorient.io.star import read_star
@@ -42,7 +43,7 @@ def _of_particles(path: Path, project_dir: Path | None) -> Iterator[Path]:
         finder = StackFinder(path, project_dir)
     except InputError:  # the command itself will say what is wrong with it
         return
-    for name in dict.fromkeys(name.rpartition("@")[2] for name in names):
+    for name in split_image_names(names)[2]:
         try:
             yield finder.find(name)
         except InputError:

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from napari_cryoorient.errors import InputError
+from napari_cryoorient.io.image_names import stack_name
 from napari_cryoorient.io.locate import StackFinder
 from napari_cryoorient.io.particle_table import ParticleTable
 from napari_cryoorient.io.star_text import StarFile
@@ -19,7 +20,7 @@ def unreached_images(star: StarFile, out: Path, project_dir: Path | None) -> str
     """
     if star.path is None or star.cs is not None or project_dir is not None:
         return None
-    name = ParticleTable(star).image_names()[0].rpartition("@")[2]
+    name = stack_name(ParticleTable(star).image_names()[0])
     try:
         StackFinder(out).find(name)
     except InputError:

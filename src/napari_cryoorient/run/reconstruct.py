@@ -92,13 +92,12 @@ def reconstruct_star(
     particles, weights = _with_poses(particles, weights, star_path, poses_path, say)
     if particles.ctf is not None and not with_ctf:
         say("Note: the CTF is left out, as asked.")
-    all_rows = np.arange(len(particles), dtype=np.int64)
-    is_split = half_maps or subset is not None
-    sets = (
-        half_sets(particles.random_subset, len(particles), seed, say) if is_split else (all_rows,)
-    )
-    if subset is not None:
-        sets = (sets[subset - 1],)
+    known, n = particles.random_subset, len(particles)
+    sets: tuple[Integers, ...] = (np.arange(n, dtype=np.int64),)
+    if half_maps:
+        sets = half_sets(known, n, seed, say)
+    elif subset is not None:
+        sets = (_one_half_set(known, n, subset, seed, say),)
     back_projection = back_project(
         particles,
         group,
@@ -186,20 +185,48 @@ def _with_poses(
 def half_sets(
     known: Integers | None, n: int, seed: int, say: Callable[[str], None]
 ) -> tuple[Integers, Integers]:
-    """Return the rows of both half-sets of n particles: those ``known`` to be 1 and 2, or drawn."""
-    if known is not None:
-        first, second = (np.flatnonzero(known == half) for half in (1, 2))
-        if len(first) and len(second):
-            others = n - len(first) - len(second)
-            left_out = f"; {others} particles of neither are left out" if others else ""
-            say(f"Half-sets of rlnRandomSubset: {len(first)} and {len(second)}{left_out}.")
-            return first, second
+    """Return the rows of both half-sets: those of the two values in ``known`` ``(n,)``, or drawn.
+
+    They are drawn where nothing is known, or where all particles are of one half-set.  Raises
+    InputError for three values or more, and for a single particle.
+    """
+    values = np.zeros(0, dtype=np.int64) if known is None else np.unique(known)
+    if known is not None and len(values) > 2:
+        listed = ", ".join(str(value) for value in values[:3])
+        raise InputError(
+            f"rlnRandomSubset has {len(values)} values ({listed} ...) and there are two half-sets: "
+            "leave out the particles of other values, or the column."
+        )
+    if known is not None and len(values) == 2:
+        first, second = (np.flatnonzero(known == value) for value in values)
+        usual = tuple(values.tolist()) == (1, 2)
+        named = "" if usual else f" (its values {values[0]} and {values[1]} in place of 1 and 2)"
+        say(f"Half-sets of rlnRandomSubset{named}: {len(first)} and {len(second)}.")
+        return first, second
     if n < 2:
         raise InputError("Half-maps need at least two particles.")
     shuffled = np.random.default_rng([seed, *b"half-sets"]).permutation(n)
     middle = n // 2
-    say(f"The STAR file names no half-sets; drawn at random with seed {seed}.")
+    why = "The STAR file names no half-sets"
+    if len(values) == 1:
+        why = f"All {n} particles are of one half-set (rlnRandomSubset is {values[0]})"
+    say(f"{why}; drawn at random with seed {seed}.")
     return np.sort(shuffled[:middle]), np.sort(shuffled[middle:])
+
+
+def _one_half_set(
+    known: Integers | None, n: int, subset: int, seed: int, say: Callable[[str], None]
+) -> Integers:
+    """Return the rows of half-set ``subset``, 1 or 2; raises InputError where it has none."""
+    values = np.zeros(0, dtype=np.int64) if known is None else np.unique(known)
+    if len(values) != 1:
+        return half_sets(known, n, seed, say)[subset - 1]
+    if values[0] != subset:
+        raise InputError(
+            f"No particle is of half-set {subset}: rlnRandomSubset is {values[0]} for all {n}."
+        )
+    say(f"All {n} particles are of half-set {subset} (rlnRandomSubset).")
+    return np.arange(n, dtype=np.int64)
 
 
 def _radius(particles: ParticleSet, max_resolution_angstrom: float | None) -> float | None:

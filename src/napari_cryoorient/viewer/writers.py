@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from napari_cryoorient.errors import InputError
+from napari_cryoorient.io.image_names import stack_name
 from napari_cryoorient.io.locate import StackFinder
 from napari_cryoorient.io.particle_table import ParticleTable
 from napari_cryoorient.io.stacks import MrcStack
@@ -72,7 +73,7 @@ def _star_path(attributes: dict[str, Any]) -> Path | None:
 def _with_stack(star: StarFile, path: Path) -> tuple[StarFile, int | None]:
     """Let the first stack say pixel size and box in pixels where the file does not, and it can."""
     table = ParticleTable(star)
-    name = table.image_names()[0].rpartition("@")[2]
+    name = stack_name(table.image_names()[0])
     try:
         stack = MrcStack(StackFinder(path).find(name))
     except (InputError, OSError):
