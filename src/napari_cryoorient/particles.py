@@ -54,7 +54,7 @@ class CtfParameters:
     """Contrast transfer of each particle; every field is ``(n,)``.
 
     ``b_factor_angstrom2`` and ``scale`` are RELION's rlnCtfBfactor (0: no envelope) and
-    rlnCtfScalefactor (1: unscaled).
+    rlnCtfScalefactor (1: unscaled); ``even_zernike`` ``(n, c)`` its rlnEvenZernike, or None.
     """
 
     defocus_u_angstrom: Floats
@@ -66,12 +66,14 @@ class CtfParameters:
     amplitude_contrast: Floats
     b_factor_angstrom2: Floats
     scale: Floats
+    even_zernike: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.defocus_u_angstrom)
 
     def __getitem__(self, index: Integers | slice) -> CtfParameters:
-        return CtfParameters(*(getattr(self, f.name)[index] for f in fields(self)))
+        columns = {f.name: getattr(self, f.name) for f in fields(self)}
+        return CtfParameters(**{name: c[index] for name, c in columns.items() if c is not None})
 
 
 class ImageSource(Protocol):

@@ -19,6 +19,7 @@ from torch import Tensor
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.rotations import random_rotations
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
+from napari_cryoorient.io.aberrations import Lenses
 from napari_cryoorient.io.maps import write_map
 from napari_cryoorient.io.stacks import StackWriter
 from napari_cryoorient.io.star import new_particle_star, write_star
@@ -288,10 +289,19 @@ def write_projections(
     *,
     device: torch.device | None = None,
     advance: Advance | None = None,
+    lenses: Lenses | None = None,
 ) -> None:
-    """Write the noiseless projections of a map at every pose, through the CTF when given."""
+    """Write the noiseless projections of a map at every pose, through the CTF when given.
+
+    ``lenses`` are what the images were taken with: shifts are those in the images they make.
+    """
+    if lenses is not None:
+        poses = Poses(poses.rotations, lenses.ideal_shifts(poses.shifts_angstrom))
     exact = Simulation(density, poses, ctf, noise_sigma=0.0, seed=0)
-    _write_stack(simulated_images(exact, device), path, len(poses), density, advance)
+    chunks = simulated_images(exact, device)
+    if lenses is not None:
+        chunks = lenses.distorting(chunks, density.pixel_size_angstrom)
+    _write_stack(chunks, path, len(poses), density, advance)
 
 
 def _write_stack(

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from napari_cryoorient.geometry.wavelength import electron_wavelength_angstrom
 from napari_cryoorient.particles import CtfParameters
-from napari_cryoorient.projection.ctf import ctf_half_plane, electron_wavelength_angstrom
+from napari_cryoorient.projection.ctf import ctf_half_plane
 
 BOX, PIXEL = 32, 1.5
 
@@ -95,7 +96,7 @@ def test_tensors_carry_gradients() -> None:
     leaf = torch.tensor([15000.0], dtype=torch.float64, requires_grad=True)
 
     def from_defocus(defocus: torch.Tensor) -> torch.Tensor:
-        given = {n: torch.tensor(v) for n, v in vars(p).items()}
+        given = {n: torch.tensor(v) for n, v in vars(p).items() if v is not None}
         given["defocus_u_angstrom"] = defocus
         return ctf_half_plane(given, 8, 4.0, dtype=torch.float64)
 

@@ -65,7 +65,9 @@ def a_scene(voxels: np.ndarray, pixel_size_angstrom: float) -> Scene:
     return Scene(voxels.astype(np.float32), pixel_size_angstrom, particles)
 
 
-def projected_by_relion(scene: Scene, folder: Path, *, with_ctf: bool) -> np.ndarray:
+def projected_by_relion(
+    scene: Scene, folder: Path, *, with_ctf: bool, even_zernike: list[float] | None = None
+) -> np.ndarray:
     with mrcfile.new(folder / "map.mrc") as file:
         file.set_data(scene.voxels)
         file.voxel_size = scene.pixel_size_angstrom
@@ -81,6 +83,8 @@ def projected_by_relion(scene: Scene, folder: Path, *, with_ctf: bool) -> np.nda
             "rlnImageDimensionality": [2],
         }
     )
+    if even_zernike is not None:
+        optics["rlnEvenZernike"] = "[" + ",".join(map(str, even_zernike)) + "]"
     starfile.write({"optics": optics, "particles": scene.particles}, folder / "poses.star")
     command = ["relion_project", "--i", "map.mrc", "--o", "out", "--ang", "poses.star"]
     command += ["--angpix", str(scene.pixel_size_angstrom), *(["--ctf"] if with_ctf else [])]
@@ -88,7 +92,9 @@ def projected_by_relion(scene: Scene, folder: Path, *, with_ctf: bool) -> np.nda
     return mrcfile.read(folder / "out.mrcs")
 
 
-def projected_here(scene: Scene, *, with_ctf: bool) -> np.ndarray:
+def projected_here(
+    scene: Scene, *, with_ctf: bool, even_zernike: list[float] | None = None
+) -> np.ndarray:
     rows = scene.particles
     angles = rows[["rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi"]].to_numpy()
     origins = rows[["rlnOriginXAngst", "rlnOriginYAngst"]].to_numpy()
@@ -104,6 +110,7 @@ def projected_here(scene: Scene, *, with_ctf: bool) -> np.ndarray:
             amplitude_contrast=np.full(N_IMAGES, 0.1),
             b_factor_angstrom2=rows["rlnCtfBfactor"].to_numpy(),
             scale=rows["rlnCtfScalefactor"].to_numpy(),
+            even_zernike=None if even_zernike is None else np.tile(even_zernike, (N_IMAGES, 1)),
         )
         ctf = ctf_half_plane(parameters, len(scene.voxels), scene.pixel_size_angstrom)
     projector = Projector(torch.tensor(scene.voxels), pixel_size_angstrom=scene.pixel_size_angstrom)
@@ -132,6 +139,17 @@ def test_every_even_box_gives_relions_images(tmp_path: Path, box: int, with_ctf:
     scene = a_scene(voxels, 2.3)
     ours = projected_here(scene, with_ctf=with_ctf)
     assert_same_images(ours, projected_by_relion(scene, tmp_path, with_ctf=with_ctf))
+
+
+def test_even_aberrations_give_relions_images(tmp_path: Path) -> None:
+    coefficients = [0.2, 3.0, -2.0, 4.0, 60.0, -50.0, 30.0, 20.0, 40.0]
+    voxels = gaussian_filter(np.random.default_rng(0).normal(size=(48,) * 3), 1.0)
+    scene = a_scene(voxels, 2.3)
+    ours = projected_here(scene, with_ctf=True, even_zernike=coefficients)
+    theirs = projected_by_relion(scene, tmp_path, with_ctf=True, even_zernike=coefficients)
+    assert_same_images(ours, theirs)
+    plain = projected_here(scene, with_ctf=True)
+    assert np.linalg.norm(plain - theirs) > 0.3 * np.linalg.norm(theirs)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,12 @@ import torch
 from napari_cryoorient.cli import main
 from napari_cryoorient.demo.density import demo_density
 from napari_cryoorient.io.maps import read_map, write_map
-from napari_cryoorient.io.star import read_star
+from napari_cryoorient.io.pose_table import read_pose_table
+from napari_cryoorient.io.star import read_star, write_star
 from napari_cryoorient.particles import DensityMap
 from napari_cryoorient.reconstruction.fsc import fourier_shell_correlation, sphere_mask
 from napari_cryoorient.reconstruction.solve import within_sphere
+from napari_cryoorient.simulate import write_projections
 
 pytestmark = pytest.mark.relion
 
@@ -46,6 +49,53 @@ def test_relion_reconstruct_gives_the_same_map(stack: Path, tmp_path: Path, symm
     inner = within_sphere(torch.tensor(b.voxels)).numpy()
     curve = fourier_shell_correlation(a.voxels, inner, a.pixel_size_angstrom)
     assert curve.values[1 : int(0.8 * a.box / 2) + 1].min() > 0.98
+
+
+FAULTS = {
+    "magnification": {
+        "rlnMagMat00": "1.2",
+        "rlnMagMat01": "0.1",
+        "rlnMagMat10": "0.05",
+        "rlnMagMat11": "0.85",
+    },
+    "beam tilt": {"rlnBeamTiltX": "600", "rlnBeamTiltY": "-400"},
+    "odd aberrations": {"rlnOddZernike": "[20,-15,3000,1500,-2000,2500]"},
+    "even aberrations": {"rlnEvenZernike": "[0.2,150,0.5,-200,9000,0,0,-9000,0]"},
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_relion_takes_the_same_aberrations_off(stack: Path, tmp_path: Path, fault: str):
+    """Images are made as the lenses would; RELION's map and ours are as good as without faults."""
+    star = read_star(stack / "particles.star")
+    optics = star.block("optics")
+    assert optics is not None
+    faulty = star.with_block(replace(optics, table=optics.table.assign(**FAULTS[fault])))
+    path = tmp_path / "particles.star"
+    write_star(faulty, path)
+    truth = read_map(stack / "map.mrc")
+    poses = read_pose_table(path)
+    assert poses.poses is not None
+    write_projections(
+        truth, poses.poses, poses.ctf, tmp_path / "particles.mrcs", lenses=poses.lenses
+    )
+    assert main(["reconstruct", str(path), "-o", str(tmp_path / "ours.mrc")]) == 0
+    curves = {}
+    for name in ("told", "untold"):
+        table = path.name if name == "told" else "untold.star"
+        write_star(star, tmp_path / "untold.star")
+        flags = ["--i", table, "--o", f"{name}.mrc", "--ctf"]
+        relion(tmp_path, "relion_reconstruct", *flags)
+        curves[name] = curve_to(truth, read_map(tmp_path / f"{name}.mrc"))
+    ours = curve_to(truth, read_map(tmp_path / "ours.mrc"))
+    assert curves["untold"][6:13].mean() < 0.9  # the fault is one
+    assert curves["told"][1:13].min() > 0.98
+    assert ours[1:13].min() > 0.98
+
+
+def curve_to(truth: DensityMap, found: DensityMap) -> np.ndarray:
+    inner = within_sphere(torch.tensor(found.voxels)).numpy()
+    return fourier_shell_correlation(truth.voxels, inner, truth.pixel_size_angstrom).values
 
 
 def test_relion_postprocess_gives_the_same_curve(stack: Path, tmp_path: Path):

@@ -33,7 +33,7 @@ def run(
         Writes(),
     ],
     ctf: Annotated[
-        bool, typer.Option("--ctf", help="Apply the CTF that the STAR file gives.")
+        bool, typer.Option("--ctf", help="Apply the CTF and aberrations that the STAR file gives.")
     ] = False,
     pixel_size: options.PixelSize = None,
     device: options.Device = "auto",
@@ -74,6 +74,7 @@ def run(
             output,
             device=where,
             advance=advance,
+            lenses=table.lenses if ctf else None,
         )
     print(f"{n} projections: {output}")
     if json:

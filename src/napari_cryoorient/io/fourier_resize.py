@@ -77,15 +77,21 @@ def rescaled(
     coarser grid's Nyquist are left out. Each axis is a product with the trigonometric
     interpolation's matrix, which is exact for what the array holds.
     """
-    weights = _interpolation(array.shape[-1], box, *pixel_sizes)
+    weights = interpolation_matrix(array.shape[-1], box, *pixel_sizes)
     inside = np.asarray(array, dtype=np.float32) - np.float32(outside)
     for axis in range(-n_dims, 0):
         inside = np.moveaxis(np.moveaxis(inside, axis, -1) @ weights.T, -1, axis)
     return np.ascontiguousarray(inside + np.float32(outside), dtype=np.float32)
 
 
-def _interpolation(old: int, new: int, old_pixel: float, new_pixel: float) -> NDArray[np.float32]:
-    """Return ``(new, old)``: what each old pixel of a line gives to each new one."""
+def interpolation_matrix(
+    old: int, new: int, old_pixel: float, new_pixel: float, *, is_periodic: bool = False
+) -> NDArray[np.float32]:
+    """Return ``(new, old)``: what each old pixel of a line gives to each new one.
+
+    Both lines have their centres, pixels ``old // 2`` and ``new // 2``, in one place. Beyond the
+    old line there is nothing, or with ``is_periodic`` the line again.
+    """
     there = (np.arange(new) - new // 2) * (new_pixel / old_pixel)  # in old pixels, from the centre
     here = np.arange(old) - old // 2
     nyquist = old * old_pixel / (2 * new_pixel)  # of the new grid, in the old one's Fourier pixels
@@ -99,6 +105,6 @@ def _interpolation(old: int, new: int, old_pixel: float, new_pixel: float) -> ND
     kernel = np.where(is_whole, 2.0 * highest + 1, kernel)
     if 2 * highest + 2 == old and new_pixel <= old_pixel:
         kernel = kernel + np.cos(np.pi * apart)  # an even line's own Nyquist frequency
-    # Beyond the old field the interpolation would repeat it.
-    kernel[(there < here[0] - 0.5) | (there > here[-1] + 0.5)] = 0.0
+    if not is_periodic:
+        kernel[(there < here[0] - 0.5) | (there > here[-1] + 0.5)] = 0.0
     return (kernel / old).astype(np.float32)

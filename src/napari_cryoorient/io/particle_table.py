@@ -6,6 +6,8 @@ optics block that rows refer to by number. ``ParticleTable`` gives every value a
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
@@ -125,6 +127,11 @@ class ParticleTable:
             self.notes.append(f"data_optics describes optics group {group} {len(rows)} times alike")
         return optics[~pd.Series(groups).duplicated().to_numpy()].reset_index(drop=True)
 
+    @property
+    def path(self) -> Path | None:
+        """The file, for messages."""
+        return self._path
+
     def __len__(self) -> int:
         return len(self._rows)
 
@@ -148,6 +155,43 @@ class ParticleTable:
         numbers = self.floats(name)
         self._refuse_fractions(numbers, name)
         return numbers.astype(np.int64)
+
+    def texts(self, name: str) -> list[str]:
+        """Return a column as it is written, unquoted; raises InputError for a missing column."""
+        if name in self._rows:
+            column = self._rows[name].tolist()
+        elif self._optics is not None and self._optics_row is not None and name in self._optics:
+            column = self._optics[name].to_numpy()[self._optics_row].tolist()
+        else:
+            raise InputError(f"{self._path} has no column _{name}.")
+        return [unquoted(text) for text in column]
+
+    def vectors(self, name: str) -> Floats | None:
+        """Return a column of bracketed numbers, ``[1,2,3]``, as ``(n, c)``; None if it is missing.
+
+        Shorter ones are filled up with zeros. Raises InputError for odd values.
+        """
+        if name not in self:
+            return None
+        texts = self.texts(name)
+        number_of = {text: i for i, text in enumerate(dict.fromkeys(texts))}
+        vectors = [self._vector(text, name) for text in number_of]
+        longest = max(1, *(len(vector) for vector in vectors))
+        filled = np.zeros((len(vectors), longest))
+        for row, vector in zip(filled, vectors, strict=True):
+            row[: len(vector)] = vector
+        return filled[[number_of[text] for text in texts]]
+
+    def _vector(self, text: str, name: str) -> list[float]:
+        try:
+            vector = [float(part) for part in text.strip("[]").replace(",", " ").split()]
+        except ValueError:
+            vector = [np.nan]
+        if not np.isfinite(vector).all():
+            raise InputError(
+                f"{self._path} has {text} in _{name}, where numbers like [0.1,0.2] are needed."
+            )
+        return vector
 
     def image_names(self) -> list[str]:
         """Image names, one-based, as the file spells them."""
@@ -219,6 +263,7 @@ class ParticleTable:
             amplitude_contrast=self.floats("rlnAmplitudeContrast"),
             b_factor_angstrom2=self.floats("rlnCtfBfactor", default=0.0),
             scale=self.floats("rlnCtfScalefactor", default=1.0),
+            even_zernike=self.vectors("rlnEvenZernike"),
         )
 
     def ctf_state(self) -> CtfState:

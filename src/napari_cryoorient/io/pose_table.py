@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from napari_cryoorient.io.aberrations import Lenses, lenses_of_table
 from napari_cryoorient.io.cryosparc import notes_of_cs
 from napari_cryoorient.io.image_names import image_name, match_rows
 from napari_cryoorient.io.particle_table import ParticleTable
@@ -24,12 +25,16 @@ _PIXEL_ORIGIN, _ANGSTROM_ORIGIN = "rlnOriginX", "rlnOriginXAngst"
 
 @dataclass(frozen=True)
 class PoseTable:
-    """Row i of the file: its image name, its pose and CTF where the file has them."""
+    """Row i of the file: its image name, its pose and CTF where the file has them.
+
+    Shifts are where objects lie in the images on disk, whose ``lenses`` may not be ideal.
+    """
 
     names: tuple[str, ...]
     poses: Poses | None
     ctf: CtfParameters | None
     notes: tuple[str, ...]
+    lenses: Lenses | None = None
 
     def why_not(self, what: str) -> str:
         """Return the note on why there are no ``what``, "poses" or "CTF"."""
@@ -51,7 +56,9 @@ def read_pose_table(path: Path | str, *, pixel_size_angstrom: float | None = Non
     needs_pixel_size = _PIXEL_ORIGIN in table and _ANGSTROM_ORIGIN not in table
     pixel_size = table.pixel_size(pixel_size_angstrom, None, notes) if needs_pixel_size else 1.0
     poses = poses_of_table(table, pixel_size, notes)
-    return PoseTable(tuple(table.image_names()), poses, table.ctf(notes), tuple(notes))
+    return PoseTable(
+        tuple(table.image_names()), poses, table.ctf(notes), tuple(notes), lenses_of_table(table)
+    )
 
 
 def _with_names(star: StarFile) -> StarFile:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.euler import euler_zyz_deg_to_matrix, matrix_to_euler_zyz_deg
+from napari_cryoorient.io.aberrations import Lenses, describe_aberrations, lenses_of_table
 from napari_cryoorient.io.cryosparc import cs_with_poses, notes_of_cs, signs_of_cs, star_of_cs
 from napari_cryoorient.io.cs_file import SUFFIX, is_cs, read_cs, refuse_group, write_cs
 from napari_cryoorient.io.locate import StackFinder
@@ -100,9 +101,11 @@ def read_particles(
             f"the stack's header says {header_pixel_size:.4g} A a pixel, the STAR "
             f"{native_pixel_size:.4g} A; the STAR's is used"
         )
+    lenses = lenses_of_table(table)
+    notes += describe_aberrations(table, lenses)
     particles = ParticleSet(
-        images=images,
-        poses=poses_of_table(table, native_pixel_size, notes),
+        images=images if lenses is None else lenses.correcting(images),
+        poses=poses_of_table(table, native_pixel_size, notes, lenses),
         ctf=table.ctf(notes),
         optics_group=table.optics_group,
         names=tuple(names),
@@ -140,6 +143,10 @@ def write_poses(
     table = table.reset_index(drop=True)
     if len(poses) != len(table) or (confidence is not None and len(confidence) != len(table)):
         raise ValueError(f"{len(poses)} poses for {len(table)} rows")
+    lenses = lenses_of_table(ParticleTable(star))
+    if lenses is not None:
+        shifts = lenses.image_shifts(poses.shifts_angstrom, rows)
+        poses = Poses(poses.rotations, shifts)
     angles = matrix_to_euler_zyz_deg(poses.rotations).reshape(-1, 3)
     new = {name: angles[:, i] for i, name in enumerate(ANGLES)}
     # A file with optics is RELION 3.1 or later, which reads angstrom; one without is older.
@@ -160,8 +167,13 @@ def write_poses(
     write_star(star.with_block(replace(block, table=table)), path)
 
 
-def poses_of_table(table: ParticleTable, pixel_size: float, notes: list[str]) -> Poses | None:
-    """Return the poses of a table, or None and a note of what is missing."""
+def poses_of_table(
+    table: ParticleTable, pixel_size: float, notes: list[str], lenses: Lenses | None = None
+) -> Poses | None:
+    """Return the poses of a table, or None and a note of what is missing.
+
+    With ``lenses`` shifts are where objects lie once the images are corrected.
+    """
     missing = [name for name in ANGLES if name not in table]
     if missing:
         if not any(note.startswith("no poses") for note in notes):  # a .cs file may say why
@@ -178,4 +190,7 @@ def poses_of_table(table: ParticleTable, pixel_size: float, notes: list[str]) ->
             origins[:, i] = table.floats(angstrom)
         elif pixels in table:
             origins[:, i] = table.floats(pixels) * pixel_size
-    return Poses(euler_zyz_deg_to_matrix(angles), 0.0 - origins)
+    shifts = 0.0 - origins
+    if lenses is not None:
+        shifts = lenses.ideal_shifts(shifts)
+    return Poses(euler_zyz_deg_to_matrix(angles), shifts)

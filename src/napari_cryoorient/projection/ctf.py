@@ -2,7 +2,8 @@
 
 ``CTF(s) = scale exp(-B s^2 / 4) sin(pi lam df s^2 - (pi/2) Cs lam^3 s^4 + phase + asin(Q0))`` with
 ``df = (dU + dV) / 2 + (dU - dV) / 2 cos 2(theta - angle)`` and ``theta = atan2(ky, kx)``.
-Underfocus is positive and particles are white, so the sign at low frequency is positive.
+Underfocus is positive and particles are white, so the sign at low frequency is positive. Even
+aberrations (rlnEvenZernike) are taken off the phase.
 """
 
 from __future__ import annotations
@@ -11,21 +12,16 @@ import math
 from collections.abc import Mapping
 from dataclasses import fields
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from napari_cryoorient.geometry.fourier_grids import frequencies_half_plane
+from napari_cryoorient.geometry.wavelength import electron_wavelength_angstrom
+from napari_cryoorient.geometry.zernike import zernike_sum
 from napari_cryoorient.particles import CtfParameters
 
-# h / sqrt(2 m e) in angstrom sqrt(volt), and e / (2 m c^2) in 1 / volt (CODATA 2018).
-WAVELENGTH_ANGSTROM_SQRT_VOLT = 12.2643247
-RELATIVISTIC_PER_VOLT = 0.978466e-6
-
-
-def electron_wavelength_angstrom(voltage_kv: Tensor) -> Tensor:
-    """Return the relativistic wavelength of electrons in angstrom."""
-    volts = voltage_kv * 1e3
-    return WAVELENGTH_ANGSTROM_SQRT_VOLT / torch.sqrt(volts * (1 + RELATIVISTIC_PER_VOLT * volts))
+_EVEN = "even_zernike"  # (n, c); all other parameters are (n,)
 
 
 def ctf_half_plane(
@@ -44,7 +40,9 @@ def ctf_half_plane(
     """
     if isinstance(parameters, CtfParameters):
         given: Mapping[str, Tensor] = {
-            f.name: torch.tensor(getattr(parameters, f.name)) for f in fields(parameters)
+            f.name: torch.tensor(getattr(parameters, f.name))
+            for f in fields(parameters)
+            if getattr(parameters, f.name) is not None
         }
     else:
         given = parameters
@@ -52,7 +50,9 @@ def ctf_half_plane(
     place = torch.device("cpu" if device is None else device)
     work = torch.float32 if place.type == "mps" else torch.float64
     p = {
-        name: value.to(dtype=work).to(device=place)[:, None, None] for name, value in given.items()
+        name: value.to(dtype=work).to(device=place)[:, None, None]
+        for name, value in given.items()
+        if name != _EVEN
     }
 
     kx, ky = frequencies_half_plane(box, device=place, dtype=work)
@@ -75,5 +75,12 @@ def ctf_half_plane(
         + torch.deg2rad(p["phase_shift_deg"])
         + torch.asin(p["amplitude_contrast"])
     )
+    if _EVEN in given:
+        per_box = 1 / (box * pixel_size_angstrom)
+        x, y = np.broadcast_arrays(*((k * per_box).cpu().double().numpy() for k in (kx, ky)))
+        coefficients = given[_EVEN].detach().cpu().double().numpy()
+        each, row = np.unique(coefficients, axis=0, return_inverse=True)
+        offsets = torch.from_numpy(zernike_sum(each, x, y, is_odd=False)[row.ravel()])
+        phase = phase - offsets.to(dtype=work).to(device=place)
     envelope = p["scale"] * torch.exp(-p["b_factor_angstrom2"] * s2 / 4)
     return (envelope * torch.sin(phase)).to(dtype)
