@@ -135,7 +135,7 @@ class Bench:
             if is_step:
                 next_step = time.monotonic() + PERIOD_S
                 particle = (particle + 1) % n
-                self.viewer.dims.set_current_step(0, particle)
+                self.dock.workspace.particles.slider.setValue(particle + 1)
             QApplication.processEvents()
             if is_step:
                 turns.scroll_cpu_ms.append(1000.0 * (time.thread_time() - began))

@@ -86,7 +86,7 @@ def test_train_steer_stop_resume_predict_export(controller: Controller, tmp_path
 
     session.set_selection("angular error", float(np.median(session.inspection.errors_deg)))
     out = tmp_path / "best.star"
-    controller.export(out, only_selected=True)
+    controller.export(out, "kept")
     assert "12 particles written" in told(controller).infos[-1]
     before = particle_block(read_star(star)).table
     after = particle_block(read_star(out)).table

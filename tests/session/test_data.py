@@ -12,9 +12,17 @@ import pytest
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.maps import read_map, write_map
 from napari_cryoorient.io.stacks import MrcStackCollection, StackWriter
-from napari_cryoorient.particles import NegatedImages
-from napari_cryoorient.session.data import ProjectedPoses, load_data, summary
-from napari_cryoorient.session.eye import LowPassed
+from napari_cryoorient.particles import ArrayImages, NegatedImages
+from napari_cryoorient.session.data import (
+    LoadError,
+    ProjectedPoses,
+    load_data,
+    load_what_can_be,
+    summary,
+)
+from napari_cryoorient.session.export import export_poses
+from napari_cryoorient.session.eye import LowPassed, display_low_pass_of
+from napari_cryoorient.session.inspection import Predictions, inspect
 from napari_cryoorient.simulate import Projections
 
 from .conftest import BOX, PIXEL_SIZE, N, Stack
@@ -65,8 +73,45 @@ def test_dark_particles_are_noticed_and_shown_turned(made: Stack, tmp_path: Path
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"gone\.star is not there"):
+    with pytest.raises(LoadError, match=r"There is no such file.*gone\.star$") as caught:
         load_data(tmp_path / "gone.star", None)
+    assert caught.value.role == "stack"
+
+
+def test_what_can_be_used_is_loaded_and_of_the_rest_it_is_said_why(made: Stack, tmp_path: Path):
+    data, problems = load_what_can_be(made.star, tmp_path / "gone.mrc")
+    assert data.particles is not None
+    assert data.density is None
+    assert data.map_path is None
+    assert problems["map"].path == tmp_path / "gone.mrc"
+    assert problems["map"].sentence.startswith("There is no such file")
+    assert load_what_can_be(tmp_path, made.map)[1]["stack"].sentence.startswith("This is a folder")
+
+
+def test_noise_is_first_shown_filtered_and_a_clean_stack_as_it_is():
+    noise = np.random.default_rng(0).normal(size=(8, 64, 64)).astype(np.float32)
+    assert display_low_pass_of(ArrayImages(noise, 1.3)) == 20.0
+    y, x = np.mgrid[-32:32, -32:32] * 1.3
+    blob = np.exp(-(x**2 + y**2) / 2 / 20**2).astype(np.float32)[None]
+    assert display_low_pass_of(ArrayImages(blob, 1.3)) is None
+
+
+def test_confidence_comes_back_from_what_was_exported(made: Stack, tmp_path: Path):
+    data = load_data(made.star, made.map)
+    assert data.confidence is None
+    particles = data.particles
+    confidence = np.linspace(0.1, 0.9, len(particles))
+    found = Predictions(Path("p"), particles.poses, confidence, None, None)
+    out = made.star.with_name("with_confidence.star")
+    export_poses(data, inspect(data, None, found), out)
+    again = load_data(out, made.map)
+    np.testing.assert_allclose(again.confidence, confidence, atol=1e-5)
+    own = inspect(again, None, None)
+    assert "confidence" in own.criteria
+    assert own.ranking("confidence")[0] == 0
+    export_poses(again, own, made.star.with_name("once_more.star"))
+    once_more = load_data(made.star.with_name("once_more.star"), None)
+    np.testing.assert_allclose(once_more.confidence, confidence, atol=1e-5)
 
 
 def test_low_pass_keeps_the_mean_and_calms_the_noise(made: Stack) -> None:

@@ -35,8 +35,14 @@ def test_bad_is_redder_than_good_and_the_filter_hides():
     assert bad[2] < good[2]
     assert sphere.points.features["angular_error"].tolist() == inspection.errors_deg.tolist()
     kept = inspection.errors_deg < 20
-    sphere.show_kept(kept)
-    np.testing.assert_array_equal(sphere.points.shown, kept)
+    colours = sphere.points.face_color[kept]
+    sphere.show(inspection, "angular error", kept)
+    assert len(sphere.points.data) == kept.sum()
+    np.testing.assert_allclose(sphere.points.face_color, colours)  # they mean the same as before
+    sphere.show_current(49)  # dropped, and looked at
+    np.testing.assert_allclose(
+        sphere.current.data, 1.01 * view_directions(inspection.shown_poses)[49:]
+    )
 
 
 def test_the_current_particle_is_marked():

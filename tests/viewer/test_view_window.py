@@ -19,7 +19,7 @@ __all__ = ["made"]
 
 pytestmark = pytest.mark.window
 
-CANVAS = np.s_[120:400, 340:1020]  # in a picture of 1366 x 768, between layer list and panel
+CANVAS = np.s_[80:370, 40:980]  # in a picture of 1366 x 768, beside the panel
 
 
 def program(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -51,7 +51,7 @@ def test_a_finished_run_opens_in_the_panel(run_dir: Path, tmp_path: Path):
     triptych = pixels[CANVAS][..., :3].mean(axis=-1)
     for third in np.array_split(triptych, 3, axis=1):
         assert third.std() > 0.05  # input and both projections are drawn
-    curves, sphere = pixels[560:740, 350:750, :3], pixels[560:740, 760:1020, :3]
+    curves, sphere = pixels[500:740, 30:560, :3], pixels[500:740, 620:980, :3]
     assert curves.std() > 0.05
     assert (sphere.max(axis=-1) - sphere.min(axis=-1) > 0.3).mean() > 5e-4  # coloured points
     assert list(tmp_path.iterdir()) == [picture]

@@ -68,4 +68,4 @@ def test_panel_and_star_file_open_without_torch(sample):
         text=True,
         timeout=240,
     )
-    assert done.stdout.split() == ["5", "2", "False"], done.stdout + done.stderr
+    assert done.stdout.split() == ["5", "1", "False"], done.stdout + done.stderr

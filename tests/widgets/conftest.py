@@ -56,4 +56,4 @@ def open_dock(make_napari_viewer: Any, qtbot: Any) -> Iterator[Callable[..., Any
     while docks:
         dock = docks.pop()
         dock.session.ask_to_stop()
-        dock._ask_before_closing = lambda: True
+        dock.workbench.ask_before_closing = lambda: True

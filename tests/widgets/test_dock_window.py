@@ -8,7 +8,7 @@ import signal
 import time
 
 import pytest
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QMessageBox
 
 from napari_cryoorient.run.reader import RunReader
@@ -66,49 +66,66 @@ def test_layout_comes_back(open_dock, qtbot):
     window = dock.window()
     window.resize(1400, 900)
     qtbot.wait(50)
-    window.resizeDocks([dock_of(dock.panels)], [330], Qt.Orientation.Vertical)
+    total = sum(dock.workspace.sizes())
+    dock.workspace.setSizes([total - 290, 290])
     dock.panels.show_panel("Table")
     dock.panels.show_panel("3D map")
     qtbot.wait(50)
     total = sum(dock.panels.sizes())
     dock.panels.setSizes([total // 2, total - total // 2])
-    height, sides = dock_of(dock.panels).height(), dock.panels.sizes()
+    height, sides = dock.panels.height(), dock.panels.sizes()
+    dock.show_step("3 Inspect")
     close(dock)
 
     again = open_dock()
     again.window().resize(1400, 900)
     qtbot.waitUntil(lambda: again.panels.in_front == ["Table", "3D map"], timeout=WAIT_MS)
-    qtbot.waitUntil(lambda: abs(dock_of(again.panels).height() - height) <= 4, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: abs(again.panels.height() - height) <= 4, timeout=WAIT_MS)
+    assert again.tabs.tabText(again.tabs.currentIndex()) == "3 Inspect"
     left, right = again.panels.sizes()
     assert left / (left + right) == pytest.approx(sides[0] / sum(sides), abs=0.03)
 
 
 def test_tabs_that_were_closed_stay_closed_and_are_offered(open_dock, qtbot):
     dock = open_dock()
-    dock_of(dock.panels).destroyOnClose()
+    dock_of(dock.workspace).destroyOnClose()
     qtbot.waitUntil(lambda: dock.panels is None, timeout=WAIT_MS)
-    assert dock.panels_button.isVisible()
+    assert dock.workspace_button.isVisible()
     assert len(dock.session.run_changed) > 0
     close(dock)
     again = open_dock(has_panels=False)
-    qtbot.waitUntil(again.panels_button.isVisible, timeout=WAIT_MS)
+    qtbot.waitUntil(again.workspace_button.isVisible, timeout=WAIT_MS)
     assert again.panels is None
-    again.panels_button.click()
+    again.workspace_button.click()
     qtbot.waitUntil(again.panels.isVisible, timeout=WAIT_MS)
-    assert not again.panels_button.isVisible()
+    assert not again.workspace_button.isVisible()
 
 
-def test_a_dock_that_is_closed_lets_go_and_may_be_opened_again(
-    open_dock, make_napari_viewer, qtbot
-):
+def test_a_panel_that_is_closed_and_opened_again_is_as_it_was(open_dock, qtbot, made):
     dock = open_dock()
     session, viewer = dock.session, dock.viewer
+    dock.controller.load(made.star, made.map)
+    qtbot.waitUntil(lambda: session.data.is_trainable and not dock.jobs.busy, timeout=WAIT_MS)
+    session.set_particle(5)
+    session.change_settings(w=0.35, symmetry="C2")
+    dock.controller.mark("reject")
+    listeners = len(session.particle_changed)
+    central = dock.window().centralWidget()
+    assert central.isHidden()
     dock_of(dock).destroyOnClose()
-    qtbot.waitUntil(lambda: len(session.inspection_changed) == 0, timeout=WAIT_MS)
-    assert len(session.particle_changed) == len(session.run_changed) == 0
+    qtbot.waitUntil(lambda: len(session.particle_changed) == 0, timeout=WAIT_MS)
+    assert listeners > 0
+    assert not central.isHidden()
     _, again = viewer.window.add_plugin_dock_widget("napari-cryoorient", "CryoOrient")
     assert again is not dock
     qtbot.waitUntil(lambda: again.panels is not None, timeout=WAIT_MS)
+    assert again.session is session
+    assert again.data_section.star_row.path() == made.star
+    assert again.train_section.w_slider.value() == pytest.approx(0.35)
+    assert again.inspect_section.particle.value() == 6
+    assert again.workspace.particles.reject_button.isChecked()
+    assert len(again.workspace.particles.model.layers) == 2
+    again.controller.undo_mark()
 
 
 def test_a_layout_that_makes_no_sense_is_left_aside(open_dock):
@@ -127,7 +144,7 @@ def test_a_run_left_to_itself_goes_on_and_finishes(open_dock, qtbot, made, tmp_p
     window.close()
     assert window.isVisible()
     assert dock.session.is_training
-    choose("Leave it running")
+    choose("Keep it running")
     close(dock)
     assert len(dock.session.run_changed) == 0  # nobody listens any more
     wait_for_state(tmp_path / "run", "finished")
@@ -139,7 +156,7 @@ def test_a_run_that_is_killed_says_so_and_one_can_go_on_and_be_stopped(
 ):
     told = []
     monkeypatch.setattr(
-        "napari_cryoorient.widgets.dock.Notifications.error", lambda _, text: told.append(text)
+        "napari_cryoorient.widgets.workbench.Notifications.error", lambda _, text: told.append(text)
     )
     dock = open_dock()
     folder = tmp_path / "run"

@@ -23,15 +23,14 @@ def test_settings_come_back(store):
     store.sync()
     session = Session()
     Memory(QSettings(store.fileName(), QSettings.Format.IniFormat)).recall_settings(session)
-    assert (session.settings.preset, session.settings.w, session.settings.steps) == (
-        "paper",
-        0.3,
-        50,
-    )
-    assert session.settings.symmetry == "C1"  # that of a data set, not of the user
+    assert (session.settings.preset, session.settings.steps) == ("paper", 50)
+    # These belong to a data set, not to the user.
+    assert (session.settings.symmetry, session.settings.w) == ("C1", TrainConfig().w)
 
 
-@pytest.mark.parametrize("kept", ["{broken", json.dumps({"w": 7, "preset": "fast", "new": 1}), "3"])
+@pytest.mark.parametrize(
+    "kept", ["{broken", json.dumps({"steps": -7, "preset": "fast", "new": 1}), "3"]
+)
 def test_what_no_longer_fits_is_forgotten(store, kept):
     store.setValue("settings", kept)
     session = Session()
@@ -39,10 +38,9 @@ def test_what_no_longer_fits_is_forgotten(store, kept):
     assert session.settings == TrainConfig()
 
 
-def test_folder_and_closed_sections_come_back(store, tmp_path):
+def test_the_folder_comes_back(store, tmp_path):
     memory = Memory(store)
     memory.keep_folder(tmp_path)
-    memory.keep_closed_sections(["1 Data"])
-    assert (memory.folder(), memory.closed_sections()) == (tmp_path, ["1 Data"])
+    assert memory.folder() == tmp_path
     memory.keep_folder(tmp_path / "gone")
     assert memory.folder() == Path.home()

@@ -19,6 +19,7 @@ from napari_cryoorient.session.session import Session
 from napari_cryoorient.widgets.data_section import DataSection
 from napari_cryoorient.widgets.export_section import ExportSection
 from napari_cryoorient.widgets.inspect_section import InspectSection
+from napari_cryoorient.widgets.poses_part import JobBar
 from napari_cryoorient.widgets.train_section import TrainSection
 
 from .conftest import AtOnce, Told
@@ -95,6 +96,9 @@ def test_buttons_follow_the_run(qtbot, controller, made, tmp_path):
     assert "30 s left" in train.details.text()
     train.stop_button.click()
     assert train.stop_button.text() == "Stopping…"
+    session.set_run(RunView(tmp_path, "failed", "no memory", record, metrics))
+    assert not train.resume_button.isEnabled()  # its folder holds no run
+    (tmp_path / "run.json").write_text("{}")
     session.set_run(RunView(tmp_path, "failed", "no memory", record, metrics))
     assert train.resume_button.isEnabled()
     assert "no memory" in train.headline.text()
@@ -182,9 +186,10 @@ def test_blinking_ticks_only_while_there_are_two_projections_to_compare(qtbot, c
     assert not inspect._blink.isActive()
     with_predictions(controller)
     assert inspect._blink.isActive()
+    n = len(session.inspection_changed)
     inspect.close_section()
     assert not inspect._blink.isActive()
-    assert len(session.inspection_changed) == 0
+    assert len(session.inspection_changed) == n - 1
 
 
 def test_the_button_stops_correlations_and_goes_on(qtbot, controller, made, monkeypatch):
@@ -206,7 +211,6 @@ def test_the_button_stops_correlations_and_goes_on(qtbot, controller, made, monk
 def test_a_stack_without_poses_is_offered_a_search_and_no_star_labels(qtbot, controller, made):
     train = shown(qtbot, TrainSection(controller))
     assert not train.poses_part.search_button.isEnabled()
-    assert not train.job_bar.isVisible()
     controller.load(made.star, made.map)
     assert train.poses_part.search_button.isEnabled()
     assert train.poses_part.refine_button.isEnabled()
@@ -228,7 +232,7 @@ def test_a_stack_without_poses_is_offered_a_search_and_no_star_labels(qtbot, con
 def test_the_job_at_work_is_shown_and_stopped(qtbot, controller, made, tmp_path):
     train = shown(qtbot, TrainSection(controller))
     controller.load(made.star, made.map)
-    jobs, bar = controller.pose_jobs, train.job_bar
+    jobs, bar = controller.pose_jobs, shown(qtbot, JobBar(controller))
 
     class AtWork:
         is_stopping = False
@@ -257,10 +261,11 @@ def test_the_job_at_work_is_shown_and_stopped(qtbot, controller, made, tmp_path)
 def test_a_stopped_run_offers_to_predict(qtbot, controller, made, tmp_path):
     train = shown(qtbot, TrainSection(controller))
     controller.load(made.star, made.map)
-    controller.session.set_run(RunView(tmp_path, "stopped"))
+    record = {"inputs": {"star": str(made.star), "map": str(made.map)}}
+    controller.session.set_run(RunView(tmp_path, "stopped", record=record))
     assert not train.predict_button.isEnabled()  # nothing learned yet
     (tmp_path / "checkpoint.pt").touch()
-    controller.session.set_run(RunView(tmp_path, "stopped"))
+    controller.session.set_run(RunView(tmp_path, "stopped", record=record))
     assert train.predict_button.isEnabled()
     controller.session.set_run(RunView(tmp_path, "running"))
     assert not train.predict_button.isEnabled()

@@ -43,7 +43,8 @@ def stack(made: Stack, tmp_path: Path) -> Stack:
 
 def test_load_train_steer_stop_resume_browse_export_reload(open_dock, qtbot, stack, tmp_path):
     dock = open_dock()
-    viewer, session, train = dock.viewer, dock.session, dock.train_section
+    viewer = dock.workspace.particles.model
+    session, train = dock.session, dock.train_section
 
     def until(condition):
         qtbot.waitUntil(condition, timeout=WAIT_MS)
@@ -99,10 +100,11 @@ def test_load_train_steer_stop_resume_browse_export_reload(open_dock, qtbot, sta
     dock.inspect_section.filter.setChecked(True)
     n_kept = len(session.selected())
     assert 0 < n_kept < n
-    assert viewer.screenshot(canvas_only=True, flash=False)[..., :3].std() > 0
+    picture = np.asarray(dock.workspace.particles.qt_viewer.screenshot(flash=False))
+    assert picture[..., :3].std() > 0
 
     out = stack.star.with_name("selection.star")
-    dock.controller.export(out, only_selected=True)
+    dock.controller.export(out, "kept")
     until(out.is_file)
     until(lambda: dock.jobs.busy == "")
     kept = session.selected()
@@ -121,7 +123,7 @@ def test_load_train_steer_stop_resume_browse_export_reload(open_dock, qtbot, sta
 def test_closing_on_a_run_asks_and_takes_no_for_an_answer(open_dock, tmp_path):
     dock = open_dock()
     asked = []
-    dock._ask_before_closing = lambda: asked.append(True)  # None: no, do not close
+    dock.workbench.ask_before_closing = lambda: asked.append(True)  # None: no, do not close
     window = dock.window()
     dock.session.set_run(RunView(tmp_path, "running"))
     window.close()

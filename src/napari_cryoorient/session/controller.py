@@ -6,11 +6,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.session.background import BackgroundJobs, Notify
 from napari_cryoorient.session.comparison import Comparison
 from napari_cryoorient.session.correlations import Correlations
-from napari_cryoorient.session.data import Data, load_data
+from napari_cryoorient.session.data import (
+    Data,
+    Problem,
+    Role,
+    load_data,
+    load_what_can_be,
+)
 from napari_cryoorient.session.export import Exported, export_poses
 from napari_cryoorient.session.follow import RunView, last_of
 from napari_cryoorient.session.launch import (
@@ -21,6 +29,7 @@ from napari_cryoorient.session.launch import (
     resume_arguments,
     train_arguments,
 )
+from napari_cryoorient.session.marks import Mark, load_marks, save_marks
 from napari_cryoorient.session.pose_jobs import PoseJobs
 from napari_cryoorient.session.predicted import load_predictions
 from napari_cryoorient.session.readout import name_of
@@ -36,6 +45,8 @@ from napari_cryoorient.session.suggest import (
 from napari_cryoorient.session.sweeps import Sweeps
 
 SAMPLE_MINUTES = 2.0
+# Which particles are written: all, those the filter and the marks keep, those rejected by hand.
+Subset = Literal["all", "kept", "rejected"]
 FigureKind = Literal["triptych", "directions", "curves"]
 
 
@@ -56,26 +67,48 @@ class Controller:
         self.refines_afterwards = False  # whether a run started here is refined when it finishes
         self.run_dir: Path | None = None  # where the user wants the next run; None: chosen for them
 
+    def close(self) -> None:
+        """Stop what nobody is left to take: commands and correlations; a run goes on by itself."""
+        self.correlations.close()
+        self.pose_jobs.close()
+
     # -- data
 
     def load(
         self, star: Path | None, map_path: Path | None, map_pixel_size: float | None = None
     ) -> None:
-        """Load a stack, a map, or both."""
-        if star is None and map_path is None:
-            return
+        """Load a stack, a map, both, or nothing; what cannot be used is told in the session."""
+        self._load(star, map_path, map_pixel_size)
+
+    def _load(
+        self,
+        star: Path | None,
+        map_path: Path | None,
+        map_pixel_size: float | None = None,
+        then: Callable[[], None] = lambda: None,
+    ) -> None:
         project_dir = self.session.project_dir
+
+        def take(loaded: tuple[Data, dict[Role, Problem]]) -> None:
+            data, problems = loaded
+            self._on_loaded(data, problems)
+            then()
+
         self._jobs.start(
             "Loading",
-            lambda: load_data(
+            lambda: load_what_can_be(
                 star, map_path, project_dir=project_dir, map_pixel_size_angstrom=map_pixel_size
             ),
-            self._on_loaded,
+            take,
             self._notify.error,
         )
 
-    def _on_loaded(self, data: Data) -> None:
+    def _on_loaded(self, data: Data, problems: dict[Role, Problem] | None = None) -> None:
+        is_new_stack = data.star_path != self.session.data.star_path
+        self.session.set_problems(problems or {})
         self.session.set_data(data)
+        if is_new_stack and data.star_path is not None and data.particles is not None:
+            self.session.set_marks(load_marks(data.star_path, tuple(data.particles.names)))
         has_no_poses = data.particles is not None and data.particles.poses is None
         if has_no_poses and self.session.settings.labels is None:
             self.session.change_settings(labels="simulated")
@@ -116,7 +149,7 @@ class Controller:
 
         self._jobs.start("Making sample data", load, then, self._notify.error)
 
-    def suggest(self, then: Callable[[Suggestion], None]) -> None:
+    def suggest(self, then: Callable[[Suggestion], None] = lambda _: None) -> None:
         """Test the map for symmetry and set symmetry and ``w`` as the paper advises."""
         density = self.session.data.density
         if density is None:
@@ -124,7 +157,10 @@ class Controller:
             return
 
         def take(suggestion: Suggestion) -> None:
+            if self.session.data.density is not density:
+                return  # another map by now
             self.session.change_settings(symmetry=suggestion.symmetry, w=suggestion.w)
+            self.session.set_advice(suggestion.reason)
             if suggestion.warning:
                 self._notify.warning(suggestion.warning)
             then(suggestion)
@@ -139,6 +175,24 @@ class Controller:
             return self.run_dir
         star = self.session.data.star_path
         return None if star is None else next_run_dir(star.parent / "cryoorient")
+
+    def why_no_training(self) -> str:
+        """Say why Train is off; an empty text where it is not."""
+        session, data = self.session, self.session.data
+        if session.is_training:
+            return "A run is going on: stop it first."
+        if self.pose_jobs.is_going:
+            return "Something else is being computed: stop it first, or wait."
+        names = {"map": "map", "stack": "particle file"}
+        for role, name in names.items():
+            if role in session.problems:
+                return f"The {name} could not be loaded: see 1 Data."
+        if data.particles is None or data.density is None:
+            missing = "particles" if data.particles is None else "a map"
+            return f"Training needs {missing} as well: choose the file under 1 Data."
+        if not data.is_trainable:
+            return "Map and particles do not fit together: see 1 Data."
+        return ""
 
     def command(self) -> str:
         """Return the command line that Train stands for; empty where data are missing."""
@@ -185,8 +239,9 @@ class Controller:
         arguments = resume_arguments(
             run.star_path, run.map_path, run.path, w=self.session.settings.w
         )
-        if self.session.data.map_pixel_size_angstrom is not None:
-            arguments += ["--pixel-size", f"{self.session.data.map_pixel_size_angstrom:g}"]
+        data = self.session.data
+        if data.map_pixel_size_angstrom is not None and _has_files_of(data, run):
+            arguments += ["--pixel-size", f"{data.map_pixel_size_angstrom:g}"]
         try:
             self._start(arguments, run.path)
         except InputError as error:
@@ -241,6 +296,17 @@ class Controller:
 
     def _adopt(self, view: RunView) -> None:
         """Take settings and files of a run that was opened."""
+        if view.star_path is not None and not _has_files_of(self.session.data, view):
+            # Another stack sets settings back: those of the run come after it.
+            self._load(
+                view.star_path, view.map_path, then=lambda: self._adopt_settings(view, loaded=True)
+            )
+        self._adopt_settings(view)
+
+    def _adopt_settings(self, view: RunView, *, loaded: bool = False) -> None:
+        run = self.session.run
+        if loaded and (run is None or run.path != view.path):
+            return  # another run by now
         config = view.record.get("config", {})
         known = {k: v for k, v in config.items() if k in type(self.session.settings).model_fields}
         w = last_of(view, "w")
@@ -249,8 +315,6 @@ class Controller:
             self.session.adopt_settings(**(known | ({} if w is None else {"w": w})))
         except InputError as error:
             self._notify.warning(f"Settings of {view.path}: {error}")
-        if view.star_path is not None and view.star_path != self.session.data.star_path:
-            self.load(view.star_path, view.map_path)
 
     def _tell(self, view: RunView) -> None:
         for note in view.record.get("notes", []):
@@ -268,7 +332,7 @@ class Controller:
         run, data = session.run, session.data
         if run is None or not run.has_poses or data.particles is None or data.star_path is None:
             return
-        if run.star_path != data.star_path.resolve() or session.predictions is not None:
+        if not _has_files_of(data, run) or session.predictions is not None:
             return
         self._jobs.start(
             "Reading poses",
@@ -277,13 +341,45 @@ class Controller:
             self._notify.error,
         )
 
+    # -- marks
+
+    def mark(self, mark: Mark | None) -> None:
+        """Keep or reject the current particle by hand, and keep the marks beside the stack."""
+        self.session.mark(mark)
+        self._save_marks()
+
+    def undo_mark(self) -> None:
+        """Take the last mark back."""
+        self.session.undo_mark()
+        self._save_marks()
+
+    def redo_mark(self) -> None:
+        """Make the last mark again that was taken back."""
+        self.session.redo_mark()
+        self._save_marks()
+
+    def _save_marks(self) -> None:
+        data = self.session.data
+        if data.star_path is None or data.particles is None:
+            return
+        try:
+            save_marks(self.session.marks, data.star_path, tuple(data.particles.names))
+        except (InputError, OSError) as error:
+            if "marks" not in self._told:
+                self._told.add("marks")
+                self._notify.warning(f"{error} Marks last until napari is closed.")
+
     # -- export
 
-    def export(self, path: Path, *, only_selected: bool = False) -> None:
-        """Write poses to a STAR file: of all particles, or of those the filter keeps."""
+    def export(self, path: Path, which: Subset = "all") -> None:
+        """Write poses to a STAR file: of all particles, of those kept, or of those rejected."""
         session = self.session
         data, inspection = session.data, session.inspection
-        rows = session.selected() if only_selected else None
+        rows = None
+        if which == "kept":
+            rows = session.selected()
+        elif which == "rejected":
+            rows = np.flatnonzero(np.isin(inspection.rows, session.marks.rows("reject")))
 
         def tell(done: Exported) -> None:
             self._notify.info(
@@ -322,3 +418,9 @@ class Controller:
         self._jobs.start(
             "Drawing", draw, lambda done: self._notify.info(f"Drawn: {done}"), self._notify.error
         )
+
+
+def _has_files_of(data: Data, run: RunView) -> bool:
+    """Tell whether the stack and the map that are loaded are those of a run."""
+    pairs = ((run.star_path, data.star_path), (run.map_path, data.map_path))
+    return all(a is not None and b is not None and a.resolve() == b.resolve() for a, b in pairs)

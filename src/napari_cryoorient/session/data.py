@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -13,18 +13,21 @@ from napari_cryoorient.errors import InputError
 from napari_cryoorient.particles import (
     CtfParameters,
     DensityMap,
+    Floats,
     Images,
     Integers,
     ParticleSet,
     Poses,
 )
+from napari_cryoorient.session.eye import display_low_pass_of
 from napari_cryoorient.session.stack_star import is_stack, star_of_stack
 
 if TYPE_CHECKING:
     from napari_cryoorient.io.star import StarFile
     from napari_cryoorient.projection.fourier_slice import Projector
 
-# Projections for the eye are made at once at this box; training has its own.
+Role = Literal["stack", "map"]
+# Projections on display are made at once at this box; training has its own.
 MAX_PROJECTED_BOX = 128
 
 
@@ -33,7 +36,8 @@ class Data:
     """A stack, a map, or both; ``projector`` is the map's where the two fit together.
 
     ``warnings`` are sentences the user has to see; ``map_pixel_size_angstrom`` is the pixel size
-    the map was taken at instead of its header's.
+    the map was taken at instead of its header's; ``confidence`` ``(n,)`` is the STAR file's own.
+    ``display_low_pass_angstrom`` is the filter its images are first shown through, None for none.
     """
 
     star_path: Path | None = None
@@ -44,6 +48,8 @@ class Data:
     projector: Projector | None = None
     map_pixel_size_angstrom: float | None = None
     is_negated: bool = False
+    confidence: Floats | None = None
+    display_low_pass_angstrom: float | None = None
     notes: tuple[str, ...] = field(default=())
     warnings: tuple[str, ...] = field(default=())
 
@@ -90,6 +96,46 @@ class ProjectedPoses:
         return project_chunk(self.projector, self.poses[rows], ctf)
 
 
+class LoadError(InputError):
+    """One of the files that were asked for cannot be used; ``role`` is "stack" or "map"."""
+
+    def __init__(self, role: Role, path: Path, sentence: str) -> None:
+        super().__init__(sentence)
+        self.role: Role = role
+        self.path = path
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a file that was asked for is not loaded."""
+
+    path: Path
+    sentence: str
+
+
+def load_what_can_be(
+    star_path: Path | None,
+    map_path: Path | None,
+    *,
+    project_dir: Path | None = None,
+    map_pixel_size_angstrom: float | None = None,
+) -> tuple[Data, dict[Role, Problem]]:
+    """Read what is named as far as it can be used; say of each other file why it cannot."""
+    problems: dict[Role, Problem] = {}
+    while True:
+        try:
+            data = load_data(
+                None if "stack" in problems else star_path,
+                None if "map" in problems else map_path,
+                project_dir=project_dir,
+                map_pixel_size_angstrom=map_pixel_size_angstrom,
+            )
+        except LoadError as error:
+            problems[error.role] = Problem(error.path, str(error))
+        else:
+            return data, problems
+
+
 def load_data(
     star_path: Path | None,
     map_path: Path | None,
@@ -103,27 +149,71 @@ def load_data(
     Takes a second or more and imports torch: call it in the background.
 
     Raises:
-        InputError: for a file that cannot be used.
+        LoadError: for a file that cannot be used.
 
     """
+    data = Data(map_path=map_path, map_pixel_size_angstrom=map_pixel_size_angstrom)
+    if star_path is not None:
+        try:
+            data = _with_stack(data, star_path, project_dir)
+        except (InputError, OSError) as error:
+            raise LoadError("stack", star_path, _sentence(error)) from error
+    if map_path is not None:
+        try:
+            _check_is_there(map_path)
+            data = _with_map(data, map_path)
+        except (InputError, OSError) as error:
+            raise LoadError("map", map_path, _sentence(error)) from error
+    return data
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"The file cannot be read: {error.strerror}."
+    return str(error)
+
+
+def _check_is_there(path: Path) -> None:
+    if path.is_dir():
+        raise InputError(f"This is a folder; choose a file in it: {path}")
+    if not path.is_file():
+        raise InputError(f"There is no such file; check the path: {path}")
+
+
+def _with_stack(data: Data, star_path: Path, project_dir: Path | None) -> Data:
+    from napari_cryoorient.io.star import read_particles
+
+    _check_is_there(star_path)
     note: tuple[str, ...] = ()
-    if star_path is not None and is_stack(star_path) and star_path.is_file():
+    if is_stack(star_path):
         star_path, sentence = star_of_stack(star_path)
         note = (sentence,)
-    data = Data(
-        star_path=star_path, map_path=map_path, map_pixel_size_angstrom=map_pixel_size_angstrom
+    particles, star = read_particles(star_path, project_dir=project_dir)
+    return replace(
+        data,
+        star_path=star_path,
+        particles=particles,
+        star=star,
+        confidence=_confidence_of(star),
+        display_low_pass_angstrom=display_low_pass_of(particles.images),
+        notes=(*note, *particles.notes),
     )
-    for path in (star_path, map_path):
-        if path is not None and not path.is_file():
-            raise InputError(f"{path} is not there; check the path.")
-    if star_path is not None:
-        from napari_cryoorient.io.star import read_particles
 
-        particles, star = read_particles(star_path, project_dir=project_dir)
-        data = replace(data, particles=particles, star=star, notes=(*note, *particles.notes))
-    if map_path is not None:
-        data = _with_map(data, map_path)
-    return data
+
+def _confidence_of(star: StarFile) -> Floats | None:
+    """Return rlnParticleFigureOfMerit ``(n,)`` where it is a probability that says anything.
+
+    Pickers keep scores of other kinds in that column, or zeros.
+    """
+    from napari_cryoorient.io.new_star import CONFIDENCE
+    from napari_cryoorient.io.particle_table import ParticleTable
+
+    table = ParticleTable(star)
+    if CONFIDENCE not in table:
+        return None
+    values = table.floats(CONFIDENCE)
+    is_probability = bool(((values >= 0.0) & (values <= 1.0)).all())
+    return values if is_probability and values.any() else None
 
 
 def _with_map(data: Data, map_path: Path) -> Data:

@@ -39,6 +39,11 @@ class RunView:
         return self.state in ("stopped", "finished", "failed", "crashed")
 
     @property
+    def is_there(self) -> bool:
+        """Whether its folder is still where it was."""
+        return (self.path / "run.json").is_file()
+
+    @property
     def phase(self) -> str:
         """What the run is at: "preparing", "training", "predicting" or "over"."""
         return str(self.record.get("phase", "preparing"))

@@ -62,7 +62,11 @@ class Panel:
 
 @dataclass(frozen=True)
 class Inspection:
-    """``n`` particles side by side with projections; ``rows`` are theirs in the STAR (-1: none)."""
+    """``n`` particles side by side with projections; ``rows`` are theirs in the STAR (-1: none).
+
+    ``subject`` names what is shown, files, contrast and run; grey levels and zoom of one subject
+    mean nothing for another.
+    """
 
     kind: Kind
     rows: Integers
@@ -75,6 +79,7 @@ class Inspection:
     correlations: Floats | None = None
     symmetry: str = "C1"
     source: Source = "network"
+    subject: tuple[object, ...] = ()
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -155,6 +160,20 @@ def is_higher_better(criterion: Criterion) -> bool:
     return criterion in ("confidence", "correlation")
 
 
+# One spelling for each figure, wherever it is shown.
+FORMATS: dict[Criterion, str] = {
+    "angular error": ".1f",
+    "shift error": ".1f",
+    "confidence": ".2f",
+    "correlation": ".3f",
+}
+
+
+def figure_of(criterion: Criterion, value: float) -> str:
+    """Spell a figure of a particle with its unit."""
+    return f"{value:{FORMATS[criterion]}}{UNITS[criterion]}"
+
+
 def signed(criterion: Criterion) -> str:
     """Return the criterion with its unit in parentheses, as it stands over a column."""
     unit = UNITS[criterion].strip()
@@ -173,7 +192,9 @@ def inspect(
     ``fourth`` adds a view where there are two projections to compare: their difference, or both in
     turn, which starts with the true one.
     """
-    inspection = _most(data, run, predictions)
+    inspection = replace(
+        _most(data, run, predictions), subject=_subject(data, run if predictions is None else None)
+    )
     by_role = {panel.role: panel.images for panel in inspection.panels}
     if fourth == "none" or not {"true", "predicted"} <= set(by_role):
         return inspection
@@ -188,9 +209,28 @@ def inspect(
 def _most(data: Data, run: RunView | None, predictions: Predictions | None) -> Inspection:
     if predictions is not None and data.particles is not None:
         return _of_predictions(data, predictions)
-    if run is not None and run.preview is not None:
+    if run is not None and run.preview is not None and is_about(run, data):
         return _of_preview(run)
     return _of_data(data)
+
+
+def is_about(run: RunView, data: Data) -> bool:
+    """Tell whether a run works on the stack and the map that are loaded, as far as any are."""
+    pairs = ((run.star_path, data.star_path), (run.map_path, data.map_path))
+    return all(a is None or b is None or a.resolve() == b.resolve() for a, b in pairs)
+
+
+def _subject(data: Data, run: RunView | None) -> tuple[object, ...]:
+    shows_run = run is not None and run.preview is not None and is_about(run, data)
+    box = None if data.particles is None else data.particles.box
+    return (
+        data.star_path,
+        data.map_path,
+        data.map_pixel_size_angstrom,
+        data.is_negated,
+        box,
+        run.path if run is not None and shows_run else None,
+    )
 
 
 def _of_data(data: Data) -> Inspection:
@@ -200,10 +240,22 @@ def _of_data(data: Data) -> Inspection:
     rows = np.arange(len(particles))
     panels = [Panel("input", "input", _images(data))]
     if particles.poses is None or data.projector is None:
-        return Inspection("images", rows, tuple(panels), true_poses=particles.poses)
+        return Inspection(
+            "images",
+            rows,
+            tuple(panels),
+            true_poses=particles.poses,
+            confidence=data.confidence,
+        )
     projections = ProjectedPoses(data.projector, particles.poses)
-    panels.append(Panel("true", "projection at the STAR's pose", projections))
-    return Inspection("poses", rows, tuple(panels), true_poses=particles.poses)
+    panels.append(Panel("true", "STAR's pose", projections))
+    return Inspection(
+        "poses",
+        rows,
+        tuple(panels),
+        true_poses=particles.poses,
+        confidence=data.confidence,
+    )
 
 
 def _of_predictions(data: Data, predictions: Predictions) -> Inspection:

@@ -54,13 +54,13 @@ class PoseJobs:
 
     @property
     def can_predict(self) -> bool:
-        """Whether the run that is open is over and has learned something, for the stack loaded."""
-        run, star = self._session.run, self._session.data.star_path
+        """Whether the run that is open is over, has learned something and knows its stack."""
+        run = self._session.run
         return (
             not self.is_going
             and run is not None
             and run.is_over
-            and star is not None
+            and run.star_path is not None
             and (run.path / "checkpoint.pt").is_file()
         )
 
@@ -86,21 +86,28 @@ class PoseJobs:
         self._start_on_stack("refine", arguments, "STAR, refined", self._session.settings.symmetry)
 
     def predict(self, *, refines: bool = False) -> None:
-        """Predict the whole stack with what the run has learned, and refine that if asked."""
+        """Predict the run's whole stack with what it has learned, and refine that if asked.
+
+        Stack and map are the run's own, whatever is loaded by now.
+        """
         run, data = self._session.run, self._session.data
-        if not self.can_predict or run is None or data.star_path is None:
+        if not self.can_predict or run is None:
             self._notify.warning("There is no trained run to predict with: open one first.")
             return
-        if refines and data.map_path is None:
-            self._notify.warning("Refining needs a map as well: choose it under 1 Data.")
+        if refines and run.map_path is None:
+            self._notify.warning("Refining needs a map, and the run names none.")
             return
         folder = next_run_dir(run.path, "predict")
-        arguments = ["predict", str(data.star_path), "--run", str(run.path)]
+        arguments = ["predict", str(run.star_path), "--run", str(run.path)]
         arguments += ["-o", str(folder / OUT), *self._shared()]
         if refines:
-            arguments += ["--refine", "--map", str(data.map_path), *self._pixel_size()]
+            has_its_map = data.map_path is not None and data.map_path.resolve() == run.map_path
+            pixel_size = self._pixel_size() if has_its_map else []
+            arguments += ["--refine", "--map", str(run.map_path), *pixel_size]
         source: Source = "network, refined" if refines else "network"
-        self._start("Predicting", arguments, folder, run.symmetry, source)
+        self._start(
+            "Predicting", arguments, folder, run.symmetry, source, (run.star_path, run.map_path)
+        )
 
     def stop(self) -> None:
         """Ask the command to stop."""
@@ -127,7 +134,8 @@ class PoseJobs:
         arguments = [command, str(data.star_path), "--map", str(data.map_path)]
         arguments += ["-o", str(folder / OUT), *options, *self._shared(), *self._pixel_size()]
         title = {"search": "Searching", "refine": "Refining"}[command]
-        self._start(title, arguments, folder, symmetry, source)
+        files = (data.star_path, data.map_path)
+        self._start(title, arguments, folder, symmetry, source, files)
 
     def _shared(self) -> list[str]:
         project_dir = self._session.project_dir
@@ -139,22 +147,37 @@ class PoseJobs:
         return [] if pixel_size is None else ["--pixel-size", f"{pixel_size:g}"]
 
     def _start(
-        self, title: str, arguments: list[str], folder: Path, symmetry: str, source: Source
+        self,
+        title: str,
+        arguments: list[str],
+        folder: Path,
+        symmetry: str,
+        source: Source,
+        files: tuple[Path | None, Path | None],
     ) -> None:
-        data = self._session.data
-
-        def loaded(predictions: Predictions) -> None:
-            if self._session.data is data:
-                self._session.set_predictions(predictions)
+        """Start a command that writes poses; ``files`` are the stack and the map it works on."""
 
         def take(view: JobView) -> None:
-            if view.state == "finished":
-                self._jobs.start(
-                    "Reading poses",
-                    lambda: load_predictions(data, view.folder / OUT, symmetry, source),
-                    loaded,
-                    self._notify.error,
+            if view.state != "finished":
+                return
+            data = self._session.data
+            if _resolved(data.star_path, data.map_path) != _resolved(*files):
+                self._notify.info(
+                    f"{title} has finished for data that are no longer loaded; load them again to "
+                    f"see the poses, which are in {view.folder / OUT}"
                 )
+                return
+
+            def loaded(predictions: Predictions) -> None:
+                if self._session.data is data:
+                    self._session.set_predictions(predictions)
+
+            self._jobs.start(
+                "Reading poses",
+                lambda: load_predictions(data, view.folder / OUT, symmetry, source),
+                loaded,
+                self._notify.error,
+            )
 
         self.start_command(title, arguments, folder, take)
 
@@ -184,6 +207,10 @@ class PoseJobs:
             take(view)
 
         self._jobs.follow("job", job.follow, hear)
+
+
+def _resolved(*paths: Path | None) -> tuple[Path | None, ...]:
+    return tuple(None if path is None else path.resolve() for path in paths)
 
 
 def words_of(view: JobView) -> str:

@@ -7,7 +7,8 @@ import numpy as np
 from napari_cryoorient.particles import Floats, Poses
 from napari_cryoorient.session.correlations import correlations_of
 from napari_cryoorient.session.data import Data
-from napari_cryoorient.session.inspection import Inspection, Source, ctf_of
+from napari_cryoorient.session.inspection import Inspection, Source, ctf_of, figure_of
+from napari_cryoorient.session.session import Session
 
 LABELS: dict[Source, str] = {
     "network": "Predicted",
@@ -27,12 +28,12 @@ def readout(data: Data, inspection: Inspection, index: int) -> list[tuple[str, s
     is_refined_star = inspection.source == "STAR, refined"
     if inspection.errors_deg is not None:
         label = "Turned by" if is_refined_star else "Angular error"
-        rows.append((label, f"{inspection.errors_deg[index]:.1f}{DEGREE}"))
+        rows.append((label, figure_of("angular error", inspection.errors_deg[index])))
     if inspection.shift_errors_angstrom is not None:
         label = "Shifted by" if is_refined_star else "Shift error"
-        rows.append((label, f"{inspection.shift_errors_angstrom[index]:.1f} {ANGSTROM}"))
+        rows.append((label, figure_of("shift error", inspection.shift_errors_angstrom[index])))
     if inspection.confidence is not None:
-        rows.append(("Confidence", f"{inspection.confidence[index]:.3g}"))
+        rows.append(("Confidence", figure_of("confidence", inspection.confidence[index])))
     is_star = is_refined_star or inspection.kind in ("poses", "images")
     for label, poses in (
         ("STAR" if is_star else "True", inspection.true_poses),
@@ -45,7 +46,7 @@ def readout(data: Data, inspection: Inspection, index: int) -> list[tuple[str, s
             ]
     correlation = correlation_of(data, inspection, index)
     if correlation is not None:
-        rows.append(("Correlation", f"{correlation:+.3f}"))
+        rows.append(("Correlation", figure_of("correlation", correlation)))
     ctf = ctf_of(data, inspection, index)
     if ctf is not None:
         defocus = (ctf.defocus_u_angstrom[0] + ctf.defocus_v_angstrom[0]) / 2e4
@@ -55,6 +56,22 @@ def readout(data: Data, inspection: Inspection, index: int) -> list[tuple[str, s
         if ctf.phase_shift_deg[0]:
             rows.append(("Phase shift", f"{ctf.phase_shift_deg[0]:.1f}{DEGREE}"))
     return rows
+
+
+def headline_of(session: Session) -> str:
+    """Return a line on the current particle: which one, how good, kept or rejected."""
+    inspection, index = session.inspection, session.particle
+    words = [name_of(session.data, session.row)]
+    for criterion in inspection.criteria:
+        values = inspection.values(criterion)
+        if values is not None:
+            words.append(f"{criterion} {figure_of(criterion, float(values[index]))}")
+    mark = session.marks.of(session.row)
+    if mark is not None:
+        words.append({"keep": "kept by hand", "reject": "rejected by hand"}[mark])
+    elif not session.selection_mask()[index]:
+        words.append("dropped by the filter")
+    return " · ".join(words)
 
 
 def correlation_of(data: Data, inspection: Inspection, index: int) -> float | None:

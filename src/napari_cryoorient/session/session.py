@@ -14,7 +14,7 @@ from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.particles import Floats, Integers
 from napari_cryoorient.run.reader import RunReader
-from napari_cryoorient.session.data import Data
+from napari_cryoorient.session.data import Data, Problem, Role
 from napari_cryoorient.session.follow import RunView
 from napari_cryoorient.session.inspection import (
     NOTHING,
@@ -23,8 +23,13 @@ from napari_cryoorient.session.inspection import (
     Inspection,
     Predictions,
     inspect,
+    is_about,
     is_higher_better,
 )
+from napari_cryoorient.session.marks import Mark, Marks
+
+# What is chosen for one stack and one map, and means nothing for another.
+OF_THE_DATA = ("symmetry", "labels", "w")
 
 
 class Session:
@@ -42,6 +47,8 @@ class Session:
     particle_changed = Signal(int)
     selection_changed = Signal()
     low_pass_changed = Signal(object)
+    marks_changed = Signal()
+    problems_changed = Signal()
     blinked = Signal()
 
     def __init__(self) -> None:
@@ -59,21 +66,103 @@ class Session:
         self.project_dir: Path | None = None
         self.is_stopping = False
         self.fourth: Fourth = "none"
+        self.marks = Marks()
+        self.advice = ""  # why symmetry and w are what they are
+        self.problems: dict[Role, Problem] = {}
+        # "stack" or "map" where it was replaced during a run, whose settings stay until its end.
+        self._replaced = ""
 
     def set_data(self, data: Data) -> None:
-        """Take what has been loaded; predictions of another stack are dropped."""
-        if data.star_path != self.data.star_path:
+        """Take what has been loaded; nothing that belongs to other data is kept.
+
+        Predictions and the view of a finished run go with their stack or map. Symmetry, labels and
+        ``w`` go back to their defaults when a stack or a map takes another's place.
+        """
+        before = self.data
+        is_new_stack = data.star_path != before.star_path
+        is_new_map = data.map_path != before.map_path
+        if is_new_stack or is_new_map:
             self.predictions = None
-            belongs = self.run is not None and self.run.star_path == _resolved(data.star_path)
-            if self.run is not None and self.run.is_over and not belongs:
+            run = self.run
+            # The stack of a run that was opened may be missing; its curves are still there to see.
+            is_without = data.star_path is None and "stack" not in self.problems
+            if run is not None and run.is_over and (is_without or not is_about(run, data)):
                 self.run = None
                 self.run_changed.emit(None)
-        if data.density is not self.data.density:
+        if data.density is not before.density:
             self.map_symmetry = ""
         self.data = data
+        if is_new_stack:
+            self.marks = Marks()
+        replaces_stack = is_new_stack and before.star_path is not None
+        replaces_map = is_new_map and before.map_path is not None
+        if replaces_stack or replaces_map:
+            self._replaced = "stack" if replaces_stack else "map"
+            if not self.is_training:
+                self._forget_settings()
+        if data.particles is not before.particles:
+            self.set_low_pass(data.display_low_pass_angstrom)
         self.inspection = replace(self.inspection, correlations=None)  # of another map, it may be
         self.data_changed.emit(data)
         self._inspect()
+
+    def _forget_settings(self) -> None:
+        """Set back what was chosen for other data, and say so if that changes anything."""
+        settings, what = self.settings, self._replaced
+        self._replaced = self.advice = ""
+        self.adopt_settings(**{name: _default(name) for name in OF_THE_DATA})
+        if self.settings != settings:
+            self.advice = (
+                f"For the new {what}, symmetry, labels and w are back at their defaults "
+                f"({self.settings.symmetry}, w {self.settings.w:.2f})."
+            )
+        self.settings_changed.emit(self.settings)
+
+    def set_advice(self, words: str) -> None:
+        """Say why symmetry and ``w`` are what they are."""
+        self.advice = words
+        self.settings_changed.emit(self.settings)
+
+    def set_problems(self, problems: dict[Role, Problem]) -> None:
+        """Take what stands in the way of the files that were asked for, by role."""
+        if problems != self.problems:
+            self.problems = problems
+            self.problems_changed.emit()
+
+    def set_marks(self, marks: Marks) -> None:
+        """Take marks that were saved earlier."""
+        self.marks = marks
+        self._tell_of_marks()
+
+    def mark(self, mark: Mark | None) -> None:
+        """Keep or reject the current particle by hand, or take its mark away."""
+        if len(self.inspection) and self.marks.set(self.row, mark):
+            self._tell_of_marks()
+
+    def undo_mark(self) -> None:
+        """Take the last mark back and go to its particle."""
+        self._go_to_row(self.marks.undo())
+
+    def redo_mark(self) -> None:
+        """Make the last mark again that was taken back, and go to its particle."""
+        self._go_to_row(self.marks.redo())
+
+    @property
+    def row(self) -> int:
+        """Row of the current particle in the STAR file; -1 where it has none."""
+        return int(self.inspection.rows[self.particle]) if len(self.inspection) else -1
+
+    def _go_to_row(self, row: int | None) -> None:
+        if row is None:
+            return
+        self._tell_of_marks()
+        found = np.flatnonzero(self.inspection.rows == row)
+        if found.size:
+            self.set_particle(int(found[0]))
+
+    def _tell_of_marks(self) -> None:
+        self.marks_changed.emit()
+        self.selection_changed.emit()
 
     def set_map_symmetry(self, words: str) -> None:
         """Take what has been found of the map's symmetry."""
@@ -120,6 +209,8 @@ class Session:
         self.run = run
         if run is None or run.is_over:
             self.is_stopping = False
+            if self._replaced:
+                self._forget_settings()
         if run is None or before is None or run.path != before.path or not run.has_poses:
             self.predictions = None
         self.run_changed.emit(run)
@@ -203,23 +294,33 @@ class Session:
             self.selection_changed.emit()
 
     def selection_mask(self) -> np.ndarray:
-        """Tell of each particle ``(n,)`` whether it is kept."""
+        """Tell of each particle ``(n,)`` whether it is kept: by hand, or else by the threshold."""
         values = self.inspection.values(self.criterion)
-        if values is None or self.threshold is None:
-            return np.ones(len(self.inspection), dtype=bool)
-        kept = (
-            values >= self.threshold
-            if is_higher_better(self.criterion)
-            else (values <= self.threshold)
-        )
-        return np.asarray(kept, dtype=bool)
+        kept = np.ones(len(self.inspection), dtype=bool)
+        if values is not None and self.threshold is not None:
+            kept = np.asarray(
+                values >= self.threshold
+                if is_higher_better(self.criterion)
+                else (values <= self.threshold),
+                dtype=bool,
+            )
+        if len(self.marks):
+            rows = self.inspection.rows
+            kept |= np.isin(rows, self.marks.rows("keep"))
+            kept &= ~np.isin(rows, self.marks.rows("reject"))
+        return kept
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether a threshold or a mark decides which particles are kept."""
+        return self.threshold is not None or len(self.marks) > 0
 
     def selected(self) -> Integers:
         """Return the particles kept, in the stack's order."""
         return np.flatnonzero(self.selection_mask())
 
     def set_low_pass(self, resolution_angstrom: float | None) -> None:
-        """Filter what is shown of the images, for the eye only."""
+        """Filter what is shown of the images; nothing is computed with it."""
         if resolution_angstrom != self.low_pass_angstrom:
             self.low_pass_angstrom = resolution_angstrom
             self.low_pass_changed.emit(resolution_angstrom)
@@ -241,14 +342,18 @@ class Session:
         self.inspection = inspect(self.data, self.run, self.predictions, fourth=self.fourth)
         if _has_same_poses(before, self.inspection):
             self.inspection = replace(self.inspection, correlations=before.correlations)
-        if self.inspection.kind != before.kind or len(self.inspection) != len(before):
+        is_other_stack = self.inspection.subject[:1] != before.subject[:1]
+        is_other = self.inspection.kind != before.kind or len(self.inspection) != len(before)
+        if is_other or is_other_stack:
             self.threshold = None
             criteria = self.inspection.criteria
             if criteria and (self.inspection.kind != before.kind or self.criterion not in criteria):
                 self.criterion = criteria[0]
-            self.particle = 0
+            row = -1 if is_other_stack or not len(before) else int(before.rows[self.particle])
+            found = np.flatnonzero(self.inspection.rows == row)
+            self.particle = int(found[0]) if found.size and row >= 0 else 0
             self.inspection_changed.emit(self.inspection)
-            self.particle_changed.emit(0)
+            self.particle_changed.emit(self.particle)
             self.selection_changed.emit()
         else:
             self.inspection_changed.emit(self.inspection)
@@ -259,5 +364,5 @@ def _has_same_poses(before: Inspection, now: Inspection) -> bool:
     return before.kind == now.kind and before.shown_poses is now.shown_poses
 
 
-def _resolved(path: Path | None) -> Path | None:
-    return None if path is None else path.resolve()
+def _default(name: str) -> Any:
+    return TrainConfig.model_fields[name].default

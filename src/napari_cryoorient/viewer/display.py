@@ -1,4 +1,8 @@
-"""Keeps napari's main viewer in step with the session, both ways."""
+"""Keeps the viewer that shows the current particle in step with the session.
+
+The viewer holds the layers made here and no others: nothing of the user's changes what a step of
+its slider means.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Display:
-    """Draws the session's inspection in a viewer, and takes the particle from its slider."""
+    """Draws the session's inspection in a viewer of its own; the session says which particle."""
 
     def __init__(self, session: Session, viewer: ViewerModel) -> None:
         self._session = session
@@ -35,6 +39,11 @@ class Display:
         session.blinked.disconnect(self.triptych.blink)
         session.particle_changed.disconnect(self._on_session_particle)
         self._viewer.dims.events.current_step.disconnect(self._on_slider)
+
+    def start_afresh(self) -> None:
+        """Show the images with the grey levels and the zoom they had at first."""
+        self.triptych.forget_view()
+        self._draw()
 
     def _draw(self, *_: Any) -> None:
         """Show what there is; the slider's way through other lengths is no choice of the user."""

@@ -58,6 +58,8 @@ class ViewSphere:
         viewer.scene.camera.orientation = RIGHT_HANDED
         viewer.scene.camera.angles = (20.0, 30.0, 60.0)
         self._size = (0, 0)
+        self._directions = np.zeros((0, 3))
+        self._particles: NDArray[np.int64] = np.zeros(0, dtype=np.int64)  # of each point
         self.colour_ends: tuple[float, float] | None = None  # values of the good and the bad end
 
     def fit(self) -> None:
@@ -68,21 +70,34 @@ class ViewSphere:
             self._viewer.scene.camera.center = (0.0, 0.0, 0.0)
             self._viewer.scene.camera.zoom = 0.46 * max(min(size), 1)
 
-    def show(self, inspection: Inspection, criterion: Criterion) -> None:
-        """Show the directions of the poses under inspection."""
+    def show(
+        self,
+        inspection: Inspection,
+        criterion: Criterion,
+        kept: NDArray[np.bool_] | None = None,
+    ) -> None:
+        """Show the directions of the poses under inspection that the filter keeps, or of all.
+
+        Colours mean the same whatever the filter keeps. What it drops is no point of the layer:
+        napari takes no notice of ``Points.shown`` in 3D.
+        """
         poses = inspection.shown_poses
+        self.colour_ends = None
         if poses is None or not len(poses):
-            self.colour_ends = None
+            self._directions = np.zeros((0, 3))
+            self._particles = np.zeros(0, dtype=np.int64)
             self.points.data = np.zeros((0, 3))
             self.current.data = np.zeros((0, 3))
             return
         values = inspection.values(criterion)
-        self.colour_ends = None
         size = float(np.clip(2.0 / np.sqrt(len(poses)), MIN_POINT_SIZE, MAX_POINT_SIZE))
-        self.points.data = view_directions(poses)
+        particles = np.arange(len(poses)) if kept is None else np.flatnonzero(kept)
+        self._directions, self._particles = view_directions(poses), particles
+        self.points.data = self._directions[particles]
         self.points.size = size
-        self.points.features = features_of(inspection)
-        if values is None:
+        features = features_of(inspection)
+        self.points.features = {name: column[particles] for name, column in features.items()}
+        if values is None or not len(particles):
             self.points.face_color = _PLAIN
             return
         column = criterion.replace(" ", "_")
@@ -103,15 +118,10 @@ class ViewSphere:
         self.points.face_contrast_limits = (low, high)
         self.points.refresh_colors(update_color_mapping=False)
 
-    def show_kept(self, kept: NDArray[np.bool_]) -> None:
-        """Show only the particles the filter keeps."""
-        if len(kept) == len(self.points.data) and len(kept):
-            self.points.shown = kept
-
     def show_current(self, index: int) -> None:
-        """Mark the particle that is looked at."""
-        if index < len(self.points.data):
-            self.current.data = self.points.data[index : index + 1] * 1.01
+        """Mark the particle that is looked at, whether the filter keeps it or not."""
+        if index < len(self._directions):
+            self.current.data = self._directions[index : index + 1] * 1.01
 
     def picked(self, event: Any) -> int | None:
         """Return the particle under a click, or None."""
@@ -121,7 +131,7 @@ class ViewSphere:
             dims_displayed=event.dims_displayed,
             world=True,
         )
-        return None if index is None else int(index)
+        return None if index is None else int(self._particles[index])
 
 
 def features_of(inspection: Inspection) -> dict[str, NDArray[Any]]:

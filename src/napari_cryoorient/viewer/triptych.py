@@ -6,6 +6,7 @@ Grey scale is shared by the projections, colour map and gamma by all.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from napari.layers import Image
 
 GROUP = "triptych"
+LIKE = ("true", "predicted", "blink")  # projections, which share a grey scale
 BLINK_TITLES = ("blink: true", "blink: predicted")
 
 
@@ -30,7 +32,7 @@ class Triptych:
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = viewer
-        self._kind = ""
+        self._kind: tuple[object, ...] = ()
         self._blinking: Blinking | None = None
         self._low_pass: float | None = None
 
@@ -46,14 +48,17 @@ class Triptych:
     def show(self, inspection: Inspection, low_pass_angstrom: float | None = None) -> None:
         """Show the panels of an inspection; layers are kept where the roles stay the same.
 
-        Contrast and camera stay as the user has them while the same kind of thing is refreshed.
+        Contrast and camera stay as the user has them while the same thing is refreshed: another
+        stack, map, contrast sign or box starts from grey levels and zoom of its own.
         """
-        kind = f"{inspection.kind} {[panel.title for panel in inspection.panels]}"
-        is_refresh = kind == self._kind and low_pass_angstrom == self._low_pass
+        titles = tuple(panel.title for panel in inspection.panels)
+        boxes = tuple(panel.images.box for panel in inspection.panels)
+        kind = (inspection.kind, titles, boxes, *inspection.subject)
         is_same_view = kind == self._kind
+        is_refresh = is_same_view and low_pass_angstrom == self._low_pass
         self._kind, self._low_pass = kind, low_pass_angstrom
         sources = {
-            panel.role: _for_the_eye(panel.images, low_pass_angstrom) for panel in inspection.panels
+            panel.role: _as_shown(panel.images, low_pass_angstrom) for panel in inspection.panels
         }
         self._blinking = None
         if "blink" in sources:
@@ -66,6 +71,10 @@ class Triptych:
             return
         for panel, source in panels:
             _refill(layers[panel.role], panel, source, keeps_contrast=is_refresh)
+        if not is_refresh:
+            _align_contrast(
+                [layers[panel.role] for panel in inspection.panels if panel.role in LIKE]
+            )
         if not is_same_view and panels:
             self._viewer.reset_view()
 
@@ -92,13 +101,10 @@ class Triptych:
         if len(added) > 1:
             self._viewer.layers.link_layers(added, ("gamma", "colormap"))
         projections = [
-            layer
-            for layer, (panel, _) in zip(added, panels, strict=True)
-            if panel.role in ("true", "predicted", "blink")
+            layer for layer, (panel, _) in zip(added, panels, strict=True) if panel.role in LIKE
         ]
         if len(projections) > 1:
-            for other in projections[1:]:
-                other.contrast_limits = projections[0].contrast_limits
+            _align_contrast(projections)
             self._viewer.layers.link_layers(projections, ("contrast_limits",))
 
     def _arrange(self, n_panels: int) -> None:
@@ -110,6 +116,22 @@ class Triptych:
         if n_panels:
             self._viewer.dims.set_current_step(0, 0)
             self._viewer.reset_view()
+
+    def forget_view(self) -> None:
+        """Let grey levels and zoom be chosen anew when the images are shown next."""
+        self._kind = ()
+
+    def fit(self) -> None:
+        """Let the images fill the canvas, after its size has changed for one."""
+        if len(self._viewer.layers):
+            self._viewer.reset_view()
+
+
+def _align_contrast(layers: Sequence[Image]) -> None:
+    """Show images of one kind in one grey scale, that of the first."""
+    for other in layers[1:]:
+        other.contrast_limits_range = layers[0].contrast_limits_range
+        other.contrast_limits = layers[0].contrast_limits
 
 
 class Blinking:
@@ -137,7 +159,7 @@ class Blinking:
         return self._sources[int(self.shows_second)].read(indices)
 
 
-def _for_the_eye(source: ImageSource, low_pass_angstrom: float | None) -> ImageSource:
+def _as_shown(source: ImageSource, low_pass_angstrom: float | None) -> ImageSource:
     return source if low_pass_angstrom is None else LowPassed(source, low_pass_angstrom)
 
 

@@ -32,6 +32,7 @@ class Canvas(QWidget):
         self._session = session
         self.model = ViewerModel()
         self.qt_viewer: QtViewer | None = QtViewer(self.model)
+        self.qt_viewer.setAcceptDrops(False)  # it holds no layers but its own
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(2, 2, 2, 2)
         self._timer = self._single_shot(REDRAW_MS, self._on_time)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QFormLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from napari_cryoorient.session.data import Data, summary
+from napari_cryoorient.session.data import Data, Role, summary
 from napari_cryoorient.session.session import Session
 from napari_cryoorient.widgets.facts import Facts
 from napari_cryoorient.widgets.path_row import PathRow
@@ -66,12 +67,14 @@ class DataSection(QWidget):
         self.sample_button.clicked.connect(self.sample_wanted)
         self.mend_button.clicked.connect(self._on_mend)
         session.data_changed.connect(self._pull)
+        session.problems_changed.connect(self._pull)
         session.map_symmetry_changed.connect(self._pull_facts)
         self._pull()
 
     def close_section(self) -> None:
         """Leave the session alone from now on."""
         self._session.data_changed.disconnect(self._pull)
+        self._session.problems_changed.disconnect(self._pull)
         self._session.map_symmetry_changed.disconnect(self._pull_facts)
 
     def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:  # noqa: N802
@@ -85,17 +88,18 @@ class DataSection(QWidget):
         data = None if event is None else event.mimeData()
         if data is None or not data.urls():
             return
-        for url in data.urls():
-            path = Path(url.toLocalFile())
+        self.take([Path(url.toLocalFile()) for url in data.urls()])
+
+    def take(self, paths: Sequence[Path]) -> None:
+        """Load files that were dropped."""
+        for path in paths:
             self._row_of(path).set_path(path)
         self._tell()
 
-    def _pull(self, data: Data | None = None) -> None:
+    def _pull(self, _data: Data | None = None) -> None:
         data = self._session.data
-        if data.map_path is not None:
-            self.map_row.set_path(data.map_path)
-        if data.star_path is not None:
-            self.star_row.set_path(data.star_path)
+        self._pull_row(self.map_row, "map", data.map_path)
+        self._pull_row(self.star_row, "stack", data.star_path)
         is_empty = data.particles is None and data.density is None
         self.welcome.setVisible(is_empty)
         self.sample_button.setVisible(is_empty)
@@ -108,6 +112,12 @@ class DataSection(QWidget):
             self.mend_button.setText(f"Take the map's pixels as {mended:.4g} Å")
         self.notes.setText("\n".join(f"Note: {note}" for note in data.notes))
         self.notes.setVisible(bool(data.notes))
+
+    def _pull_row(self, row: PathRow, role: Role, loaded: Path | None) -> None:
+        """Show the file that is loaded, or the one that could not be, and why."""
+        problem = self._session.problems.get(role)
+        row.set_path(loaded if problem is None else problem.path)
+        row.set_problem("" if problem is None else problem.sentence)
 
     def _pull_facts(self, *_: object) -> None:
         rows = list(summary(self._session.data))

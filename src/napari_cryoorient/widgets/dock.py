@@ -1,62 +1,47 @@
-"""The dock: four sections in the order of the work, beside the viewer they steer."""
+"""The panel: four steps in the order of the work, beside what is drawn of the particles."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from napari.settings import get_plugin_settings
 from napari.utils import notifications
-from qtpy.QtCore import QEvent, QObject, Qt, QTimer
+from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
     QFileDialog,
-    QLabel,
     QMainWindow,
-    QMessageBox,
     QPushButton,
     QScrollArea,
+    QTabWidget,
     QVBoxLayout,
     QWidget,
 )
 
-from napari_cryoorient.session.controller import Controller
-from napari_cryoorient.session.session import Session
-from napari_cryoorient.viewer.display import Display
 from napari_cryoorient.widgets.data_section import DataSection
+from napari_cryoorient.widgets.elided import ElidedLabel
 from napari_cryoorient.widgets.export_section import ExportSection
 from napari_cryoorient.widgets.inspect_section import InspectSection
-from napari_cryoorient.widgets.jobs import Jobs
 from napari_cryoorient.widgets.memory import Memory
+from napari_cryoorient.widgets.napari_space import NapariSpace
 from napari_cryoorient.widgets.panels import Panels
-from napari_cryoorient.widgets.part import Part
-from napari_cryoorient.widgets.places import dock_of, place_of, put_back
+from napari_cryoorient.widgets.places import dock_of, entitle, place_of, put_back
+from napari_cryoorient.widgets.poses_part import JobBar
 from napari_cryoorient.widgets.train_section import TrainSection
+from napari_cryoorient.widgets.wheel import WheelGuard
+from napari_cryoorient.widgets.workbench import workbench_of
+from napari_cryoorient.widgets.workspace import TITLE, Workspace
 
 if TYPE_CHECKING:
     import napari
 
-WIDTH = 330
-
-
-class Notifications:
-    """napari's own notifications."""
-
-    def info(self, sentence: str) -> None:
-        """Tell that something went well."""
-        notifications.show_info(sentence)
-
-    def warning(self, sentence: str) -> None:
-        """Tell of something to look at."""
-        notifications.show_warning(sentence)
-
-    def error(self, sentence: str) -> None:
-        """Tell that something did not work."""
-        notifications.show_error(sentence)
+Step = DataSection | TrainSection | InspectSection | ExportSection
+WIDTH, SLACK = 340, 30  # px
+NAME = "CryoOrient"
 
 
 class CryoOrientDock(QWidget):
-    """Load, train, inspect, export."""
+    """Load, train, inspect, export: a tab each."""
 
     def __init__(
         self,
@@ -66,164 +51,172 @@ class CryoOrientDock(QWidget):
     ) -> None:
         super().__init__(parent)
         self.viewer = napari_viewer
-        self.session = Session()
-        self._recall(memory)
-        self.jobs = Jobs(self)
-        self.controller = Controller(self.session, self.jobs, Notifications())
-        self.display = Display(self.session, napari_viewer)
+        bench = self.workbench = workbench_of(
+            napari_viewer, Memory if memory is None else lambda: memory
+        )
+        self.session, self.jobs, self.controller = bench.session, bench.jobs, bench.controller
+        self.memory = bench.memory
         self.data_section = DataSection(self.session)
         self.train_section = TrainSection(self.controller)
         self.inspect_section = InspectSection(self.controller)
         self.export_section = ExportSection(self.controller)
-        self.busy = QLabel()
-        self.busy.hide()
-        self.panels_button = QPushButton("Show curves, directions, table and map")
-        self.panels_button.hide()
-
-        inside = QWidget()
-        column = QVBoxLayout(inside)
-        column.setContentsMargins(4, 4, 4, 4)
-        self.sections: dict[str, Part] = {}
-        closed = self.memory.closed_sections()
-        for row in (self.data_section.map_row, self.data_section.star_row):
-            row.start_dir = self.memory.folder()
-        for title, section in (
-            ("1 Data", self.data_section),
-            ("2 Train", self.train_section),
-            ("3 Inspect", self.inspect_section),
-            ("4 Export", self.export_section),
-        ):
-            part = Part(title)
-            part.addWidget(section)
-            if title in closed:
-                part.collapse(animate=False)
-            else:
-                part.expand(animate=False)
-            column.addWidget(part)
-            self.sections[title] = part
-        column.addStretch(1)
-        natural_width = inside.minimumSizeHint().width()
-        inside.setMinimumWidth(WIDTH // 2)  # a long word squeezes its row, not the whole panel
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(inside)
+        self.job_bar = JobBar(self.controller)
+        self.busy = ElidedLabel()
+        self.workspace_button = QPushButton("Show particles and plots")
+        self.workspace_button.hide()
+        self.steps: dict[str, Step] = {
+            "1 Data": self.data_section,
+            "2 Train": self.train_section,
+            "3 Inspect": self.inspect_section,
+            "4 Export": self.export_section,
+        }
+        self.tabs = QTabWidget()
+        self.tabs.setDocumentMode(True)
+        self.tabs.setUsesScrollButtons(False)
+        widest = max(self._add_step(title, step) for title, step in self.steps.items())
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(scroll)
-        layout.addWidget(self.panels_button)
+        layout.addWidget(self.tabs, 1)
+        layout.addWidget(self.job_bar)
+        layout.addWidget(self.workspace_button)
         layout.addWidget(self.busy)
-        bar = scroll.verticalScrollBar()
-        bar_width = bar.sizeHint().width() if bar is not None else 0
-        self.setMinimumWidth(max(WIDTH, natural_width + bar_width + 4))
+        width = max(WIDTH, widest)
+        self.setMinimumWidth(width)
+        self.setMaximumWidth(width + SLACK)  # or it would take half of what is there to draw in
+        self.show_step(bench.layout.get("step"))
+        for row in (self.data_section.map_row, self.data_section.star_row):
+            row.start_dir = self.memory.folder()
+        self._guard = WheelGuard(self)
+        self._guard.watch(self)
 
         self.data_section.wanted.connect(self.controller.load)
-        self.data_section.sample_wanted.connect(lambda: self.controller.make_sample(trains=True))
+        self.data_section.sample_wanted.connect(self._on_sample)
         self.train_section.open_button.clicked.connect(self.ask_for_run)
         self.train_section.refused.connect(notifications.show_warning)
         self.jobs.busy_changed.connect(self._on_busy)
-        self.panels_button.clicked.connect(self.show_panels)
-        self.panels: Panels | None = None
+        self.workspace_button.clicked.connect(self.show_workspace)
+        bench.closing.connect(self._look_at_layout)
+        bench.closed.connect(self.close_dock)
+        self.workspace: Workspace | None = None
         self._window: QMainWindow | None = None
-        self._layout = self.memory.layout()
-        self._is_closing = self._is_closed = False
-        self.destroyed.connect(self.jobs.close)
+        self._space: NapariSpace | None = None
+        self._is_closed = False
 
-    def _recall(self, memory: Memory | None) -> None:
-        """Set what the user's Preferences and the last session say."""
-        self.memory = Memory() if memory is None else memory
-        preferences = get_plugin_settings("napari-cryoorient").start
-        self.session.adopt_settings(device=preferences.device)
-        self.memory.recall_settings(self.session)
-        if preferences.project_dir:
-            self.session.project_dir = Path(preferences.project_dir)
+    @property
+    def panels(self) -> Panels | None:
+        """The tabs with curves, table, directions and map, where they are shown."""
+        return None if self.workspace is None else self.workspace.panels
 
-    def _keep(self) -> None:
-        """Remember for the next time."""
-        self.memory.keep_settings(self.session.settings)
-        self.memory.keep_closed_sections(
-            [title for title, part in self.sections.items() if not part.isExpanded()]
-        )
-        for path in (self.session.data.star_path, self.session.data.map_path):
-            if path is not None:
-                self.memory.keep_folder(path.parent)
+    def _add_step(self, title: str, step: QWidget) -> int:
+        """Add a tab; return the width it needs."""
+        inside = QWidget()
+        column = QVBoxLayout(inside)
+        column.setContentsMargins(6, 6, 6, 6)
+        column.addWidget(step)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        natural_width = inside.minimumSizeHint().width()
+        inside.setMinimumWidth(WIDTH // 2)  # a long word squeezes its row, not the whole panel
+        scroll.setWidget(inside)
+        bar = scroll.verticalScrollBar()
+        self.tabs.addTab(scroll, title)
+        return natural_width + (bar.sizeHint().width() if bar is not None else 0) + 4
 
-        self.memory.keep_layout(self._layout)
+    def show_step(self, title: object) -> None:
+        """Bring a step to the front."""
+        for index in range(self.tabs.count()):
+            if self.tabs.tabText(index) == title:
+                self.tabs.setCurrentIndex(index)
+
+    def _on_sample(self) -> None:
+        self.show_step("2 Train")
+        self.controller.make_sample(trains=True)
 
     def _look_at_layout(self) -> None:
         """Take down how docks and tabs stand while they still do."""
-        self._layout = {"panel": place_of(self), "has_panels": self.panels is not None}
-        if self.panels is not None:
-            self._layout |= {
-                "below": place_of(self.panels),
-                "sides": self.panels.sizes(),
-                "in_front": self.panels.in_front,
+        layout: dict[str, Any] = {
+            "panel": place_of(self),
+            "step": self.tabs.tabText(self.tabs.currentIndex()),
+            "has_workspace": self.workspace is not None,
+        }
+        if self.workspace is not None:
+            layout |= {
+                "below": place_of(self.workspace),
+                "heights": self.workspace.sizes(),
+                "sides": self.workspace.panels.sizes(),
+                "in_front": self.workspace.panels.in_front,
             }
+        self.workbench.layout = self.workbench.layout | layout
 
     def close_dock(self) -> None:
-        """Let go of session, viewer and background; a run goes on by itself."""
+        """Let go of the session and of napari's window; the workbench and a run go on."""
         if self._is_closed:
             return
         self._is_closed = True
-        if self._window is not None:
-            self._window.removeEventFilter(self)
-        self._keep()
-        self.jobs.close()
-        self.display.close()
-        if self.panels is not None:
-            self.panels.close_panels()
-        for section in (
-            self.data_section,
-            self.train_section,
-            self.inspect_section,
-            self.export_section,
-        ):
-            section.close_section()
+        self.workbench.keep()
+        self.workbench.closing.disconnect(self._look_at_layout)
+        self.workbench.closed.disconnect(self.close_dock)
+        self.jobs.busy_changed.disconnect(self._on_busy)
+        if self.workspace is not None:
+            self.workspace.close_all()
+        if self._space is not None:
+            self._space.close()
+        for step in self.steps.values():
+            step.close_section()
+        self.job_bar.close_part()
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
-        """Watch the window it is in, to ask before it closes on a run."""
+        """Take a place in the window it is in."""
         super().showEvent(event)
         dock = dock_of(self)
         window = None if dock is None else dock.parent()
         if isinstance(window, QMainWindow) and self._window is None:
             self._window = window
-            window.installEventFilter(self)
+            entitle(self, NAME)
+            self.workbench.attach(window)
+            self._space = NapariSpace(window, self.viewer)
             QTimer.singleShot(0, self._on_first_shown)
 
     def _on_first_shown(self) -> None:
         if self._is_closed:
             return
-        if self._layout.get("has_panels", True):
-            self.show_panels()
+        if self.workbench.layout.get("has_workspace", True):
+            self.show_workspace()
         else:
-            self.panels_button.show()
-        put_back(self, self._layout.get("panel"))
+            self.workspace_button.show()
+        put_back(self, self.workbench.layout.get("panel"))
 
-    def show_panels(self) -> None:
-        """Put the tabs below the canvas, as they were the last time."""
-        if self.panels is not None or self._window is None:
+    def show_workspace(self) -> None:
+        """Show the particle and the tabs below it, as they were the last time."""
+        if self.workspace is not None or self._window is None or self._space is None:
             return
-        self.panels = Panels(self.controller)
-        self.panels.taken_out.connect(self._on_panels_closed)
+        layout = self.workbench.layout
+        self.workspace = Workspace(self.controller)
+        self.workspace.taken_out.connect(self._on_workspace_closed)
+        self.workspace.particles.dropped.connect(self._on_dropped)
         left, right = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
         # The side docks keep their full height.
         self._window.setCorner(Qt.Corner.BottomLeftCorner, left)
         self._window.setCorner(Qt.Corner.BottomRightCorner, right)
-        self.viewer.window.add_dock_widget(
-            self.panels, name="CryoOrient: curves and directions", area="bottom"
-        )
-        self.panels_button.hide()
-        put_back(self.panels, self._layout.get("below"))
-        self.panels.put_back(self._layout.get("sides"), self._layout.get("in_front"))
+        self.viewer.window.add_dock_widget(self.workspace, name=TITLE, area="bottom")
+        self.workspace_button.hide()
+        self._guard.watch(self.workspace)
+        self.workspace.panels.made.connect(self._guard.watch)
+        self._space.make_room(dock_of(self), dock_of(self.workspace))
+        put_back(self.workspace, layout.get("below"))
+        self.workspace.put_back(layout.get("heights"))
+        self.workspace.panels.put_back(layout.get("sides"), layout.get("in_front"))
 
-    def _on_panels_closed(self) -> None:
-        """Let go of tabs whose dock the user has closed, and offer them again."""
-        if self.panels is not None and not self._is_closed:
+    def _on_workspace_closed(self) -> None:
+        """Let go of what the user has closed, and offer it again."""
+        if self.workspace is not None and not self._is_closed:
             self._look_at_layout()
-            self.panels.close_panels()
-            self.panels.deleteLater()
-            self.panels = None
-            self.panels_button.show()
+            self.workspace.close_all()
+            self.workspace.deleteLater()
+            self.workspace = None
+            self.workspace_button.show()
 
     def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802
         """Notice when the user closes the dock."""
@@ -237,48 +230,27 @@ class CryoOrientDock(QWidget):
         """Leave the window whole once the dock has been closed; a run goes on."""
         if self.parent() is not None or self._is_closed:
             return
-        if self.session.is_training and self.session.run is not None:
-            notifications.show_info(
-                f"The run in {self.session.run.path} goes on; Open a run… in the panel follows it."
-            )
-        panels = self.panels
+        if self.workbench.is_at_work:
+            notifications.show_info("The work goes on; open CryoOrient again to see it.")
+        workspace = self.workspace
         self.close_dock()
-        below = None if panels is None else dock_of(panels)
+        below = None if workspace is None else dock_of(workspace)
         if below is not None:
             self.viewer.window.remove_dock_widget(below)
-        if panels is not None:
-            panels.deleteLater()
+        if workspace is not None:
+            workspace.deleteLater()
         self.deleteLater()
 
-    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
-        """Ask what becomes of a run when napari is closed; let go of all once it is."""
-        if event is None or watched is not self._window:
-            return False
-        if event.type() == QEvent.Type.Close:
-            if self.session.is_training and not self._ask_before_closing():
-                event.ignore()
-                return True
-            self._is_closing = True
-            self._look_at_layout()
-        elif event.type() == QEvent.Type.Hide and self._is_closing and not event.spontaneous():
-            self.close_dock()  # napari did not change its mind
-        return False
-
-    def _ask_before_closing(self) -> bool:
-        box = QMessageBox(self)
-        box.setWindowTitle("A run is going on")
-        box.setText("Training goes on in a process of its own. What shall become of it?")
-        leave = box.addButton("Leave it running", QMessageBox.ButtonRole.AcceptRole)
-        stop = box.addButton("Stop it", QMessageBox.ButtonRole.DestructiveRole)
-        box.addButton(QMessageBox.StandardButton.Cancel)
-        box.exec()
-        if box.clickedButton() is stop:
-            self.controller.stop()
-        return box.clickedButton() in (leave, stop)
+    def _on_dropped(self, paths: list[Path]) -> None:
+        """Follow a run that was dropped on the particles; load anything else."""
+        runs = [path for path in paths if (path / "run.json").is_file()]
+        if runs:
+            self.controller.open_run(runs[0])
+        else:
+            self.data_section.take(paths)
 
     def _on_busy(self, what: str) -> None:
-        self.busy.setText(f"{what}…")
-        self.busy.setVisible(bool(what))
+        self.busy.setText(f"{what}…" if what else "")
 
     def ask_for_run(self) -> None:
         """Ask for a run folder and follow it."""

@@ -15,7 +15,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_cryoorient.session.controller import Controller, FigureKind
+from napari_cryoorient.session.controller import Controller, FigureKind, Subset
 
 EXPLANATION = (
     "Your STAR file with every row and column kept; only angles, origins and the figure of merit "
@@ -45,11 +45,15 @@ class ExportSection(QWidget):
         explanation.setWordWrap(True)
         self.all_button = QPushButton("All particles…")
         self.selection_button = QPushButton("Selection…")
+        self.selection_button.setToolTip("<p>What filter and marks keep, see 3 Inspect.</p>")
+        self.rejected_button = QPushButton("Rejected…")
+        self.rejected_button.setToolTip("<p>What was rejected by hand, as a subset of its own.</p>")
         self.hint = QLabel()
         self.hint.setWordWrap(True)
         buttons = QHBoxLayout()
         buttons.addWidget(self.all_button)
         buttons.addWidget(self.selection_button)
+        buttons.addWidget(self.rejected_button)
         self.figure = QComboBox()
         for label, kind in FIGURES.items():
             self.figure.addItem(label, kind)
@@ -73,8 +77,9 @@ class ExportSection(QWidget):
         layout.addWidget(self.hint)
         layout.addLayout(figures)
         layout.addStretch(1)
-        self.all_button.clicked.connect(lambda: self._on_export(False))
-        self.selection_button.clicked.connect(lambda: self._on_export(True))
+        self.all_button.clicked.connect(lambda: self._on_export("all"))
+        self.selection_button.clicked.connect(lambda: self._on_export("kept"))
+        self.rejected_button.clicked.connect(lambda: self._on_export("rejected"))
         self.figure.currentIndexChanged.connect(self._pull)
         self.figure_button.clicked.connect(self._on_figure)
         self._session.run_changed.connect(self._pull)
@@ -92,13 +97,18 @@ class ExportSection(QWidget):
         session = self._session
         kind = session.inspection.kind
         has_poses = kind in ("predictions", "poses") and session.data.star is not None
-        is_filtered = session.threshold is not None
+        is_filtered = session.is_filtered
+        n_rejected = len(session.marks.rows("reject"))
+        self.rejected_button.setEnabled(has_poses and n_rejected > 0)
+        self.rejected_button.setText(f"Rejected ({n_rejected:,})…" if n_rejected else "Rejected…")
         self.all_button.setEnabled(has_poses)
         self.selection_button.setEnabled(has_poses and is_filtered)
         n = len(session.selected())
         self.selection_button.setText(f"Selection ({n:,})…" if is_filtered else "Selection…")
         hints = {
-            "predictions": "" if is_filtered else "Set a filter under 3 to export a selection.",
+            "predictions": ""
+            if is_filtered
+            else "Set a filter or marks under 3 Inspect to export a selection.",
             "poses": "These are the STAR file's own poses: train to get new ones.",
             "preview": "Poses of the whole stack come when the run has finished.",
         }
@@ -126,11 +136,11 @@ class ExportSection(QWidget):
                 path = path.with_name(path.name + PICTURES.get(pattern, ".png"))
             self._controller.export_figure(kind, path, self.n_particles.value())
 
-    def _on_export(self, only_selected: bool) -> None:
+    def _on_export(self, which: Subset) -> None:
         star = self._session.data.star_path
         if star is None:
             return
-        tail = "selection" if only_selected else "predicted"
+        tail = {"all": "predicted", "kept": "selection", "rejected": "rejected"}[which]
         source = self._session.data.star
         kinds = {"STAR (*.star)": ".star"}
         if source is not None and source.cs is not None:
@@ -143,4 +153,4 @@ class ExportSection(QWidget):
             path = Path(text)
             if path.suffix.lower() not in kinds.values():
                 path = path.with_name(path.name + kinds.get(pattern, ".star"))
-            self._controller.export(path, only_selected=only_selected)
+            self._controller.export(path, which)

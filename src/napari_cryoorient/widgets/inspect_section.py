@@ -150,7 +150,6 @@ class InspectSection(QWidget):
         self._read_out.stop()
         self._blink.stop()
         self._correlations.changed.disconnect(self._pull_correlations)
-        self._correlations.close()
         self._session.inspection_changed.disconnect(self._pull)
         self._session.particle_changed.disconnect(self._pull_particle)
         self._session.selection_changed.disconnect(self._pull_selection)

@@ -13,8 +13,8 @@ from napari_cryoorient.errors import InputError
 from napari_cryoorient.session.session import Session
 
 ORGANISATION = APPLICATION = "napari-cryoorient"
-# A symmetry or a place for weights belongs to one data set; these belong to the user.
-REMEMBERED = ("preset", "w", "minutes", "steps", "batch_size", "device", "precision", "box")
+# Symmetry, labels, w and box belong to one data set; these belong to the user.
+REMEMBERED = ("preset", "minutes", "steps", "batch_size", "device", "precision")
 
 
 class Memory:
@@ -49,15 +49,6 @@ class Memory:
     def keep_folder(self, folder: Path) -> None:
         """Remember the folder files were chosen from."""
         self._store.setValue("folder", str(folder))
-
-    def closed_sections(self) -> list[str]:
-        """Return the sections the user had closed."""
-        values = self._json("closed_sections")
-        return [str(v) for v in values] if isinstance(values, list) else []
-
-    def keep_closed_sections(self, titles: list[str]) -> None:
-        """Remember the sections the user closed."""
-        self._store.setValue("closed_sections", json.dumps(titles))
 
     def layout(self) -> dict[str, Any]:
         """Return where docks stood, their sizes and the tabs in front; empty if never kept."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from qtpy.QtCore import QEvent, Qt, Signal  # type: ignore[attr-defined]
+from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QSplitter, QTabWidget, QVBoxLayout, QWidget
 
 from napari_cryoorient.session.controller import Controller
@@ -26,10 +26,9 @@ LEFT_SHARE, RIGHT_SHARE = 3, 2  # curves are wider than a sphere
 class Panels(QSplitter):
     """Two sides of tabs; each tab is built when it is first shown."""
 
-    taken_out = Signal()  # of its dock, by the user
+    made = Signal(object)  # a panel whose tab was looked at for the first time
 
     def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:
-        self._is_docked = parent is not None
         super().__init__(Qt.Orientation.Horizontal, parent)
         session = controller.session
         self.kinds: dict[str, Callable[[], Canvas | TablePanel]] = {
@@ -88,15 +87,6 @@ class Panels(QSplitter):
         super().showEvent(event)
         self._on_tab()
 
-    def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802
-        """Tell when the dock that held it was closed."""
-        super().changeEvent(event)
-        if event is None or event.type() != QEvent.Type.ParentChange:
-            return
-        was_docked, self._is_docked = self._is_docked, self.parent() is not None
-        if was_docked and not self._is_docked:
-            self.taken_out.emit()
-
     def close_panels(self) -> None:
         """Let go of everything."""
         if self._is_closed:
@@ -120,6 +110,7 @@ class Panels(QSplitter):
         if name in self.built or self._is_closed:
             return
         self.built[name] = self.kinds[name]()
+        self.made.emit(self.built[name])
         for side in self.sides:
             for index in range(side.count()):
                 holder = side.widget(index)

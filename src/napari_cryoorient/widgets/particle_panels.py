@@ -37,8 +37,7 @@ class DirectionsPanel(Canvas):
     def _redraw(self) -> None:
         session = self._session
         inspection = session.inspection
-        self.sphere.show(inspection, session.criterion)
-        self.sphere.show_kept(session.selection_mask())
+        self.sphere.show(inspection, session.criterion, session.selection_mask())
         self._mark()
         ends = self.sphere.colour_ends
         if ends is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from qtpy.QtCore import QRect, Qt
-from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
+from qtpy.QtWidgets import QDockWidget, QLabel, QMainWindow, QWidget
 
 _AREAS = {
     "left": Qt.DockWidgetArea.LeftDockWidgetArea,
@@ -22,6 +22,19 @@ def dock_of(widget: QWidget) -> QDockWidget | None:
     while parent is not None and not isinstance(parent, QDockWidget):
         parent = parent.parent()
     return parent
+
+
+def entitle(widget: QWidget, title: str) -> None:
+    """Name the dock of a widget; napari puts the plugin's name behind the widget's."""
+    dock = dock_of(widget)
+    if dock is None:
+        return
+    before = dock.windowTitle()
+    dock.setWindowTitle(title)
+    bar = dock.titleBarWidget()
+    for label in [] if bar is None else bar.findChildren(QLabel):
+        if label.text() == before:
+            label.setText(title)
 
 
 def place_of(widget: QWidget) -> dict[str, Any] | None:

@@ -12,7 +12,6 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QGridLayout,
     QHBoxLayout,
-    QLabel,
     QPlainTextEdit,
     QProgressBar,
     QPushButton,
@@ -20,17 +19,18 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 from superqt import QLabeledDoubleSlider
+from superqt.utils import signals_blocked
 
 from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.session.controller import Controller
 from napari_cryoorient.session.data import Data
 from napari_cryoorient.session.figures import standing
-from napari_cryoorient.session.suggest import Suggestion
 from napari_cryoorient.widgets.part import Part
 from napari_cryoorient.widgets.path_row import PathRow
-from napari_cryoorient.widgets.poses_part import JobBar, PosesPart
+from napari_cryoorient.widgets.poses_part import PosesPart
 from napari_cryoorient.widgets.setting_rows import SettingRows
+from napari_cryoorient.widgets.steady import SteadyLabel
 
 W_TOOLTIP = (
     "<p>The objective is <b>w·QD + (1 - w)·L1</b>: QD is the distance of the predicted rotation to "
@@ -67,9 +67,7 @@ class TrainSection(QWidget):
         w_line.addWidget(self.w_slider, 1)
         w_line.addWidget(self.suggest_button)
         form.insertRow(1, "w", w_line)
-        self.reason = QLabel()
-        self.reason.setWordWrap(True)
-        self.reason.hide()
+        self.reason = SteadyLabel(2)  # what was found or set back, and why
 
         self.rare = Part("More settings")
         rare = QWidget()
@@ -87,7 +85,6 @@ class TrainSection(QWidget):
         self.poses_part = PosesPart(controller)
         self.without = Part("Poses without training")
         self.without.addWidget(self.poses_part)
-        self.job_bar = JobBar(controller)
 
         self.run_row = PathRow("a run folder", is_folder=True, placeholder="beside the stack")
         run_form = QFormLayout()
@@ -112,13 +109,11 @@ class TrainSection(QWidget):
             (self.resume_button, self.predict_button, self.copy_button)
         ):
             buttons.addWidget(button, 1, column)
-        self.headline = QLabel()
-        self.headline.setWordWrap(True)
-        self.headline.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.headline = SteadyLabel(2)
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
-        self.details = QLabel()
-        self.details.setWordWrap(True)
+        self.bar.setAccessibleName("Progress of the run")
+        self.details = SteadyLabel(3)
 
         self.log = QPlainTextEdit()
         self.log.setReadOnly(True)
@@ -129,18 +124,18 @@ class TrainSection(QWidget):
 
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
         layout.addLayout(form)
         layout.addWidget(self.reason)
-        layout.addWidget(self.rare)
-        layout.addWidget(self.refine_box)
-        layout.addLayout(run_form)
         layout.addLayout(buttons)
         layout.addWidget(self.headline)
         layout.addWidget(self.bar)
         layout.addWidget(self.details)
-        layout.addWidget(self.log_part)
+        layout.addLayout(run_form)
+        layout.addWidget(self.refine_box)
+        layout.addWidget(self.rare)
         layout.addWidget(self.without)
-        layout.addWidget(self.job_bar)
+        layout.addWidget(self.log_part)
         layout.addStretch(1)
 
         # A slider being dragged tells of every pixel; the run need not.
@@ -174,32 +169,32 @@ class TrainSection(QWidget):
         self._session.data_changed.disconnect(self._on_data)
         self._controller.pose_jobs.changed.disconnect(self._pull_run)
         self.poses_part.close_part()
-        self.job_bar.close_part()
-        self._controller.pose_jobs.close()
 
     def _pull(self, *_: object) -> None:
         settings = self._session.settings
         self.main_rows.pull(settings)
         self.rare_rows.pull(settings)
         if not self._steer.isActive():
-            blocked = self.w_slider.blockSignals(True)
-            self.w_slider.setValue(settings.w)
-            self.w_slider.blockSignals(blocked)
+            with signals_blocked(self.w_slider):
+                self.w_slider.setValue(settings.w)
+        self.reason.setText(self._session.advice)
         self._pull_command()
 
     def _pull_command(self) -> None:
         run = self._session.run
         shown = run.path if self._session.is_training and run else None
         self.run_row.set_path(shown or self._controller.planned_run_dir())
-        text = self._controller.command()
+        why_not = self._controller.why_no_training()
+        text = "" if why_not else self._controller.command()
+        self.train_button.setEnabled(not why_not)
+        self.train_button.setToolTip(
+            f"<p>{escape(why_not or 'Start a run in the background.')}</p>"
+        )
         self.copy_button.setEnabled(bool(text))
         self.copy_button.setToolTip(
             f"<p>What Train does, as a command line:</p><p>{escape(text)}</p>"
-        )
-        self.train_button.setEnabled(
-            not self._session.is_training
-            and not self._controller.pose_jobs.is_going
-            and self._session.data.is_trainable
+            if text
+            else f"<p>{escape(why_not)}</p>"
         )
 
     def _pull_run(self, *_: object) -> None:
@@ -212,14 +207,13 @@ class TrainSection(QWidget):
         self.stop_button.setText("Stopping…" if is_stopping else "Stop")
         can_resume = run is not None and run.state in ("stopped", "failed", "crashed")
         is_free = not self._controller.pose_jobs.is_going
+        can_resume = can_resume and run is not None and run.is_there
         self.resume_button.setEnabled(can_resume and is_free)
         self.predict_button.setEnabled(can_resume and self._controller.pose_jobs.can_predict)
         self.open_button.setEnabled(not is_training)
         now = standing(run, is_stopping=is_stopping)
         self.headline.setText(now.headline)
         self.details.setText("\n".join(now.details))
-        self.details.setVisible(bool(now.details))
-        self.bar.setVisible(run is not None)
         # Without a known end the bar only shows that something is going on.
         self.bar.setRange(0, 0 if now.fraction is None else 1000)
         if now.fraction is not None:
@@ -265,11 +259,7 @@ class TrainSection(QWidget):
         self._session.change_settings(w=round(float(self.w_slider.value()), 3))
 
     def _on_suggest(self) -> None:
-        self._controller.suggest(self._on_suggested)
-
-    def _on_suggested(self, suggestion: Suggestion) -> None:
-        self.reason.setText(suggestion.reason)
-        self.reason.show()
+        self._controller.suggest()
 
     def _settle_w(self) -> None:
         """Take a move of the slider that has not been told yet."""
