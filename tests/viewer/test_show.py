@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,11 @@ def test_a_run_is_shown_by_its_preview(tmp_path: Path) -> None:
     assert [layer[1]["name"] for layer in layers] == ["input", "true pose", "predicted pose"]
     for name, layer in zip(names, layers, strict=True):
         np.testing.assert_allclose(layer[0], images[name], rtol=1e-6)
+    viewer = ViewerModel()
+    show(viewer, layers)
+    assert not viewer.canvas.grid.enabled  # they stand side by side, in the user's canvas too
+    for left, right in pairwise(viewer.layers):
+        assert left.extent.world[1, 2] < right.extent.world[0, 2]
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:

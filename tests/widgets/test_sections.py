@@ -265,6 +265,7 @@ def test_a_stopped_run_offers_to_predict(qtbot, controller, made, tmp_path):
     controller.session.set_run(RunView(tmp_path, "stopped", record=record))
     assert not train.predict_button.isEnabled()  # nothing learned yet
     (tmp_path / "checkpoint.pt").touch()
+    (tmp_path / "run.json").write_text("{}")
     controller.session.set_run(RunView(tmp_path, "stopped", record=record))
     assert train.predict_button.isEnabled()
     controller.session.set_run(RunView(tmp_path, "running"))

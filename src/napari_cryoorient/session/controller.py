@@ -43,6 +43,7 @@ from napari_cryoorient.session.suggest import (
     symmetry_words,
 )
 from napari_cryoorient.session.sweeps import Sweeps
+from napari_cryoorient.session.words import counted
 
 SAMPLE_MINUTES = 2.0
 # Which particles are written: all, those the filter and the marks keep, those rejected by hand.
@@ -233,6 +234,10 @@ class Controller:
     def resume(self) -> None:
         """Go on with the run that is open, with ``w`` as it stands now."""
         run = self.session.run
+        if run is not None and not run.is_there:
+            self._notify.warning(f"The run folder was moved or deleted: {run.path}")
+            self.session.set_run(run)  # Resume is off from now on
+            return
         if run is None or not run.is_over or run.star_path is None or run.map_path is None:
             self._notify.warning("There is no stopped run to go on with: open one first.")
             return
@@ -383,8 +388,8 @@ class Controller:
 
         def tell(done: Exported) -> None:
             self._notify.info(
-                f"{done.n_particles:,} particles written to {done.path}; "
-                f"{done.n_kept_columns} other columns as they were."
+                f"{counted(done.n_particles, 'particle')} written, "
+                f"{counted(done.n_kept_columns, 'other column')} as before: {done.path}"
             )
 
         self._jobs.start(

@@ -86,9 +86,7 @@ def correlate_in_chunks(
         try:
             yield Chunk(first, correlations_of(data, poses[part], rows[part]))
         except Exception as error:
-            said = (
-                str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
-            )
+            said = str(error) if isinstance(error, InputError) else f"they stopped: {error}"
             yield Chunk(first, np.zeros(0), said)
             return
 

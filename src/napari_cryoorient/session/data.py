@@ -21,6 +21,7 @@ from napari_cryoorient.particles import (
 )
 from napari_cryoorient.session.eye import display_low_pass_of
 from napari_cryoorient.session.stack_star import is_stack, star_of_stack
+from napari_cryoorient.session.words import counted
 
 if TYPE_CHECKING:
     from napari_cryoorient.io.star import StarFile
@@ -264,7 +265,7 @@ def summary(data: Data) -> Sequence[tuple[str, str]]:
     if particles is not None:
         groups = len(np.unique(particles.optics_group))
         size = _size(particles.box, particles.pixel_size_angstrom, "px")
-        rows.append(("Particles", f"{len(particles):,} images, {size}"))
+        rows.append(("Particles", f"{counted(len(particles), 'image')}, {size}"))
         rows += [
             ("Optics groups", str(groups)),
             ("Poses", "yes" if particles.poses is not None else "none in the STAR file"),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from napari_cryoorient.session.countdown import Countdown
 from napari_cryoorient.session.follow import RunView, last_of
 
 BUSY = {"preparing": "Preparing…", "training": "Training", "predicting": "Predicting the stack…"}
@@ -57,9 +58,8 @@ def _figures(run: RunView) -> list[str]:
     words = [f"step {step:.0f}"]
     if speed is not None:
         words.append(f"{speed:.0f} images/s")
-    left = last_of(run, "time_left_s")
-    if left is not None and not run.is_over and run.phase == "training":
-        words.append(f"{duration(left)} left")
+    if not run.is_over and run.phase == "training":
+        words += _left(run)
     lines = [" · ".join(words)]
     scores = []
     error = last_of(run, "angular_error_deg")
@@ -72,6 +72,20 @@ def _figures(run: RunView) -> list[str]:
     if w is not None:
         scores.append(f"w {w:.2f}")
     return [*lines, " · ".join(scores)] if scores else lines
+
+
+def _left(run: RunView) -> list[str]:
+    countdown, shown = Countdown(), None
+    for line in run.metrics:
+        seconds, left = line.get("seconds"), line.get("time_left_s")
+        if isinstance(seconds, int | float) and isinstance(left, int | float):
+            shown = countdown.update(float(seconds), float(left))
+    return [] if shown is None else [left_words(shown, is_slower=countdown.is_slower)]
+
+
+def left_words(seconds: float, *, is_slower: bool) -> str:
+    """Say how long it will take, and why that is longer than was said before."""
+    return f"{duration(seconds)} left" + (" (slower than before)" if is_slower else "")
 
 
 def memory_words(memory: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from napari_cryoorient.session.launch import Launched
 
 INTERVAL_S = 0.25
 COARSE_BYTES = 2**24  # smaller changes of memory are no news
+GONE = "its folder was moved or deleted"
 INTERRUPTED = 130  # exit status after Ctrl-C
 
 Line = dict[str, Any]
@@ -88,6 +89,9 @@ class Follower:
         exit_status = None if self._launched is None else self._launched.exit_status()
         status = self._reader.status()
         record = self._reader.run() or {}
+        if not record and self._view.record and not self._view.path.is_dir():
+            self._view = replace(self._view, state="failed", reason=GONE)
+            return self._view
         lines, anew = self._reader.new_metrics()
         preview = self._reader.new_preview()
         log = self._reader.new_log()

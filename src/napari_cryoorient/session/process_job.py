@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from napari_cryoorient.run.reader import read_json
+from napari_cryoorient.session.countdown import Countdown
 from napari_cryoorient.session.launch import TERMINAL, Launched, launch
 
 STATUS = "status.json"
@@ -35,6 +36,7 @@ class JobView:
     done: float = 0.0
     total: float | None = None
     left_s: float | None = None
+    is_slower: bool = False  # than was said before, which is why less time has not come off
     said: tuple[str, ...] = ()
     reason: str = ""
     results: dict[str, Any] = field(default_factory=dict)
@@ -90,6 +92,7 @@ class ProcessJob:
         It never raises RuntimeError, which napari's workers swallow.
         """
         view = JobView(self.title, self.folder)
+        countdown, began = Countdown(), time.monotonic()
         yield view
         seen = None
         while True:
@@ -101,6 +104,9 @@ class ProcessJob:
             self._press()
             if status != seen:
                 seen, view = status, _with_status(view, status)
+                if view.left_s is not None:
+                    left_s = countdown.update(time.monotonic() - began, view.left_s)
+                    view = replace(view, left_s=left_s, is_slower=countdown.is_slower)
                 yield view
             else:
                 yield None

@@ -11,11 +11,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.cs_file import is_cs
 from napari_cryoorient.io.maps import read_map
 from napari_cryoorient.io.mrc import HEADER_BYTES, MrcLayout, open_plain, parse_layout
 from napari_cryoorient.io.stacks import MrcStackCollection
 from napari_cryoorient.particles import DensityMap, ImageSource
+from napari_cryoorient.session.words import on_screen
 from napari_cryoorient.viewer.lazy_stack import LazyStack, display_limits, quantile_limits
 
 LayerData = tuple[Any, dict[str, Any], str]
@@ -30,7 +32,7 @@ _STAR_HEAD_BYTES = 65536  # column names stand in a file's first lines
 
 def get_mrc_reader(path: str | Sequence[str]) -> Reader | None:
     """Give the reader of one MRC file, map or stack; None for several paths at once."""
-    return _read_mrc if isinstance(path, str) else None
+    return in_words(read_mrc) if isinstance(path, str) else None
 
 
 def get_particles_reader(path: str | Sequence[str]) -> Reader | None:
@@ -38,10 +40,10 @@ def get_particles_reader(path: str | Sequence[str]) -> Reader | None:
     if not isinstance(path, str):
         return None
     if is_cs(path):
-        return _read_particle_star
+        return in_words(_read_particle_star)
     with open(path, "rb") as file:
         head = file.read(_STAR_HEAD_BYTES)
-    return _read_particle_star if b"_rlnImageName" in head else None
+    return in_words(_read_particle_star) if b"_rlnImageName" in head else None
 
 
 def get_run_reader(path: str | Sequence[str]) -> Reader | None:
@@ -49,7 +51,22 @@ def get_run_reader(path: str | Sequence[str]) -> Reader | None:
     if not isinstance(path, str):
         return None
     folder = Path(path) if Path(path).is_dir() else Path(path).parent
-    return _read_run if (folder / "run.json").is_file() else None
+    return in_words(_read_run) if (folder / "run.json").is_file() else None
+
+
+def in_words(reader: Reader) -> Reader:
+    """Let a reader say itself why it cannot read: napari puts words of its own and a path first."""
+
+    def read(path: str) -> list[Any]:
+        try:
+            return list(reader(path))
+        except (InputError, OSError) as error:
+            from napari.utils.notifications import show_error
+
+            show_error(on_screen(str(error)))
+            return [(None,)]  # napari's word for: read, and nothing to show
+
+    return read
 
 
 def map_layer(density: DensityMap, *, name: str, pixel_unit: str = "angstrom") -> LayerData:
@@ -94,7 +111,13 @@ def particles_layer(
     return LazyStack(source), options, "image"
 
 
-def _read_mrc(path_text: str) -> list[LayerData]:
+def read_mrc(path_text: str) -> list[LayerData]:
+    """Describe the layer of an MRC file, map or stack.
+
+    Raises:
+        InputError: for what is neither.
+
+    """
     path = Path(path_text)
     layout = _header(path)
     is_known = layout.voxel_size_angstrom[0] > 0

@@ -21,13 +21,14 @@ from napari_cryoorient.simulate import Projections
 from napari_cryoorient.viewer.readers import (
     PARTICLE_SUFFIXES,
     LayerData,
-    get_mrc_reader,
     particles_layer,
+    read_mrc,
 )
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
+GAP = 0.04  # between images side by side, of their edge
 PREVIEWS = {
     "input": "input",
     "true_projection": "true pose",
@@ -53,22 +54,30 @@ def layers_of(
         return _star_layers(path, map_path, pixel_size_angstrom, project_dir)
     if map_path is not None:
         raise InputError(f"{path} has no poses to project the map at; give a STAR file.")
-    reader = get_mrc_reader(str(path))
-    if reader is None:
-        raise InputError(f"{path} is neither a run folder nor a STAR or MRC file.")
-    return reader(str(path))
+    return read_mrc(str(path))
 
 
 def show(viewer: ViewerModel, layers: list[LayerData]) -> None:
     """Add layers side by side; those beside each other move together."""
     for data, options, _ in layers:
         viewer.add_image(data, **options)
-    if len(layers) > 1:
+    if not _lie_apart(layers):
         viewer.canvas.grid.enabled = True
         viewer.canvas.grid.stride = 1
         viewer.canvas.grid.shape = (1, len(layers))
+    if len(layers) > 1:
         viewer.dims.set_current_step(0, 0)
     viewer.reset_view()
+
+
+def _lie_apart(layers: list[LayerData]) -> bool:
+    """Tell whether each layer begins to the right of the one before."""
+    starts = [float(options["translate"][-1]) for _, options, _ in layers]
+    widths = [data.shape[-1] * float(options["scale"][-1]) for data, options, _ in layers]
+    return all(
+        start + width <= after
+        for start, width, after in zip(starts, widths, starts[1:], strict=False)
+    )
 
 
 def is_napari_installed() -> bool:
@@ -98,9 +107,12 @@ def _run_layers(path: Path) -> list[LayerData]:
     if preview is None:
         raise InputError(f"{path} has no preview yet; wait for the run's first reports.")
     layers = []
-    for key, name in PREVIEWS.items():
+    for place, (key, name) in enumerate(PREVIEWS.items()):
         images = np.asarray(preview[key], dtype=np.float32)
         layer = particles_layer(ArrayImages(images, 1.0), name=name, path=path, pixel_unit="pixel")
+        steps, y, x = layer[1]["translate"]
+        # Side by side, whoever opens them: a reader cannot ask for napari's grid.
+        layer[1]["translate"] = (steps, y, x + place * (1.0 + GAP) * images.shape[-1])
         layers.append(_at_once(layer))
     return layers
 

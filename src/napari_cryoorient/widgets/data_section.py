@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QFormLayout, QLabel, QPushButton, QVBoxLayout, QWidge
 
 from napari_cryoorient.session.data import Data, Role, summary
 from napari_cryoorient.session.session import Session
+from napari_cryoorient.session.words import on_screen
 from napari_cryoorient.widgets.facts import Facts
 from napari_cryoorient.widgets.path_row import PathRow
 
@@ -104,20 +105,20 @@ class DataSection(QWidget):
         self.welcome.setVisible(is_empty)
         self.sample_button.setVisible(is_empty)
         self._pull_facts()
-        self.warning.setText("\N{WARNING SIGN} " + "\n\n".join(data.warnings))
+        self.warning.setText("\N{WARNING SIGN} " + on_screen("\n\n".join(data.warnings)))
         self.warning.setVisible(bool(data.warnings))
         mended = data.mended_pixel_size_angstrom
         self.mend_button.setVisible(mended is not None)
         if mended is not None:
             self.mend_button.setText(f"Take the map's pixels as {mended:.4g} Å")
-        self.notes.setText("\n".join(f"Note: {note}" for note in data.notes))
+        self.notes.setText(on_screen("\n".join(f"Note: {note}" for note in data.notes)))
         self.notes.setVisible(bool(data.notes))
 
     def _pull_row(self, row: PathRow, role: Role, loaded: Path | None) -> None:
         """Show the file that is loaded, or the one that could not be, and why."""
         problem = self._session.problems.get(role)
         row.set_path(loaded if problem is None else problem.path)
-        row.set_problem("" if problem is None else problem.sentence)
+        row.set_problem("" if problem is None else on_screen(problem.sentence))
 
     def _pull_facts(self, *_: object) -> None:
         rows = list(summary(self._session.data))

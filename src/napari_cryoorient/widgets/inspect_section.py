@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -16,16 +15,26 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from superqt import QLabeledDoubleSlider
+from superqt.utils import qthrottled, signals_blocked
 
 from napari_cryoorient.session.controller import Controller
-from napari_cryoorient.session.inspection import UNITS, Fourth, Source, is_higher_better
+from napari_cryoorient.session.inspection import (
+    FORMATS,
+    UNITS,
+    Fourth,
+    Source,
+    figure_of,
+    is_higher_better,
+)
 from napari_cryoorient.session.readout import readout
+from napari_cryoorient.session.words import counted
 from napari_cryoorient.widgets.facts import Facts
+from napari_cryoorient.widgets.steady import SteadyLabel
+from napari_cryoorient.widgets.threshold import ThresholdSlider
 
 KINDS = {
-    "nothing": "Nothing loaded yet.",
-    "images": "The stack. Load a map, and poses in the STAR file show beside it.",
+    "nothing": "Nothing is loaded: choose a map and particles under 1 Data.",
+    "images": "The stack. With a map, and poses in the STAR file, projections show beside it.",
     "poses": "The stack beside the map's projections at the STAR file's own poses.",
     "preview": "Test particles of the run, with its latest predictions.",
 }
@@ -38,7 +47,7 @@ SOURCES: dict[Source, str] = {
 FOURTH: dict[str, Fourth] = {
     "none": "none",
     "difference": "difference",
-    "blink true, predicted": "blink",
+    "blink": "blink",
 }
 READOUT_DELAY_MS = 60
 BLINK_MS = 600
@@ -52,9 +61,9 @@ class InspectSection(QWidget):
         session = controller.session
         self._session = session
         self._correlations = controller.correlations
-        self.what = QLabel()
-        self.what.setWordWrap(True)
+        self.what = SteadyLabel(2)
         self.particle = QSpinBox()
+        self.particle.setAccessibleName("Particle")
         self.particle.setMinimum(1)
         self.particle.setKeyboardTracking(False)
         self.of = QLabel()
@@ -65,14 +74,23 @@ class InspectSection(QWidget):
         self.low_pass.setSuffix(" Å")
         self.low_pass.setKeyboardTracking(False)
         self.low_pass.setToolTip("<p>Smooths what is shown; nothing is computed with it.</p>")
+        self.low_pass.setAccessibleName("Low-pass, display only")
         self.criterion = QComboBox()
+        self.criterion.setAccessibleName("Rank by")
         self.better = QPushButton("Next better")
+        self.better.setToolTip("<p>Key B.</p>")
         self.worse = QPushButton("Next worse")
+        self.worse.setToolTip("<p>Key W.</p>")
         self.filter = QCheckBox("Keep only")
-        self.threshold = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
-        self.kept = QLabel()
-        self.kept.setWordWrap(True)
+        self.threshold = ThresholdSlider()
+        self.kept = SteadyLabel(2)
+        self.undo = QPushButton("Undo mark")
+        self.undo.setToolTip("<p>Takes the last Keep or Reject back. Ctrl+Z.</p>")
+        self.redo = QPushButton("Redo")
+        self.redo.setToolTip("<p>Makes it again. Ctrl+Shift+Z.</p>")
+        self.marked = QLabel()
         self.fourth = QComboBox()
+        self.fourth.setAccessibleName("Fourth view")
         for label, fourth in FOURTH.items():
             self.fourth.addItem(label, fourth)
         self.fourth.setToolTip(
@@ -106,7 +124,6 @@ class InspectSection(QWidget):
         ranked.setContentsMargins(0, 0, 0, 0)
         ranked.addLayout(steps)
         ranked.addLayout(line)
-        ranked.addWidget(self.kept)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.what)
@@ -118,14 +135,17 @@ class InspectSection(QWidget):
         correlation.addWidget(self.correlated, 1)
         layout.addLayout(correlation)
         layout.addWidget(self._ranked)
+        layout.addWidget(self.kept)
+        marks = QHBoxLayout()
+        marks.addWidget(self.marked, 1)
+        marks.addWidget(self.undo)
+        marks.addWidget(self.redo)
+        layout.addLayout(marks)
         layout.addStretch(1)
         self._form = form
 
         # Scrolling through particles shall not wait for their read-out.
-        self._read_out = QTimer(self)
-        self._read_out.setSingleShot(True)
-        self._read_out.setInterval(READOUT_DELAY_MS)
-        self._read_out.timeout.connect(self._pull_facts)
+        self._read_out = qthrottled(self._pull_facts, timeout=READOUT_DELAY_MS, leading=False)
         self.particle.valueChanged.connect(lambda value: session.set_particle(value - 1))
         self.low_pass.valueChanged.connect(lambda value: session.set_low_pass(value or None))
         self._blink = QTimer(self)
@@ -143,11 +163,13 @@ class InspectSection(QWidget):
         session.inspection_changed.connect(self._pull)
         session.particle_changed.connect(self._pull_particle)
         session.selection_changed.connect(self._pull_selection)
+        self.undo.clicked.connect(controller.undo_mark)
+        self.redo.clicked.connect(controller.redo_mark)
         self._pull()
 
     def close_section(self) -> None:
         """Leave the session alone from now on."""
-        self._read_out.stop()
+        self._read_out.cancel()
         self._blink.stop()
         self._correlations.changed.disconnect(self._pull_correlations)
         self._session.inspection_changed.disconnect(self._pull)
@@ -156,9 +178,8 @@ class InspectSection(QWidget):
         self._session.low_pass_changed.disconnect(self._pull_low_pass)
 
     def _pull_low_pass(self, resolution_angstrom: float | None) -> None:
-        blocked = self.low_pass.blockSignals(True)
-        self.low_pass.setValue(round(resolution_angstrom or 0))
-        self.low_pass.blockSignals(blocked)
+        with signals_blocked(self.low_pass):
+            self.low_pass.setValue(round(resolution_angstrom or 0))
 
     def _pull(self, *_: object) -> None:
         session, inspection = self._session, self._session.inspection
@@ -172,16 +193,14 @@ class InspectSection(QWidget):
         self.of.setText(f"of {len(inspection):,}")
         criteria = list(inspection.criteria)
         if [self.criterion.itemText(i) for i in range(self.criterion.count())] != criteria:
-            blocked = self.criterion.blockSignals(True)
-            self.criterion.clear()
-            self.criterion.addItems(criteria)
-            self.criterion.blockSignals(blocked)
+            with signals_blocked(self.criterion):
+                self.criterion.clear()
+                self.criterion.addItems(criteria)
         roles = {panel.role for panel in inspection.panels}
         has_both = {"true", "predicted"} <= roles
         self._form.setRowVisible(self.fourth, has_both)
-        blocked = self.fourth.blockSignals(True)
-        self.fourth.setCurrentIndex(self.fourth.findData(session.fourth))
-        self.fourth.blockSignals(blocked)
+        with signals_blocked(self.fourth):
+            self.fourth.setCurrentIndex(self.fourth.findData(session.fourth))
         if "blink" not in roles:
             self._blink.stop()
         elif not self._blink.isActive():
@@ -190,9 +209,8 @@ class InspectSection(QWidget):
         self._ranked.setVisible(is_ranked)
         self._form.setRowVisible(self.criterion, is_ranked)
         if is_ranked and session.criterion in criteria:
-            blocked = self.criterion.blockSignals(True)
-            self.criterion.setCurrentText(session.criterion)
-            self.criterion.blockSignals(blocked)
+            with signals_blocked(self.criterion):
+                self.criterion.setCurrentText(session.criterion)
         self._pull_range()
         self._pull_particle()
         self._pull_selection()
@@ -200,28 +218,19 @@ class InspectSection(QWidget):
 
     def _pull_range(self) -> None:
         """Let the threshold run over the values there are."""
-        values = self._session.inspection.values(self._session.criterion)
+        criterion = self._session.criterion
+        values = self._session.inspection.values(criterion)
         if values is None or not len(values):
             return
-        low, high = float(np.min(values)), float(np.max(values))
-        if high <= low:
-            high = low + 1.0
-        blocked = self.threshold.blockSignals(True)
-        if (self.threshold.minimum(), self.threshold.maximum()) != (low, high):
-            is_small = high - low < 2.0
-            self.threshold.setDecimals(3 if is_small else 1)
-            self.threshold.setRange(low, high)
+        with signals_blocked(self.threshold):
+            self.threshold.set_values(values, FORMATS[criterion], UNITS[criterion])
             if self._session.threshold is None:
-                middle = float(np.median(values))
-                self.threshold.setValue(middle)
-        self.threshold.blockSignals(blocked)
+                self.threshold.setValue(self.threshold.middle())
 
     def _pull_particle(self, *_: object) -> None:
-        blocked = self.particle.blockSignals(True)
-        self.particle.setValue(self._session.particle + 1)
-        self.particle.blockSignals(blocked)
-        if not self._read_out.isActive():
-            self._read_out.start()
+        with signals_blocked(self.particle):
+            self.particle.setValue(self._session.particle + 1)
+        self._read_out()
 
     def _pull_facts(self) -> None:
         session = self._session
@@ -234,28 +243,31 @@ class InspectSection(QWidget):
     def _pull_selection(self) -> None:
         session = self._session
         if self.criterion.currentText() != session.criterion:
-            blocked = self.criterion.blockSignals(True)
-            self.criterion.setCurrentText(session.criterion)
-            self.criterion.blockSignals(blocked)
+            with signals_blocked(self.criterion):
+                self.criterion.setCurrentText(session.criterion)
             self._pull_range()
         n, total = len(session.selected()), len(session.inspection)
-        sign = "at least" if is_higher_better(session.criterion) else "at most"
-        if session.threshold is None:
-            self.kept.setText(f"All {total:,} particles are kept.")
+        n_rejected, n_kept = (len(session.marks.rows(mark)) for mark in ("reject", "keep"))
+        if not session.is_filtered:
+            self.kept.setText(f"All {counted(total, 'particle')} kept." if total else "")
         else:
-            unit = UNITS[session.criterion]
-            self.kept.setText(
-                f"{n:,} of {total:,} particles kept: {session.criterion} {sign} "
-                f"{session.threshold:.3g}{unit}"
-            )
-        blocked = self.filter.blockSignals(True)
-        self.filter.setChecked(session.threshold is not None)
-        self.filter.blockSignals(blocked)
+            why = []
+            if session.threshold is not None:
+                sign = "at least" if is_higher_better(session.criterion) else "at most"
+                limit = figure_of(session.criterion, session.threshold)
+                why.append(f"{session.criterion} {sign} {limit}")
+            if len(session.marks):
+                why.append("marks by hand")
+            self.kept.setText(f"{n:,} of {counted(total, 'particle')} kept: {', '.join(why)}.")
+        self.marked.setText(f"By hand: {n_rejected:,} rejected, {n_kept:,} kept")
+        self.undo.setEnabled(session.marks.can_undo)
+        self.redo.setEnabled(session.marks.can_redo)
+        with signals_blocked(self.filter):
+            self.filter.setChecked(session.threshold is not None)
         self.threshold.setEnabled(session.threshold is not None)
         if session.threshold is not None:
-            blocked = self.threshold.blockSignals(True)
-            self.threshold.setValue(session.threshold)
-            self.threshold.blockSignals(blocked)
+            with signals_blocked(self.threshold):
+                self.threshold.setValue(session.threshold)
 
     def _pull_correlations(self) -> None:
         n_done, n = self._correlations.progress

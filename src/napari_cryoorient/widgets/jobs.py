@@ -5,12 +5,13 @@ napari's workers swallow RuntimeError, so that a job returns its error instead o
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from napari.qt.threading import FunctionWorker, GeneratorWorker, create_worker
+from napari.qt.threading import FunctionWorker, GeneratorWorker
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 
@@ -20,6 +21,7 @@ from napari_cryoorient.session.launch import Launched
 
 T = TypeVar("T")
 FOLLOW = "follow "
+_LOG = logging.getLogger(__name__)
 
 
 class _QuietFunction(FunctionWorker):  # type: ignore[misc]
@@ -70,8 +72,9 @@ class Jobs(QObject):
                 return function(), None
             except InputError as error:
                 return None, str(error)
-            except Exception as error:
-                return None, f"{type(error).__name__}: {error}"
+            except Exception:
+                _LOG.exception("%s did not work", kind)
+                return None, f"{kind} did not work, for a reason that is in napari's terminal."
 
         def tell(outcome: tuple[Any, str | None]) -> None:
             is_newest = self._leave(kind, serial)
@@ -83,7 +86,8 @@ class Jobs(QObject):
             else:
                 otherwise(sentence)
 
-        worker = create_worker(work, _start_thread=False, _worker_class=_QuietFunction)
+        # Not through create_worker, which has napari ask about it by its address when closing.
+        worker = _QuietFunction(work)
         worker.returned.connect(tell)
         self._running[serial] = (kind, worker)
         self.busy_changed.emit(self.busy)
@@ -114,7 +118,7 @@ class Jobs(QObject):
             if found is not None and self._newest.get(kind) == serial and not self._is_closed:
                 then(found)
 
-        worker = create_worker(work, _start_thread=False, _worker_class=_QuietGenerator)
+        worker = _QuietGenerator(work)
         worker.yielded.connect(tell)
         worker.finished.connect(lambda: self._running.pop(serial, None))
         self._running[serial] = (kind, worker)

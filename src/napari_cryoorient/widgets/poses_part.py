@@ -7,7 +7,6 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QHBoxLayout,
     QLabel,
-    QLineEdit,
     QProgressBar,
     QPushButton,
     QVBoxLayout,
@@ -15,9 +14,10 @@ from qtpy.QtWidgets import (
 )
 
 from napari_cryoorient.session.controller import Controller
-from napari_cryoorient.session.figures import duration
+from napari_cryoorient.session.figures import left_words
 from napari_cryoorient.session.pose_jobs import words_of
-from napari_cryoorient.widgets.setting_rows import FloatOrEmpty, IntOrEmpty
+from napari_cryoorient.session.words import on_screen
+from napari_cryoorient.widgets.numbers import FloatOrEmpty, IntOrEmpty, NumberEdit
 
 SEARCH_TOOLTIP = (
     "<p>Finds poses of every particle from the map alone, under the symmetry set above; poses in "
@@ -36,13 +36,11 @@ class PosesPart(QWidget):
         super().__init__(parent)
         self._controller = controller
         self._jobs = controller.pose_jobs
-        self.subset = QLineEdit()
-        self.subset.setPlaceholderText("all particles")
-        self.subset.setValidator(IntOrEmpty(1, 10**9))
+        self.subset = NumberEdit(IntOrEmpty(1, 10**9), "all particles")
+        self.subset.setAccessibleName("Search in so many images")
         self.subset.setToolTip("<p>Search a random part of the stack: a quick try.</p>")
-        self.shift_range = QLineEdit()
-        self.shift_range.setPlaceholderText("8% of the box")
-        self.shift_range.setValidator(FloatOrEmpty(0.0, 1e4, 2))
+        self.shift_range = NumberEdit(FloatOrEmpty(0.0, 1e4, decimals=2), "8% of the box")
+        self.shift_range.setAccessibleName("Shifts up to, in angstrom")
         self.shift_range.setToolTip("<p>How far particles lie off the centre of their image.</p>")
         form = QFormLayout()
         form.addRow("Search in (images)", self.subset)
@@ -77,10 +75,10 @@ class PosesPart(QWidget):
         self.refine_button.setEnabled(is_free and self._jobs.can_refine)
 
     def _on_search(self) -> None:
-        subset, shift_range = self.subset.text().strip(), self.shift_range.text().strip()
+        subset = self.subset.number()
         self._jobs.search(
-            subset=int(subset) if subset else None,
-            shift_range_angstrom=float(shift_range) if shift_range else None,
+            subset=None if subset is None else int(subset),
+            shift_range_angstrom=self.shift_range.number(),
         )
 
 
@@ -134,12 +132,12 @@ class JobBar(QWidget):
             if view.total:
                 parts.append(f"{view.done:,.0f} of {view.total:,.0f}")
             if view.left_s is not None:
-                parts.append(f"{duration(view.left_s)} left")
+                parts.append(left_words(view.left_s, is_slower=view.is_slower))
             self.headline.setText(" · ".join(parts))
         elif view.state == "finished":
             self.headline.setText(f"{view.title} finished: {words_of(view)}")
         else:
-            self.headline.setText(f"{view.title} {view.state}: {view.reason}")
-        self.said.setText(view.said[-1] if view.said else "")
+            self.headline.setText(on_screen(f"{view.title} {view.state}: {view.reason}"))
+        self.said.setText(on_screen(view.said[-1]) if view.said else "")
         self.said.setToolTip("\n".join(view.said))
         self.said.setVisible(bool(view.said))

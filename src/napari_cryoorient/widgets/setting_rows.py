@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterable
 from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
-from qtpy.QtCore import QLocale
-from qtpy.QtGui import QDoubleValidator, QIntValidator, QStandardItemModel, QValidator
+from qtpy.QtGui import QStandardItemModel
 from qtpy.QtWidgets import QComboBox, QFormLayout, QLineEdit, QWidget
+from superqt.utils import signals_blocked
 
 from napari_cryoorient.config import FAST_VALUES, PAPER_VALUES, TrainConfig
+from napari_cryoorient.session.words import on_screen
+from napari_cryoorient.widgets.numbers import FloatOrEmpty, IntOrEmpty
 
 AUTOMATIC = "automatic"
 Tell = Callable[[str, Any], None]
@@ -43,9 +45,11 @@ class SettingRows:
         for name in names:
             field = TrainConfig.model_fields[name]
             row = _row_of(name, field, tell)
-            row.widget.setToolTip(f"<p>{field.description}</p>")
+            row.widget.setToolTip(f"<p>{on_screen(field.description or '')}</p>")
             row.widget.setObjectName(name)
-            form.addRow(label_of(name, field), row.widget)
+            label = label_of(name, field)
+            row.widget.setAccessibleName(label)
+            form.addRow(label, row.widget)
             self._rows[name] = row
 
     def __getitem__(self, name: str) -> QWidget:
@@ -55,9 +59,8 @@ class SettingRows:
         """Show settings; nothing is told."""
         preset = PAPER_VALUES if settings.preset == "paper" else FAST_VALUES
         for name, row in self._rows.items():
-            blocked = row.widget.blockSignals(True)
-            row.show(getattr(settings, name), preset.get(name))
-            row.widget.blockSignals(blocked)
+            with signals_blocked(row.widget):
+                row.show(getattr(settings, name), preset.get(name))
 
     def allow(self, name: str, choice: str, is_allowed: bool) -> None:
         """Let the user take one choice of a row, or not."""
@@ -75,6 +78,7 @@ def label_of(name: str, field: FieldInfo) -> str:
     """Return the label of a field, its unit behind it."""
     extra = field.json_schema_extra
     unit = extra.get("unit") if isinstance(extra, dict) else None
+    unit = {"A": "Å"}.get(str(unit), unit)
     text = _LABELS.get(name, name.replace("_", " ").capitalize())
     return f"{text} ({unit})" if unit and unit != name else text
 
@@ -122,26 +126,6 @@ class _Choice(_Row):
             item.setEnabled(is_allowed)
 
 
-class IntOrEmpty(QIntValidator):
-    """Takes whole numbers, or nothing."""
-
-    def validate(self, text: str | None, position: int) -> tuple[QValidator.State, str, int]:
-        """Say whether a text will do."""
-        if not (text or "").strip():
-            return QValidator.State.Acceptable, text or "", position
-        return super().validate(text, position)
-
-
-class FloatOrEmpty(QDoubleValidator):
-    """Takes numbers, or nothing."""
-
-    def validate(self, text: str | None, position: int) -> tuple[QValidator.State, str, int]:
-        """Say whether a text will do."""
-        if not (text or "").strip():
-            return QValidator.State.Acceptable, text or "", position
-        return super().validate(text, position)
-
-
 class _Entry(_Row):
     """A number or a text; left empty it is the preset's where that is allowed."""
 
@@ -151,9 +135,7 @@ class _Entry(_Row):
         self.widget: QLineEdit = QLineEdit()
         self.widget.setMinimumWidth(60)
         if kind is not str:
-            validator = IntOrEmpty() if kind is int else FloatOrEmpty()
-            validator.setLocale(QLocale.c())
-            self.widget.setValidator(validator)
+            self.widget.setValidator(IntOrEmpty() if kind is int else FloatOrEmpty())
         self.widget.editingFinished.connect(self._on_edited)
 
     def show(self, value: Any, preset_value: Any) -> None:

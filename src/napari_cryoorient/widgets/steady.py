@@ -5,6 +5,8 @@ from __future__ import annotations
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel
 
+MARGIN = 10  # px, with what napari's theme puts around text
+
 
 class SteadyLabel(QLabel):
     """Keeps room for some lines of text; more of it is in the tooltip."""
@@ -24,4 +26,4 @@ class SteadyLabel(QLabel):
         self._take_place()
 
     def _take_place(self) -> None:
-        self.setFixedHeight(self._n_lines * self.fontMetrics().lineSpacing() + 2)
+        self.setFixedHeight(self._n_lines * self.fontMetrics().lineSpacing() + MARGIN)

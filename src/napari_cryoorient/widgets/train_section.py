@@ -26,6 +26,7 @@ from napari_cryoorient.errors import InputError
 from napari_cryoorient.session.controller import Controller
 from napari_cryoorient.session.data import Data
 from napari_cryoorient.session.figures import standing
+from napari_cryoorient.session.words import on_screen
 from napari_cryoorient.widgets.part import Part
 from napari_cryoorient.widgets.path_row import PathRow
 from napari_cryoorient.widgets.poses_part import PosesPart
@@ -212,7 +213,7 @@ class TrainSection(QWidget):
         self.predict_button.setEnabled(can_resume and self._controller.pose_jobs.can_predict)
         self.open_button.setEnabled(not is_training)
         now = standing(run, is_stopping=is_stopping)
-        self.headline.setText(now.headline)
+        self.headline.setText(on_screen(now.headline))
         self.details.setText("\n".join(now.details))
         # Without a known end the bar only shows that something is going on.
         self.bar.setRange(0, 0 if now.fraction is None else 1000)

@@ -17,6 +17,7 @@ from qtpy.QtWidgets import QMainWindow, QMessageBox
 
 from napari_cryoorient.session.controller import Controller
 from napari_cryoorient.session.session import Session
+from napari_cryoorient.session.words import on_screen
 from napari_cryoorient.widgets.jobs import Jobs
 from napari_cryoorient.widgets.memory import Memory
 
@@ -29,15 +30,15 @@ class Notifications:
 
     def info(self, sentence: str) -> None:
         """Tell that something went well."""
-        notifications.show_info(sentence)
+        notifications.show_info(on_screen(sentence))
 
     def warning(self, sentence: str) -> None:
         """Tell of something to look at."""
-        notifications.show_warning(sentence)
+        notifications.show_warning(on_screen(sentence))
 
     def error(self, sentence: str) -> None:
         """Tell that something did not work."""
-        notifications.show_error(sentence)
+        notifications.show_error(on_screen(sentence))
 
 
 class Workbench(QObject):
