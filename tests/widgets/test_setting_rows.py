@@ -10,6 +10,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QFormLayout, QLineEdit, QWidget
 
 from napari_cryoorient.config import TrainConfig
+from napari_cryoorient.session.words import on_screen
 from napari_cryoorient.widgets.setting_rows import SettingRows, label_of
 
 
@@ -32,7 +33,9 @@ def rows(qtbot, told) -> Iterator[SettingRows]:
 def test_every_setting_has_a_row_with_its_description(rows):
     for name, field in TrainConfig.model_fields.items():
         if name != "w":
-            assert field.description in rows[name].toolTip()
+            tip = rows[name].toolTip()
+            assert on_screen(field.description) in tip
+            assert "--" not in tip  # flags are the command line's
 
 
 def test_showing_settings_tells_nothing(rows, told):
