@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.fft
 import torch
 
 from napari_cryoorient.errors import InputError
@@ -83,7 +82,7 @@ class Lens:
             return images
         box = images.shape[-1]
         turn = np.exp(1j * sign * self.phases(box, pixel_size_angstrom)).astype(np.complex64)
-        made = scipy.fft.irfft2(scipy.fft.rfft2(images) * turn, s=(box, box))
+        made = np.fft.irfft2(np.fft.rfft2(images) * turn, s=(box, box))
         return np.asarray(made, dtype=np.float32)
 
 
@@ -111,7 +110,7 @@ def _moved(lines: Images, pixels: Floats) -> Images:
         return lines
     n = lines.shape[-1]
     ramp = np.exp(2j * np.pi * np.outer(pixels, np.arange(n // 2 + 1)) / n).astype(np.complex64)
-    return np.asarray(scipy.fft.irfft(scipy.fft.rfft(lines) * ramp, n), dtype=np.float32)
+    return np.asarray(np.fft.irfft(np.fft.rfft(lines) * ramp, n), dtype=np.float32)
 
 
 def _stretched(lines: Images, factor: float) -> Images:
