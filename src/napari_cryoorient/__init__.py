@@ -1,3 +1,169 @@
-"""Orientations of cryo-EM particles from a reference map: core, command line, napari plugin."""
+"""Orientations of cryo-EM particles from a reference map: core, command line, napari plugin.
+
+For notebooks and scripts (docs/python.md)::
+
+    import napari_cryoorient as nc
+
+    found = nc.search(nc.read_particles("particles.star"), nc.read_map("map.mrc"), symmetry="D7")
+    found.confidence
+    nc.write_poses("found.star", found)
+
+Importing the package imports nothing else; each name brings along what it needs when it is asked
+for.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from types import ModuleType
+
+TYPE_CHECKING = False  # as type checkers see it, without the import of typing
 
 __version__ = "0.1.0"
+
+# Each name of the public face, and the module it is in.
+_FACE = {
+    "evaluate": "api.evaluate",
+    "Evaluation": "api.evaluate",
+    "fsc": "api.maps",
+    "reconstruct": "api.maps",
+    "Reconstruction": "api.maps",
+    "symmetry": "api.maps",
+    "read_map": "api.files",
+    "read_particles": "api.files",
+    "write_map": "api.files",
+    "write_particles": "api.files",
+    "write_poses": "api.files",
+    "PoseEstimates": "api.estimates",
+    "predict": "api.predict",
+    "project": "api.simulate",
+    "simulate": "api.simulate",
+    "refine": "api.refine",
+    "search": "api.search",
+    "Stopped": "api.progress",
+    "train": "api.train",
+    "TrainedNetwork": "api.network",
+    "TrainConfig": "config",
+    "InputError": "errors",
+    "TrainingFailure": "errors",
+    "euler_zyz_deg_to_matrix": "geometry.euler",
+    "matrix_to_euler_zyz_deg": "geometry.euler",
+    "ArrayImages": "particles",
+    "CtfParameters": "particles",
+    "DensityMap": "particles",
+    "Particle": "particles",
+    "ParticleSet": "particles",
+    "Pose": "particles",
+    "Poses": "particles",
+    "ShellCorrelation": "reconstruction.fsc",
+    "DetectedSymmetry": "symmetry_detection.detect",
+}
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from napari_cryoorient.api.estimates import PoseEstimates
+    from napari_cryoorient.api.evaluate import Evaluation, evaluate
+    from napari_cryoorient.api.files import (
+        read_map,
+        read_particles,
+        write_map,
+        write_particles,
+        write_poses,
+    )
+    from napari_cryoorient.api.maps import Reconstruction, fsc, reconstruct, symmetry
+    from napari_cryoorient.api.network import TrainedNetwork
+    from napari_cryoorient.api.predict import predict
+    from napari_cryoorient.api.progress import Stopped
+    from napari_cryoorient.api.refine import refine
+    from napari_cryoorient.api.search import search
+    from napari_cryoorient.api.simulate import project, simulate
+    from napari_cryoorient.api.train import train
+    from napari_cryoorient.config import TrainConfig
+    from napari_cryoorient.errors import InputError, TrainingFailure
+    from napari_cryoorient.geometry.euler import euler_zyz_deg_to_matrix, matrix_to_euler_zyz_deg
+    from napari_cryoorient.particles import (
+        ArrayImages,
+        CtfParameters,
+        DensityMap,
+        Particle,
+        ParticleSet,
+        Pose,
+        Poses,
+    )
+    from napari_cryoorient.reconstruction.fsc import ShellCorrelation
+    from napari_cryoorient.symmetry_detection.detect import DetectedSymmetry
+
+__all__ = [
+    "ArrayImages",
+    "CtfParameters",
+    "DensityMap",
+    "DetectedSymmetry",
+    "Evaluation",
+    "InputError",
+    "Particle",
+    "ParticleSet",
+    "Pose",
+    "PoseEstimates",
+    "Poses",
+    "Reconstruction",
+    "ShellCorrelation",
+    "Stopped",
+    "TrainConfig",
+    "TrainedNetwork",
+    "TrainingFailure",
+    "euler_zyz_deg_to_matrix",
+    "evaluate",
+    "fsc",
+    "matrix_to_euler_zyz_deg",
+    "predict",
+    "project",
+    "read_map",
+    "read_particles",
+    "reconstruct",
+    "refine",
+    "search",
+    "simulate",
+    "symmetry",
+    "train",
+    "write_map",
+    "write_particles",
+    "write_poses",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what a name of the public face needs (PEP 562)."""
+    if name not in _FACE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_FACE[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+class _Room(ModuleType):
+    """A room that has the name of a function of the face, and may be called as that function.
+
+    Python sets a room as an attribute of its package when it is first imported, which would hide
+    the function of the same name.
+    """
+
+    def __call__(self, *arguments: Any, **settings: Any) -> Any:
+        return self.__wrapped__(*arguments, **settings)
+
+    @property
+    def __wrapped__(self) -> Any:  # where inspect finds the signature
+        return __getattr__(self.__name__.rpartition(".")[2])
+
+
+class _Package(ModuleType):
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _FACE and isinstance(value, ModuleType):
+            value.__class__ = _Room
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

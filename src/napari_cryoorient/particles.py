@@ -7,9 +7,10 @@ object lies, the opposite of RELION's origin; the sign changes in ``io.star`` an
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +19,11 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Images = NDArray[np.float32]
 CtfState = Literal["none", "phase-flipped", "premultiplied"]
+# What picks several of n things, as NumPy has it: a slice, numbers, or n times yes or no.
+Several = slice | Sequence[int] | NDArray[Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class DensityMap:
     """A cubic, even-sized map ``voxels[z, y, x]``; ``notes`` tell what reading it had to change."""
 
@@ -34,8 +37,21 @@ class DensityMap:
         """Edge of the map in voxels."""
         return int(self.voxels.shape[0])
 
+    def __repr__(self) -> str:
+        origin = "" if self.path is None else f", {self.path}"
+        pixel = self.pixel_size_angstrom
+        return f"DensityMap(box {self.box} voxels, {pixel:.4g} A a voxel{origin})"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
+class Pose:
+    """One rotation ``(3, 3)`` and one shift ``(2,)`` (x, y, angstrom), in the frame above."""
+
+    rotation: Floats
+    shift_angstrom: Floats
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Poses:
     """Rotations ``(n, 3, 3)`` and shifts ``(n, 2)`` (x, y, angstrom), in the frame above."""
 
@@ -45,8 +61,20 @@ class Poses:
     def __len__(self) -> int:
         return len(self.rotations)
 
-    def __getitem__(self, index: Integers | slice) -> Poses:
-        return Poses(self.rotations[index], self.shifts_angstrom[index])
+    @overload
+    def __getitem__(self, index: int) -> Pose: ...
+    @overload
+    def __getitem__(self, index: Several) -> Poses: ...
+    def __getitem__(self, index: int | Several) -> Pose | Poses:
+        rotations, shifts = self.rotations[index], self.shifts_angstrom[index]
+        return Pose(rotations, shifts) if rotations.ndim == 2 else Poses(rotations, shifts)
+
+    def __iter__(self) -> Iterator[Pose]:
+        for index in range(len(self)):
+            yield self[index]
+
+    def __repr__(self) -> str:
+        return f"Poses({counted(len(self), 'pose')})"
 
 
 @dataclass(frozen=True)
@@ -71,7 +99,7 @@ class CtfParameters:
     def __len__(self) -> int:
         return len(self.defocus_u_angstrom)
 
-    def __getitem__(self, index: Integers | slice) -> CtfParameters:
+    def __getitem__(self, index: Several) -> CtfParameters:
         columns = {f.name: getattr(self, f.name) for f in fields(self)}
         return CtfParameters(**{name: c[index] for name, c in columns.items() if c is not None})
 
@@ -165,9 +193,28 @@ class NegatedImages:
         return -self.source.read(indices)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class Particle:
+    """One particle: its image ``(N, N)``, and the rest where it is known.
+
+    ``ctf`` holds one value of each parameter, as arrays of length 1.
+    """
+
+    image: Images = field(repr=False)
+    pixel_size_angstrom: float
+    pose: Pose | None
+    ctf: CtfParameters | None
+    name: str | None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class ParticleSet:
-    """A stack with what its STAR file says of each particle; row i is particle i everywhere."""
+    """A stack with what its STAR file says of each particle; row i is particle i everywhere.
+
+    It indexes and slices as an array does, images unread: one number gives a ``Particle``, all else
+    a smaller set.  ``file`` is what a reader keeps of the file the particles come from, for poses
+    to be written back into, and ``file_rows`` are their rows in it, None for all.
+    """
 
     images: ImageSource
     poses: Poses | None
@@ -177,9 +224,40 @@ class ParticleSet:
     random_subset: Integers | None = None
     ctf_state: CtfState = "none"
     notes: tuple[str, ...] = field(default=())
+    file: object | None = None
+    file_rows: Integers | None = None
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @overload
+    def __getitem__(self, index: int) -> Particle: ...
+    @overload
+    def __getitem__(self, index: Several) -> ParticleSet: ...
+    def __getitem__(self, index: int | Several) -> Particle | ParticleSet:
+        rows = np.arange(len(self), dtype=np.int64)[index]
+        return self.subset(rows) if rows.ndim else self._particle(int(rows))
+
+    def __iter__(self) -> Iterator[Particle]:
+        for row in range(len(self)):
+            yield self._particle(row)
+
+    def __repr__(self) -> str:
+        known = ["no poses" if self.poses is None else "poses"]
+        known.append("no CTF" if self.ctf is None else "CTF")
+        return (
+            f"ParticleSet({counted(len(self), 'particle')}, box {self.box} pixels, "
+            f"{self.pixel_size_angstrom:.4g} A a pixel, {', '.join(known)})"
+        )
+
+    def _particle(self, row: int) -> Particle:
+        return Particle(
+            image=self.images.read(np.array([row]))[0],
+            pixel_size_angstrom=self.pixel_size_angstrom,
+            pose=None if self.poses is None else self.poses[row],
+            ctf=None if self.ctf is None else self.ctf[row : row + 1],
+            name=self.names[row] if self.names else None,
+        )
 
     @property
     def box(self) -> int:
@@ -201,7 +279,13 @@ class ParticleSet:
             optics_group=self.optics_group[rows],
             names=tuple(self.names[i] for i in rows) if self.names else (),
             random_subset=None if self.random_subset is None else self.random_subset[rows],
+            file_rows=rows if self.file_rows is None else self.file_rows[rows],
         )
+
+
+def counted(n: int, what: str) -> str:
+    """Return a number with its noun: "1 particle", "2 particles"."""
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
 def median_of_faces(voxels: Images) -> float:

@@ -43,10 +43,31 @@ def compare_maps(
     ``mask`` is "auto" or the path of a map from 0 to 1; ``radius_angstrom`` a soft sphere instead.
     ``corrected`` takes off what the mask brings in.
     """
-    say = say or (lambda sentence: None)
     if mask is not None and radius_angstrom is not None:
         raise InputError("--mask and --radius are both given: leave one of them out.")
     a, b = _pair(Path(a_path), Path(b_path), pixel_size_angstrom)
+    return correlate_maps(
+        a,
+        b,
+        mask=mask,
+        radius_angstrom=radius_angstrom,
+        corrected=corrected,
+        seed=seed,
+        say=say or (lambda sentence: None),
+    )
+
+
+def correlate_maps(
+    a: DensityMap,
+    b: DensityMap,
+    *,
+    mask: str | DensityMap | Images | None = None,
+    radius_angstrom: float | None = None,
+    corrected: bool = True,
+    seed: int = 0,
+    say: Callable[[str], None],
+) -> ShellCorrelation:
+    """Correlate two maps in memory; the settings are those of ``compare_maps``."""
     a, b = same_sampling(a, b, say)
     for each in (a, b):
         for note in each.notes:
@@ -106,7 +127,7 @@ def same_sampling(
 def _mask(
     a: DensityMap,
     b: DensityMap,
-    mask: str | None,
+    mask: str | DensityMap | Images | None,
     radius_angstrom: float | None,
     say: Callable[[str], None],
 ) -> Images | None:
@@ -115,24 +136,27 @@ def _mask(
         return sphere_mask(a.box, pixel_size, radius_angstrom, EDGE_VOXELS * pixel_size)
     if mask is None:
         return None
-    if mask == "auto":
+    if isinstance(mask, str) and mask == "auto":
         # Each in its own grey scale: neither shall decide alone.
         mean = sum(each.voxels / each.voxels.std(dtype=np.float64) for each in (a, b))
         found = molecule_mask(np.asarray(mean, dtype=np.float32), pixel_size)
         say(f"Mask: found from both maps, {found.mean():.1%} of the box.")
         return found
-    given = read_map(Path(mask), pixel_size_angstrom=pixel_size)
-    if given.box != a.box:
+    name, given = "", mask
+    if isinstance(given, str):
+        name, given = f" {given}", read_map(Path(given), pixel_size_angstrom=pixel_size)
+    values = given.voxels if isinstance(given, DensityMap) else given
+    if values.shape != a.voxels.shape:
         raise InputError(
-            f"The mask {mask} has {given.box} voxels a side and the maps {a.box}; make it on their "
+            f"The mask{name} has {len(values)} voxels a side, the maps {a.box}; make it on their "
             "grid."
         )
-    if given.voxels.min() < -1e-3 or given.voxels.max() > 1 + 1e-3:
+    if values.min() < -1e-3 or values.max() > 1 + 1e-3:
         raise InputError(
-            f"The mask {mask} has values from {given.voxels.min():.3g} to "
-            f"{given.voxels.max():.3g}; those of a mask go from 0 to 1."
+            f"The mask{name} has values from {values.min():.3g} to {values.max():.3g}; those of a "
+            "mask go from 0 to 1."
         )
-    return given.voxels
+    return values
 
 
 def write_curve(curve: ShellCorrelation, path: Path) -> None:

@@ -61,15 +61,21 @@ class Contrast:
 
 
 @dataclass(frozen=True)
-class RunInputs:
+class PairedInputs:
     """Stack and map as the recipe gets them; ``is_negated`` tells what was done to the images."""
 
     particles: ParticleSet
-    star: StarFile
     density: DensityMap
     contrast: Contrast
     is_negated: bool
     notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RunInputs(PairedInputs):
+    """The same, with the STAR file that poses are written back into."""
+
+    star: StarFile
 
 
 def load_inputs(
@@ -88,22 +94,37 @@ def load_inputs(
         )
     else:
         density = read_map(map_path, pixel_size_angstrom=map_pixel_size_angstrom)
+    paired = pair_inputs(particles, density, invert_contrast=invert_contrast, name=str(star_path))
+    return RunInputs(**vars(paired), star=star)
+
+
+def pair_inputs(
+    particles: ParticleSet,
+    density: DensityMap,
+    *,
+    invert_contrast: str = "auto",
+    name: str = "the stack",
+) -> PairedInputs:
+    """Bring a map to a stack's field of view, and turn the images where their contrast is turned.
+
+    ``name`` is what messages call the stack.  Raises InputError where the two do not fit.
+    """
     density = in_free_scale(matched_map(density, particles))
-    _check_not_blank(particles, star_path)
+    _check_not_blank(particles, name)
     contrast = measure_contrast(density, particles)
     is_negated, sentence = _decide(contrast, invert_contrast)
     if is_negated:
         particles = replace(particles, images=NegatedImages(particles.images))
     notes = (*particles.notes, *density.notes, sentence)
-    return RunInputs(particles, star, density, contrast, is_negated, notes)
+    return PairedInputs(particles, density, contrast, is_negated, notes)
 
 
-def _check_not_blank(particles: ParticleSet, star_path: Path) -> None:
+def _check_not_blank(particles: ParticleSet, name: str) -> None:
     """Raise InputError when every image of a sample is one grey value."""
     rows = np.unique(np.linspace(0, len(particles) - 1, N_BLANK_IMAGES).astype(np.int64))
     if not np.ptp(particles.images.read(rows), axis=(1, 2)).any():
         raise InputError(
-            f"The images of {star_path} are blank ({len(rows)} were looked at, each of one grey "
+            f"The images of {name} are blank ({len(rows)} were looked at, each of one grey "
             "value): extract the particles again."
         )
 

@@ -7,10 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import torch
 
-from napari_cryoorient.batches import ParticleBatches
 from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.device import describe_device
 from napari_cryoorient.errors import InputError
@@ -18,22 +16,23 @@ from napari_cryoorient.io.star import write_poses
 from napari_cryoorient.prediction import collect, predict
 from napari_cryoorient.run.folder import RunFolder
 from napari_cryoorient.run.inputs import RunInputs
-from napari_cryoorient.run.recipes import Labels, make_recipe
+from napari_cryoorient.run.preparation import (
+    held_out_of,
+    loop_budget_s,
+    precision_of,
+    prediction_facts,
+)
+from napari_cryoorient.run.recipes import make_recipe
 from napari_cryoorient.run.settled import facts_of
-from napari_cryoorient.run.simulated_labels import simulated_like
 from napari_cryoorient.run.steering import Steering
 from napari_cryoorient.simulate import symmetry_agreement, symmetry_doubt
 from napari_cryoorient.training.checkpoint import read_checkpoint, restore, write_checkpoint
 from napari_cryoorient.training.fine_tuning import EarlierNetwork
-from napari_cryoorient.training.held_out import FixedBatch, HeldOut, HeldOutParticles
+from napari_cryoorient.training.held_out import HeldOut
 from napari_cryoorient.training.loop import Cadence, train
-from napari_cryoorient.training.precision import choose_precision
 from napari_cryoorient.training.recipe import Recipe
 from napari_cryoorient.training.report import Metrics, Report
 from napari_cryoorient.training.split import split_of
-
-N_PROBE_IMAGES = 24
-N_SIMULATED_TESTS = 192
 
 
 @dataclass(frozen=True)
@@ -105,7 +104,9 @@ class TrainingRun:
                 f"Fine-tuning: starts from the weights of {earlier.name}, step {earlier.step}; "
                 f"{recipe.n_steps} steps are planned."
             )
-        held_out = self._held_out(labels, test_rows)
+        held_out = held_out_of(
+            self.inputs, labels, test_rows, box=self.box, device=self.device, seed=config.seed
+        )
         if config.preset == "paper" and config.minutes is not None and config.steps is not None:
             self.note(
                 f"--minutes ends training early, whatever the schedule: the learning rate drops at "
@@ -124,10 +125,7 @@ class TrainingRun:
             precision=precision,
             first_step=first_step,
             seconds_before=seconds,
-            # The fast recipe fits its schedule to the budget by itself.
-            max_seconds=config.minutes * 60
-            if config.minutes and config.preset == "paper"
-            else None,
+            max_seconds=loop_budget_s(config),
             cadence=cadence,
         ):
             self._write(report, recipe)
@@ -152,19 +150,6 @@ class TrainingRun:
         sentence = symmetry_doubt(self.config.symmetry, agreement)
         return () if sentence is None else (f"WARNING: {sentence}",)
 
-    def _held_out(self, labels: Labels, test_rows: np.ndarray) -> HeldOut:
-        """Test on particles with poses; where there are none, on images made like them."""
-        particles = labels.particles
-        if particles.poses is None:
-            particles = simulated_like(self.inputs, seed=self.config.seed)
-        if labels.test_rows is not None:
-            test_rows = labels.test_rows
-        rows = np.random.default_rng(self.config.seed).permutation(test_rows)
-        held_out = HeldOutParticles(ParticleBatches(particles, self.box, self.device), rows)
-        if particles is self.inputs.particles or labels.test_rows is not None:
-            return held_out
-        return FixedBatch(held_out.batch(0, N_SIMULATED_TESTS))
-
     def _start(self, recipe: Recipe, held_out: HeldOut, resume: bool) -> tuple[int, float, str]:
         """Return the first step, seconds spent and precision: fresh, or from the checkpoint."""
         path = self.folder.path / "checkpoint.pt"
@@ -182,15 +167,7 @@ class TrainingRun:
             first_step, seconds = int(state["step"]), float(state["seconds"])
         else:
             self.folder.drop_metrics_after(0)
-            n = min(N_PROBE_IMAGES, len(held_out.rows), recipe.chunk_size)
-            probe = held_out.batch(0, n)
-            precision, why = choose_precision(
-                self.config.precision,
-                recipe.network,
-                probe.images,
-                probe.ctf,
-                allows_bfloat16=recipe.allows_bfloat16,
-            )
+            precision, why = precision_of(self.config, recipe, held_out)
             first_step, seconds = 0, 0.0
             self.note(f"Precision: {why}")
         self.folder.update(
@@ -208,13 +185,7 @@ class TrainingRun:
         if report.note is not None:
             self.note(report.note)
         if report.checkpoint is not None:
-            facts = {
-                "config": self.config.model_dump(),
-                "box": self.box,
-                "contrast_negated": self.inputs.is_negated,
-                "field_of_view_angstrom": self.inputs.particles.pixel_size_angstrom
-                * self.inputs.particles.box,
-            }
+            facts = prediction_facts(self.config, self.inputs)
             write_checkpoint(report.checkpoint | facts, self.folder.path / "checkpoint.pt")
         if report.preview is not None:
             self.folder.write_preview(report.preview)

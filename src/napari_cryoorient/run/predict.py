@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from napari_cryoorient.device import choose_device, describe_device
 from napari_cryoorient.errors import InputError
@@ -63,13 +64,7 @@ def predict_star(
     state = read_checkpoint(Path(run_dir) / "checkpoint.pt")
     place = choose_device(device)
     particles, star = read_particles(Path(star_path), project_dir=project_dir)
-    field = particles.pixel_size_angstrom * particles.box
-    trained = float(state["field_of_view_angstrom"])
-    if abs(field / trained - 1.0) > TOLERANCE:
-        raise InputError(
-            f"The images of {star_path} show {field:.0f} A, those of the run {trained:.0f} A: "
-            "extract the particles in the same field of view, or train anew."
-        )
+    refuse_other_field(state, particles, str(star_path))
     inputs: RunInputs | None = None
     if refine:
         inputs = load_inputs(
@@ -118,6 +113,17 @@ def predict_star(
     if (lost := unreached_images(star, Path(out_path), project_dir)) is not None and say:
         say(lost)
     return StarPrediction(predicted, len(particles), describe_device(place), tuple(notes))
+
+
+def refuse_other_field(state: dict[str, Any], particles: ParticleSet, name: str) -> None:
+    """Raise InputError where the images show more or less than those a network learned from."""
+    field = particles.pixel_size_angstrom * particles.box
+    trained = float(state["field_of_view_angstrom"])
+    if abs(field / trained - 1.0) > TOLERANCE:
+        raise InputError(
+            f"The images of {name} show {field:.0f} A, those of the run {trained:.0f} A: "
+            "extract the particles in the same field of view, or train anew."
+        )
 
 
 def _doubts_about_contrast(particles: ParticleSet, run_dir: Path) -> list[str]:

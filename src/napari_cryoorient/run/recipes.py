@@ -10,7 +10,7 @@ import torch
 from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.particles import Integers, ParticleSet
-from napari_cryoorient.run.inputs import RunInputs
+from napari_cryoorient.run.inputs import PairedInputs
 from napari_cryoorient.run.searched_labels import N_TRAIN, searched_labels
 from napari_cryoorient.run.simulated_labels import simulated_like
 from napari_cryoorient.training.fine_tuning import EarlierNetwork
@@ -30,7 +30,7 @@ class Labels:
 
 
 def make_recipe(
-    inputs: RunInputs,
+    inputs: PairedInputs,
     config: TrainConfig,
     device: torch.device,
     train_rows: Integers,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from napari_cryoorient.device import choose_device, describe_device
 from napari_cryoorient.errors import InputError
@@ -75,7 +76,8 @@ def reconstruct_star(
     """
     say = say or (lambda sentence: None)
     star_path, out_path = Path(star_path), Path(out_path)
-    place, group = choose_device(device), symmetry_matrices(symmetry)
+    place = choose_device(device)
+    symmetry_matrices(symmetry)  # refuses a name before the files are read
     if half_maps and subset is not None:
         raise InputError("Half-maps are of both half-sets: leave out --subset or --half-maps.")
     half_paths = half_map_paths(out_path) if half_maps else ()
@@ -90,6 +92,68 @@ def reconstruct_star(
         if poses_path is None or not note.startswith("no poses"):
             say(f"Note: {note}")
     particles, weights = _with_poses(particles, weights, star_path, poses_path, say)
+    made = reconstruct_particles(
+        particles,
+        place,
+        symmetry=symmetry,
+        half_maps=half_maps,
+        subset=subset,
+        max_resolution_angstrom=max_resolution_angstrom,
+        with_ctf=with_ctf,
+        weights=weights,
+        exact_symmetry=exact_symmetry,
+        invert_contrast=invert_contrast,
+        seed=seed,
+        progress=progress,
+        say=say,
+        should_stop=should_stop,
+    )
+    n_of_sets = made.n_of_sets
+    empty = StarReconstruction(None, (), None, sum(n_of_sets), n_of_sets, describe_device(place))
+    if made.voxels is None:
+        return empty
+    pixel_size = particles.pixel_size_angstrom
+    for half, path in zip(made.halves, half_paths, strict=True):
+        write_map(DensityMap(half, pixel_size), path)
+    write_map(DensityMap(made.voxels, pixel_size), out_path)
+    return replace(
+        empty,
+        path=out_path,
+        half_paths=half_paths,
+        fsc=made.fsc,
+        is_negated=made.is_negated,
+    )
+
+
+@dataclass(frozen=True)
+class Reconstructed:
+    """A map ``voxels`` and its ``halves``, where asked for; None when stopped before the end."""
+
+    voxels: Images | None
+    n_of_sets: tuple[int, ...]
+    halves: tuple[Images, ...] = ()
+    fsc: ShellCorrelation | None = None
+    is_negated: bool = False
+
+
+def reconstruct_particles(
+    particles: ParticleSet,
+    device: torch.device,
+    *,
+    symmetry: str = "C1",
+    half_maps: bool = False,
+    subset: int | None = None,
+    max_resolution_angstrom: float | None = None,
+    with_ctf: bool = True,
+    weights: Floats | None = None,
+    exact_symmetry: bool = False,
+    invert_contrast: str = "auto",
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+    say: Callable[[str], None],
+    should_stop: Callable[[], bool] | None = None,
+) -> Reconstructed:
+    """Back-project particles that have poses; the settings are those of ``reconstruct_star``."""
     if particles.ctf is not None and not with_ctf:
         say("Note: the CTF is left out, as asked.")
     known, n = particles.random_subset, len(particles)
@@ -100,8 +164,8 @@ def reconstruct_star(
         sets = (_one_half_set(known, n, subset, seed, say),)
     back_projection = back_project(
         particles,
-        group,
-        place,
+        symmetry_matrices(symmetry),
+        device,
         rows_of_sets=sets,
         max_radius=_radius(particles, max_resolution_angstrom),
         with_ctf=with_ctf,
@@ -111,9 +175,8 @@ def reconstruct_star(
         should_stop=should_stop,
     )
     n_of_sets = tuple(len(each) for each in sets)
-    empty = StarReconstruction(None, (), None, sum(n_of_sets), n_of_sets, describe_device(place))
     if back_projection is None:
-        return empty
+        return Reconstructed(None, n_of_sets)
 
     def solved(sums: Any) -> Images:
         volume = solve_map(sums, back_projection.factors)
@@ -124,11 +187,10 @@ def reconstruct_star(
     pixel_size = particles.pixel_size_angstrom
     is_negated = _decide(whole, pixel_size, invert_contrast, say)
     sign = np.float32(-1 if is_negated else 1)
-    for half, path in zip(halves, half_paths, strict=True):
-        write_map(DensityMap(sign * half, pixel_size), path)
-    write_map(DensityMap(sign * whole, pixel_size), out_path)
     fsc = fourier_shell_correlation(halves[0], halves[1], pixel_size) if half_maps else None
-    return replace(empty, path=out_path, half_paths=half_paths, fsc=fsc, is_negated=is_negated)
+    return Reconstructed(
+        sign * whole, n_of_sets, tuple(sign * half for half in halves), fsc, is_negated
+    )
 
 
 def reconstruct_run(

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from napari_cryoorient.chunks import Stopped
 from napari_cryoorient.device import choose_device, describe_device
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.symmetry import symmetric_distance_deg, symmetry_matrices
@@ -19,7 +20,7 @@ from napari_cryoorient.particles import Floats, Integers, Poses
 from napari_cryoorient.refine.confidence import confidence_of
 from napari_cryoorient.refine.local import BASIN_DEG, LocalRefinement, RefinedPoses
 from napari_cryoorient.refine.posterior import WITHIN_DEG
-from napari_cryoorient.run.inputs import RunInputs, load_inputs
+from napari_cryoorient.run.inputs import PairedInputs, load_inputs
 from napari_cryoorient.run.reach import unreached_images
 from napari_cryoorient.run.search import describe_band, radius_of, refuse_same_file
 from napari_cryoorient.search.global_search import FoundPoses, GlobalSearch
@@ -64,7 +65,7 @@ def refine_star(
     say = say or (lambda sentence: None)
     refuse_same_file(star_path, out_path)
     place = choose_device(device)
-    group = symmetry_matrices(symmetry)
+    symmetry_matrices(symmetry)  # refuses a name before the files are read
     inputs = load_inputs(
         Path(star_path),
         Path(map_path),
@@ -72,10 +73,46 @@ def refine_star(
         project_dir=project_dir,
         map_pixel_size_angstrom=map_pixel_size_angstrom,
     )
+    n = len(inputs.particles)
+    try:
+        refined, confidence = refine_inputs(
+            inputs,
+            place,
+            symmetry=symmetry,
+            resolution_angstrom=resolution_angstrom,
+            name=str(star_path),
+            progress=progress,
+            say=say,
+            should_stop=should_stop,
+        )
+    except Stopped:
+        return StarRefinement(None, n, describe_device(place))
+    write_poses(inputs.star, refined.poses, out_path, confidence=confidence)
+    if (lost := unreached_images(inputs.star, Path(out_path), project_dir)) is not None:
+        say(lost)
+    return StarRefinement(refined, n, describe_device(place), confidence)
+
+
+def refine_inputs(
+    inputs: PairedInputs,
+    device: torch.device,
+    *,
+    symmetry: str = "C1",
+    resolution_angstrom: float | None = None,
+    name: str = "the stack",
+    progress: Advance | None = None,
+    say: Callable[[str], None],
+    should_stop: Callable[[], bool] | None = None,
+) -> tuple[RefinedPoses, Floats]:
+    """Refine the poses of a stack against its map; return them with their confidence.
+
+    ``name`` is what messages call the stack.  Raises InputError where it has no poses, and Stopped
+    when asked to stop.
+    """
     particles = inputs.particles
     if particles.poses is None:
         raise InputError(
-            f"{star_path} has no poses to refine ({'; '.join(particles.notes)}): make them with "
+            f"{name} has no poses to refine ({'; '.join(particles.notes)}): make them with "
             "search, or with train and predict."
         )
     for note in inputs.notes:
@@ -83,7 +120,7 @@ def refine_star(
     likelihood = ParticleLikelihood(
         inputs.density,
         particles,
-        place,
+        device,
         radius=radius_of(particles.box * particles.pixel_size_angstrom, resolution_angstrom),
     )
     say(describe_band(likelihood))
@@ -92,15 +129,11 @@ def refine_star(
     parts = list(
         refinement.refine(rows, particles.poses, progress=progress, should_stop=should_stop)
     )
-    refined = RefinedPoses.joined(parts) if parts else None
-    if refined is None or len(refined.rows) < len(rows):
-        return StarRefinement(None, len(rows), describe_device(place))
+    if sum(len(part.rows) for part in parts) < len(rows):
+        raise Stopped
+    refined = RefinedPoses.joined(parts)
     say(describe_moves(refined))
-    confidence = confidence_of(refinement, refined, group)
-    write_poses(inputs.star, refined.poses, out_path, confidence=confidence)
-    if (lost := unreached_images(inputs.star, Path(out_path), project_dir)) is not None:
-        say(lost)
-    return StarRefinement(refined, len(rows), describe_device(place), confidence)
+    return refined, confidence_of(refinement, refined, symmetry_matrices(symmetry))
 
 
 def describe_moves(refined: RefinedPoses) -> str:
@@ -124,7 +157,7 @@ class Polished:
 
 
 def polish(
-    inputs: RunInputs,
+    inputs: PairedInputs,
     poses: Poses,
     group: Tensor,
     device: torch.device,

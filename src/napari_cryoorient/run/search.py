@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
+from napari_cryoorient.chunks import Stopped
 from napari_cryoorient.device import choose_device, describe_device
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.io.atomic import refuse_unwritable
@@ -15,7 +17,7 @@ from napari_cryoorient.io.kept_inputs import refuse_replacing
 from napari_cryoorient.io.star import refuse_kind, write_poses
 from napari_cryoorient.likelihood import ParticleLikelihood
 from napari_cryoorient.particles import DensityMap, Integers
-from napari_cryoorient.run.inputs import load_inputs
+from napari_cryoorient.run.inputs import PairedInputs, load_inputs
 from napari_cryoorient.run.reach import unreached_images
 from napari_cryoorient.search.global_search import FoundPoses, GlobalSearch
 from napari_cryoorient.simulate import symmetry_agreement, symmetry_doubt
@@ -56,7 +58,7 @@ def search_star(
     say = say or (lambda sentence: None)
     refuse_same_file(star_path, out_path)
     place = choose_device(device)
-    group = symmetry_matrices(symmetry)
+    symmetry_matrices(symmetry)  # refuses a name before the files are read
     inputs = load_inputs(
         Path(star_path),
         Path(map_path),
@@ -64,36 +66,67 @@ def search_star(
         project_dir=project_dir,
         map_pixel_size_angstrom=map_pixel_size_angstrom,
     )
-    for note in inputs.notes:
-        say(note)
-    doubt = symmetry_note(inputs.density, symmetry)
-    if doubt is not None:
-        say(f"Note: {doubt}")
     rows = random_rows(len(inputs.particles), subset, seed)
-    if len(rows) < len(inputs.particles):
-        say(f"A random {len(rows)} of {len(inputs.particles)} particles are searched and written.")
-    likelihood = ParticleLikelihood(
-        inputs.density,
-        inputs.particles,
-        place,
-        radius=radius_of(
-            inputs.particles.box * inputs.particles.pixel_size_angstrom, resolution_angstrom
-        ),
-    )
-    say(describe_band(likelihood))
-    search = GlobalSearch(likelihood, group, shift_reach_angstrom=shift_range_angstrom)
-    say(
-        f"Every particle is compared with {search.coarse.n_poses} orientations at "
-        f"{len(search.coarse.shifts)} shifts, the best are refined."
-    )
-    parts = list(search.search(rows, progress=progress, should_stop=should_stop))
-    found = FoundPoses.joined(parts) if parts else None
-    if found is None or len(found.rows) < len(rows):
+    try:
+        found = search_inputs(
+            inputs,
+            rows,
+            place,
+            symmetry=symmetry,
+            shift_range_angstrom=shift_range_angstrom,
+            resolution_angstrom=resolution_angstrom,
+            progress=progress,
+            say=say,
+            should_stop=should_stop,
+        )
+    except Stopped:
         return StarSearch(None, len(rows), describe_device(place))
     write_poses(inputs.star, found.poses, out_path, confidence=found.confidence, rows=rows)
     if (lost := unreached_images(inputs.star, Path(out_path), project_dir)) is not None:
         say(lost)
     return StarSearch(found, len(rows), describe_device(place))
+
+
+def search_inputs(
+    inputs: PairedInputs,
+    rows: Integers,
+    device: torch.device,
+    *,
+    symmetry: str = "C1",
+    shift_range_angstrom: float | None = None,
+    resolution_angstrom: float | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    say: Callable[[str], None],
+    should_stop: Callable[[], bool] | None = None,
+) -> FoundPoses:
+    """Search particles ``rows`` of a stack against its map; raises Stopped when asked to stop."""
+    for note in inputs.notes:
+        say(note)
+    doubt = symmetry_note(inputs.density, symmetry)
+    if doubt is not None:
+        say(f"Note: {doubt}")
+    if len(rows) < len(inputs.particles):
+        say(f"A random {len(rows)} of {len(inputs.particles)} particles are searched and written.")
+    likelihood = ParticleLikelihood(
+        inputs.density,
+        inputs.particles,
+        device,
+        radius=radius_of(
+            inputs.particles.box * inputs.particles.pixel_size_angstrom, resolution_angstrom
+        ),
+    )
+    say(describe_band(likelihood))
+    search = GlobalSearch(
+        likelihood, symmetry_matrices(symmetry), shift_reach_angstrom=shift_range_angstrom
+    )
+    say(
+        f"Every particle is compared with {search.coarse.n_poses} orientations at "
+        f"{len(search.coarse.shifts)} shifts, the best are refined."
+    )
+    parts = list(search.search(rows, progress=progress, should_stop=should_stop))
+    if sum(len(part.rows) for part in parts) < len(rows):
+        raise Stopped
+    return FoundPoses.joined(parts)
 
 
 def symmetry_note(density: DensityMap, symmetry: str) -> str | None:

@@ -12,7 +12,7 @@ from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.likelihood import ParticleLikelihood
 from napari_cryoorient.particles import Integers, ParticleSet, Poses
-from napari_cryoorient.run.inputs import RunInputs
+from napari_cryoorient.run.inputs import PairedInputs
 from napari_cryoorient.run.search import random_rows
 from napari_cryoorient.search.global_search import FoundPoses, GlobalSearch
 
@@ -36,7 +36,7 @@ class SearchedLabels:
 
 
 def searched_labels(
-    inputs: RunInputs,
+    inputs: PairedInputs,
     train_rows: Integers,
     test_rows: Integers,
     *,

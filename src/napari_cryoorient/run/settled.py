@@ -8,7 +8,7 @@ from typing import Any
 
 from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.errors import InputError
-from napari_cryoorient.run.inputs import RunInputs
+from napari_cryoorient.run.inputs import PairedInputs
 from napari_cryoorient.run.reader import RunReader
 from napari_cryoorient.training.checkpoint import read_checkpoint
 from napari_cryoorient.training.fine_tuning import EarlierNetwork
@@ -71,7 +71,7 @@ def fine_tuning(config: TrainConfig) -> tuple[TrainConfig, EarlierNetwork, dict[
     return TrainConfig(**(ours | given | {"from_run": name})), network, about
 
 
-def check_same_inputs(inputs: RunInputs, run_dir: Path, before: dict[str, Any]) -> None:
+def check_same_inputs(inputs: PairedInputs, run_dir: Path, before: dict[str, Any]) -> None:
     """Raise InputError where stack or map are plainly not those the run was started with."""
     for key, value in facts_of(inputs).items():
         was = before.get(key, value)
@@ -82,7 +82,7 @@ def check_same_inputs(inputs: RunInputs, run_dir: Path, before: dict[str, Any]) 
             )
 
 
-def facts_of(inputs: RunInputs) -> dict[str, float]:
+def facts_of(inputs: PairedInputs) -> dict[str, float]:
     """Return what ``run.json`` says of stack and map, in numbers."""
     particles, density = inputs.particles, inputs.density
     return {
@@ -94,7 +94,7 @@ def facts_of(inputs: RunInputs) -> dict[str, float]:
     }
 
 
-def with_box(config: TrainConfig, inputs: RunInputs) -> TrainConfig:
+def with_box(config: TrainConfig, inputs: PairedInputs) -> TrainConfig:
     """Settle the working box: the fast preset takes the stack's, up to 64 pixels."""
     if config.box is not None and not (config.from_run and config.preset == "fast"):
         return config

@@ -12,7 +12,7 @@ from napari_cryoorient.geometry.rotations import random_rotations
 from napari_cryoorient.particles import Images, Integers, ParticleSet, Poses
 from napari_cryoorient.projection.fourier_slice import Projector
 from napari_cryoorient.projection.reference import reference_volume
-from napari_cryoorient.run.inputs import RunInputs
+from napari_cryoorient.run.inputs import PairedInputs
 
 N_NOISE_IMAGES = 128
 # The stack's signal is never taken to be weaker than this part of its noise.
@@ -56,7 +56,7 @@ class MapProjections:
         return np.asarray(images + self.noise_sigma * np.stack(noise), dtype=np.float32)
 
 
-def simulated_like(inputs: RunInputs, *, seed: int) -> ParticleSet:
+def simulated_like(inputs: PairedInputs, *, seed: int) -> ParticleSet:
     """Return as many made particles as the stack has, with its CTF values and its noise.
 
     Poses are uniform on SO(3) and centred.  The ratio of signal to noise is the stack's: noise is

@@ -1,0 +1,153 @@
+"""Maps: made from particles, compared, and their symmetry."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_cryoorient.api.files import AnyMap, AnyParticles, AnyPath, map_of, name_of, particles_of
+from napari_cryoorient.api.progress import Advance, Say, ShouldStop, Stopped, silent
+from napari_cryoorient.config import DeviceName, InvertContrast
+from napari_cryoorient.device import choose_device
+from napari_cryoorient.errors import InputError
+from napari_cryoorient.geometry.symmetry import symmetry_matrices
+from napari_cryoorient.particles import DensityMap, Floats, Images
+from napari_cryoorient.reconstruction.fsc import ShellCorrelation
+from napari_cryoorient.run.fsc import correlate_maps
+from napari_cryoorient.run.reconstruct import reconstruct_particles
+from napari_cryoorient.symmetry_detection import DetectedSymmetry, detect_symmetry
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Reconstruction:
+    """A map from particles; ``half_maps`` and their ``fsc`` where they were asked for.
+
+    ``is_negated`` tells that particles are dark on bright, and the map was turned.
+    """
+
+    density: DensityMap
+    half_maps: tuple[DensityMap, DensityMap] | None
+    fsc: ShellCorrelation | None
+    n_images: int
+    is_negated: bool
+
+    def __repr__(self) -> str:
+        d = self.density
+        resolution = ""
+        if self.fsc is not None:
+            found = self.fsc.crossing_angstrom(0.143)
+            at = self.fsc.nyquist_angstrom if found is None else found
+            resolution = f", FSC 0.143 at {at:.1f} A"
+        return (
+            f"Reconstruction({self.n_images} images, box {d.box} voxels, "
+            f"{d.pixel_size_angstrom:.4g} A a voxel{resolution})"
+        )
+
+
+def reconstruct(
+    particles: AnyParticles,
+    *,
+    symmetry: str = "C1",
+    half_maps: bool = False,
+    max_resolution_angstrom: float | None = None,
+    with_ctf: bool = True,
+    weights: Floats | None = None,
+    exact_symmetry: bool = False,
+    invert_contrast: InvertContrast = "auto",
+    device: DeviceName = "auto",
+    seed: int = 0,
+    progress: Advance | None = None,
+    say: Say | None = None,
+    should_stop: ShouldStop | None = None,
+) -> Reconstruction:
+    """Make a map of particles that have poses.
+
+    Args:
+        particles: a set, poses found, or the path of a STAR or ``.cs`` file.
+        symmetry: point group to impose, by RELION's name and axes.
+        half_maps: make a map of each half-set too, and correlate them.
+        max_resolution_angstrom: finest detail entered; by default what the pixels hold.
+        with_ctf: weigh by the CTF, where it is known.
+        weights: ``(n,)``, of each particle; ``found.confidence``, say.
+        exact_symmetry: enter images at all equivalent poses, where turning sums would interpolate.
+        invert_contrast: turn the map where particles are dark on bright.
+        device: "auto" takes CUDA, then MPS, then the CPU.
+        seed: draws half-sets where none are known.
+        progress: told (done, of so many).
+        say: told each sentence for the user.
+        should_stop: asked now and then; where it says so, Stopped is raised.
+
+    Raises:
+        InputError: for particles without poses.
+        Stopped: when asked to stop.
+
+    """
+    symmetry_matrices(symmetry)
+    place, stack = choose_device(device), particles_of(particles)
+    if stack.poses is None:
+        raise InputError(
+            f"{name_of(particles)} has no poses to reconstruct from: search, or train and predict."
+        )
+    if should_stop is not None and should_stop():  # a small stack is done before it is asked again
+        raise Stopped
+    made = reconstruct_particles(
+        stack,
+        place,
+        symmetry=symmetry,
+        half_maps=half_maps,
+        max_resolution_angstrom=max_resolution_angstrom,
+        with_ctf=with_ctf,
+        weights=weights,
+        exact_symmetry=exact_symmetry,
+        invert_contrast=invert_contrast,
+        seed=seed,
+        progress=progress,
+        say=say or silent,
+        should_stop=should_stop,
+    )
+    if made.voxels is None:
+        raise Stopped
+    pixel = stack.pixel_size_angstrom
+    halves = None
+    if half_maps:
+        first, second = (DensityMap(half, pixel) for half in made.halves)
+        halves = (first, second)
+    return Reconstruction(
+        DensityMap(made.voxels, pixel), halves, made.fsc, sum(made.n_of_sets), made.is_negated
+    )
+
+
+def fsc(
+    a: AnyMap,
+    b: AnyMap,
+    *,
+    mask: DensityMap | Images | AnyPath | None = None,
+    radius_angstrom: float | None = None,
+    corrected: bool = True,
+    seed: int = 0,
+    say: Say | None = None,
+) -> ShellCorrelation:
+    """Correlate two maps shell by shell, and tell the resolutions where the curve crosses a value.
+
+    ``mask`` is a soft mask from 0 to 1 on the maps' grid, or "auto" for one found from them;
+    ``radius_angstrom`` a soft sphere instead.  ``corrected`` takes off what the mask brings in.
+    Raises InputError for maps of different fields of view.
+    """
+    if mask is not None and radius_angstrom is not None:
+        raise InputError("mask and radius_angstrom are both given: leave one of them out.")
+    return correlate_maps(
+        map_of(a),
+        map_of(b),
+        mask=mask if mask is None or isinstance(mask, DensityMap | np.ndarray) else os.fspath(mask),
+        radius_angstrom=radius_angstrom,
+        corrected=corrected,
+        seed=seed,
+        say=say or silent,
+    )
+
+
+def symmetry(density: AnyMap) -> DetectedSymmetry:
+    """Find a map's point group, and where its axes lie."""
+    return detect_symmetry(map_of(density))

@@ -1,0 +1,102 @@
+"""Poses from a trained network."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from napari_cryoorient.api.estimates import PoseEstimates
+from napari_cryoorient.api.files import AnyMap, AnyParticles, AnyPath, map_of, name_of, particles_of
+from napari_cryoorient.api.network import TrainedNetwork
+from napari_cryoorient.api.progress import Advance, Say, ShouldStop, Stopped, silent
+from napari_cryoorient.config import DeviceName
+from napari_cryoorient.device import choose_device
+from napari_cryoorient.errors import InputError
+from napari_cryoorient.geometry.symmetry import symmetry_matrices
+from napari_cryoorient.particles import NegatedImages
+from napari_cryoorient.prediction import collect
+from napari_cryoorient.prediction import predict as predicted_chunks
+from napari_cryoorient.run.inputs import pair_inputs
+from napari_cryoorient.run.predict import map_of_run, refuse_other_field
+from napari_cryoorient.run.refine import polish
+from napari_cryoorient.training.checkpoint import network_of_checkpoint
+
+
+def predict(
+    network: TrainedNetwork | AnyPath,
+    particles: AnyParticles,
+    *,
+    density: AnyMap | None = None,
+    refine: bool = False,
+    device: DeviceName = "auto",
+    batch_size: int | None = None,
+    progress: Advance | None = None,
+    say: Say | None = None,
+    should_stop: ShouldStop | None = None,
+) -> PoseEstimates:
+    """Tell the pose of every particle with a trained network.
+
+    Args:
+        network: as ``train`` returns it, or the path of a run folder or a checkpoint.
+        particles: a set, or the path of a STAR or ``.cs`` file.
+        density: the map to refine against; by default that of the run folder.
+        refine: refine the poses, and search for particles that stay doubtful.
+        device: "auto" takes CUDA, then MPS, then the CPU.
+        batch_size: images at once; by default what suits the device.
+        progress: told (done, of so many).
+        say: told each sentence for the user.
+        should_stop: asked now and then; where it says so, Stopped is raised.
+
+    Raises:
+        InputError: where the images show more or less than those the network learned from.
+        Stopped: when asked to stop.
+
+    """
+    if not isinstance(network, TrainedNetwork):
+        network = TrainedNetwork.read(network)
+    state, place, stack = network.state, choose_device(device), particles_of(particles)
+    refuse_other_field(state, stack, name_of(particles))
+    if refine and density is None:
+        if network.folder is None:
+            raise InputError("A network alone knows no map to refine against: give density.")
+        density = map_of_run(network.folder)
+    reference = None if density is None else map_of(density, stack)
+    images = NegatedImages(stack.images) if state["contrast_negated"] else stack.images
+    found = collect(
+        predicted_chunks(
+            network_of_checkpoint(state, place),
+            replace(stack, images=images),
+            box=int(state["box"]),
+            device=place,
+            batch_size=batch_size,
+            progress=progress,
+            should_stop=should_stop,
+        )
+    )
+    if found is None or len(found.rows) < len(stack):
+        raise Stopped
+    estimates = PoseEstimates(
+        replace(stack, poses=found.poses(stack.poses)), confidence=found.confidence
+    )
+    if not refine:
+        return estimates
+    assert reference is not None
+    inputs = pair_inputs(
+        stack,
+        reference,
+        invert_contrast="yes" if state["contrast_negated"] else "no",
+        name=name_of(particles),
+    )
+    polished = polish(
+        inputs,
+        estimates.poses,
+        symmetry_matrices(str(state["config"]["symmetry"])),
+        place,
+        network_confidence=found.confidence,
+        progress=progress,
+        say=say or silent,
+    )
+    return PoseEstimates(
+        replace(stack, poses=polished.poses),
+        confidence=polished.confidence,
+        moved_deg=polished.refined.moved_deg,
+    )
