@@ -225,11 +225,6 @@ REFUSED = {
     "box": (MODERN, changed(OPTICS, rlnImageSize=["64", "64"]), "64 pixels .* the stack has 16"),
     "unknown-group": (changed(MODERN, rlnOpticsGroup=["3", "8", "3"]), OPTICS, "optics group 8"),
     "no-group": (without(MODERN, "rlnOpticsGroup"), OPTICS, "2 optics groups"),
-    "two-pixel-sizes": (
-        MODERN,
-        changed(OPTICS, rlnImagePixelSize=["1.5", "1.6"]),
-        "from 1.5 to 1.6 A",
-    ),
     "zero-pixel-size": (MODERN, changed(OPTICS, rlnImagePixelSize=["0", "0"]), "positive"),
     "word": (changed(MODERN, rlnDefocusU=["1", "n/a", "3"]), OPTICS, "row 2 has 'n/a'"),
     "nan": (changed(MODERN, rlnAngleRot=["1", "nan", "3"]), OPTICS, "row 2 has 'nan'"),

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from napari_cryoorient.errors import InputError
+from napari_cryoorient.io.common_field import PIXEL_TOLERANCE
 from napari_cryoorient.io.stacks import MrcStack
 from napari_cryoorient.io.star_text import StarBlock, StarFile, unquoted
 from napari_cryoorient.particles import CtfParameters, CtfState, Floats, Integers
@@ -22,7 +23,6 @@ _GROUP, _GROUP_NAME = "rlnOpticsGroup", "rlnOpticsGroupName"
 _OF_TILT_SERIES = "rlnTomo"  # how the names of all their columns begin
 _TILT_STACKS = "rlnTomoSubTomosAre2DStacks"
 _LARGEST_WHOLE = 2.0**53
-_PIXEL_TOLERANCE = 1e-3  # relative; pixel sizes closer than this count as one
 _MICROMETRE_IN_ANGSTROM = 1e4
 _CTF_NEEDED = (
     "rlnDefocusU",
@@ -200,22 +200,38 @@ class ParticleTable:
             for name in self._rows[_IMAGE_NAME].tolist()
         ]
 
-    def check_image_size(self, native_box: int) -> None:
-        """Raise InputError if the file names an image size that the stack does not have."""
+    def check_image_sizes(self, native_boxes: Integers) -> None:
+        """Raise InputError where the file names another image size than a particle's stack has."""
         if "rlnImageSize" not in self:
             return
-        sizes = np.unique(self.floats("rlnImageSize"))
-        if len(sizes) > 1 or int(sizes[0]) != native_box:
-            said = ", ".join(f"{size:g}" for size in sizes)
+        sizes = self.floats("rlnImageSize")
+        wrong = np.flatnonzero(sizes != native_boxes)
+        if wrong.size:
+            row = wrong[0]
             raise InputError(
-                f"{self._path} says the images have {said} pixels (rlnImageSize) and the stack has "
-                f"{native_box}; is it the right stack?"
+                f"{self._path} says the images have {sizes[row]:g} pixels (rlnImageSize) and the "
+                f"stack has {native_boxes[row]}; is it the right stack?"
             )
 
     def pixel_size(self, chosen: float | None, stack: MrcStack | None, notes: list[str]) -> float:
-        """Return the one pixel size of all particles, in angstrom, as the stacks lie on disk."""
+        """Return the one pixel size of all particles; raises InputError if there are several."""
+        sizes = self.pixel_sizes(chosen, stack, notes)
+        low, high = float(sizes.min()), float(sizes.max())
+        if high / low - 1 > PIXEL_TOLERANCE:
+            raise InputError(
+                f"{self._path} has pixel sizes from {low:g} to {high:g} A; particles of one pixel "
+                "size are needed: resample them or take one optics group."
+            )
+        return float(np.median(sizes))
+
+    def pixel_sizes(self, chosen: float | None, stack: MrcStack | None, notes: list[str]) -> Floats:
+        """Return each particle's pixel size ``(n,)``, in angstrom, as the stacks lie on disk.
+
+        Sizes that differ by rounding only come as their median. Raises InputError where the file
+        names none, and for what cannot be one.
+        """
         if chosen is not None:
-            return chosen
+            return np.full(len(self), chosen)
         if "rlnImagePixelSize" in self:
             sizes = self.floats("rlnImagePixelSize")
         elif "rlnDetectorPixelSize" in self and "rlnMagnification" in self:
@@ -228,7 +244,7 @@ class ParticleTable:
         elif stack is not None and stack.header_pixel_size_angstrom > 0:
             size = stack.header_pixel_size_angstrom
             notes.append(f"the STAR names no pixel size; {size:.4g} A taken from the stack")
-            return size
+            return np.full(len(self), size)
         else:
             raise InputError(
                 f"{self._path} names no pixel size (rlnImagePixelSize, or rlnDetectorPixelSize and "
@@ -237,12 +253,7 @@ class ParticleTable:
         low, high = float(sizes.min()), float(sizes.max())
         if low <= 0:
             raise InputError(f"{self._path} has a pixel size of {low:g} A; it must be positive.")
-        if high / low - 1 > _PIXEL_TOLERANCE:
-            raise InputError(
-                f"{self._path} has pixel sizes from {low:g} to {high:g} A; particles of one pixel "
-                "size are needed: resample them or take one optics group."
-            )
-        return float(np.median(sizes))
+        return np.full(len(self), np.median(sizes)) if high / low - 1 <= PIXEL_TOLERANCE else sizes
 
     def ctf(self, notes: list[str]) -> CtfParameters | None:
         """Return the contrast transfer of each particle, or None and a note of what is missing."""

@@ -16,6 +16,7 @@ import pandas as pd
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.euler import euler_zyz_deg_to_matrix, matrix_to_euler_zyz_deg
 from napari_cryoorient.io.aberrations import Lenses, describe_aberrations, lenses_of_table
+from napari_cryoorient.io.common_field import images_of_stacks
 from napari_cryoorient.io.cryosparc import cs_with_poses, notes_of_cs, signs_of_cs, star_of_cs
 from napari_cryoorient.io.cs_file import SUFFIX, is_cs, read_cs, refuse_group, write_cs
 from napari_cryoorient.io.locate import StackFinder
@@ -29,10 +30,9 @@ from napari_cryoorient.io.new_star import (
 )
 from napari_cryoorient.io.open_stacks import open_stacks
 from napari_cryoorient.io.particle_table import ParticleTable, particle_block
-from napari_cryoorient.io.stacks import MrcStackCollection
 from napari_cryoorient.io.star_text import StarBlock, StarFile, write_star
 from napari_cryoorient.io.star_text import read_star as read_star_text
-from napari_cryoorient.particles import ParticleSet, Poses
+from napari_cryoorient.particles import Floats, ParticleSet, Poses
 
 __all__ = [
     "StarBlock",
@@ -86,13 +86,15 @@ def read_particles(
     names = table.image_names()
     finder = StackFinder(path, project_dir)
     stacks, stack_of, section_of = open_stacks(names, finder, path)
-    table.check_image_size(stacks[0].native_box)
-    native_pixel_size = table.pixel_size(pixel_size_angstrom, stacks[0], notes)
-    images = MrcStackCollection(
-        *(stacks, stack_of, section_of, native_pixel_size),
+    boxes = np.array([stack.native_box for stack in stacks], dtype=np.int64)[stack_of]
+    table.check_image_sizes(boxes)
+    pixel_sizes = table.pixel_sizes(pixel_size_angstrom, stacks[0], notes)
+    images = images_of_stacks(
+        *(stacks, stack_of, section_of, pixel_sizes),
         box=box,
         signs=None if star.cs is None else signs_of_cs(star.cs),
     )
+    native_pixel_size = float(pixel_sizes[stack_of == 0][0])
     header_pixel_size = stacks[0].header_pixel_size_angstrom
     if header_pixel_size not in (0.0, 1.0) and (
         abs(header_pixel_size / native_pixel_size - 1) > _PIXEL_SIZE_NOTE
@@ -105,7 +107,7 @@ def read_particles(
     notes += describe_aberrations(table, lenses)
     particles = ParticleSet(
         images=images if lenses is None else lenses.correcting(images),
-        poses=poses_of_table(table, native_pixel_size, notes, lenses),
+        poses=poses_of_table(table, pixel_sizes, notes, lenses),
         ctf=table.ctf(notes),
         optics_group=table.optics_group,
         names=tuple(names),
@@ -113,7 +115,10 @@ def read_particles(
         ctf_state=table.ctf_state(),
         notes=(*notes, *finder.notes, *images.notes),
     )
-    return particles, replace(star, native_pixel_size_angstrom=native_pixel_size)
+    is_one_size = bool((pixel_sizes == native_pixel_size).all())
+    return particles, replace(
+        star, native_pixel_size_angstrom=native_pixel_size if is_one_size else None
+    )
 
 
 def write_poses(
@@ -155,10 +160,9 @@ def write_poses(
     if in_angstrom:
         new |= {name: -poses.shifts_angstrom[:, i] for i, name in enumerate(ORIGINS_ANGSTROM)}
     if in_pixels:
-        pixel_size = star.native_pixel_size_angstrom or ParticleTable(star).pixel_size(
-            None, None, []
-        )
-        pixels = -poses.shifts_angstrom / pixel_size
+        sizes = ParticleTable(star).pixel_sizes(star.native_pixel_size_angstrom, None, [])
+        sizes = sizes if rows is None else sizes[np.asarray(rows)]
+        pixels = -poses.shifts_angstrom / sizes[:, None]
         new |= {name: pixels[:, i] for i, name in enumerate(ORIGINS_PIXELS)}
     if confidence is not None:
         new[CONFIDENCE] = np.asarray(confidence, dtype=np.float64)
@@ -168,11 +172,15 @@ def write_poses(
 
 
 def poses_of_table(
-    table: ParticleTable, pixel_size: float, notes: list[str], lenses: Lenses | None = None
+    table: ParticleTable,
+    pixel_sizes: float | Floats,
+    notes: list[str],
+    lenses: Lenses | None = None,
 ) -> Poses | None:
     """Return the poses of a table, or None and a note of what is missing.
 
-    With ``lenses`` shifts are where objects lie once the images are corrected.
+    ``pixel_sizes``, in angstrom, are for origins in pixels: one, or one a particle. With
+    ``lenses`` shifts are where objects lie once the images are corrected.
     """
     missing = [name for name in ANGLES if name not in table]
     if missing:
@@ -189,7 +197,7 @@ def poses_of_table(
         if angstrom in table:
             origins[:, i] = table.floats(angstrom)
         elif pixels in table:
-            origins[:, i] = table.floats(pixels) * pixel_size
+            origins[:, i] = table.floats(pixels) * pixel_sizes
     shifts = 0.0 - origins
     if lenses is not None:
         shifts = lenses.ideal_shifts(shifts)
