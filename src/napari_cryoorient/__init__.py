@@ -15,8 +15,16 @@ for.
 from __future__ import annotations
 
 import sys
-from importlib import import_module
-from types import ModuleType
+
+_called = (*sys.argv[:1], *sys.orig_argv[1:3])
+if _called[0].endswith("napari-cryoorient") or _called[1:] == ("-m", __name__):
+    # The command line is starting. Ctrl-C is looked after before anything is imported.
+    from napari_cryoorient.run.interrupts import watch_signals
+
+    watch_signals()
+
+from importlib import import_module  # noqa: E402
+from types import ModuleType  # noqa: E402
 
 TYPE_CHECKING = False  # as type checkers see it, without the import of typing
 

@@ -1,12 +1,12 @@
 """The commands, and the one place where a failure becomes a sentence and an exit status.
 
-0 done; 1 a run failed in a way the user can act on; 2 bad input; 130 interrupted.
+0 done; 1 a run failed in a way the user can act on; 2 bad input; 128 and the number of the signal
+that stopped it: 130 for Ctrl-C, 143 for the batch system's SIGTERM, 129 for a closed terminal.
 """
 
 from __future__ import annotations
 
 import io
-import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -37,12 +37,21 @@ from napari_cryoorient.cli import (
 )
 from napari_cryoorient.cli.files import keeping_inputs
 from napari_cryoorient.cli.progress import print_json
+from napari_cryoorient.cli.streams import open_closed_streams, unfailing_streams
 from napari_cryoorient.errors import InputError, TrainingFailure
 from napari_cryoorient.io.kept_inputs import watching_inputs
+from napari_cryoorient.io.scratch import remove_left_over
+from napari_cryoorient.run.interrupts import (
+    PROGRAM,
+    STOPPED,
+    begin,
+    end,
+    forget_signals,
+    status_of_stop,
+    watch_signals,
+)
 
-PROGRAM = "napari-cryoorient"
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
-STOPPED = "Interrupted; finished files are kept, half-written ones are not."
 
 app = typer.Typer(
     name=PROGRAM,
@@ -80,11 +89,54 @@ def _describe(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status; with --json the last line says why it failed."""
+    """Run one command and return its exit status; with --json the last line says why it failed.
+
+    Without ``arguments`` it is the program itself, whose streams and signals are looked after too.
+    """
+    if arguments is not None:
+        return _main(list(arguments))
+    open_closed_streams()
+    watch_signals()
+    begin()
+    try:
+        return _main(sys.argv[1:])
+    except KeyboardInterrupt:  # between the end of the work and here
+        print(f"{PROGRAM}: {STOPPED}", file=sys.stderr)
+        return status_of_stop()
+    finally:
+        end()
+
+
+def _main(given: list[str]) -> int:
     for stream in (sys.stdout, sys.stderr):  # a degree sign must not end a run on an ASCII terminal
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    given = sys.argv[1:] if arguments is None else list(arguments)
+    forget_signals()
+    with unfailing_streams() as (out, err):
+        status = _carry_out(given)
+        out.flush()
+        if out.failure is not None:
+            status = status or _say_lost(out.failure)
+        err.flush()
+    out.let_go()
+    err.let_go()
+    return status
+
+
+def _say_lost(failure: OSError) -> int:
+    """Say that the results could not be printed, unless nobody wants them, as after ``head``."""
+    if isinstance(failure, BrokenPipeError):
+        return FAILED
+    print(
+        f"{PROGRAM}: The results could not be printed ({failure.strerror}); files are written: "
+        "give standard output another place.",
+        file=sys.stderr,
+    )
+    return BAD_INPUT
+
+
+def _carry_out(given: list[str]) -> int:
+    """Run one command; every failure becomes one line on stderr and a status."""
 
     def say(message: str, status: int) -> int:
         sentence = " ".join(message.split())
@@ -94,6 +146,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return status
 
     try:
+        remove_left_over()
         with watching_inputs():
             status = app(args=given, prog_name=PROGRAM, standalone_mode=False)
     except InputError as error:
@@ -101,10 +154,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except TrainingFailure as error:
         return say(str(error), FAILED)
     except (KeyboardInterrupt, typer.Abort):
-        return say(STOPPED, INTERRUPTED)
-    except BrokenPipeError:  # the reader of our output left, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
+        return say(STOPPED, status_of_stop())
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         return say(f"{where}{error.strerror or error}.", BAD_INPUT)
@@ -118,7 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print_json({"error": f"{type(error).__name__}: {error}", "status": FAILED})
         raise
     if status == INTERRUPTED:  # typer takes the interrupt itself, and says nothing
-        return say(STOPPED, INTERRUPTED)
+        return say(STOPPED, status_of_stop())
     return status if isinstance(status, int) else 0
 
 

@@ -13,6 +13,7 @@ from napari_cryoorient.io.kept_inputs import note_made, refuse_replacing_read
 
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NOT_ALLOWED = {errno.EACCES, errno.EPERM, errno.EROFS}
+_unfinished: set[Path] = set()
 _BAD_NAME = {errno.ENOENT, errno.ENAMETOOLONG, errno.EINVAL}
 
 
@@ -24,6 +25,7 @@ def atomic_path(final: Path | str) -> Iterator[Path]:
     """
     final = Path(final)
     temporary = final.with_name(f".{final.name}.{os.getpid()}.partial")
+    _unfinished.add(temporary)
     try:
         if final.is_dir():
             raise InputError(f"{final} is a folder; give the name of a file to write.")
@@ -41,6 +43,14 @@ def atomic_path(final: Path | str) -> Iterator[Path]:
             raise
         raise InputError(sentence) from error
     finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        _unfinished.discard(temporary)
+
+
+def discard_unfinished() -> None:
+    """Remove what is half-written, for a process that ends at once."""
+    for temporary in list(_unfinished):
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
 

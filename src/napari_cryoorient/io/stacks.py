@@ -7,7 +7,6 @@ and column, which keeps the centre pixel the centre.
 from __future__ import annotations
 
 import shutil
-import tempfile
 import threading
 import weakref
 from collections import OrderedDict
@@ -32,6 +31,7 @@ from napari_cryoorient.io.mrc import (
     parse_layout,
     stack_header,
 )
+from napari_cryoorient.io.scratch import new_scratch_file
 from napari_cryoorient.particles import Images, Integers
 
 _RESIZE_BATCH = 64  # images resampled at once, which bounds the memory for large native boxes
@@ -298,8 +298,7 @@ class StackWriter:
 
 
 def _decompressed(path: Path) -> Path:
-    handle, name = tempfile.mkstemp(prefix="cryoorient-", suffix=".mrcs")
-    temporary = Path(name)
+    handle, temporary = new_scratch_file(".mrcs")
     try:
         with open(handle, "wb") as target, open_plain(path) as source:
             shutil.copyfileobj(source, target, 1 << 20)

@@ -28,7 +28,7 @@ class Steering:
         return self.poll().stop
 
     def watching_signals(self) -> AbstractContextManager[None]:
-        """Take the first SIGINT or SIGTERM as a wish to stop; the next acts as ever."""
+        """Take the first signal to stop as a wish; the next acts as ever."""
         return first_signal_to(self._notice)
 
     def _notice(self, number: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -43,7 +42,7 @@ def run_training(
     gets each sentence for the user.
 
     Raises InputError or TrainingFailure after noting the reason in ``run.json``, and
-    KeyboardInterrupt after Ctrl-C, when all has been saved.
+    KeyboardInterrupt after a signal to stop, when all has been saved.
     """
     star_path, map_path, run_dir = Path(star_path), Path(map_path), Path(run_dir)
     say = say or (lambda sentence: None)
@@ -95,5 +94,5 @@ def run_training(
         folder.close("failed", f"{type(error).__name__}: {error}")
         raise
     folder.close("finished" if outcome is None else "stopped", outcome)
-    if steering.signalled == signal.SIGINT:
+    if steering.signalled is not None:
         raise KeyboardInterrupt

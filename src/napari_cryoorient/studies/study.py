@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_cryoorient.errors import InputError
+from napari_cryoorient.run.interrupts import is_status_of_stop
 from napari_cryoorient.run.reader import RunReader
 from napari_cryoorient.studies.folder import StudyFolder, write_table
 from napari_cryoorient.studies.job import Job
@@ -173,7 +173,7 @@ class _Attempt:
         self._forecast.end(end.job, end.seconds if whole else None)
         if is_good:
             self._n_ended_well += 1
-        elif end.status in (-signal.SIGINT, 130):  # someone stopped this run, not the study
+        elif is_status_of_stop(end.status):  # someone stopped this run, not the study
             self.failed[end.job.name] = "stopped from outside"
         else:
             why = RunReader(end.job.folder).status().reason or end.last_words

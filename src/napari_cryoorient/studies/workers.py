@@ -49,7 +49,7 @@ class Ended:
 
 
 class Stopper:
-    """Notices SIGINT and SIGTERM while a study goes on; ``wait`` returns at once when one came."""
+    """Notices signals to stop while a study goes on; ``wait`` returns at once when one came."""
 
     def __init__(self) -> None:
         self._asked = threading.Event()
@@ -68,7 +68,7 @@ class Stopper:
         self._asked.wait(seconds)
 
     def watching_signals(self) -> AbstractContextManager[None]:
-        """Take the first SIGINT or SIGTERM as a wish to stop; the next acts as ever."""
+        """Take the first signal to stop as a wish; the next acts as ever."""
         return first_signal_to(lambda _: self.ask())
 
 

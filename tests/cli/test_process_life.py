@@ -1,0 +1,254 @@
+"""A command's life as a process: stopped at any moment, streams that fail, homes that are not."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_cryoorient.io.maps import write_map
+from napari_cryoorient.io.scratch import PREFIX
+from napari_cryoorient.particles import DensityMap
+from napari_cryoorient.run.interrupts import STOPPED
+
+PROGRAM = [sys.executable, "-m", "napari_cryoorient"]
+Run = Callable[..., tuple[int, str, str]]
+
+pytestmark = [
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(os.name == "nt", reason="signals and devices of POSIX systems"),
+]
+needs_full_device = pytest.mark.skipif(
+    not Path("/dev/full").exists(), reason="no device here that is always full"
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A map, ten particles of it, and the same as a compressed stack."""
+    from napari_cryoorient.cli import main
+
+    folder = tmp_path_factory.mktemp("life")
+    density = np.random.default_rng(0).normal(size=(24,) * 3).astype(np.float32)
+    write_map(DensityMap(density, 8.0), folder / "density.mrc")
+    assert main(["simulate", str(folder / "density.mrc"), "-o", str(folder), "--n", "10"]) == 0
+    return folder
+
+
+def environment(**more: str) -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1", **more}
+
+
+def call(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
+    given = {"capture_output": True, "text": True, "env": environment(), "check": False} | options
+    return subprocess.run([*PROGRAM, *map(str, arguments)], **given)  # type: ignore[call-overload]
+
+
+# The program, interrupted at the moment at which a module is asked for.
+INTERRUPTED_WHILE_IMPORTING = """
+import builtins, os, sys
+import_module, number, wanted = builtins.__import__, int(sys.argv[1]), sys.argv[2]
+def watched(name, *rest):
+    if name == wanted:
+        builtins.__import__ = import_module
+        os.kill(os.getpid(), number)
+    return import_module(name, *rest)
+builtins.__import__ = watched
+sys.argv = ["napari-cryoorient", *sys.argv[3:]]
+from napari_cryoorient.cli import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "module", ["typer", "numpy", "napari_cryoorient.cli.app", "torch", "napari_cryoorient.simulate"]
+)
+def test_a_stop_during_imports_is_one_line(
+    module: str, number: signal.Signals, folder: Path, tmp_path: Path
+) -> None:
+    arguments = ["simulate", folder / "density.mrc", "-o", tmp_path / "sim", "--json"]
+    command = [sys.executable, "-c", INTERRUPTED_WHILE_IMPORTING, str(int(number)), module]
+    done = subprocess.run(
+        [*command, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        check=False,
+    )
+    assert done.stderr == f"napari-cryoorient: {STOPPED}\n"
+    assert done.returncode == 128 + number
+    assert json.loads(done.stdout)["status"] == 128 + number
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_stop_in_the_middle_of_writing_leaves_nothing(
+    number: signal.Signals, folder: Path, tmp_path: Path
+) -> None:
+    process = subprocess.Popen(
+        [*PROGRAM, "simulate", str(folder / "density.mrc"), "-o", str(tmp_path), "--n", "500000"],
+        stderr=subprocess.PIPE,
+        env=environment(),
+        text=True,
+    )
+    wait_until(lambda: any(tmp_path.glob(".particles.mrcs.*.partial")))
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert err.splitlines()[-1] == f"napari-cryoorient: {STOPPED}"
+    assert "Traceback" not in err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_training_that_is_told_to_stop_keeps_the_run_and_says_so(
+    number: signal.Signals, folder: Path, tmp_path: Path
+) -> None:
+    run_dir = tmp_path / "run"
+    inputs = [str(folder / "particles.star"), "--map", str(folder / "density.mrc")]
+    process = subprocess.Popen(
+        [*PROGRAM, "train", *inputs, "-o", str(run_dir), "--minutes", "5", "--device", "cpu"],
+        stderr=subprocess.PIPE,
+        env=environment(),
+        text=True,
+    )
+    wait_until(lambda: (run_dir / "metrics.jsonl").is_file())
+    process.send_signal(number)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 128 + number
+    assert err.splitlines()[-1] == f"napari-cryoorient: {STOPPED}"
+    assert json.loads((run_dir / "run.json").read_text())["state"] == "stopped"
+    assert (run_dir / "checkpoint.pt").is_file()
+
+
+def wait_until(is_so: Callable[[], bool], seconds: float = 120.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@needs_full_device
+@pytest.mark.parametrize("json_too", [True, False])
+def test_results_that_cannot_be_printed_are_a_sentence(json_too: bool, folder: Path) -> None:
+    star = folder / "particles.star"
+    with open("/dev/full", "w") as full:
+        flags = ["--json"] if json_too else []
+        done = call("evaluate", star, star, *flags, capture_output=False, stdout=full, stderr=-1)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "could not be printed (No space left on device)" in done.stderr
+
+
+# What a shell does to the standard streams, and the status that the work ends with.
+STREAMS = {
+    "2>/dev/full": 0,
+    "2>&-": 0,
+    ">&-": 0,
+    ">&- 2>&-": 0,
+    "<&- >&- 2>&-": 0,
+    ">/dev/full": 2,
+    ">/dev/full 2>/dev/full": 2,
+}
+
+
+@needs_full_device
+@pytest.mark.parametrize("streams", STREAMS)
+def test_work_is_finished_whatever_becomes_of_the_streams(
+    streams: str, folder: Path, tmp_path: Path
+) -> None:
+    # fsc says its result before it writes the table.
+    arguments = f"fsc map.mrc density.mrc --csv {tmp_path / 'curve.csv'}"
+    program = " ".join(PROGRAM)
+    done = subprocess.run(
+        ["bash", "-c", f"{program} {arguments} {streams}"],
+        cwd=folder,
+        env=environment(),
+        check=False,
+        capture_output=True,
+    )
+    assert done.returncode == STREAMS[streams]
+    assert len((tmp_path / "curve.csv").read_text().splitlines()) > 5
+    assert [path.name for path in tmp_path.iterdir()] == ["curve.csv"]
+
+
+def test_a_reader_that_leaves_early_loses_no_file(folder: Path, tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [*PROGRAM, "fsc", "map.mrc", "density.mrc", "--csv", str(tmp_path / "curve.csv")],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.wait(timeout=120) == 1
+    assert process.stderr is not None
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert (tmp_path / "curve.csv").is_file()
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next(folder: Path, tmp_path: Path) -> None:
+    import gzip
+
+    packed = tmp_path / "packed"
+    packed.mkdir()
+    stack = packed / "particles.mrcs"
+    stack.write_bytes(gzip.compress((folder / "particles.mrcs").read_bytes()))
+    shutil.copy(folder / "particles.star", packed)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    holder = subprocess.Popen(
+        [sys.executable, "-c", UNPACK, str(stack)],
+        stdout=subprocess.PIPE,
+        env=environment(TMPDIR=str(scratch)),
+        text=True,
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "unpacked\n"
+    (left,) = scratch.glob(f"{PREFIX}*")
+    assert sorted(path.suffix for path in left.iterdir()) == ["", ".mrcs"]
+    next_one = ("export", packed / "particles.star", "-o", tmp_path / "out.star")
+    assert call(*next_one, env=environment(TMPDIR=str(scratch))).returncode == 0
+    assert left.is_dir()  # its owner lives
+    (scratch / "cryoorient-of-another-program").mkdir()
+    holder.kill()
+    holder.wait()
+    holder.stdout.close()
+    assert left.is_dir()
+    assert call(*next_one, env=environment(TMPDIR=str(scratch))).returncode == 0
+    assert [path.name for path in scratch.iterdir()] == ["cryoorient-of-another-program"]
+
+
+UNPACK = """
+import sys, time
+from napari_cryoorient.io.stacks import MrcStack
+stack = MrcStack(sys.argv[1])
+print("unpacked", flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_process_that_ends_takes_its_temporary_folder_along(tmp_path: Path) -> None:
+    script = (
+        "from napari_cryoorient.io.scratch import new_scratch_file; print(new_scratch_file('')[1])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        env=environment(TMPDIR=str(tmp_path)),
+        check=True,
+    )
+    assert Path(done.stdout.strip()).parent.parent == tmp_path
+    assert not list(tmp_path.iterdir())
