@@ -8,8 +8,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -252,3 +253,60 @@ def test_a_process_that_ends_takes_its_temporary_folder_along(tmp_path: Path) ->
     )
     assert Path(done.stdout.strip()).parent.parent == tmp_path
     assert not list(tmp_path.iterdir())
+
+
+def as_a_stranger(*arguments: object) -> list[str]:
+    """Return a command run by a user without a name, who may read all here and own nothing."""
+    if shutil.which("setpriv") is None or os.getuid() != 0:
+        pytest.skip("only root can become a user without a name, with setpriv")
+    may_read = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
+    who = ["setpriv", "--reuid", "54321", "--regid", "54321", "--clear-groups", *may_read]
+    if subprocess.run([*who, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("this machine does not let root hand on its right to read")
+    return [*who, *map(str, arguments)]
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that everybody may enter and write to, unlike pytest's."""
+    with tempfile.TemporaryDirectory() as name:
+        os.chmod(name, 0o777)
+        yield Path(name)
+
+
+@pytest.mark.parametrize("home", [None, "/", "/nowhere"])
+@pytest.mark.parametrize("is_stranger", [False, True])
+def test_nobody_needs_a_home_or_a_name(
+    home: str | None, is_stranger: bool, folder: Path, open_folder: Path
+) -> None:
+    tmp_path = open_folder
+    for name in ("particles.star", "particles.mrcs", "density.mrc", "map.mrc"):
+        shutil.copy(folder / name, open_folder)
+    known = {k: v for k, v in environment(TMPDIR=str(tmp_path)).items() if not k.startswith("XDG")}
+    for name in ("HOME", "USER", "LOGNAME", "MPLCONFIGDIR", "CRYOORIENT_CACHE"):
+        known.pop(name, None)
+    if home is not None:
+        known["HOME"] = home
+    known["CRYOORIENT_PDB_URL"] = "http://127.0.0.1:9"  # nothing is fetched
+    star, density = tmp_path / "particles.star", tmp_path / "density.mrc"
+    run_dir = tmp_path / "run"
+    commands: list[list[object]] = [
+        ["fsc", density, tmp_path / "map.mrc", "--figure", tmp_path / "fsc.png"],
+        ["export", star, "-o", tmp_path / "out.star"],
+        ["train", star, "--map", density, "-o", run_dir, "--steps", "2", "--device", "cpu"],
+        ["predict", star, "--run", run_dir, "-o", tmp_path / "poses.star", "--device", "cpu"],
+    ]
+    for command in commands:
+        whole = [*PROGRAM, *map(str, command)]
+        if is_stranger:
+            whole = as_a_stranger(*whole)
+        elif home is None and os.getuid() == 0:
+            continue  # root has a home by name
+        done = subprocess.run(
+            whole, env=known, cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert "Traceback" not in done.stderr
+        assert "atplotlib" not in done.stderr
+    assert not list(tmp_path.glob("cryoorient-*"))
+    assert not (tmp_path / "~").exists()

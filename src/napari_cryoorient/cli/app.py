@@ -36,6 +36,7 @@ from napari_cryoorient.cli import (
     view,
 )
 from napari_cryoorient.cli.files import keeping_inputs
+from napari_cryoorient.cli.home import ensure_home
 from napari_cryoorient.cli.progress import print_json
 from napari_cryoorient.cli.streams import open_closed_streams, unfailing_streams
 from napari_cryoorient.errors import InputError, TrainingFailure
@@ -99,6 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     watch_signals()
     begin()
     try:
+        ensure_home()
         return _main(sys.argv[1:])
     except KeyboardInterrupt:  # between the end of the work and here
         print(f"{PROGRAM}: {STOPPED}", file=sys.stderr)

@@ -32,7 +32,7 @@ _own: tuple[int, Path, IO[bytes]] | None = None  # process, folder, held lock
 
 def new_scratch_file(suffix: str) -> tuple[int, Path]:
     """Return (open file, path) of a new temporary file that ends with this process."""
-    handle, name = tempfile.mkstemp(suffix=suffix, dir=_folder())
+    handle, name = tempfile.mkstemp(suffix=suffix, dir=scratch_folder())
     return handle, Path(name)
 
 
@@ -56,7 +56,8 @@ def remove_own() -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _folder() -> Path:
+def scratch_folder() -> Path:
+    """Return the folder of this process, made the first time; it ends with the process."""
     global _own
     with _guard:
         if _own is not None and _own[0] == os.getpid():

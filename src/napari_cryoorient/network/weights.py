@@ -25,9 +25,16 @@ _CHUNK_BYTES = 1 << 20
 
 
 def weights_cache() -> Path:
-    """Return the folder of fetched weights (``CRYOORIENT_CACHE`` moves it)."""
+    """Return the folder of fetched files (``CRYOORIENT_CACHE`` moves it); raises InputError."""
     chosen = os.environ.get("CRYOORIENT_CACHE")
-    return Path(chosen) if chosen else Path(pooch.os_cache("napari-cryoorient"))
+    if chosen:
+        return Path(chosen)
+    try:
+        return Path(pooch.os_cache("napari-cryoorient"))
+    except RuntimeError:
+        raise InputError(
+            "There is no home folder to keep fetched files in: set HOME, or CRYOORIENT_CACHE."
+        ) from None
 
 
 def load_imagenet_weights(

@@ -19,6 +19,8 @@ from napari_cryoorient.projection.resample import (
     fourier_to_images,
 )
 
+SLAB_NUMBERS = 2**24  # complex numbers of a padded map that are transformed at once: 128 MB
+
 
 def divide_by_interpolator(volume: Tensor, padding: int) -> Tensor:
     """Divide a map ``(N, N, N)`` by sinc^2(r / (padding N)), the transform of the interpolator.
@@ -38,21 +40,43 @@ def padded_half_transform(volume: Tensor, padding: int, radius: int) -> Tensor:
     """
     box = volume.shape[-1]
     padded_box = padding * box
-    before = padded_box // 2 - box // 2
-    after = padded_box - box - before
-    padded = torch.nn.functional.pad(divide_by_interpolator(volume, padding), (before, after) * 3)
-    transform = torch.fft.rfftn(torch.fft.ifftshift(padded))
     edge = radius + 1
     axis = torch.arange(-edge, edge + 1, device=volume.device)
     half_axis = axis[edge:]
-    inside = (
-        axis[:, None, None] ** 2 + axis[:, None] ** 2 + half_axis**2 <= radius * radius
-    )  # false on the whole rim, where the index below wraps around
     rows = axis % padded_box
     columns = half_axis.clamp_max(padded_box // 2)
-    cropped = transform[rows[:, None, None], rows[:, None], columns]
-    cropped = torch.where(inside, cropped, torch.zeros_like(cropped))
-    return torch.stack([cropped.real, cropped.imag])
+    squares = axis * axis
+    # One axis after the other, and slab by slab: the padded map and its transform are never whole
+    # in memory, and lines of zeros are not transformed.
+    along_x = torch.fft.rfft(
+        _padded_about_zero(divide_by_interpolator(volume, padding), 2, padding)
+    )
+    along_x = along_x[..., columns]
+    n = max(1, SLAB_NUMBERS // (padded_box * len(half_axis)))
+    along_y = along_x.new_zeros(box, len(axis), len(half_axis))
+    for z in range(0, box, n):
+        slab = torch.fft.fft(_padded_about_zero(along_x[z : z + n], 1, padding), dim=1)
+        along_y[z : z + n] = slab[:, rows]
+    del along_x
+    result = volume.new_zeros(2, len(axis), len(axis), len(half_axis))
+    for y in range(0, len(axis), n):
+        slab = torch.fft.fft(_padded_about_zero(along_y[:, y : y + n], 0, padding), dim=0)[rows]
+        # False on the whole rim, where the indices above wrap around.
+        inside = squares[:, None, None] + squares[y : y + n, None] + half_axis**2 <= radius * radius
+        slab = torch.where(inside, slab, torch.zeros_like(slab))
+        result[0, :, y : y + n] = slab.real
+        result[1, :, y : y + n] = slab.imag
+    return result
+
+
+def _padded_about_zero(values: Tensor, dim: int, padding: int) -> Tensor:
+    """Pad an axis with zeros to ``padding`` times its length, its centre moved to index 0."""
+    n = values.shape[dim]
+    zeros = torch.zeros_like(values.narrow(dim, 0, 1)).expand(
+        *values.shape[:dim], (padding - 1) * n, *values.shape[dim + 1 :]
+    )
+    first, second = values.narrow(dim, n // 2, n - n // 2), values.narrow(dim, 0, n // 2)
+    return torch.cat([first, zeros, second], dim)
 
 
 class Projector(torch.nn.Module):
