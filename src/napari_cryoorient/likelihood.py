@@ -108,7 +108,8 @@ class ParticleLikelihood:
         # The gain belongs to projections of the map at the box of the statistics' projector.
         map_box = min(density.box, max(statistics.box, WORKING_BOX))
         gain = statistics.gain * map_box / self.box
-        projector = Projector(volume * gain, padding=_PADDING, max_radius=self.radius)
+        self.volume = volume * gain
+        projector = Projector(self.volume, padding=_PADDING, max_radius=self.radius)
         self._transform = projector.transform.to(device)
         self._padded_frequencies = _PADDING * self.frequencies.t().contiguous()
 

@@ -5,12 +5,12 @@ Hypothesis j belongs to image ``owner[j]``; an image may have any number of them
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from napari_cryoorient.geometry.symmetry import symmetric_distance_deg
 from napari_cryoorient.likelihood import BandData, ParticleLikelihood
 from napari_cryoorient.refine.gauss_newton import Hypotheses, gauss_newton
 
@@ -75,17 +75,30 @@ def thinned(at: Hypotheses, owner: Tensor, group: Tensor, rule: Thinning) -> tup
     _, index, is_there = by_image(at.log_likelihood, owner)
     padded = at.rotations[index]
     score = torch.where(is_there, at.log_likelihood[index], -torch.inf)
-    distinct = is_there.clone()
-    for rank in range(1, score.shape[1]):
-        # Those before it are the better ones.
-        others = padded[:, :rank]
-        distance = symmetric_distance_deg(padded[:, rank, None].expand_as(others), others, group)
-        repeats = ((distance < rule.distinct_deg) & distinct[:, :rank]).any(1)
-        distinct[:, rank] &= ~repeats
+    distinct = distinct_first(padded, group, rule.distinct_deg, is_there)
     behind = score - score[:, :1]
     kept = distinct & (behind >= -rule.allowed(score[:, :1])) & (distinct.cumsum(1) <= rule.n_kept)
     lost = torch.where(distinct & ~kept, behind, -torch.inf).logsumexp(1)
     return index[kept], lost
+
+
+def distinct_first(
+    rotations: Tensor, group: Tensor, distinct_deg: float, is_there: Tensor | None = None
+) -> Tensor:
+    """Tell ``(b, k)`` which of the poses ``(b, k, 3, 3)`` are no repeats of one before them.
+
+    Repeats lie within ``distinct_deg`` under the group ``(g, 3, 3)``; poses that are not there are
+    none, and have none.
+    """
+    b, k = rotations.shape[:2]
+    # tr(A^T B G^T), the largest over G, for all pairs of an image.
+    equivalents = (rotations[:, :, None] @ group.transpose(1, 2)).flatten(3).flatten(1, 2)
+    traces = rotations.flatten(2) @ equivalents.transpose(1, 2)
+    near = traces.view(b, k, k, len(group)).amax(3) > 1 + 2 * math.cos(math.radians(distinct_deg))
+    distinct = torch.ones_like(near[..., 0]) if is_there is None else is_there.clone()
+    for rank in range(1, k):
+        distinct[:, rank] &= ~(near[:, rank, :rank] & distinct[:, :rank]).any(1)
+    return distinct
 
 
 def by_image(log_likelihood: Tensor, owner: Tensor) -> tuple[Tensor, Tensor, Tensor]:

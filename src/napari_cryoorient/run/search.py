@@ -121,7 +121,7 @@ def search_inputs(
     )
     say(
         f"Every particle is compared with {search.coarse.n_poses} orientations at "
-        f"{len(search.coarse.shifts)} shifts, the best are refined."
+        f"{search.coarse.n_shifts} shifts at first, the best are refined."
     )
     parts = list(search.search(rows, progress=progress, should_stop=should_stop))
     if sum(len(part.rows) for part in parts) < len(rows):

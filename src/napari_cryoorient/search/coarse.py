@@ -1,126 +1,160 @@
-"""The exhaustive stage: all views, in-plane angles and shifts in a narrow band.
+"""From all views in a narrow band to a few poses in a wider one, rung by rung.
 
-Of each view the best angle in each quarter turn is kept, whatever the shift; of these, the best
-few go on.
+The first rung compares an image with every view, in-plane angle and shift.  Each further one has a
+wider band and a finer grid, and takes the views near the best of the rung before.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from napari_cryoorient.geometry.grids import directions_to_matrices, view_directions
-from napari_cryoorient.geometry.rotations import turn_in_plane
 from napari_cryoorient.likelihood import BandData, ParticleLikelihood
-from napari_cryoorient.search.in_plane import RingTransform
+from napari_cryoorient.refine.hypotheses import distinct_first
+from napari_cryoorient.search.plans import Plan, Rung
+from napari_cryoorient.search.shifts import ShiftPrior
+from napari_cryoorient.search.view_bank import CellScores, ViewBank
 
-N_SECTORS = 4
-# Scores that one product of views and images may fill, in numbers.
-SCORES = {"cpu": 2**22, "mps": 2**25, "cuda": 2**28}
+# Shift steps per field of view and Fourier pixel of radius.
+SHIFT_STEPS_PER_RADIUS = 3.0
+# Images that later rungs take together.
+TOGETHER = {"cpu": 8, "mps": 128, "cuda": 512}
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """The best poses of each image, best first: ``(b, k, 3, 3)``, ``(b, k, 2)``, ``(b, k)``.
+    """The best distinct poses of each image, best first: ``(b, k, 3, 3)``, ``(b, k, 2)``.
 
-    ``scores`` are log-likelihoods in the narrow band; ``total`` ``(b,)`` is the log of the sum of
-    the likelihoods of all cells, those that are not among the best too.
+    ``scores`` ``(b, k)`` are log-likelihoods in the band of the last rung, minus infinity where an
+    image has fewer; ``lost`` ``(b,)`` is the log of what all cells left out on the way weigh
+    against the best ones of their rung.
     """
 
     rotations: Tensor
     shifts_angstrom: Tensor
     scores: Tensor
-    total: Tensor
-
-
-def hexagonal_shifts(reach: float, step: float) -> Tensor:
-    """Return shifts ``(s, 2)`` within ``reach`` of zero, ``step`` apart, zero first."""
-    n = math.ceil(2 * reach / step) + 1
-    i, j = torch.meshgrid(torch.arange(-n, n + 1), torch.arange(-n, n + 1), indexing="ij")
-    x, y = (i + 0.5 * j) * step, j * (step * math.sqrt(3) / 2)
-    length = torch.hypot(x, y)
-    inside = length <= reach + 1e-6
-    shifts = torch.stack([x[inside], y[inside]], dim=1)
-    return shifts[torch.sort(length[inside], stable=True).indices]
+    lost: Tensor
 
 
 class CoarseSearch:
-    """The grid of views and shifts, and the map's views on rings."""
+    """The rungs of a plan, ready for images.
+
+    ``fill`` is the particle's diameter as a part of the field of view.
+    """
 
     def __init__(
         self,
         likelihood: ParticleLikelihood,
         group: Tensor,
+        plan: Plan,
+        prior: ShiftPrior,
         *,
-        radius: float,
-        spacing_deg: float,
-        shift_reach_angstrom: float,
-        shift_step_angstrom: float,
+        fill: float,
     ) -> None:
-        device = likelihood.device
+        self.plan = plan
         self._likelihood = likelihood
-        self._rings = RingTransform(likelihood, radius)
-        directions = view_directions(spacing_deg, group)
-        self.views = directions_to_matrices(directions).float().to(device)
-        self.shifts = hexagonal_shifts(shift_reach_angstrom, shift_step_angstrom).to(device)
-        self._ramps = likelihood.ramps(self.shifts, self._rings.n_frequencies)
-        parts = [self._rings.of_views(part) for part in torch.split(self.views, 128)]
-        self._slices = torch.cat([part[0] for part in parts], dim=1)
-        self._squares = torch.cat([part[1] for part in parts], dim=1)
-        self.n_poses = len(self.views) * self._rings.n_angles
-        self.chunk_size = max(
-            1, SCORES[device.type] // (self._rings.n_angles * len(self.shifts) * 128)
-        )
+        self._group = group.float().to(likelihood.device)
+        self.banks = [
+            ViewBank(likelihood, group, radius=rung.radius, fill=fill) for rung in plan.rungs
+        ]
+        self._parents = [
+            finer.neighbours_in(coarser)
+            for coarser, finer in zip(self.banks, self.banks[1:], strict=False)
+        ]
+        self.take_shifts(prior)
+
+    def take_shifts(self, prior: ShiftPrior) -> None:
+        """Try the shifts that are likely under ``prior``."""
+        device = self._likelihood.device
+        self.prior = prior
+        self._shifts = [prior.grid(self._step(rung)).to(device) for rung in self.plan.rungs]
+        self._log_priors = [prior.log_density(shifts) for shifts in self._shifts]
+
+    def _step(self, rung: Rung) -> float:
+        return self._likelihood.field_of_view_angstrom / (SHIFT_STEPS_PER_RADIUS * rung.radius)
+
+    @property
+    def n_shifts(self) -> int:
+        """Shifts of the first rung."""
+        return len(self._shifts[0])
+
+    def is_beyond(self, shifts_angstrom: Tensor) -> Tensor:
+        """Tell which shifts ``(..., 2)`` lie outside of those that are tried."""
+        return self.prior.beyond(shifts_angstrom, self._step(self.plan.rungs[0]))
+
+    @property
+    def n_poses(self) -> int:
+        """Orientations that the first rung compares an image with."""
+        return len(self.banks[0]) * self.banks[0].rings.n_angles
 
     @torch.no_grad()
-    def best(self, data: BandData, n_candidates: int) -> Candidates:
-        """Return the best cells of each image, best first."""
-        parts = [
-            self._best(data[start : start + self.chunk_size], n_candidates)
-            for start in range(0, len(data), self.chunk_size)
-        ]
+    def best(self, data: BandData) -> Candidates:
+        """Return the best poses of each image."""
+        cells = self.banks[0].score_all(data, self._shifts[0], self._log_priors[0])
+        size = TOGETHER[data.power.device.type]
+        parts = []
+        for start in range(0, len(data), size):
+            these = slice(start, start + size)
+            parts.append(self._narrowed(data[these], cells.of_images(these)))
         return Candidates(
             torch.cat([part.rotations for part in parts]),
             torch.cat([part.shifts_angstrom for part in parts]),
             torch.cat([part.scores for part in parts]),
-            torch.cat([part.total for part in parts]),
+            torch.cat([part.lost for part in parts]),
         )
 
-    def _best(self, data: BandData, n_candidates: int) -> Candidates:
-        rings, b, s = self._rings, len(data), len(self.shifts)
-        data = data.band(rings.n_frequencies)
-        # Shifts outermost, images innermost.
-        moved = (data.cross * self._ramps.conj()[:, None]).flatten(0, 1)
-        images, powers = rings.of_images(moved), rings.of_powers(data.power)
-        kept: list[tuple[Tensor, Tensor]] = []
-        total = torch.full_like(data.power[:, 0], -torch.inf)
-        size = max(1, SCORES[data.power.device.type] // (rings.n_angles * s * b))
-        for start in range(0, len(self.views), size):
-            views = slice(start, start + size)
-            scores = rings.scores(images, self._slices[:, views])
-            scores = scores.view(rings.n_angles, -1, s, b)
-            v = scores.shape[1]
-            # Both are sums over the whole plane; the likelihood takes half of |T|^2.
-            norm = rings.power_scores(powers, self._squares[:, views])
-            by_sector = scores.amax(2).sub_(norm, alpha=0.5).view(N_SECTORS, -1, v, b)
-            cells = by_sector.amax(1).flatten(0, 1)  # (sectors v, b)
-            total = torch.logaddexp(total, cells.logsumexp(0))
-            value, cell = cells.topk(min(n_candidates, len(cells)), dim=0)
-            sector, view = cell // v, cell % v
-            column = torch.arange(b, device=cell.device)
-            angle = by_sector.permute(0, 2, 3, 1)[sector, view, column].argmax(-1)
-            angle = angle + sector * (rings.n_angles // N_SECTORS)
-            shift = scores.permute(0, 1, 3, 2)[angle, view, column].argmax(-1)
-            pose = ((view + start) * rings.n_angles + angle) * s + shift
-            kept.append((value, pose))
-        value, place = torch.cat([k[0] for k in kept]).topk(
-            min(n_candidates, sum(len(k[0]) for k in kept)), dim=0
+    def _narrowed(self, data: BandData, cells: CellScores) -> Candidates:
+        """Go through the further rungs, each taking the views near the best of the one before."""
+        lost = torch.full_like(data.power[:, 0], -torch.inf)
+        views = torch.arange(len(self.banks[0]), device=lost.device).expand(len(data), -1)
+        for rung, parents in enumerate(self._parents, start=1):
+            bank = self.banks[rung]
+            by_view = cells.scores.amax(0)
+            everywhere = by_view.new_full((len(data), len(self.banks[rung - 1])), -torch.inf)
+            by_view = everywhere.scatter(1, views, by_view)
+            n_kept = min(self.plan.rungs[rung].n_views, len(bank))
+            views = by_view[:, parents].amax(2).topk(n_kept, dim=1).indices
+            lost = torch.logaddexp(lost, _weight_left(by_view, parents[views][..., 0]))
+            cells = bank.score_some(data, self._shifts[rung], self._log_priors[rung], views)
+        return self._chosen(cells, views, lost)
+
+    def _chosen(self, cells: CellScores, views: Tensor, lost: Tensor) -> Candidates:
+        """Return the distinct poses among the best cells of the last rung."""
+        n = cells.scores.shape[2]
+        scores, angles, shifts = (
+            part.transpose(0, 1).flatten(1) for part in (cells.scores, cells.angles, cells.shifts)
         )
-        pose = torch.cat([k[1] for k in kept]).gather(0, place).t()
-        shift, pose = pose % s, pose // s
-        turn = turn_in_plane(rings.angles[pose % rings.n_angles])
-        rotations = turn @ self.views[pose // rings.n_angles]
-        return Candidates(rotations, self.shifts[shift], value.t(), total)
+        value, place = scores.topk(min(self.plan.n_cells, scores.shape[1]), dim=1)
+        rotations = self.banks[-1].rotations(
+            views.gather(1, place % n), angles.gather(1, place)
+        )
+        places = self._shifts[-1][shifts.gather(1, place)]
+        rule = self.plan.candidates
+        distinct = distinct_first(rotations, self._group, rule.distinct_deg)
+        good = distinct & (value >= value[:, :1] - rule.allowed(value[:, :1]))
+        good &= good.cumsum(1) <= rule.n_kept
+        # Cells beside one that is climbed are part of its peak.
+        left = torch.where(distinct & ~good, value, -torch.inf).logsumexp(1)
+        rest = _log_of_rest(scores.logsumexp(1), value)
+        lost = torch.logaddexp(lost, torch.logaddexp(left, rest) - value[:, 0])
+        score, order = torch.where(good, value, -torch.inf).topk(min(rule.n_kept, len(value[0])))
+        return Candidates(
+            rotations.gather(1, order[..., None, None].expand(-1, -1, 3, 3)),
+            places.gather(1, order[..., None].expand(-1, -1, 2)),
+            score,
+            lost,
+        )
+
+
+def _weight_left(by_view: Tensor, kept: Tensor) -> Tensor:
+    """Return the log of what the views ``(b, v)`` that are not kept weigh against the best."""
+    left = by_view.scatter(1, kept, -torch.inf)
+    return left.logsumexp(1) - by_view.amax(1)
+
+
+def _log_of_rest(total: Tensor, parts: Tensor) -> Tensor:
+    """Return ``log(exp(total) - sum exp(parts))`` of ``(b,)`` and ``(b, k)``."""
+    share = (parts.logsumexp(1) - total).exp().clamp_max(1.0)
+    return total + torch.log1p(-share).clamp_min(-80.0)

@@ -21,15 +21,17 @@ from napari_cryoorient.refine.hypotheses import climb, thinned
 from napari_cryoorient.refine.local import is_weak
 from napari_cryoorient.refine.posterior import choose, correlations
 from napari_cryoorient.search.coarse import CoarseSearch
-from napari_cryoorient.search.plans import QUICK, SURE, THOROUGH, Plan
+from napari_cryoorient.search.information import information_of
+from napari_cryoorient.search.plans import SURE, Plan, quick_plan, thorough_plan
+from napari_cryoorient.search.shifts import SIGMAS, ShiftPrior
 
-# In the coarse band the slices of a particle that fills most of its box change over this angle
-# times the radius in Fourier pixels, and over this part of the field of view.
-SPACING_DEG_TIMES_RADIUS = 81.0
-SHIFT_STEPS_PER_RADIUS = 3.0
 # Of what the best pose gains by the wider bands, this part counts against those left out before.
 COUNTED_GAIN = 0.2
 CHUNK_SIZE = {"cpu": 32, "mps": 512, "cuda": 2048}
+# Particles that show how far they lie from the centre, and the fewest of a stack that are asked.
+N_TO_LEARN_FROM, FEWEST_TO_LEARN_FROM = 96, 64
+# Shifts are taken to scatter by this part of the field of view at least.
+LEAST_SIGMA = 0.01
 # Images that are searched thoroughly together: about a second's work.
 THOROUGH_SIZE = {"cpu": 8, "mps": 256, "cuda": 1024}
 
@@ -66,6 +68,15 @@ class FoundPoses:
         )
 
 
+@dataclass(frozen=True)
+class Left:
+    """Hypotheses left of images, the image of each ``(q,)``, and ``lost`` ``(b,)`` of ``choose``."""
+
+    at: Hypotheses
+    owner: Tensor
+    lost: Tensor
+
+
 class GlobalSearch:
     """Searches the particles of a likelihood under a symmetry group ``(g, 3, 3)``.
 
@@ -85,23 +96,48 @@ class GlobalSearch:
         self._group = group.float().to(likelihood.device)
         field = likelihood.field_of_view_angstrom
         self._reach = SHIFT_REACH * field if shift_reach_angstrom is None else shift_reach_angstrom
-        self.coarse = self._coarse_search(QUICK)
-        self._wider: CoarseSearch | None = None
+        self._information = information_of(likelihood)
+        self._prior = ShiftPrior(self._reach / SIGMAS, self._reach)
+        self.coarse = self._look(quick_plan(self._information), self._prior)
+        self._further: dict[str, CoarseSearch] = {}
         self._is_thorough = is_thorough
+        self._is_prior_learned = False
         self.n_thorough = 0
-        self._lock = threading.Lock()  # of what the second look shares between threads
+        self._lock = threading.Lock()  # of what the further looks share between threads
 
-    def _coarse_search(self, plan: Plan) -> CoarseSearch:
-        radius = min(plan.radius, self.likelihood.radius)
-        field = self.likelihood.field_of_view_angstrom
+    def _look(self, plan: Plan, prior: ShiftPrior) -> CoarseSearch:
         return CoarseSearch(
-            self.likelihood,
-            self._wide_group,
-            radius=radius,
-            spacing_deg=SPACING_DEG_TIMES_RADIUS / radius,
-            shift_reach_angstrom=self._reach,
-            shift_step_angstrom=field / (SHIFT_STEPS_PER_RADIUS * radius),
+            self.likelihood, self._wide_group, plan, prior, fill=self._information.fill
         )
+
+    def _further_look(self, name: str) -> CoarseSearch:
+        """Return the look for particles in doubt, "thorough", or for those far off, "far"."""
+        with self._lock:
+            if name not in self._further:
+                prior = self._prior
+                plan = thorough_plan(self._information)
+                if name == "far":
+                    plan, prior = quick_plan(self._information), prior.widened(self._reach)
+                self._further[name] = self._look(plan, prior)
+            return self._further[name]
+
+    def learn_shifts(
+        self, rows: Integers, should_stop: Callable[[], bool] | None = None
+    ) -> None:
+        """Learn from a sample of ``rows`` how far particles lie from the centres of their images.
+        """
+        self._is_prior_learned = True
+        if len(rows) < FEWEST_TO_LEARN_FROM:
+            return
+        sample = np.unique(np.linspace(0, len(rows) - 1, N_TO_LEARN_FROM).astype(np.int64))
+        parts = list(self._searched(rows[sample], self._looked_at_once, None, should_stop))
+        if not parts:
+            return
+        found = FoundPoses.joined(parts)
+        sure = found.poses.shifts_angstrom[found.confidence >= SURE]
+        least = self.likelihood.field_of_view_angstrom * LEAST_SIGMA
+        self._prior = self._prior.learned(sure, least)
+        self.coarse.take_shifts(self._prior)
 
     def search(
         self,
@@ -114,13 +150,24 @@ class GlobalSearch:
 
         ``progress`` is told (done, of so many); when ``should_stop`` says so, it ends early.
         """
+        if not self._is_prior_learned:
+            self.learn_shifts(rows, should_stop)
+        yield from self._searched(rows, self.of_images, progress, should_stop)
+
+    def _searched(
+        self,
+        rows: Integers,
+        work: Callable[[Integers, BandData, Callable[[], bool]], FoundPoses],
+        progress: Advance | None,
+        should_stop: Callable[[], bool] | None,
+    ) -> Iterator[FoundPoses]:
         device = self.likelihood.device
         return in_threads(
             len(rows),
             CHUNK_SIZE[device.type],
             device,
             load=lambda chunk: self.likelihood.load(rows[chunk]),
-            work=lambda chunk, data, ends: self.of_images(rows[chunk], data, ends),
+            work=lambda chunk, data, ends: work(rows[chunk], data, ends),
             progress=progress,
             should_stop=should_stop,
         )
@@ -133,16 +180,27 @@ class GlobalSearch:
 
         Raises Stopped when ``should_stop`` says so on the way.
         """
-        at, owner, lost = self._climbed(data, self.coarse, QUICK)
-        choice = choose(at, owner, self._group, lost)
-        doubtful = (choice.confidence < SURE) | is_weak(at[choice.best])
-        if self._is_thorough and doubtful.any():
-            size = THOROUGH_SIZE[self.likelihood.device.type]
-            for some in torch.split(torch.nonzero(doubtful)[:, 0], size):
-                if should_stop is not None and should_stop():
-                    raise Stopped
-                at, owner, lost = self._again(data, at, owner, lost, some)
-            choice = choose(at, owner, self._group, lost)
+        left = self._climbed(data, self.coarse)
+        if self._is_thorough:
+            choice = choose(left.at, left.owner, self._group, left.lost)
+            top = left.at[choice.best]
+            doubtful = (choice.confidence < SURE) | is_weak(top)
+            doubtful |= self.coarse.is_beyond(top.shifts_angstrom)
+            left = self._again(data, left, doubtful, "thorough", should_stop)
+            choice = choose(left.at, left.owner, self._group, left.lost)
+            far = self.coarse.is_beyond(left.at[choice.best].shifts_angstrom)
+            left = self._again(data, left, doubtful & far, "far", should_stop)
+        return self._found(rows, data, left)
+
+    @torch.no_grad()
+    def _looked_at_once(
+        self, rows: Integers, data: BandData, should_stop: Callable[[], bool]
+    ) -> FoundPoses:
+        return self._found(rows, data, self._climbed(data, self.coarse))
+
+    def _found(self, rows: Integers, data: BandData, left: Left) -> FoundPoses:
+        at = left.at
+        choice = choose(at, left.owner, self._group, left.lost)
         top = at[choice.best]
         has_second = choice.runner_up >= 0
         second = at[torch.where(has_second, choice.runner_up, choice.best)]
@@ -158,38 +216,47 @@ class GlobalSearch:
         )
 
     def _again(
-        self, data: BandData, at: Hypotheses, owner: Tensor, lost: Tensor, again: Tensor
-    ) -> tuple[Hypotheses, Tensor, Tensor]:
-        """Search images ``again`` thoroughly; what they had stays in the running."""
-        with self._lock:
-            if self._wider is None:
-                self._wider = self._coarse_search(THOROUGH)
-            self.n_thorough += len(again)
-        is_again = torch.zeros(len(data), dtype=torch.bool, device=again.device)
-        is_again[again] = True
-        more, of_again, lost_again = self._climbed(data[again], self._wider, THOROUGH)
-        at = Hypotheses.joined([at, more])
-        owner = torch.cat([owner, again[of_again]])
-        kept, _ = thinned(at, owner, self._group, THOROUGH.stages[-1].thinning)
-        # Images that were not searched again keep all they had.
-        untouched = torch.nonzero(~is_again[owner])[:, 0]
-        kept = torch.cat([untouched, kept[is_again[owner[kept]]]])
-        lost = lost.clone()
-        lost[again] = lost_again
-        return at[kept], owner[kept], lost
+        self,
+        data: BandData,
+        left: Left,
+        which: Tensor,
+        name: str,
+        should_stop: Callable[[], bool] | None,
+    ) -> Left:
+        """Give images ``which`` ``(b,)`` another look; what they had stays in the running."""
+        size = THOROUGH_SIZE[self.likelihood.device.type]
+        for again in torch.split(torch.nonzero(which)[:, 0], size):
+            if not len(again):
+                break
+            if should_stop is not None and should_stop():
+                raise Stopped
+            look = self._further_look(name)
+            with self._lock:
+                self.n_thorough += len(again) if name == "thorough" else 0
+            more = self._climbed(data[again], look)
+            at = Hypotheses.joined([left.at, more.at])
+            owner = torch.cat([left.owner, again[more.owner]])
+            kept, _ = thinned(at, owner, self._group, look.plan.stages[-1].thinning)
+            # Images that are not looked at again keep all they had.
+            is_again = torch.zeros(len(data), dtype=torch.bool, device=again.device)
+            is_again[again] = True
+            untouched = torch.nonzero(~is_again[owner])[:, 0]
+            kept = torch.cat([untouched, kept[is_again[owner[kept]]]])
+            lost = left.lost.clone()
+            lost[again] = more.lost
+            left = Left(at[kept], owner[kept], lost)
+        return left
 
-    def _climbed(
-        self, data: BandData, coarse: CoarseSearch, plan: Plan
-    ) -> tuple[Hypotheses, Tensor, Tensor]:
-        """Return the hypotheses a plan leaves, the image of each, and ``lost`` as in ``choose``."""
-        found = coarse.best(data, plan.candidates.n_kept)
-        best = found.scores[:, :1]
-        good = found.scores >= best - plan.candidates.allowed(best)
-        owner = torch.nonzero(good)[:, 0]
-        rotations, shifts = found.rotations[good], found.shifts_angstrom[good]
-        lost = _log_of_rest(found.total, torch.where(good, found.scores, -torch.inf)) - best[:, 0]
+    def _climbed(self, data: BandData, coarse: CoarseSearch) -> Left:
+        """Return what a plan leaves of images."""
+        found = coarse.best(data)
+        best = found.scores[:, 0]
+        is_there = found.scores > -torch.inf
+        owner = torch.nonzero(is_there)[:, 0]
+        rotations, shifts = found.rotations[is_there], found.shifts_angstrom[is_there]
+        lost = found.lost
         at: Hypotheses | None = None
-        for stage in plan.stages:
+        for stage in coarse.plan.stages:
             at = climb(
                 self.likelihood,
                 data,
@@ -205,18 +272,12 @@ class GlobalSearch:
             at, owner = at[kept], owner[kept]
         assert at is not None
         top_score = _best_of_each(at.log_likelihood, owner, len(data))
-        return at, owner, lost - COUNTED_GAIN * (top_score - best[:, 0])
+        return Left(at, owner, lost - COUNTED_GAIN * (top_score - best))
 
 
 def _best_of_each(log_likelihood: Tensor, owner: Tensor, n: int) -> Tensor:
     lowest = torch.full((n,), -torch.inf, device=owner.device)
     return lowest.scatter_reduce(0, owner, log_likelihood, "amax")
-
-
-def _log_of_rest(total: Tensor, parts: Tensor) -> Tensor:
-    """Return ``log(exp(total) - sum exp(parts))`` of ``(b,)`` and ``(b, k)``."""
-    share = (parts.logsumexp(1) - total).exp().clamp_max(1.0)
-    return total + torch.log1p(-share).clamp_min(-80.0)
 
 
 def _numpy(tensor: Tensor) -> Floats:

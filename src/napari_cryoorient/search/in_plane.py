@@ -1,4 +1,4 @@
-"""Every in-plane angle of every view against every image, as matrix products.
+"""Every in-plane angle of views against images, as matrix products.
 
 On rings of the Fourier plane a view is a sum over angular orders, ``T(r, phi) = sum_h T_h(r)
 exp(i h phi)``, and turning it by psi from x to y multiplies order h by ``exp(-i h psi)``.  The sum
@@ -8,117 +8,185 @@ over the frequencies k of an image is then, with ``w_kr`` the linear interpolati
 ``D_hr = sum_k w_kr conj(X_k) exp(i h phi_k)``
 
 with k over the whole plane: one product makes D of the image, one for each order adds up the
-rings, one the orders.
+rings, one the orders.  Half a turn leaves even orders as they are and turns the sign of odd ones,
+so that both are added up over half the angles only.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from napari_cryoorient.likelihood import ParticleLikelihood
 
-RINGS_PER_PIXEL = 2
-# Orders per Fourier pixel of radius: 2 pi times the largest radius of a particle in boxes.
-ORDERS_PER_RADIUS = 2.5
+# Rings per Fourier pixel, and orders per Fourier pixel of radius, of a particle as wide as the
+# field of view.
+RINGS_PER_PIXEL = 2.5
+ORDERS_PER_RADIUS = math.pi
+# Astigmatism makes the power of an image vary this slowly around a ring.
+POWER_ORDERS = 5
+# Frequencies of so many rings are brought onto them by one product.
+RINGS_TOGETHER = 6
+
+
+@dataclass(frozen=True)
+class RingImages:
+    """Images on rings: ``(orders, 2, 2 rings, b)`` of even and of odd orders, and of the powers.
+
+    The second axis gives the real and the imaginary part of a product with a view.
+    """
+
+    even: Tensor
+    odd: Tensor
+    power: Tensor
+
+    def parts(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Return even orders, odd ones, and those of the power."""
+        return self.even, self.odd, self.power
+
+
+@dataclass(frozen=True)
+class RingViews:
+    """Views on rings, ``(orders, v, 2 rings)``: even and odd orders, and their squares' even."""
+
+    even: Tensor
+    odd: Tensor
+    power: Tensor
+
+    @staticmethod
+    def joined(parts: list[RingViews]) -> RingViews:
+        """Join parts, in order."""
+        return RingViews(
+            torch.cat([part.even for part in parts], dim=1),
+            torch.cat([part.odd for part in parts], dim=1),
+            torch.cat([part.power for part in parts], dim=1),
+        )
+
+    def parts(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Return even orders, odd ones, and those of the squares."""
+        return self.even, self.odd, self.power
+
+    def some(self, views: slice) -> RingViews:
+        """Return some of the views."""
+        return RingViews(self.even[:, views], self.odd[:, views], self.power[:, views])
 
 
 class RingTransform:
-    """Turns coefficients in a band into orders on rings, and scores of orders into angles."""
+    """Turns coefficients in a band into orders on rings, and scores of orders into angles.
 
-    def __init__(self, likelihood: ParticleLikelihood, radius: float) -> None:
+    ``fill`` is the particle's diameter as a part of the field of view.
+    """
+
+    def __init__(self, likelihood: ParticleLikelihood, radius: float, fill: float) -> None:
         device = likelihood.device
         self.n_frequencies = likelihood.n_frequencies(radius)
-        self.n_rings = math.ceil(radius * RINGS_PER_PIXEL)
-        self.n_orders = math.ceil(ORDERS_PER_RADIUS * radius) + 1
+        self._density = RINGS_PER_PIXEL * fill
+        self.n_rings = max(math.ceil(radius * self._density), 2)
+        self.n_orders = math.ceil(ORDERS_PER_RADIUS * fill * radius) + 1
         self.n_angles = 4 * math.ceil(2 * self.n_orders / 4)
         self._likelihood = likelihood
 
         frequencies = likelihood.frequencies[: self.n_frequencies].double().cpu()
-        position = frequencies.norm(dim=1) * RINGS_PER_PIXEL - 1  # ring j has radius (j + 1) / 2
-        lower = position.floor().long().clamp(0, max(self.n_rings - 2, 0))
+        position = (frequencies.norm(dim=1) * self._density - 1).clamp_min(0)  # ring j: (j + 1) / d
+        lower = position.floor().long().clamp(0, self.n_rings - 2)
         part = (position - lower).clamp(0, 1)
-        weight = torch.zeros(self.n_frequencies, self.n_rings, dtype=torch.float64)
-        rows = torch.arange(self.n_frequencies)
-        weight[rows, lower] = 1 - part
-        weight[rows, (lower + 1).clamp_max(self.n_rings - 1)] += part
         phi = torch.atan2(frequencies[:, 1], frequencies[:, 0])
         orders = torch.arange(self.n_orders, dtype=torch.float64)
-        turned = torch.polar(
-            weight[:, :, None].expand(-1, -1, self.n_orders), phi[:, None, None] * orders
-        )
-        # With the mirror of k, conj(X) becomes 2 Re X for even orders and -2 i Im X for odd ones.
-        even, odd = turned[..., 0::2] * 2, turned[..., 1::2] * -2j
-        self._even = _as_columns(even).to(device)
-        self._odd = _as_columns(odd).to(device)
+        self._blocks = []
+        for first in range(0, self.n_rings - 1, RINGS_TOGETHER):
+            # Frequencies that lie between these rings and those one further out.
+            inside = (lower >= first) & (lower < first + RINGS_TOGETHER)
+            start, stop = _extent(inside)
+            if stop == start:
+                continue
+            n_rings = min(RINGS_TOGETHER + 1, self.n_rings - first)
+            weight = torch.zeros(stop - start, n_rings, dtype=torch.float64)
+            rows, near = torch.arange(stop - start), lower[start:stop] - first
+            weight[rows, near] = 1 - part[start:stop]
+            weight[rows, near + 1] = part[start:stop]
+            turned = torch.polar(
+                weight[:, :, None].expand(-1, -1, self.n_orders),
+                phi[start:stop, None, None] * orders,
+            )
+            # With the mirror of k, conj(X) becomes 2 Re X for even orders, -2 i Im X for odd ones.
+            even = _as_columns(turned[..., 0::2] * 2).to(device)
+            odd = _as_columns(turned[..., 1::2] * -2j).to(device)
+            self._blocks.append((first, n_rings, slice(start, stop), even, odd))
 
-        angles = torch.arange(self.n_angles, dtype=torch.float64) * (2 * math.pi / self.n_angles)
+        half = torch.arange(self.n_angles // 2, dtype=torch.float64)
+        angles = half * (2 * math.pi / self.n_angles)
         phase = angles[:, None] * orders
         twice = torch.full((self.n_orders,), 2.0, dtype=torch.float64)
         twice[0] = 1
         # Re(F exp(-i h psi)) = Re F cos + Im F sin
-        series = torch.stack([phase.cos() * twice, phase.sin() * twice], dim=2)
-        self._series = series.flatten(1).float().to(device)  # (angles, orders 2)
-        even_orders = series[:, 0::2]
-        self._even_series = even_orders.flatten(1).float().to(device)
-        self.angles = angles.float().to(device)
+        series = torch.stack([phase.cos() * twice, phase.sin() * twice], dim=2).float().to(device)
+        self._even_series = series[:, 0::2].flatten(1).contiguous()  # (angles / 2, orders 2)
+        self._odd_series = series[:, 1::2].flatten(1).contiguous()
+        self._n_power = min(POWER_ORDERS, (self.n_orders + 1) // 2)
+        self._power_series = series[:, 0 : 2 * self._n_power : 2].flatten(1).contiguous()
+        self.angles = torch.cat([angles, angles + math.pi]).float().to(device)
 
-    def of_images(self, cross: Tensor) -> Tensor:
-        """Return ``(orders, 2, 2 rings, b)`` of complex ``(b, m)``, for ``of_views`` to multiply.
+    def of_images(self, cross: Tensor, power: Tensor) -> RingImages:
+        """Transform complex ``(b, m)`` and real ``(c, m)``."""
+        return RingImages(
+            self._on_rings(cross.real, 0), self._on_rings(cross.imag, 1), self._of_powers(power)
+        )
 
-        The second axis gives the real and the imaginary part of the product.
-        """
-        even = self._even @ cross.real.t()
-        odd = self._odd @ cross.imag.t()
-        n = len(cross)
-        even = even.view(-1, 2, self.n_rings, n)
-        odd = odd.view(-1, 2, self.n_rings, n)
-        return _for_product(self._interleaved(even, odd))
+    def _of_powers(self, power: Tensor) -> Tensor:
+        return self._on_rings(power, 0, self._n_power)
 
-    def of_powers(self, power: Tensor) -> Tensor:
-        """Return the same of real ``(b, m)``, even orders alone."""
-        return _for_product((self._even @ power.t()).view(-1, 2, self.n_rings, len(power)))
+    def _on_rings(self, values: Tensor, parity: int, n_orders: int | None = None) -> Tensor:
+        n = len(values)
+        values = values.t().contiguous()
+        count = (self.n_orders + 1 - parity) // 2 if n_orders is None else n_orders
+        total = values.new_zeros(count, 2, self.n_rings, n)
+        for first, n_rings, inside, *columns in self._blocks:
+            block = columns[parity].view(-1, 2 * n_rings, columns[parity].shape[-1])[:count]
+            onto = block.flatten(0, 1) @ values[inside]
+            total[:, :, first : first + n_rings] += onto.view(count, 2, n_rings, n)
+        return _for_product(total)
 
-    def _interleaved(self, even: Tensor, odd: Tensor) -> Tensor:
-        orders = even.new_empty(self.n_orders, *even.shape[1:])
-        orders[0::2], orders[1::2] = even, odd
-        return orders
-
-    def of_views(self, rotations: Tensor) -> tuple[Tensor, Tensor]:
-        """Return orders of the map's slices and of their powers, ``(orders, v, 2 rings)``.
-
-        The second holds even orders alone.
-        """
+    def of_views(self, rotations: Tensor) -> RingViews:
+        """Transform the map's slices at rotations ``(v, 3, 3)``."""
         device = self._likelihood.device
-        n_samples = 4 * self.n_orders
-        phi = torch.arange(n_samples, device=device) * (2 * math.pi / n_samples)
-        radius = torch.arange(1, self.n_rings + 1, device=device) / RINGS_PER_PIXEL
+        # Enough for the slices' orders, and for the low ones of the squares.
+        n_half = self.n_orders + POWER_ORDERS
+        phi = torch.arange(n_half, device=device) * (math.pi / n_half)
+        radius = torch.arange(1, self.n_rings + 1, device=device) / self._density
         circle = torch.stack([phi.cos(), phi.sin()], dim=-1)
         points = (radius[:, None, None] * circle).flatten(0, 1)
         values = self._likelihood.at_points(self._likelihood.plane_points(rotations, points))
-        values = values.view(len(rotations), self.n_rings, n_samples)
+        values = values.view(len(rotations), self.n_rings, n_half)
+        # Opposite points are each other's conjugates.
+        values = torch.cat([values, values.conj()], dim=2)
         powers = values.real.square() + values.imag.square()
         slices = torch.fft.fft(values, norm="forward")[..., : self.n_orders]
-        squares = torch.fft.rfft(powers, norm="forward")[..., : self.n_orders : 2]
-        return _beside(slices), _beside(squares)
+        squares = torch.fft.rfft(powers, norm="forward")[..., : 2 * self._n_power : 2]
+        return RingViews(
+            _beside(slices[..., 0::2]), _beside(slices[..., 1::2]), _beside(squares)
+        )
 
-    def scores(self, images: Tensor, views: Tensor) -> Tensor:
-        """Return ``(angles, v, b)`` of ``of_images`` against ``of_views``."""
-        return self._summed(images, views, self._series)
+    def summed(self, even: Tensor, odd: Tensor) -> tuple[Tensor, Tensor]:
+        """Add up products ``(orders, 2, ...)``: ``(angles / 2, ...)`` at psi and at psi + pi."""
+        shape = even.shape[2:]
+        of_even = self._even_series @ even.reshape(self._even_series.shape[1], -1)
+        of_odd = self._odd_series @ odd.reshape(self._odd_series.shape[1], -1)
+        first = (of_even + of_odd).view(-1, *shape)
+        return first, of_even.sub_(of_odd).view(-1, *shape)
 
-    def power_scores(self, powers: Tensor, views: Tensor) -> Tensor:
-        """Return ``(angles, v, b)`` of ``of_powers`` against the second of ``of_views``."""
-        return self._summed(powers, views, self._even_series)
+    def summed_powers(self, power: Tensor) -> Tensor:
+        """Add up products of powers ``(orders, 2, ...)``: ``(angles / 2, ...)``, the same twice."""
+        total: Tensor = self._power_series @ power.reshape(self._power_series.shape[1], -1)
+        return total.view(-1, *power.shape[2:])
 
-    @staticmethod
-    def _summed(images: Tensor, views: Tensor, series: Tensor) -> Tensor:
-        n_orders, _, _, n = images.shape
-        # (orders, 2, v, b): real and imaginary part
-        product = views[:, None] @ images
-        total: Tensor = series @ product.flatten(2).view(2 * n_orders, -1)
-        return total.view(-1, views.shape[1], n)
+
+def _extent(inside: Tensor) -> tuple[int, int]:
+    """Return first and last place of a run of True: frequencies are ordered by radius."""
+    places = torch.nonzero(inside)[:, 0]
+    return (int(places[0]), int(places[-1]) + 1) if len(places) else (0, 0)
 
 
 def _as_columns(matrix: Tensor) -> Tensor:

@@ -1,10 +1,18 @@
-"""How thorough a search is: the quick one every particle gets, and one for those left in doubt."""
+"""How thorough a search is: the quick one every particle gets, and one for those left in doubt.
+
+Bands follow the information that the stack holds (``search.information``): the first rung is as
+wide as a pose needs to stand out, the last one holds nearly all there is.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from napari_cryoorient.refine.hypotheses import Thinning
+from napari_cryoorient.search.information import Information
+
+# Particles with less confidence than this are searched thoroughly.
+SURE = 0.95
 
 
 @dataclass(frozen=True)
@@ -18,33 +26,54 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """The band of the exhaustive stage in Fourier pixels, its cells to climb, and the climbs."""
+class Rung:
+    """A band in Fourier pixels, and how many views are compared in it; the first takes all."""
 
     radius: float
+    n_views: int = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The rungs, the cells of the last one, the poses among them to climb, and the climbs."""
+
+    rungs: tuple[Rung, ...]
+    n_cells: int
     candidates: Thinning
     stages: tuple[Stage, ...]
 
 
-QUICK = Plan(
-    9.0,
-    Thinning(64, deficit=6.0, part=0.2),
-    (
-        Stage(10.0, 2, 10.0, Thinning(16)),
-        Stage(15.0, 3, 8.0, Thinning(6)),
-        Stage(None, 4, 8.0, Thinning(4, deficit=12.0)),
-    ),
-)
-# A pose that is not among the best in the narrow band often is in a wider one, and survives where
-# more are climbed on (docs/search-and-refine.md).
-THOROUGH = Plan(
-    12.0,
-    Thinning(64, deficit=6.0, part=0.2),
-    (
-        Stage(10.0, 2, 10.0, Thinning(48, deficit=10.0, part=0.2)),
-        Stage(15.0, 3, 8.0, Thinning(12, deficit=10.0, part=0.15)),
-        Stage(None, 4, 8.0, Thinning(4, deficit=12.0)),
-    ),
-)
-# Particles with less confidence than this are searched thoroughly.
-SURE = 0.95
+def quick_plan(information: Information) -> Plan:
+    """Return the plan for every particle."""
+    unit = 1 / information.fill
+    first = min(max(information.radius_holding(36.0), 6.0 * unit), 8.0 * unit)
+    last = min(max(information.radius_holding(0.85 * information.total), first), 1.6 * first)
+    rungs = (Rung(first),) if last < 1.2 * first else (Rung(first), Rung(last, 48))
+    return Plan(
+        rungs,
+        24,
+        Thinning(4, deficit=8.0, part=0.15),
+        (
+            Stage(last, 2, 10.0, Thinning(2, deficit=8.0)),
+            Stage(None, 2, 8.0, Thinning(2, deficit=12.0)),
+        ),
+    )
+
+
+def thorough_plan(information: Information) -> Plan:
+    """Return the plan for particles in doubt."""
+    unit = 1 / information.fill
+    widest = min(information.radius_holding(0.9 * information.total), 16.5 * unit)
+    first = min(max(information.radius_holding(36.0), 9.5 * unit), 12.7 * unit, widest)
+    rungs = [Rung(first)]
+    if widest > 1.15 * first:
+        rungs.append(Rung(widest, 192))
+    return Plan(
+        tuple(rungs),
+        96,
+        Thinning(8, deficit=10.0, part=0.2),
+        (
+            Stage(widest, 2, 10.0, Thinning(3, deficit=10.0, part=0.15)),
+            Stage(None, 3, 8.0, Thinning(4, deficit=12.0)),
+        ),
+    )
