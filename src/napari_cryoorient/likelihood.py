@@ -19,10 +19,7 @@ from napari_cryoorient.batches import ParticleBatches
 from napari_cryoorient.geometry.fourier_grids import at_radii
 from napari_cryoorient.particles import DensityMap, Integers, ParticleSet
 from napari_cryoorient.projection.fourier_slice import Projector
-from napari_cryoorient.projection.interpolation import (
-    interpolate_half_space,
-    interpolate_with_gradient,
-)
+from napari_cryoorient.projection.packed import PackedHalfSpace
 from napari_cryoorient.projection.reference import reference_volume
 from napari_cryoorient.projection.resample import images_to_fourier
 from napari_cryoorient.statistics import WORKING_BOX, StackStatistics, stack_statistics
@@ -110,7 +107,7 @@ class ParticleLikelihood:
         gain = statistics.gain * map_box / self.box
         self.volume = volume * gain
         projector = Projector(self.volume, padding=_PADDING, max_radius=self.radius)
-        self._transform = projector.transform.to(device)
+        self._transform = PackedHalfSpace(projector.transform.to(device))
         self._padded_frequencies = _PADDING * self.frequencies.t().contiguous()
 
     def n_frequencies(self, radius: float) -> int:
@@ -141,11 +138,14 @@ class ParticleLikelihood:
 
     def at_points(self, points: Tensor) -> Tensor:
         """Return the map's transform in the stack's grey scale, complex ``(b, p)``."""
-        return interpolate_half_space(self._transform, points)
+        return self._transform.at(points)
 
-    def at_points_with_gradient(self, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the same and its derivatives by the points, real part and imaginary part."""
-        return interpolate_with_gradient(self._transform, points)
+    def at_points_with_gradient(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the same as reals ``(b, 2 p)`` and the derivatives by the points ``(b, 3, 2 p)``.
+
+        Real and imaginary parts lie side by side.
+        """
+        return self._transform.at_with_gradient(points)
 
     def slices(self, rotations: Tensor, n_frequencies: int) -> Tensor:
         """Return projections ``(b, m)`` at rotations ``(b, 3, 3)``, CTF and shift left out."""

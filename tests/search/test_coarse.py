@@ -7,64 +7,90 @@ import pytest
 import torch
 
 from napari_cryoorient.evaluation import pose_errors
-from napari_cryoorient.geometry.grids import view_directions
+from napari_cryoorient.geometry.rotations import angular_distance_deg
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
-from napari_cryoorient.search.coarse import CoarseSearch, hexagonal_shifts
+from napari_cryoorient.refine.hypotheses import Thinning
+from napari_cryoorient.search.coarse import Candidates, CoarseSearch
 from napari_cryoorient.search.global_search import FoundPoses, GlobalSearch
+from napari_cryoorient.search.plans import Plan, Rung
+from napari_cryoorient.search.shifts import ShiftPrior
 
 C1 = symmetry_matrices("C1")
+FILL = 0.8
+ANYWHERE = ShiftPrior(9.0, 20.0)
+EVERYTHING = Thinning(20, deficit=1e9, distinct_deg=0.0)
 
 
-def coarse(likelihood, group=C1, **changes) -> CoarseSearch:
-    values = {
-        "radius": 8.0,
-        "spacing_deg": 15.0,
-        "shift_reach_angstrom": 16.0,
-        "shift_step_angstrom": 10.0,
-    }
-    return CoarseSearch(likelihood, group, **(values | changes))
+def coarse(
+    likelihood, *rungs: Rung, group=C1, candidates=EVERYTHING, prior=ANYWHERE
+) -> CoarseSearch:
+    plan = Plan(rungs or (Rung(8.0),), 20, candidates, ())
+    return CoarseSearch(likelihood, group, plan, prior, fill=FILL)
 
 
-def test_scores_are_the_likelihood_of_the_poses(likelihood):
-    """Astigmatic CTFs: turning a template is not turning an image."""
-    data = likelihood.load(np.arange(12))
-    found = coarse(likelihood).best(data, 20)
-    m = likelihood.n_frequencies(8.0)
+def directly(likelihood, data, found: Candidates, prior: ShiftPrior, radius: float) -> torch.Tensor:
+    """Return the log-likelihood of each pose, the prior of its shift added."""
+    m = likelihood.n_frequencies(radius)
     band = data.band(m)
-    slices = likelihood.slices(found.rotations.flatten(0, 1), m).view(12, 20, m)
+    slices = likelihood.slices(found.rotations.flatten(0, 1), m).view(*found.scores.shape, m)
     template = slices * likelihood.ramps(found.shifts_angstrom, m)
     direct = (2 * (band.cross[:, None].conj() * template).real).sum(2)
     direct = direct - (band.power[:, None] * template.abs().square()).sum(2)
+    return direct + prior.log_density(found.shifts_angstrom)
+
+
+@pytest.mark.parametrize("rungs", [(Rung(8.0),), (Rung(6.0), Rung(8.0, 60))], ids=["one", "two"])
+def test_scores_are_the_likelihood_of_the_poses(likelihood, rungs):
+    """Astigmatic CTFs: turning a template is not turning an image."""
+    data = likelihood.load(np.arange(12))
+    search = coarse(likelihood, *rungs)
+    found = search.best(data)
+    direct = directly(likelihood, data, found, search.prior, 8.0)
     # Rings half a pixel apart, joined by straight lines, lose a few percent.
     assert torch.corrcoef(torch.stack([direct.flatten(), found.scores.flatten()]))[0, 1] > 0.995
     assert 0.9 < float(found.scores.sum() / direct.sum()) < 1.05
     assert bool((found.scores.diff(dim=1) <= 0).all())
-    assert bool((found.total >= found.scores[:, 0]).all())
+    assert bool(found.lost.isfinite().all())
+
+
+def test_a_second_rung_finds_what_the_whole_grid_would(likelihood):
+    """Of all views, a fifth near the best of a narrower band are compared."""
+    data = likelihood.load(np.arange(40))
+    whole = coarse(likelihood, Rung(9.0)).best(data)
+    rung = coarse(likelihood, Rung(6.0), Rung(9.0, 70))
+    assert 0.3 * len(rung.banks[1]) > 70
+    assert float((rung.best(data).scores[:, 0] >= whole.scores[:, 0] - 1e-2).float().mean()) > 0.9
 
 
 def test_results_do_not_depend_on_the_chunk(likelihood, monkeypatch):
     data = likelihood.load(np.arange(12))
-    whole = coarse(likelihood).best(data, 10)
-    monkeypatch.setattr("napari_cryoorient.search.coarse.SCORES", {"cpu": 2**16})
-    parts = coarse(likelihood).best(data, 10)
+    rungs = (Rung(6.0), Rung(8.0, 60))
+    whole = coarse(likelihood, *rungs).best(data)
+    monkeypatch.setattr("napari_cryoorient.search.view_bank.SCORES", {"cpu": 2**16})
+    monkeypatch.setattr("napari_cryoorient.search.coarse.TOGETHER", {"cpu": 5})
+    parts = coarse(likelihood, *rungs).best(data)
     torch.testing.assert_close(parts.scores, whole.scores, atol=1e-3, rtol=1e-4)
     torch.testing.assert_close(parts.rotations[:, 0], whole.rotations[:, 0])
+    torch.testing.assert_close(parts.lost, whole.lost, atol=1e-3, rtol=1e-3)
+
+
+def test_poses_to_climb_are_distinct_and_not_too_far_behind(likelihood):
+    rule = Thinning(6, deficit=5.0, part=0.1, distinct_deg=25.0)
+    found = coarse(likelihood, candidates=rule).best(likelihood.load(np.arange(12)))
+    is_there = found.scores > -torch.inf
+    assert is_there[:, 0].all()
+    assert is_there.any(dim=0)[1:].any()
+    for rotations, there, scores in zip(found.rotations, is_there, found.scores, strict=True):
+        kept = rotations[there]
+        apart = angular_distance_deg(kept[:, None], kept[None]) + 99 * torch.eye(len(kept))
+        assert apart.min() > 24.9
+        assert (scores[there] >= scores[0] - rule.allowed(scores[0])).all()
 
 
 def test_symmetry_leaves_one_asymmetric_unit_of_views(likelihood):
-    everywhere = coarse(likelihood)
-    unit = coarse(likelihood, symmetry_matrices("D2"))
-    assert len(everywhere.views) == len(view_directions(15.0))
-    assert len(unit.views) < 0.45 * len(everywhere.views)
-
-
-def test_hexagonal_shifts_lie_a_step_apart_within_reach():
-    shifts = hexagonal_shifts(16.0, 5.0)
-    distances = torch.cdist(shifts, shifts) + 99 * torch.eye(len(shifts))
-    assert torch.allclose(distances.amin(1), torch.full((len(shifts),), 5.0), atol=1e-4)
-    assert shifts[0].tolist() == [0, 0]
-    assert float(shifts.norm(dim=1).max()) <= 16.0
-    assert hexagonal_shifts(0.0, 5.0).tolist() == [[0, 0]]
+    everywhere = coarse(likelihood).banks[0]
+    unit = coarse(likelihood, group=symmetry_matrices("D2")).banks[0]
+    assert len(unit) < 0.45 * len(everywhere)
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,8 @@ from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.refine.hypotheses import Thinning
 from napari_cryoorient.search import global_search
 from napari_cryoorient.search.global_search import FoundPoses, GlobalSearch
-from napari_cryoorient.search.plans import QUICK
+from napari_cryoorient.search.information import Information
+from napari_cryoorient.search.plans import Plan, Rung, quick_plan
 
 C1 = symmetry_matrices("C1")
 ROWS = np.arange(40)
@@ -26,10 +27,13 @@ def searched(search: GlobalSearch) -> FoundPoses:
 @pytest.fixture
 def poor(monkeypatch: pytest.MonkeyPatch) -> None:
     """A quick search that climbs one cell of a band too narrow to tell much."""
-    first, *rest = QUICK.stages
-    stages = (replace(first, thinning=Thinning(1)), *rest)
-    plan = replace(QUICK, radius=3.0, candidates=Thinning(1), stages=stages)
-    monkeypatch.setattr(global_search, "QUICK", plan)
+
+    def poor_plan(information: Information) -> Plan:
+        first, *rest = quick_plan(information).stages
+        stages = (replace(first, radius=4.0, thinning=Thinning(1)), *rest)
+        return Plan((Rung(3.0),), 8, Thinning(1), stages)
+
+    monkeypatch.setattr(global_search, "quick_plan", poor_plan)
 
 
 @pytest.mark.usefixtures("poor")
@@ -51,9 +55,10 @@ def test_sure_particles_are_left_alone(likelihood, monkeypatch: pytest.MonkeyPat
     chosen: list[int] = []
     again = GlobalSearch._again
 
-    def spy(self, data, at, owner, lost, some):
-        chosen.extend(some.tolist())
-        return again(self, data, at, owner, lost, some)
+    def spy(self, data, left, which, name, should_stop):
+        if name == "thorough":
+            chosen.extend(torch.nonzero(which)[:, 0].tolist())
+        return again(self, data, left, which, name, should_stop)
 
     monkeypatch.setattr(GlobalSearch, "_again", spy)
     monkeypatch.setattr(global_search, "is_weak", lambda at: torch.arange(len(at)) == 3)

@@ -154,7 +154,7 @@ class LocalRefinement:
         return RefinedPoses(
             rows,
             Poses(_numpy(best.rotations), _numpy(best.shifts_angstrom)),
-            _numpy(correlations(self.likelihood, data, best)),
+            _numpy(correlations(data, best)),
             _numpy(best.log_likelihood),
             _numpy(angular_distance_deg(best.rotations, rotations)),
             _numpy((best.shifts_angstrom - shifts).norm(dim=1)),

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from napari_cryoorient.geometry.symmetry import symmetric_distance_deg
-from napari_cryoorient.likelihood import BandData, ParticleLikelihood
+from napari_cryoorient.likelihood import BandData
 from napari_cryoorient.refine.gauss_newton import Hypotheses
 from napari_cryoorient.refine.hypotheses import by_image
 
@@ -76,13 +76,9 @@ def probability_within(curvature: Tensor, angle_deg: float) -> Tensor:
     return within
 
 
-def correlations(likelihood: ParticleLikelihood, data: BandData, at: Hypotheses) -> Tensor:
+def correlations(data: BandData, at: Hypotheses) -> Tensor:
     """Return the normalised correlation ``(q,)`` of image i with its projection at pose i.
 
     Both are whitened by the noise and cut to the band of ``data``; the CTF is in the projection.
     """
-    m = data.cross.shape[1]
-    slices = likelihood.slices(at.rotations, m) * likelihood.ramps(at.shifts_angstrom, m)
-    fit = (data.cross.real * slices.real + data.cross.imag * slices.imag).sum(1)
-    norm = (data.power * (slices.real.square() + slices.imag.square())).sum(1)
-    return fit / (norm * data.energy.sum(1)).clamp_min(1e-30).sqrt()
+    return at.strength * (at.information / data.energy.sum(1).clamp_min(1e-30)).sqrt()

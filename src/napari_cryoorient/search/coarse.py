@@ -20,7 +20,7 @@ from napari_cryoorient.search.view_bank import CellScores, ViewBank
 # Shift steps per field of view and Fourier pixel of radius.
 SHIFT_STEPS_PER_RADIUS = 3.0
 # Images that later rungs take together.
-TOGETHER = {"cpu": 8, "mps": 128, "cuda": 512}
+TOGETHER = {"cpu": 16, "mps": 128, "cuda": 512}
 
 
 @dataclass(frozen=True)
@@ -127,9 +127,7 @@ class CoarseSearch:
             part.transpose(0, 1).flatten(1) for part in (cells.scores, cells.angles, cells.shifts)
         )
         value, place = scores.topk(min(self.plan.n_cells, scores.shape[1]), dim=1)
-        rotations = self.banks[-1].rotations(
-            views.gather(1, place % n), angles.gather(1, place)
-        )
+        rotations = self.banks[-1].rotations(views.gather(1, place % n), angles.gather(1, place))
         places = self._shifts[-1][shifts.gather(1, place)]
         rule = self.plan.candidates
         distinct = distinct_first(rotations, self._group, rule.distinct_deg)

@@ -29,7 +29,7 @@ from napari_cryoorient.search.shifts import SIGMAS, ShiftPrior
 COUNTED_GAIN = 0.2
 CHUNK_SIZE = {"cpu": 32, "mps": 512, "cuda": 2048}
 # Particles that show how far they lie from the centre, and the fewest of a stack that are asked.
-N_TO_LEARN_FROM, FEWEST_TO_LEARN_FROM = 96, 64
+N_TO_LEARN_FROM, FEWEST_TO_LEARN_FROM = 64, 64
 # Shifts are taken to scatter by this part of the field of view at least.
 LEAST_SIGMA = 0.01
 # Images that are searched thoroughly together: about a second's work.
@@ -70,7 +70,7 @@ class FoundPoses:
 
 @dataclass(frozen=True)
 class Left:
-    """Hypotheses left of images, the image of each ``(q,)``, and ``lost`` ``(b,)`` of ``choose``."""
+    """Hypotheses left of images, the image of each ``(q,)``, and ``choose``'s ``lost`` ``(b,)``."""
 
     at: Hypotheses
     owner: Tensor
@@ -121,11 +121,8 @@ class GlobalSearch:
                 self._further[name] = self._look(plan, prior)
             return self._further[name]
 
-    def learn_shifts(
-        self, rows: Integers, should_stop: Callable[[], bool] | None = None
-    ) -> None:
-        """Learn from a sample of ``rows`` how far particles lie from the centres of their images.
-        """
+    def learn_shifts(self, rows: Integers, should_stop: Callable[[], bool] | None = None) -> None:
+        """Learn from a sample of ``rows`` where particles lie in their images."""
         self._is_prior_learned = True
         if len(rows) < FEWEST_TO_LEARN_FROM:
             return
@@ -208,7 +205,7 @@ class GlobalSearch:
         return FoundPoses(
             rows,
             _poses(top.rotations, top.shifts_angstrom),
-            _numpy(correlations(self.likelihood, data, top)),
+            _numpy(correlations(data, top)),
             _numpy(top.log_likelihood),
             _numpy(choice.confidence),
             _poses(second.rotations, second.shifts_angstrom),

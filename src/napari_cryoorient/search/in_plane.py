@@ -165,9 +165,7 @@ class RingTransform:
         powers = values.real.square() + values.imag.square()
         slices = torch.fft.fft(values, norm="forward")[..., : self.n_orders]
         squares = torch.fft.rfft(powers, norm="forward")[..., : 2 * self._n_power : 2]
-        return RingViews(
-            _beside(slices[..., 0::2]), _beside(slices[..., 1::2]), _beside(squares)
-        )
+        return RingViews(_beside(slices[..., 0::2]), _beside(slices[..., 1::2]), _beside(squares))
 
     def summed(self, even: Tensor, odd: Tensor) -> tuple[Tensor, Tensor]:
         """Add up products ``(orders, 2, ...)``: ``(angles / 2, ...)`` at psi and at psi + pi."""

@@ -48,7 +48,7 @@ def quick_plan(information: Information) -> Plan:
     unit = 1 / information.fill
     first = min(max(information.radius_holding(36.0), 6.0 * unit), 8.0 * unit)
     last = min(max(information.radius_holding(0.85 * information.total), first), 1.6 * first)
-    rungs = (Rung(first),) if last < 1.2 * first else (Rung(first), Rung(last, 48))
+    rungs = (Rung(first),) if last < 1.2 * first else (Rung(first), Rung(last, 40))
     return Plan(
         rungs,
         24,
@@ -63,8 +63,10 @@ def quick_plan(information: Information) -> Plan:
 def thorough_plan(information: Information) -> Plan:
     """Return the plan for particles in doubt."""
     unit = 1 / information.fill
-    widest = min(information.radius_holding(0.9 * information.total), 16.5 * unit)
-    first = min(max(information.radius_holding(36.0), 9.5 * unit), 12.7 * unit, widest)
+    enough = min(0.9 * information.total, 80.0)
+    widest = min(information.radius_holding(enough), 16.5 * unit)
+    first = min(max(information.radius_holding(36.0), 9.5 * unit), 12.7 * unit)
+    widest = max(widest, first)
     rungs = [Rung(first)]
     if widest > 1.15 * first:
         rungs.append(Rung(widest, 192))

@@ -51,7 +51,8 @@ class ShiftPrior:
         """Tell which shifts ``(..., 2)`` lie outside of what a grid of this step covers."""
         centre = torch.tensor(self.centre_angstrom).to(shifts_angstrom)
         reach = max(SIGMAS * self.sigma_angstrom, step_angstrom)
-        return (shifts_angstrom - centre).norm(dim=-1) > reach + 0.5 * step_angstrom
+        is_beyond: Tensor = (shifts_angstrom - centre).norm(dim=-1) > reach + 0.5 * step_angstrom
+        return is_beyond
 
     def widened(self, reach_angstrom: float) -> ShiftPrior:
         """Return a prior for particles that lie further out than this one expects."""

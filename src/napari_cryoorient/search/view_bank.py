@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from napari_cryoorient.geometry.grids import directions_to_matrices, view_directions
-from napari_cryoorient.likelihood import BandData, ParticleLikelihood
 from napari_cryoorient.geometry.rotations import turn_in_plane
+from napari_cryoorient.likelihood import BandData, ParticleLikelihood
 from napari_cryoorient.search.in_plane import RingImages, RingTransform, RingViews
 
 # Degrees between views, times the radius in Fourier pixels, of a particle as wide as the field.
@@ -65,8 +65,7 @@ class ViewBank:
         return near.to(self.views.device)
 
     def score_all(self, data: BandData, shifts_angstrom: Tensor, prior: Tensor) -> CellScores:
-        """Compare images with every view, moved by shifts ``(s, 2)``; ``prior`` ``(s,)`` is added.
-        """
+        """Compare images, moved by shifts ``(s, 2)``, with every view; add ``prior`` ``(s,)``."""
         b, s = len(data), len(shifts_angstrom)
         rings, images = self.rings, self._on_rings_of(data, shifts_angstrom)
         size = max(1, SCORES[data.power.device.type] // (rings.n_angles * s * b))
@@ -74,7 +73,7 @@ class ViewBank:
         for start in range(0, len(self), size):
             views = self._on_rings.some(slice(start, start + size))
             even, odd, power = (
-                (of_views[:, None] @ of_images).unflatten(-1, (-1, b))
+                _by_shift(of_views[:, None] @ of_images, b)
                 for of_views, of_images in zip(views.parts(), images.parts(), strict=True)
             )
             parts.append(self._cells(even, odd, power, prior))
@@ -136,3 +135,8 @@ class ViewBank:
             shifts.append(by_quarter.gather(1, place)[:, 0].max(2).indices)
         offset = torch.arange(N_SECTORS, device=even.device)[:, None, None] * quarter
         return torch.cat(values), torch.cat(angles) + offset, torch.cat(shifts)
+
+
+def _by_shift(products: Tensor, b: int) -> Tensor:
+    """Split the last axis into shifts and ``b`` images."""
+    return products.view(*products.shape[:-1], -1, b)
