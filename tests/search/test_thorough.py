@@ -31,7 +31,7 @@ def poor(monkeypatch: pytest.MonkeyPatch) -> None:
     def poor_plan(information: Information) -> Plan:
         first, *rest = quick_plan(information).stages
         stages = (replace(first, radius=4.0, thinning=Thinning(1)), *rest)
-        return Plan((Rung(3.0),), 8, Thinning(1), stages)
+        return Plan((Rung(4.0),), 8, Thinning(1), stages)
 
     monkeypatch.setattr(global_search, "quick_plan", poor_plan)
 
