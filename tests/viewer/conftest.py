@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from napari.components import ViewerModel
 
 from napari_cryoorient.io.maps import write_map
 from napari_cryoorient.io.stacks import StackWriter
@@ -42,3 +43,14 @@ def sample(tmp_path: Path) -> SampleFiles:
     star_path = tmp_path / "particles.star"
     write_poses(star, poses, star_path)
     return SampleFiles(map_path, stack_path, star_path, voxels, images)
+
+
+@pytest.fixture
+def wide_viewer() -> ViewerModel:
+    """A viewer whose canvas is 200 pixels high and 600 wide."""
+    viewer = ViewerModel()
+    if hasattr(viewer, "canvas"):
+        viewer.canvas.size = (200, 600)
+    else:  # napari before 0.9
+        viewer._canvas_size = (200, 600)
+    return viewer

@@ -55,10 +55,8 @@ def test_a_change_of_w_changes_the_colour_and_leaves_no_gap():
     np.testing.assert_allclose(plot.lines.edge_color[1], colour_of_w(0.2), atol=1e-6)
 
 
-def test_curves_lie_within_the_axes_and_fall_downwards():
-    viewer = ViewerModel()
-    viewer.canvas.size = (200, 600)
-    plot = CurvePlot(viewer)
+def test_curves_lie_within_the_axes_and_fall_downwards(wide_viewer):
+    plot = CurvePlot(wide_viewer)
     plot.show([run_with(lambda step: 0.8)])
     top, right, bottom, left = MARGINS
     for path in plot.lines.data:
@@ -93,10 +91,8 @@ def named(name: str, w: float, end: float) -> RunView:
     return RunView(Path(name), "finished", metrics=lines)
 
 
-def test_a_click_near_a_curve_names_its_run_and_one_far_off_none():
-    viewer = ViewerModel()
-    viewer.canvas.size = (200, 600)
-    plot = CurvePlot(viewer)
+def test_a_click_near_a_curve_names_its_run_and_one_far_off_none(wide_viewer):
+    plot = CurvePlot(wide_viewer)
     plot.show([named("low", 0.1, 0.2), named("high", 0.9, 0.8)])
     for name in ("low", "high"):
         path = next(part for run, part in plot._drawn if run == Path(name))
@@ -107,10 +103,8 @@ def test_a_click_near_a_curve_names_its_run_and_one_far_off_none():
     assert plot.run_at(100.0, 300.0) is None
 
 
-def test_runs_beside_it_show_their_main_curve_in_the_colour_of_their_w():
-    viewer = ViewerModel()
-    viewer.canvas.size = (200, 600)
-    plot = CurvePlot(viewer)
+def test_runs_beside_it_show_their_main_curve_in_the_colour_of_their_w(wide_viewer):
+    plot = CurvePlot(wide_viewer)
     plot.show([named("other", 0.1, 0.2), named("own", 0.9, 0.8)])
     assert [run.name for run, _ in plot._drawn] == ["other", "own", "own"]
     np.testing.assert_allclose(plot.lines.edge_color[0], colour_of_w(0.1), atol=1e-6)
@@ -132,10 +126,8 @@ def test_labels_keep_a_row_each_within_the_canvas(n):
     assert (np.diff(placed[np.isfinite(placed)][order]) > 0).all()  # in the order of the curves
 
 
-def test_errors_lie_on_a_logarithmic_axis():
-    viewer = ViewerModel()
-    viewer.canvas.size = (200, 600)
-    plot = CurvePlot(viewer)
+def test_errors_lie_on_a_logarithmic_axis(wide_viewer):
+    plot = CurvePlot(wide_viewer)
     plot.quantity = "Angular error"
     lines = tuple({"step": i, "w": 0.8, "angular_error_deg": 64.0 / 2**i} for i in range(5))
     plot.show([RunView(Path("run"), "finished", metrics=lines)])

@@ -29,10 +29,8 @@ def graph(**values) -> Graph:
 
 
 @pytest.fixture
-def plot() -> GraphPlot:
-    viewer = ViewerModel()
-    viewer.canvas.size = (200, 600)
-    return GraphPlot(viewer)
+def plot(wide_viewer: ViewerModel) -> GraphPlot:
+    return GraphPlot(wide_viewer)
 
 
 def test_numbers_lie_between_the_axes(plot):

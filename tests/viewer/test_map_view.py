@@ -11,6 +11,7 @@ from napari_cryoorient.geometry.rotations import euler_zyz_deg_to_matrix
 from napari_cryoorient.particles import Poses
 from napari_cryoorient.simulate import project_chunk, projector_of
 from napari_cryoorient.viewer.map_view import MapView, camera_of_rotation
+from napari_cryoorient.viewer.napari_api import camera_of
 
 BOX, PIXEL_SIZE = 32, 6.0
 
@@ -47,7 +48,7 @@ def test_adding_up_along_the_axis_gives_the_projection(make_napari_viewer, qtbot
         shown.turn_to(rotation)
         qtbot.wait(100)
         seen = viewer.screenshot(canvas_only=True, flash=False)[..., 0].astype(float)
-        image = _pixels_of_the_box(seen, viewer.scene.camera.zoom)
+        image = _pixels_of_the_box(seen, camera_of(viewer).zoom)
         mirrored = projection[:, ::-1]
         likeness = [np.corrcoef(image.ravel(), p.ravel())[0, 1] for p in (projection, mirrored)]
         assert likeness[0] > 0.95

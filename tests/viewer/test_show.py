@@ -14,6 +14,7 @@ from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.maps import read_map
 from napari_cryoorient.particles import Poses
 from napari_cryoorient.simulate import project_chunk, projector_of
+from napari_cryoorient.viewer.napari_api import grid_of
 from napari_cryoorient.viewer.show import layers_of, show
 
 
@@ -25,7 +26,7 @@ def test_a_star_file_with_a_map_is_shown_beside_its_projections(sample) -> None:
         sample.star_path.name,
         f"{sample.map_path.name} at these poses",
     ]
-    assert viewer.canvas.grid.enabled
+    assert grid_of(viewer).enabled
     assert viewer.dims.range[0].stop == len(sample.images) - 1
     poses = Poses(np.eye(3)[None], np.zeros((1, 2)))
     expected = project_chunk(projector_of(read_map(sample.map_path)), poses, None)[0]
@@ -35,7 +36,7 @@ def test_a_star_file_with_a_map_is_shown_beside_its_projections(sample) -> None:
 def test_one_layer_needs_no_grid(sample) -> None:
     viewer = ViewerModel()
     show(viewer, layers_of(sample.star_path))
-    assert not viewer.canvas.grid.enabled
+    assert not grid_of(viewer).enabled
 
 
 def test_a_run_is_shown_by_its_preview(tmp_path: Path) -> None:

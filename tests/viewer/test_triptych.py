@@ -13,6 +13,7 @@ from napari_cryoorient.session.data import load_data
 from napari_cryoorient.session.inspection import Predictions
 from napari_cryoorient.session.session import Session
 from napari_cryoorient.viewer.display import Display
+from napari_cryoorient.viewer.napari_api import camera_of, grid_of
 from session.conftest import Stack, made
 
 __all__ = ["made"]
@@ -46,7 +47,7 @@ def predict(session: Session) -> None:
 def test_three_panels_share_a_grid_and_what_is_linked(session, viewer, display):
     predict(session)
     assert [layer.name for layer in viewer.layers] == ["input", "true pose", "predicted pose"]
-    assert viewer.canvas.grid.enabled
+    assert grid_of(viewer).enabled
     _, true, predicted = viewer.layers
     true.contrast_limits = (1.0, 2.0)
     assert predicted.contrast_limits == [1.0, 2.0]
@@ -78,10 +79,10 @@ def test_layers_of_others_are_left_alone(session, viewer, display):
 
 def test_contrast_and_camera_stay_while_the_same_is_refreshed(session, viewer, display):
     viewer.layers[1].contrast_limits = (0.25, 0.75)
-    viewer.scene.camera.zoom = 7.0
+    camera_of(viewer).zoom = 7.0
     session.inspection_changed.emit(session.inspection)
     assert viewer.layers[1].contrast_limits == [0.25, 0.75]
-    assert viewer.scene.camera.zoom == 7.0
+    assert camera_of(viewer).zoom == 7.0
 
 
 def test_a_closed_display_hears_nothing(session, viewer, display):

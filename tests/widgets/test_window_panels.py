@@ -10,6 +10,7 @@ import pytest
 
 from napari_cryoorient.session.controller import Controller
 from napari_cryoorient.session.session import Session
+from napari_cryoorient.viewer.napari_api import canvas_size_of
 from napari_cryoorient.widgets.curves_panel import CurvesPanel
 from napari_cryoorient.widgets.shells_panel import ShellsPanel
 from napari_cryoorient.widgets.sweep_panel import SweepPanel
@@ -50,7 +51,7 @@ def opened(qtbot, panel):
     qtbot.addWidget(panel)
     panel.resize(640, 260)
     panel.show()
-    qtbot.waitUntil(lambda: min(panel.model.canvas.size) > 50, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: min(canvas_size_of(panel.model)) > 50, timeout=WAIT_MS)
     return panel
 
 

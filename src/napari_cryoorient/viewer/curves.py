@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cryoorient.session.follow import RunView
+from napari_cryoorient.viewer.napari_api import camera_of, canvas_size_of
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -151,12 +152,13 @@ class CurvePlot:
 
     def fit(self) -> bool:
         """Let a world unit be a pixel of the canvas; return whether the canvas has changed."""
-        height, width = size = self._viewer.canvas.size
+        height, width = size = canvas_size_of(self._viewer)
         if size == self._size:
             return False
         self._size = size
-        self._viewer.scene.camera.center = (0.0, height / 2, width / 2)
-        self._viewer.scene.camera.zoom = 1.0
+        camera = camera_of(self._viewer)
+        camera.center = (0.0, height / 2, width / 2)
+        camera.zoom = 1.0
         return True
 
     def show(self, runs: Sequence[RunView]) -> None:

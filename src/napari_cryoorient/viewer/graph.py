@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cryoorient.viewer.curves import LETTER, ROW, spread, write_labels
+from napari_cryoorient.viewer.napari_api import camera_of, canvas_size_of
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -92,9 +93,10 @@ class GraphPlot:
 
     def show(self, graph: Graph) -> None:
         """Draw a graph in place of the one before."""
-        height, width = self._viewer.canvas.size
-        self._viewer.scene.camera.center = (0.0, height / 2, width / 2)
-        self._viewer.scene.camera.zoom = 1.0
+        height, width = canvas_size_of(self._viewer)
+        camera = camera_of(self._viewer)
+        camera.center = (0.0, height / 2, width / 2)
+        camera.zoom = 1.0
         longest = max((len(line.label) for line in graph.lines), default=0)
         right = LETTER * max(longest, len(graph.x_title)) + 24.0
         place = _Placed(graph, height, width, max(MARGINS[1], right))

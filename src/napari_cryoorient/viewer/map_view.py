@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cryoorient.particles import DensityMap
+from napari_cryoorient.viewer.napari_api import camera_of, canvas_size_of
 from napari_cryoorient.viewer.readers import map_layer
 
 if TYPE_CHECKING:
@@ -57,21 +58,23 @@ class MapView:
             options["scale"] = tuple(step * s for s in options["scale"])
         self.layer = self._viewer.add_image(data, **options)
         self._viewer.dims.ndisplay = 3
-        self._viewer.scene.camera.orientation = RIGHT_HANDED
-        self._viewer.scene.camera.perspective = 0.0
+        camera = camera_of(self._viewer)
+        camera.orientation = RIGHT_HANDED
+        camera.perspective = 0.0
         self.fit(anew=True)
 
     def fit(self, *, anew: bool = False) -> None:
         """Let the map fill the canvas after that has changed its size."""
-        size = self._viewer.canvas.size
+        size = canvas_size_of(self._viewer)
         if self._density is None or (size == self._size and not anew):
             return
         self._size = size
         edge = self._density.box * self._density.pixel_size_angstrom
-        self._viewer.scene.camera.center = (0.0, 0.0, 0.0)
-        self._viewer.scene.camera.zoom = 0.95 * max(min(size), 1) / edge
+        camera = camera_of(self._viewer)
+        camera.center = (0.0, 0.0, 0.0)
+        camera.zoom = 0.95 * max(min(size), 1) / edge
 
     def turn_to(self, rotation: NDArray[np.float64]) -> None:
         """Look along the viewing direction of a pose, the image's x axis to the right."""
         view, up = camera_of_rotation(rotation)
-        self._viewer.scene.camera.set_view_direction(view_direction=view, up_direction=up)
+        camera_of(self._viewer).set_view_direction(view_direction=view, up_direction=up)

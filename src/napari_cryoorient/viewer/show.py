@@ -18,6 +18,7 @@ from napari_cryoorient.io.star import read_particles
 from napari_cryoorient.particles import ArrayImages
 from napari_cryoorient.run.reader import RunReader
 from napari_cryoorient.simulate import Projections
+from napari_cryoorient.viewer.napari_api import grid_of
 from napari_cryoorient.viewer.readers import (
     PARTICLE_SUFFIXES,
     LayerData,
@@ -62,9 +63,10 @@ def show(viewer: ViewerModel, layers: list[LayerData]) -> None:
     for data, options, _ in layers:
         viewer.add_image(data, **options)
     if not _lie_apart(layers):
-        viewer.canvas.grid.enabled = True
-        viewer.canvas.grid.stride = 1
-        viewer.canvas.grid.shape = (1, len(layers))
+        grid = grid_of(viewer)
+        grid.enabled = True
+        grid.stride = 1
+        grid.shape = (1, len(layers))
     if len(layers) > 1:
         viewer.dims.set_current_step(0, 0)
     viewer.reset_view()

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from napari_cryoorient.particles import Poses
 from napari_cryoorient.session.inspection import Criterion, Inspection, is_higher_better
 from napari_cryoorient.viewer.map_view import RIGHT_HANDED
+from napari_cryoorient.viewer.napari_api import camera_of, canvas_size_of
 from napari_cryoorient.viewer.readers import METADATA_KEY
 
 if TYPE_CHECKING:
@@ -55,8 +56,9 @@ class ViewSphere:
             border_width=0.2,
         )
         viewer.dims.ndisplay = 3
-        viewer.scene.camera.orientation = RIGHT_HANDED
-        viewer.scene.camera.angles = (20.0, 30.0, 60.0)
+        camera = camera_of(viewer)
+        camera.orientation = RIGHT_HANDED
+        camera.angles = (20.0, 30.0, 60.0)
         self._size = (0, 0)
         self._directions = np.zeros((0, 3))
         self._particles: NDArray[np.int64] = np.zeros(0, dtype=np.int64)  # of each point
@@ -64,11 +66,12 @@ class ViewSphere:
 
     def fit(self) -> None:
         """Let the sphere fill the canvas after that has changed its size; zooming stays free."""
-        size = self._viewer.canvas.size
+        size = canvas_size_of(self._viewer)
         if size != self._size:
             self._size = size
-            self._viewer.scene.camera.center = (0.0, 0.0, 0.0)
-            self._viewer.scene.camera.zoom = 0.46 * max(min(size), 1)
+            camera = camera_of(self._viewer)
+            camera.center = (0.0, 0.0, 0.0)
+            camera.zoom = 0.46 * max(min(size), 1)
 
     def show(
         self,

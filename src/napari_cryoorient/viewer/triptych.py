@@ -16,6 +16,7 @@ from napari_cryoorient.particles import Images, ImageSource, Integers
 from napari_cryoorient.session.eye import LowPassed
 from napari_cryoorient.session.inspection import Inspection, Panel
 from napari_cryoorient.viewer.lazy_stack import LazyStack, display_limits
+from napari_cryoorient.viewer.napari_api import grid_of, show_titles
 from napari_cryoorient.viewer.readers import METADATA_KEY, particles_layer
 
 if TYPE_CHECKING:
@@ -95,9 +96,8 @@ class Triptych:
             data, options, _ = particles_layer(source, name=panel.title, path=Path(panel.role))
             options["metadata"][METADATA_KEY] |= {"group": GROUP, "role": panel.role}
             layer = self._viewer.add_image(data, **options)
-            layer.name_overlay.visible = True
-            layer.name_overlay.font_size = 12 if len(panels) < 4 else 10
             added.append(layer)
+        show_titles(self._viewer, added, font_size=12 if len(panels) < 4 else 10)
         if len(added) > 1:
             self._viewer.layers.link_layers(added, ("gamma", "colormap"))
         projections = [
@@ -108,7 +108,7 @@ class Triptych:
             self._viewer.layers.link_layers(projections, ("contrast_limits",))
 
     def _arrange(self, n_panels: int) -> None:
-        grid = self._viewer.canvas.grid
+        grid = grid_of(self._viewer)
         grid.stride = 1
         grid.shape = (1, -1)
         grid.spacing = 4

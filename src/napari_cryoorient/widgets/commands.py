@@ -11,6 +11,7 @@ from napari.viewer import Viewer
 from qtpy.QtWidgets import QFileDialog
 
 from napari_cryoorient.viewer.map_view import RIGHT_HANDED
+from napari_cryoorient.viewer.napari_api import camera_of
 from napari_cryoorient.viewer.pose_points import directions_layer
 from napari_cryoorient.viewer.readers import METADATA_KEY, PARTICLE_SUFFIXES
 from napari_cryoorient.viewer.window import PANEL, PLUGIN
@@ -58,6 +59,6 @@ def show_directions(viewer: Viewer) -> Viewer | None:
     data, options, _ = directions_layer(path)
     window = napari.Viewer(title=f"Viewing directions of {path.name}", ndisplay=3)
     window.add_points(data, **options)
-    window.scene.camera.orientation = RIGHT_HANDED
+    camera_of(window).orientation = RIGHT_HANDED
     window.reset_view()
     return window

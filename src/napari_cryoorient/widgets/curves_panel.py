@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
 
 from napari_cryoorient.session.controller import Controller
 from napari_cryoorient.viewer.curves import QUANTITIES, CurvePlot
+from napari_cryoorient.viewer.napari_api import call_on_resize
 from napari_cryoorient.widgets.canvas import Canvas
 
 PATTERNS = {
@@ -66,7 +67,7 @@ class CurvesPanel(Canvas):
         self.export_button.clicked.connect(self._on_export)
         session.run_changed.connect(self._later)
         session.compared_changed.connect(self._later)
-        self.model.canvas.events.size.connect(self._later)
+        call_on_resize(self.model, self.qt_viewer, self._later)
         self.model.mouse_drag_callbacks.append(self._on_click)
         self._redraw()
 

@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QLabel, QWidget
 from napari_cryoorient.session.inspection import UNITS
 from napari_cryoorient.session.session import Session
 from napari_cryoorient.viewer.map_view import MapView
+from napari_cryoorient.viewer.napari_api import call_on_resize
 from napari_cryoorient.viewer.sphere import ViewSphere
 from napari_cryoorient.widgets.canvas import Canvas
 
@@ -27,7 +28,7 @@ class DirectionsPanel(Canvas):
         session.inspection_changed.connect(self._later)
         session.selection_changed.connect(self._later)
         session.particle_changed.connect(self._mark_later)
-        self.model.canvas.events.size.connect(self._on_size)
+        call_on_resize(self.model, self.qt_viewer, self._on_size)
         self.sphere.fit()
         self._redraw()
 
@@ -77,7 +78,7 @@ class MapPanel(Canvas):
         self.map_view = MapView(self.model)
         self._column.addWidget(QLabel("The map as the current pose sees it."))
         self._column.addWidget(self.qt_viewer, 1)
-        self.model.canvas.events.size.connect(self._on_size)
+        call_on_resize(self.model, self.qt_viewer, self._on_size)
         session.data_changed.connect(self._later)
         session.inspection_changed.connect(self._later)
         session.particle_changed.connect(self._mark_later)

@@ -13,6 +13,7 @@ from napari_cryoorient.session.controller import Controller
 from napari_cryoorient.session.eye import DISPLAY_LOW_PASS_ANGSTROM
 from napari_cryoorient.session.readout import headline_of
 from napari_cryoorient.viewer.display import Display
+from napari_cryoorient.viewer.napari_api import call_on_resize
 from napari_cryoorient.widgets.canvas import Canvas
 from napari_cryoorient.widgets.elided import ElidedLabel
 
@@ -61,7 +62,7 @@ class ParticlesPanel(Canvas):
         self.setAcceptDrops(True)
 
         self._fit_later = qdebounced(self.display.triptych.fit, timeout=FIT_AFTER_MS)
-        self.model.canvas.events.size.connect(self._on_size)
+        call_on_resize(self.model, self.qt_viewer, self._on_size)
         self.slider.valueChanged.connect(lambda value: session.set_particle(value - 1))
         self.low_pass_button.clicked.connect(self._on_low_pass)
         self.keep_button.clicked.connect(lambda on: controller.mark("keep" if on else None))

@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QCheckBox, QFileDialog, QHBoxLayout, QLabel, QPushBut
 from napari_cryoorient.session.controller import Controller
 from napari_cryoorient.session.shells import THRESHOLDS, NamedCurve
 from napari_cryoorient.viewer.graph import Colour, Graph, GraphPlot, Line
+from napari_cryoorient.viewer.napari_api import call_on_resize
 from napari_cryoorient.widgets.canvas import Canvas
 from napari_cryoorient.widgets.data_section import MAP_PATTERN
 
@@ -99,7 +100,7 @@ class ShellsPanel(Canvas):
         self.curve_button.clicked.connect(self._on_curve)
         self.clear_button.clicked.connect(lambda: self._shells.clear())
         self._shells.changed.connect(self._later)
-        self.model.canvas.events.size.connect(self._later)
+        call_on_resize(self.model, self.qt_viewer, self._later)
         self._redraw()
 
     def _redraw(self, *_: Any) -> None:

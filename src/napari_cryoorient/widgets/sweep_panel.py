@@ -19,6 +19,7 @@ from napari_cryoorient.session.sweeps import (
 )
 from napari_cryoorient.viewer.curves import colour_of_w, ticks
 from napari_cryoorient.viewer.graph import Graph, GraphPlot, Line, Marker
+from napari_cryoorient.viewer.napari_api import call_on_resize
 from napari_cryoorient.widgets.canvas import Canvas
 
 GREY = (0.55, 0.58, 0.62, 1.0)
@@ -93,7 +94,7 @@ class SweepPanel(Canvas):
         )
         for signal in self._signals:
             signal.connect(self._later)
-        self.model.canvas.events.size.connect(self._later)
+        call_on_resize(self.model, self.qt_viewer, self._later)
         self.model.mouse_drag_callbacks.append(self._on_click)
         self._redraw()
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from napari.settings import get_plugin_settings
 from napari.utils import notifications
 from qtpy.QtCore import QEvent, QObject, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QMainWindow, QMessageBox
@@ -18,6 +17,7 @@ from qtpy.QtWidgets import QMainWindow, QMessageBox
 from napari_cryoorient.session.controller import Controller
 from napari_cryoorient.session.session import Session
 from napari_cryoorient.session.words import on_screen
+from napari_cryoorient.viewer.napari_api import preferences
 from napari_cryoorient.widgets.jobs import Jobs
 from napari_cryoorient.widgets.memory import Memory
 
@@ -57,11 +57,11 @@ class Workbench(QObject):
         self._is_closing = self._is_closed = False
         # Where docks stand and which tabs are in front.
         self.layout: dict[str, Any] = memory.layout()
-        preferences = get_plugin_settings("napari-cryoorient").start
-        self.session.adopt_settings(device=preferences.device)
+        wanted = preferences()
+        self.session.adopt_settings(device=wanted.device)
         memory.recall_settings(self.session)
-        if preferences.project_dir:
-            self.session.project_dir = Path(preferences.project_dir)
+        if wanted.project_dir:
+            self.session.project_dir = Path(wanted.project_dir)
         self.destroyed.connect(self.jobs.close)
 
     def attach(self, window: QMainWindow) -> None:

@@ -1,0 +1,77 @@
+"""The one place that knows how napari's names differ between 0.6.6 and today.
+
+napari 0.9 moved the camera to ``viewer.scene`` and the grid and the canvas size to
+``viewer.canvas``, brought layer titles on the canvas and preferences of plugins. Everything else
+here asks this module, and never a version number: what is there decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from napari import settings
+from napari.layers import Image
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+
+@dataclass(frozen=True)
+class Preferences:
+    """What the user set in napari's Preferences; these defaults where napari has no such page."""
+
+    device: str = "auto"
+    project_dir: str = ""
+
+
+def camera_of(viewer: ViewerModel) -> Any:
+    """Return the camera: centre, zoom, angles, orientation."""
+    return viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera
+
+
+def grid_of(viewer: ViewerModel) -> Any:
+    """Return the settings of the grid that layers lie in."""
+    return viewer.canvas.grid if hasattr(viewer, "canvas") else viewer.grid
+
+
+def canvas_size_of(viewer: ViewerModel) -> tuple[int, int]:
+    """Return height and width of the canvas in pixels."""
+    # Before 0.9 the size had no public name; those releases do not change any more.
+    size = viewer.canvas.size if hasattr(viewer, "canvas") else viewer._canvas_size
+    return int(size[0]), int(size[1])
+
+
+def call_on_resize(viewer: ViewerModel, qt_viewer: Any, callback: Callable[..., None]) -> None:
+    """Call back after the canvas has changed its size."""
+    if hasattr(viewer, "canvas"):
+        viewer.canvas.events.size.connect(callback)
+    else:  # last: napari itself hears of it the same way, and has to come first
+        qt_viewer.canvas.events.resize.connect(callback, position="last")
+
+
+def show_titles(viewer: ViewerModel, layers: Sequence[Image], font_size: float) -> None:
+    """Write each layer's name in its cell; in napari before 0.7 all names in one line on top."""
+    if hasattr(Image, "name_overlay"):
+        for layer in layers:
+            layer.name_overlay.visible = True
+            layer.name_overlay.font_size = font_size
+        return
+
+    def write(_event: Any = None) -> None:
+        viewer.text_overlay.text = "   |   ".join(layer.name for layer in layers)
+
+    viewer.text_overlay.visible = bool(layers)
+    viewer.text_overlay.font_size = font_size
+    for layer in layers:
+        layer.events.name.connect(write)
+    write()
+
+
+def preferences() -> Preferences:
+    """Return what napari's Preferences say about this plugin."""
+    if not hasattr(settings, "get_plugin_settings"):
+        return Preferences()
+    start = settings.get_plugin_settings("napari-cryoorient").start
+    return Preferences(start.device, start.project_dir)
