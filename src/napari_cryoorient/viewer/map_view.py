@@ -12,21 +12,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cryoorient.particles import DensityMap
-from napari_cryoorient.viewer.napari_api import camera_of, canvas_size_of
+from napari_cryoorient.viewer.napari_api import (
+    RIGHT_HANDED,
+    Direction,
+    camera_of,
+    canvas_size_of,
+    look_along,
+)
 from napari_cryoorient.viewer.readers import map_layer
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image
 
-# napari's own default shows the mirror image of a map.
-RIGHT_HANDED = ("away", "down", "right")
 MAX_SHOWN_BOX = 128  # more voxels make turning slow, and look the same at this size
 
 
-def camera_of_rotation(
-    rotation: NDArray[np.float64],
-) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+def camera_of_rotation(rotation: NDArray[np.float64]) -> tuple[Direction, Direction]:
     """Return (view direction, up direction) in z y x for a pose's matrix ``(3, 3)``."""
     view, up = rotation[2, ::-1], -rotation[1, ::-1]
     return tuple(map(float, view)), tuple(map(float, up))  # type: ignore[return-value]
@@ -77,4 +79,4 @@ class MapView:
     def turn_to(self, rotation: NDArray[np.float64]) -> None:
         """Look along the viewing direction of a pose, the image's x axis to the right."""
         view, up = camera_of_rotation(rotation)
-        camera_of(self._viewer).set_view_direction(view_direction=view, up_direction=up)
+        look_along(self._viewer, view, up)

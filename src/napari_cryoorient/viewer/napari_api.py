@@ -17,6 +17,10 @@ from napari.layers import Image
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
+Direction = tuple[float, float, float]
+# The depth, vertical and horizontal axes: napari's own default shows the mirror image of a map.
+RIGHT_HANDED = ("away", "down", "right")
+
 
 @dataclass(frozen=True)
 class Preferences:
@@ -29,6 +33,14 @@ class Preferences:
 def camera_of(viewer: ViewerModel) -> Any:
     """Return the camera: centre, zoom, angles, orientation."""
     return viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera
+
+
+def look_along(viewer: ViewerModel, view: Direction, up: Direction) -> None:
+    """Turn the camera of a ``RIGHT_HANDED`` scene: ``view`` goes into the screen, both z y x."""
+    if not hasattr(viewer, "scene"):
+        # Before 0.9 the camera took z to come towards the eye, whatever its orientation said.
+        view, up = (-view[0], *view[1:]), (-up[0], *up[1:])
+    camera_of(viewer).set_view_direction(view_direction=view, up_direction=up)
 
 
 def grid_of(viewer: ViewerModel) -> Any:

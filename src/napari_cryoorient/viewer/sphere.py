@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from napari_cryoorient.particles import Poses
 from napari_cryoorient.session.inspection import Criterion, Inspection, is_higher_better
-from napari_cryoorient.viewer.map_view import RIGHT_HANDED
-from napari_cryoorient.viewer.napari_api import camera_of, canvas_size_of
+from napari_cryoorient.viewer.napari_api import RIGHT_HANDED, camera_of, canvas_size_of
 from napari_cryoorient.viewer.readers import METADATA_KEY
 
 if TYPE_CHECKING:

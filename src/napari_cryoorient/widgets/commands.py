@@ -10,8 +10,7 @@ from napari.utils.notifications import show_info, show_warning
 from napari.viewer import Viewer
 from qtpy.QtWidgets import QFileDialog
 
-from napari_cryoorient.viewer.map_view import RIGHT_HANDED
-from napari_cryoorient.viewer.napari_api import camera_of
+from napari_cryoorient.viewer.napari_api import RIGHT_HANDED, camera_of
 from napari_cryoorient.viewer.pose_points import directions_layer
 from napari_cryoorient.viewer.readers import METADATA_KEY, PARTICLE_SUFFIXES
 from napari_cryoorient.viewer.window import PANEL, PLUGIN
