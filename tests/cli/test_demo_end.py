@@ -15,7 +15,10 @@ def here(monkeypatch):
     """What this machine has, for the test to change."""
     has = {"napari": True, "screen": True, "xvfb": True}
     calls: list[tuple] = []
-    monkeypatch.setattr("napari_cryoorient.viewer.show.is_napari_installed", lambda: has["napari"])
+    monkeypatch.setattr(
+        "napari_cryoorient.viewer.qt_binding.window_problem",
+        lambda: None if has["napari"] else "napari is not installed here.",
+    )
     monkeypatch.setattr(demo, "has_screen", lambda: has["screen"])
     monkeypatch.setattr(demo, "can_draw_unseen", lambda: has["xvfb"])
     monkeypatch.setattr(demo, "picture_of", lambda *args: calls.append(("picture", *args)))
@@ -32,7 +35,7 @@ def here(monkeypatch):
         ({}, True, "picture", "A picture of napari with the finished run: out.png"),
         ({"screen": False}, False, "picture", "A picture of napari"),
         ({"xvfb": False}, True, None, "no virtual screen"),
-        ({"napari": False}, False, None, "napari is not installed here"),
+        ({"napari": False}, False, None, "napari is not installed here. The pictures"),
     ],
     ids=["screen", "headless", "no screen", "no virtual screen", "no napari"],
 )

@@ -54,8 +54,11 @@ def test_work_that_outlives_the_window_does_not_end_in_a_crash():
         "jobs = Jobs()\n"
         "jobs.start('slow', lambda: time.sleep(1.0), print)\n"
         "worker = next(iter(jobs._running.values()))[1]\n"
-        "sip = __import__('PyQt6.sip', fromlist=['sip'])\n"
-        "sip.delete(worker.signals)\n"
+        "if __import__('qtpy').API_NAME == 'PySide6':\n"
+        "    from shiboken6 import delete\n"
+        "else:\n"
+        "    from PyQt6.sip import delete\n"
+        "delete(worker.signals)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr

@@ -90,10 +90,11 @@ class _Parts:
 
 def _show(run_dir: Path, picture: Path, *, headless: bool) -> None:
     """End in napari with the run open, or with a picture of that, and say which it is."""
-    from napari_cryoorient.viewer.show import is_napari_installed
+    from napari_cryoorient.viewer.qt_binding import window_problem
 
-    if not is_napari_installed():
-        print("napari is not installed here: the pictures in the folder show the result.")
+    problem = window_problem()
+    if problem:
+        print(f"{problem} The pictures in the folder show the result.")
     elif not headless and has_screen():
         from napari_cryoorient.viewer.window import open_window
 

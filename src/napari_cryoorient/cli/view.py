@@ -46,12 +46,11 @@ def run(
     for wanted in (path, map_path):
         if wanted is not None and not wanted.exists():
             raise InputError(f"{wanted} does not exist; check the path.")
-    from napari_cryoorient.viewer.show import is_napari_installed
+    from napari_cryoorient.viewer.qt_binding import window_problem
 
-    if not is_napari_installed():
-        raise InputError(
-            "napari is not installed here; install it with: pip install 'napari-cryoorient[all]'."
-        )
+    problem = window_problem()
+    if problem:
+        raise InputError(problem)
     if not has_screen():
         raise InputError("There is no screen to open napari on (DISPLAY is not set).")
     from napari_cryoorient.viewer.window import open_window

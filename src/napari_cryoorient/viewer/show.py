@@ -6,7 +6,6 @@ projections at their poses instead.
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,11 +79,6 @@ def _lie_apart(layers: list[LayerData]) -> bool:
         start + width <= after
         for start, width, after in zip(starts, widths, starts[1:], strict=False)
     )
-
-
-def is_napari_installed() -> bool:
-    """Tell whether a window could be opened."""
-    return find_spec("napari") is not None and find_spec("qtpy") is not None
 
 
 def _star_layers(

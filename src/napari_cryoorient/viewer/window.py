@@ -13,6 +13,7 @@ from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.atomic import atomic_path
 from napari_cryoorient.run.reader import RunReader
 from napari_cryoorient.session.data import load_data
+from napari_cryoorient.viewer.qt_binding import prefer_new_binding
 from napari_cryoorient.viewer.readers import PARTICLE_SUFFIXES
 from napari_cryoorient.viewer.show import layers_of, show
 
@@ -43,6 +44,7 @@ def open_window(
 
     """
     fill = _contents(path, map_path, pixel_size_angstrom, project_dir)
+    prefer_new_binding()
     import napari
     import torch  # noqa: F401  # before Qt: on Windows some releases fail the other way round
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import qtpy
 from napari.utils import notifications
 from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtGui import QShowEvent
@@ -18,6 +19,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_cryoorient.errors import InputError
+from napari_cryoorient.viewer.qt_binding import old_binding_problem
 from napari_cryoorient.widgets.data_section import DataSection
 from napari_cryoorient.widgets.elided import ElidedLabel
 from napari_cryoorient.widgets.export_section import ExportSection
@@ -49,6 +52,9 @@ class CryoOrientDock(QWidget):
         parent: QWidget | None = None,
         memory: Memory | None = None,
     ) -> None:
+        problem = old_binding_problem(qtpy.API_NAME)
+        if problem:
+            raise InputError(problem)
         super().__init__(parent)
         self.viewer = napari_viewer
         bench = self.workbench = workbench_of(

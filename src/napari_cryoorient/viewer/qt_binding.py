@@ -1,0 +1,44 @@
+"""Which Qt a window runs on: PyQt6 or PySide6. A sentence says what else is missing."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+
+BINDINGS = ("PyQt6", "PySide6")
+OLD_BINDINGS = ("PyQt5", "PySide2")  # without what the panel is made of, and dropped by napari 0.10
+ALL_OF_IT = "pip install 'napari-cryoorient[all]'"
+
+
+def window_problem() -> str | None:
+    """Say in one sentence why no napari window can open in this environment, or return None."""
+    if find_spec("napari") is None or find_spec("qtpy") is None:
+        return f"napari is not installed here; install it with: {ALL_OF_IT}."
+    wanted = os.environ.get("QT_API", "").lower()
+    if wanted in map(str.lower, OLD_BINDINGS):
+        return f"QT_API asks for {wanted}, which is not supported; set it to pyqt6 or pyside6."
+    if _installed(BINDINGS):
+        return None
+    old = _installed(OLD_BINDINGS)
+    if old:
+        return f"napari has only {old[0]} here, which is not supported; install PyQt6: {ALL_OF_IT}."
+    return f"napari has no Qt to draw with here; install PyQt6 with: {ALL_OF_IT}."
+
+
+def prefer_new_binding() -> None:
+    """Let qtpy, which would take the oldest, take a supported one, before Qt is imported."""
+    if "QT_API" not in os.environ and _installed(OLD_BINDINGS):
+        os.environ["QT_API"] = _installed(BINDINGS)[0].lower()
+
+
+def old_binding_problem(name: str) -> str | None:
+    """Say in one sentence that napari's binding, as qtpy names it, is too old, or return None."""
+    if name in BINDINGS:
+        return None
+    return (
+        f"CryoOrient does not run on {name}: install PyQt6 or PySide6 for napari and start again."
+    )
+
+
+def _installed(bindings: tuple[str, ...]) -> list[str]:
+    return [name for name in bindings if find_spec(name) is not None]
