@@ -27,6 +27,10 @@ def test_changelog_knows_the_version():
     assert f"## [{napari_cryoorient.__version__}]" in changelog or "## [Unreleased]" in changelog
 
 
+def test_the_version_is_what_was_installed():
+    assert napari_cryoorient.__version__ == distribution("napari-cryoorient").version
+
+
 def test_napari_finds_every_command_of_the_manifest():
     manifest = npe2.PluginManifest.from_distribution("napari-cryoorient")
     manifest.validate_imports()

@@ -28,8 +28,6 @@ from types import ModuleType  # noqa: E402
 
 TYPE_CHECKING = False  # as type checkers see it, without the import of typing
 
-__version__ = "0.1.0"
-
 # Each name of the public face, and the module it is in.
 _FACE = {
     "evaluate": "api.evaluate",
@@ -70,6 +68,8 @@ _FACE = {
 
 if TYPE_CHECKING:
     from typing import Any
+
+    __version__: str
 
     from napari_cryoorient.api.estimates import PoseEstimates
     from napari_cryoorient.api.evaluate import Evaluation, evaluate
@@ -143,6 +143,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Import what a name of the public face needs (PEP 562)."""
+    if name == "__version__":  # of what was installed; it takes a while to look up
+        return import_module("importlib.metadata").version("napari-cryoorient")
     if name not in _FACE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_FACE[name]}"), name)
