@@ -6,15 +6,17 @@ DEMO_OUTPUT ?= demo-output
 HEADLESS := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY),$(filter Darwin,$(shell uname -s))),,--headless)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench reproduction screenshots clean
+.PHONY: help setup demo test check docs notebooks bench reproduction screenshots clean
 
 help:
 	@echo "make demo    the main job on made data, into $(DEMO_OUTPUT)/, in minutes without a GPU"
 	@echo "make test    every test, real napari windows and RELION comparisons included"
 	@echo "make check   style, types, the one-way imports, the napari manifest"
+	@echo "make docs    the site, into build/site"
+	@echo "make notebooks   run the notebooks of docs/ and keep their pictures"
 	@echo "make bench   the speed figures of docs/"
 	@echo "make reproduction   the paper's tables and figures in our numbers: docs/reproduction.md"
-	@echo "make screenshots   the pictures of docs/, from real runs in real windows"
+	@echo "make screenshots   the pictures of docs/ and the README, from real runs in real windows"
 	@echo "make clean   remove what the other targets made, $(VENV) included"
 
 setup: $(READY)
@@ -37,8 +39,16 @@ check: $(READY)
 	$(BIN)/npe2 validate napari_cryoorient
 	$(BIN)/validate-pyproject pyproject.toml
 
+# No page and no font comes from outside; what is out of place on a page is an error.
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+notebooks: $(READY)
+	$(BIN)/jupyter execute --inplace docs/notebooks/*.ipynb
+
 screenshots: $(READY)
 	@scripts/with_screen.sh $(BIN)/python scripts/screenshots.py docs/images
+	@scripts/with_screen.sh $(BIN)/python scripts/training_picture.py docs/images/training.gif
 
 bench: $(READY)
 	@set -e; for script in $(filter-out benchmarks/reproduction.py,$(wildcard benchmarks/*.py)); do echo "# $$script"; $(BIN)/python $$script; done

@@ -38,6 +38,6 @@ say "installing the pinned packages (the first time takes some minutes)"
 "${pip[@]}" install --quiet --upgrade "pip>=25.1"   # the first with dependency groups
 # torch first and alone: a wheel for the CPU, where pip is told of one, is then kept by what follows.
 "${pip[@]}" install --quiet -c constraints.txt torch
-"${pip[@]}" install --quiet -c constraints.txt --editable ".[all]" --group dev --group bench
+"${pip[@]}" install --quiet -c constraints.txt --editable ".[all]" --group dev --group docs --group bench
 touch "$venv/.ready"
 say "ready"
