@@ -58,5 +58,5 @@ reproduction: $(READY)
 	$(BIN)/python benchmarks/reproduction.py $(FULL) $(REPRODUCTION_ARGS)
 
 clean:
-	rm -rf $(VENV) $(DEMO_OUTPUT) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(DEMO_OUTPUT) build dist .cache .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
