@@ -13,6 +13,13 @@ from napari_cryoorient.particles import Images, Integers, ParticleSet
 from napari_cryoorient.projection.ctf import ctf_half_plane
 from napari_cryoorient.projection.resample import fourier_crop_images
 
+# A pixel so many times the deviation of the rest is hot where its neighbours are not a quarter of
+# it, and in any case beyond the second.
+HOT, VERY_HOT = 20.0, 200.0
+# The rest: all pixels but this part, and no fewer than these.
+_EXTREME_PART, _FEWEST_EXTREME = 0.002, 4
+# An image none of whose pixels is so many of its own deviations from its mean has no hot one.
+_SUSPECT = 8.0
 # Images at the working box are kept in memory up to this size, and read anew beyond it.
 CACHE_BYTES = 1 << 29
 
@@ -64,7 +71,7 @@ class ParticleBatches:
             self._is_cached = np.zeros(n, dtype=bool)
 
     def images(self, rows: Integers) -> Tensor:
-        """Return images (k, box, box), each less the mean of its corners.
+        """Return images (k, box, box), hot pixels replaced, each less the mean of its corners.
 
         A constant carries no orientation; at zero frequency it would outweigh all else.
         """
@@ -78,7 +85,8 @@ class ParticleBatches:
 
     def _resampled(self, rows: Integers) -> Tensor:
         images = torch.tensor(self.particles.images.read(rows), dtype=torch.float32)
-        return fourier_crop_images(without_background(images.to(self.device)), self.box)
+        images = without_background(without_hot_pixels(images.to(self.device)))
+        return fourier_crop_images(images, self.box)
 
     def ctf(self, rows: Integers) -> Tensor | None:
         """Return what the microscope and earlier processing did to the signal, or None.
@@ -124,3 +132,29 @@ def without_background(images: Tensor) -> Tensor:
     """Return images (k, N, N), each less the mean of its corners."""
     corners = outside_disc(images.shape[-1], device=images.device)
     return images - images[:, corners].mean(1)[:, None, None]
+
+
+def without_hot_pixels(images: Tensor) -> Tensor:
+    """Return images (k, N, N) with pixels far beyond all others set to the image's median.
+
+    One of 10000 standard deviations would stand for the whole image.
+    """
+    mean, deviation = images.mean((1, 2)), images.std((1, 2))
+    furthest = (images - mean[:, None, None]).abs().amax((1, 2))
+    suspects = (furthest > _SUSPECT * deviation).nonzero().flatten()
+    if not len(suspects):
+        return images
+    images = images.clone()
+    for i in suspects.tolist():
+        image = images[i]
+        middle = image.median()
+        away = (image - middle).abs()
+        n_extreme = max(_FEWEST_EXTREME, round(_EXTREME_PART * image.numel()))
+        rest = away[away < away.flatten().topk(n_extreme).values[-1]]
+        level = rest.square().mean().sqrt() if len(rest) else away.new_zeros(())
+        if level == 0:  # nothing to compare with
+            continue
+        beside = torch.stack([away.roll(s, d) for s in (-1, 1) for d in (0, 1)]).amax(0)
+        is_hot = (away > HOT * level) & (beside < away / 4) | (away > VERY_HOT * level)
+        images[i] = torch.where(is_hot, middle, image)
+    return images

@@ -142,6 +142,17 @@ def dataset_map(dataset: Dataset, path: Path, box: int | None = None) -> Density
     return working_map(density, None, LOWPASS_ANGSTROM if can_lowpass else None)
 
 
+def what_was_checked(dataset: Dataset) -> str:
+    """Say what a model from the PDB was checked by: no checksum of its entries holds for long."""
+    counts = " and ".join(
+        f"{entry.name} ({entry.n_atoms[0]} to {entry.n_atoms[1]})" for entry in dataset.entries
+    )
+    return (
+        f"from the PDB {counts}: checked by entry name and number of atoms; the archive mends its "
+        "entries, so no checksum is known"
+    )
+
+
 def _finest(dataset: Dataset, box: int) -> float:
     return 2 * dataset.field_of_view_angstrom / box
 

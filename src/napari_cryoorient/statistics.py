@@ -33,6 +33,8 @@ N_VIEWS = 256
 _CHUNK = 64
 # A map is cropped to this box, or to the images' where that is larger, before it is projected.
 WORKING_BOX = 64
+# Images of so many times the power of most, or less by as much, are left out.
+UNUSUAL = 16.0
 # Where the images hold no power beyond their corners, the signal is taken to have this SNR.
 ASSUMED_SNR = 0.05
 
@@ -73,21 +75,25 @@ def stack_statistics(
     projection_power = radial_mean_half_plane(clean.mean(0))[: box // 2 + 1]
 
     corners = outside_disc(n).float()
-    noise = torch.zeros(n // 2 + 1, dtype=torch.float64)
-    whole, transferred = torch.zeros_like(noise), torch.zeros(box // 2 + 1, dtype=torch.float64)
-    for start in range(0, len(rows), _CHUNK):
-        part = rows[start : start + _CHUNK]
+    parts = []
+    for part in np.array_split(rows, -(-len(rows) // _CHUNK)):
         images = batches.images(part)
-        whole += _spectrum(images)[: n // 2 + 1]
-        noise += _spectrum(images * corners)[: n // 2 + 1] / corners.mean()
         ctf = batches.ctf(part)
         squared = torch.ones(len(part), n, n // 2 + 1) if ctf is None else ctf.square()
-        transferred += radial_mean_half_plane(squared.sum(0)).double()[: box // 2 + 1]
-    to_box = (box / n) ** 4 / len(rows)
-    noise, whole = (noise * to_box)[: box // 2 + 1], (whole * to_box)[: box // 2 + 1]
+        background = _spectra(images * corners) / corners.mean()
+        parts.append((_spectra(images), background, radial_mean_half_plane(squared).double()))
+    of_whole, of_noise, of_ctf = (torch.cat(each) for each in zip(*parts, strict=True))
+    usual = are_usual(of_whole) & are_usual(of_noise)
+    if not usual.any():
+        usual = are_usual(of_whole)
+    to_box = (box / n) ** 4
+    whole, noise, transferred = (
+        each[usual].mean(0)[: box // 2 + 1]
+        for each in (to_box * of_whole, to_box * of_noise, of_ctf)
+    )
     noise = torch.minimum(noise, whole)
 
-    expected = projection_power.double() * transferred / len(rows)
+    expected = projection_power.double() * transferred
     band = slice(2, box // 2)
     counts = torch.arange(box // 2 + 1, dtype=torch.float64)[band]
     weight = counts / whole[band].clamp_min(float(whole.max()) * 1e-12).square()
@@ -121,9 +127,24 @@ def band_limited_projector(density: DensityMap, box: int) -> Projector:
     )
 
 
-def _spectrum(images: Tensor) -> Tensor:
-    """Return the summed power of images (k, N, N) by radius."""
-    return radial_mean_half_plane(images_to_fourier(images).abs().square().sum(0)).double()
+def _spectra(images: Tensor) -> Tensor:
+    """Return the power of images (k, N, N) by radius, (k, N // 2 + 1)."""
+    return radial_mean_half_plane(images_to_fourier(images).abs().square()).double()
+
+
+def are_usual(spectra: Tensor) -> Tensor:
+    """Tell which of some images ``(n,)`` are as strong as most, from their spectra ``(n, r)``.
+
+    One image of a hundred times the others' amplitude would be the mean of them all.
+    """
+    radius = torch.arange(spectra.shape[1], dtype=spectra.dtype)
+    strength = spectra @ radius
+    is_seen = torch.isfinite(strength) & (strength > 0)
+    if not is_seen.any():
+        return torch.ones(len(spectra), dtype=torch.bool)
+    middle = strength[is_seen].median()
+    found: Tensor = is_seen & (strength < UNUSUAL * middle) & (strength > middle / UNUSUAL)
+    return found
 
 
 def shaped_noise(

@@ -66,8 +66,8 @@ def server(vgg16_file: Path) -> Iterator[Server]:
     httpd.server_close()
 
 
-def prefix_of(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:8]
+def sum_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def assert_filled(features: torch.nn.Sequential, path: Path) -> None:
@@ -83,7 +83,7 @@ def test_release_file_is_fetched_once_and_kept_small(vgg16_file, server, tmp_pat
         note = load_imagenet_weights(
             features,
             url=server.url,
-            sha256_prefix=prefix_of(vgg16_file),
+            sha256=sum_of(vgg16_file),
             cache=tmp_path,
             progress=lambda done, total: told.append((done, total)),
         )
@@ -91,7 +91,7 @@ def test_release_file_is_fetched_once_and_kept_small(vgg16_file, server, tmp_pat
         assert_filled(features, vgg16_file)
     assert server.n_requests == 1
     assert told[-1] == (vgg16_file.stat().st_size,) * 2
-    assert [p.name for p in tmp_path.iterdir()] == [f"vgg16-{prefix_of(vgg16_file)}-blocks-1-3.pth"]
+    assert [p.name for p in tmp_path.iterdir()] == [f"vgg16-{sum_of(vgg16_file)[:8]}-blocks-1-3.pth"]
 
 
 def test_file_with_another_checksum_is_not_used(server, tmp_path: Path):
@@ -115,10 +115,10 @@ def test_unreachable_file_is_a_loud_notice_and_he_initialisation(server, tmp_pat
 
 
 def test_damaged_cache_is_fetched_again(vgg16_file, server, tmp_path: Path):
-    prefix = prefix_of(vgg16_file)
-    (tmp_path / f"vgg16-{prefix}-blocks-1-3.pth").write_bytes(b"half a file")
+    whole = sum_of(vgg16_file)
+    (tmp_path / f"vgg16-{whole[:8]}-blocks-1-3.pth").write_bytes(b"half a file")
     features = vgg16_blocks()
-    load_imagenet_weights(features, url=server.url, sha256_prefix=prefix, cache=tmp_path)
+    load_imagenet_weights(features, url=server.url, sha256=whole, cache=tmp_path)
     assert_filled(features, vgg16_file)
 
 

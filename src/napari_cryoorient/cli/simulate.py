@@ -222,7 +222,7 @@ def _of_dataset(
     notes: list[str],
 ) -> tuple[DensityMap, SimulationSettings, str]:
     """Return map, settings, symmetry of a data set; ``notes`` gets what the paper leaves open."""
-    from napari_cryoorient.datasets import dataset_map, dataset_named, fetch_model
+    from napari_cryoorient.datasets import dataset_map, dataset_named, fetch_model, what_was_checked
 
     wanted = dataset_named(name)
     notes.append(f"{name}: the paper does not state, so chosen here: {'; '.join(wanted.chosen)}")
@@ -230,6 +230,7 @@ def _of_dataset(
         entries = " and ".join(entry.name for entry in wanted.entries)
         with progress(f"Fetching {entries} from the PDB"):
             path = fetch_model(wanted)
+        notes.append(what_was_checked(wanted))
     density = dataset_map(wanted, path, box)
     notes += density.notes
     return density, wanted.settings(n=n, snr=snr, seed=seed), wanted.symmetry

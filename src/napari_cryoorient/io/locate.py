@@ -82,7 +82,15 @@ class StackFinder:
             found = beside
             self._note("beside", f"{name} is not there; {beside}, beside the STAR, is taken for it")
         self._refuse_shared(found, name, is_exact)
+        if is_exact and not self._is_inside(found):
+            self._note("outside", f"{name} leads out of the STAR file's project, to {found}")
         return found
+
+    def _is_inside(self, found: Path) -> bool:
+        """Tell whether a path, links in it not followed, is in the project or beside the STAR."""
+        place = Path(os.path.normpath(found))
+        homes = [self._named, self._project, self._star_folder, self._working_folder()]
+        return any(home is not None and place.is_relative_to(home) for home in homes)
 
     def _as_named(self, name: str) -> Path | None:
         """Return where the name leads, from the first folder that has it."""

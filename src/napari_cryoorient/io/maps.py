@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.atomic import atomic_path
+from napari_cryoorient.io.finite import refuse_values_not_finite
 from napari_cryoorient.io.fourier_resize import fourier_resize
 from napari_cryoorient.io.mrc import HEADER_BYTES, MrcLayout, map_header, parse_layout, read_bytes
 from napari_cryoorient.particles import DensityMap, median_of_faces
@@ -57,8 +58,12 @@ def read_map(
 
 
 def write_map(density_map: DensityMap, path: Path | str) -> None:
-    """Write a map as an MRC2014 volume (mode 2), whole or not at all."""
+    """Write a map as an MRC2014 volume (mode 2), whole or not at all.
+
+    Raises InputError for values that are not finite.
+    """
     voxels = np.ascontiguousarray(density_map.voxels, dtype="<f4")
+    refuse_values_not_finite(voxels, "The map", path)
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         file.write(map_header(voxels, density_map.pixel_size_angstrom))
         file.write(voxels.data)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import math
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -21,6 +23,11 @@ from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.kept_inputs import note_read, refuse_pipe
 
 HEADER_BYTES = 1024
+_BLOCK_BYTES = 1 << 20
+# What a compressed file may unpack to: an atomic model so much, an MRC file what its header
+# promises, beyond some size no more than so many times its own (noise: 1.1, empty solvent: 100s).
+_MOST_TEXT_BYTES, _LARGE_BYTES, _MOST_RATIO = 1 << 30, 1 << 31, 200
+_ALLOWANCE_BYTES = 1 << 20
 _LARGEST_EDGE = 65536  # below this a header is plausible in one byte order only
 _NUMBER_TYPES = {0: "i1", 1: "i2", 2: "f4", 6: "u2", 12: "f2"}
 _REFUSED_MODES = {
@@ -66,9 +73,49 @@ def read_bytes(path: Path) -> bytes:
     """Read a whole file, decompressed if it is gzip or bzip2, whatever its name."""
     with open_plain(path) as file:
         try:
-            return file.read()
+            return b"".join(unpacked_blocks(file, path))
         except (EOFError, OSError, zlib.error) as error:
             raise InputError(damaged(path)) from error
+
+
+def unpacked_blocks(file: BinaryIO, path: Path) -> Iterator[bytes]:
+    """Yield what ``open_plain`` opened, block by block.
+
+    What is unpacked ends at the size that the header of an MRC file promises, with an allowance;
+    InputError is raised for more, so that a small file cannot fill memory or disk.
+    """
+    limit: float = math.inf
+    is_packed = compression(path) is not None
+    total = 0
+    while block := file.read(_BLOCK_BYTES):
+        if is_packed and not total:
+            limit = _largest_unpacked(block, path)
+        total += len(block)
+        if total > limit:
+            raise InputError(
+                f"{path} unpacks to more than {limit / 2**20:.0f} MB, beyond what its header "
+                "promises; it is no map or stack that can be trusted: unpack and look at it "
+                "yourself."
+            )
+        yield block
+
+
+def _largest_unpacked(start: bytes, path: Path) -> float:
+    """Return how many bytes a compressed file may unpack to, from its first block."""
+    order = _byte_order(start) if len(start) >= HEADER_BYTES else None
+    if order is None:
+        return _MOST_TEXT_BYTES
+    header = np.frombuffer(start[:HEADER_BYTES], HEADER_DTYPE.newbyteorder(order), 1)[0]
+    item = np.dtype(_NUMBER_TYPES.get(int(header["mode"]), "f4")).itemsize
+    numbers = math.prod(int(header[name]) for name in ("nx", "ny", "nz"))
+    promised = HEADER_BYTES + max(0, int(header["nsymbt"])) + numbers * item
+    packed = path.stat().st_size
+    if promised > _MOST_RATIO * max(packed, HEADER_BYTES) and promised > _LARGE_BYTES:
+        raise InputError(
+            f"{path} ({packed} bytes) would unpack to {promised / 2**30:.1f} GB, over "
+            f"{_MOST_RATIO} times its size: it holds no images; unpack and look at it yourself."
+        )
+    return promised + _ALLOWANCE_BYTES
 
 
 def damaged(path: Path) -> str:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.common_field import PIXEL_TOLERANCE
+from napari_cryoorient.io.ctf_values import check_ctf_values
 from napari_cryoorient.io.stacks import MrcStack
 from napari_cryoorient.io.star_text import StarBlock, StarFile, unquoted
 from napari_cryoorient.particles import CtfParameters, CtfState, Floats, Integers
@@ -264,7 +265,7 @@ class ParticleTable:
         voltage = self.floats("rlnVoltage")
         if (voltage <= 0).any():
             raise InputError(f"{self._path} has a rlnVoltage that is not positive.")
-        return CtfParameters(
+        ctf = CtfParameters(
             defocus_u_angstrom=self.floats("rlnDefocusU"),
             defocus_v_angstrom=self.floats("rlnDefocusV"),
             defocus_angle_deg=self.floats("rlnDefocusAngle"),
@@ -276,6 +277,8 @@ class ParticleTable:
             scale=self.floats("rlnCtfScalefactor", default=1.0),
             even_zernike=self.vectors("rlnEvenZernike"),
         )
+        check_ctf_values(ctf, self._path, notes)
+        return ctf
 
     def ctf_state(self) -> CtfState:
         """Tell whether the images have been multiplied by their CTF or its sign already."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.aberrations import Lenses, lenses_of_table
 from napari_cryoorient.io.cryosparc import notes_of_cs
 from napari_cryoorient.io.image_names import image_name, match_rows
@@ -56,9 +57,13 @@ def read_pose_table(path: Path | str, *, pixel_size_angstrom: float | None = Non
     needs_pixel_size = _PIXEL_ORIGIN in table and _ANGSTROM_ORIGIN not in table
     pixel_size = table.pixel_size(pixel_size_angstrom, None, notes) if needs_pixel_size else 1.0
     poses = poses_of_table(table, pixel_size, notes)
-    return PoseTable(
-        tuple(table.image_names()), poses, table.ctf(notes), tuple(notes), lenses_of_table(table)
-    )
+    try:
+        ctf = table.ctf(notes)
+    except InputError as error:  # poses can be compared all the same
+        ctf = None
+        notes.append(f"no CTF: {error}".rstrip("."))
+    names = tuple(table.image_names())
+    return PoseTable(names, poses, ctf, tuple(notes), lenses_of_table(table))
 
 
 def _with_names(star: StarFile) -> StarFile:

@@ -6,7 +6,6 @@ and column, which keeps the centre pixel the centre.
 
 from __future__ import annotations
 
-import shutil
 import threading
 import weakref
 from collections import OrderedDict
@@ -21,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.atomic import atomic_path
+from napari_cryoorient.io.finite import refuse_values_not_finite
 from napari_cryoorient.io.fourier_resize import fourier_resize
 from napari_cryoorient.io.mrc import (
     HEADER_BYTES,
@@ -30,6 +30,7 @@ from napari_cryoorient.io.mrc import (
     open_plain,
     parse_layout,
     stack_header,
+    unpacked_blocks,
 )
 from napari_cryoorient.io.scratch import new_scratch_file
 from napari_cryoorient.particles import Images, Integers
@@ -260,6 +261,7 @@ class StackWriter:
             raise ValueError(f"{self._written + len(block)} images for a stack of {self._n}")
         if not len(block):
             return
+        refuse_values_not_finite(block, f"Images from {self._written + 1} on", self.path)
         self._file.write(block.data)
         self._written += len(block)
         self._low, self._high = min(self._low, block.min()), max(self._high, block.max())
@@ -301,7 +303,8 @@ def _decompressed(path: Path) -> Path:
     handle, temporary = new_scratch_file(".mrcs")
     try:
         with open(handle, "wb") as target, open_plain(path) as source:
-            shutil.copyfileobj(source, target, 1 << 20)
+            for block in unpacked_blocks(source, path):
+                target.write(block)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         if error.errno is not None:
@@ -312,7 +315,7 @@ def _decompressed(path: Path) -> Path:
         raise InputError(damaged(path)) from error
     except BaseException as error:
         temporary.unlink(missing_ok=True)
-        if isinstance(error, Exception):
+        if isinstance(error, Exception) and not isinstance(error, InputError):
             raise InputError(damaged(path)) from error
         raise
     return temporary

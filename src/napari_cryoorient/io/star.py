@@ -19,6 +19,7 @@ from napari_cryoorient.io.aberrations import Lenses, describe_aberrations, lense
 from napari_cryoorient.io.common_field import images_of_stacks
 from napari_cryoorient.io.cryosparc import cs_with_poses, notes_of_cs, signs_of_cs, star_of_cs
 from napari_cryoorient.io.cs_file import SUFFIX, is_cs, read_cs, refuse_group, write_cs
+from napari_cryoorient.io.finite import refuse_poses_not_finite
 from napari_cryoorient.io.locate import StackFinder
 from napari_cryoorient.io.new_star import (
     ANGLES,
@@ -137,6 +138,10 @@ def write_poses(
     ``rows[i]``. ``confidence`` goes to rlnParticleFigureOfMerit. Prior columns are left alone.
     Raises InputError if ``path`` is the file that was read.
     """
+    names = ParticleTable(star).image_names()
+    named = names if rows is None else [names[row] for row in rows]
+    if len(named) == len(poses):
+        refuse_poses_not_finite(poses, confidence, named, path)
     if Path(path).suffix.lower() == SUFFIX:
         if star.cs is None:
             refuse_kind(star.path or "a STAR file", path)

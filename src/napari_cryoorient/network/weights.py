@@ -17,9 +17,9 @@ from torch import Tensor, nn
 
 from napari_cryoorient.errors import InputError
 
-# torchvision's release file; its name ends in the first eight digits of its SHA-256.
+# torchvision's release file.
 VGG16_URL = "https://download.pytorch.org/models/vgg16-397923af.pth"
-VGG16_SHA256_PREFIX = "397923af"
+VGG16_SHA256 = "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0"
 TIMEOUT_S = 20.0
 _CHUNK_BYTES = 1 << 20
 
@@ -42,7 +42,7 @@ def load_imagenet_weights(
     weights: str = "auto",
     *,
     url: str = VGG16_URL,
-    sha256_prefix: str = VGG16_SHA256_PREFIX,
+    sha256: str = VGG16_SHA256,
     cache: Path | None = None,
     progress: Callable[[int, int | None], None] | None = None,
 ) -> str:
@@ -56,7 +56,7 @@ def load_imagenet_weights(
     if weights != "auto":
         features.load_state_dict(_blocks_of(_read(Path(weights)), features, Path(weights)))
         return f"VGG16 blocks start from the weights in {weights}."
-    cached = (cache or weights_cache()) / f"vgg16-{sha256_prefix}-blocks-1-3.pth"
+    cached = (cache or weights_cache()) / f"vgg16-{sha256[:8]}-blocks-1-3.pth"
     if cached.is_file():
         try:
             features.load_state_dict(_blocks_of(_read(cached), features, cached))
@@ -64,7 +64,7 @@ def load_imagenet_weights(
         except InputError:
             cached.unlink()
     try:
-        blocks = _fetch(url, sha256_prefix, cached, features, progress)
+        blocks = _fetch(url, sha256, cached, features, progress)
     except (OSError, InputError) as error:
         reason = getattr(error, "reason", None) or error
         return (
@@ -78,7 +78,7 @@ def load_imagenet_weights(
 
 def _fetch(
     url: str,
-    sha256_prefix: str,
+    sha256: str,
     cached: Path,
     features: nn.Sequential,
     progress: Callable[[int, int | None], None] | None,
@@ -97,8 +97,8 @@ def _fetch(
                 n_bytes += len(chunk)
                 if progress is not None:
                     progress(n_bytes, int(length) if length else None)
-        if not digest.hexdigest().startswith(sha256_prefix):
-            raise InputError(f"its SHA-256 does not begin with {sha256_prefix}")
+        if digest.hexdigest() != sha256:
+            raise InputError(f"its SHA-256 is not {sha256}")
         blocks = _blocks_of(_read(whole), features, whole)
         small = Path(folder) / "blocks.pth"
         torch.save({f"features.{key}": value.clone() for key, value in blocks.items()}, small)

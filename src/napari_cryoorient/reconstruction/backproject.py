@@ -18,6 +18,7 @@ from torch import Tensor
 
 from napari_cryoorient.batches import ParticleBatches
 from napari_cryoorient.device import one_thread_each
+from napari_cryoorient.errors import InputError
 from napari_cryoorient.particles import Floats, Integers, ParticleSet
 from napari_cryoorient.projection.resample import fourier_shift, images_to_fourier
 from napari_cryoorient.reconstruction.insertion import SliceSums
@@ -189,6 +190,15 @@ class _Entry:
                 weights = transfer
             else:
                 values, weights = values * transfer, transfer.square()
+        is_finite = torch.isfinite(values.real) & torch.isfinite(values.imag)
+        is_finite = (is_finite & torch.isfinite(weights)).all(1)
+        if not bool(is_finite.all()):
+            row = int(rows[int(is_finite.int().argmin())])
+            name = f" ({self._particles.names[row]})" if self._particles.names else ""
+            raise InputError(
+                f"Image {row + 1}{name} times its CTF is not a finite number; its values or CTF "
+                "are out of range: leave it out."
+            )
         if self._weights is not None:
             each = self._tensor(self._weights[rows])[:, None]
             values, weights = values * each, weights * each

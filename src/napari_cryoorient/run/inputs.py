@@ -26,6 +26,7 @@ from napari_cryoorient.particles import (
 from napari_cryoorient.projection.fourier_slice import Projector
 from napari_cryoorient.projection.reference import reference_volume
 from napari_cryoorient.projection.resample import fourier_to_images, images_to_fourier
+from napari_cryoorient.run.odd_images import BlankedImages, find_odd_images
 
 # Pixel sizes no further apart than this, in equal boxes, are one: a header is rounded.
 TOLERANCE = 0.02
@@ -111,11 +112,14 @@ def pair_inputs(
     """
     density = in_free_scale(matched_map(density, particles))
     _check_not_blank(particles, name)
+    odd = find_odd_images(particles)
+    if len(odd.absurd):
+        particles = replace(particles, images=BlankedImages(particles.images, odd.absurd))
     contrast = measure_contrast(density, particles)
     is_negated, sentence = _decide(contrast, invert_contrast)
     if is_negated:
         particles = replace(particles, images=NegatedImages(particles.images))
-    notes = (*particles.notes, *density.notes, sentence)
+    notes = (*particles.notes, *density.notes, *odd.notes, sentence)
     return PairedInputs(particles, density, contrast, is_negated, notes)
 
 

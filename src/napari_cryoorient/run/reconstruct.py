@@ -24,6 +24,7 @@ from napari_cryoorient.reconstruction.backproject import back_project
 from napari_cryoorient.reconstruction.contrast import looks_inverted
 from napari_cryoorient.reconstruction.fsc import ShellCorrelation, fourier_shell_correlation
 from napari_cryoorient.reconstruction.solve import solve_map
+from napari_cryoorient.run.odd_images import find_odd_images
 
 CONFIDENCE = "rlnParticleFigureOfMerit"
 
@@ -154,6 +155,7 @@ def reconstruct_particles(
     should_stop: Callable[[], bool] | None = None,
 ) -> Reconstructed:
     """Back-project particles that have poses; the settings are those of ``reconstruct_star``."""
+    particles, weights = _without_odd(particles, weights, say)
     if particles.ctf is not None and not with_ctf:
         say("Note: the CTF is left out, as asked.")
     known, n = particles.random_subset, len(particles)
@@ -242,6 +244,19 @@ def _with_poses(
         say(f"Note: {len(particles) - len(rows)} particles have no pose in {poses_path}; left out.")
     chosen = replace(particles.subset(rows), poses=table.poses[pose_rows])
     return chosen, None if weights is None else weights[rows]
+
+
+def _without_odd(
+    particles: ParticleSet, weights: Floats | None, say: Callable[[str], None]
+) -> tuple[ParticleSet, Floats | None]:
+    """Leave out images of another scale's grey values: one of them would be the map."""
+    odd = find_odd_images(particles)
+    for note in odd.notes:
+        say(f"Note: {note}")
+    if not len(odd.unlike):
+        return particles, weights
+    kept = np.setdiff1d(np.arange(len(particles)), odd.unlike)
+    return particles.subset(kept), None if weights is None else weights[kept]
 
 
 def half_sets(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import getpass
+import os
+import stat
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 SYMMETRIES = ("C1", "D2", "D7")
@@ -13,12 +16,34 @@ SNR, SHIFT_SIGMA_ANGSTROM = 0.2, 4.0
 
 
 def sample_dir(symmetry: str) -> Path:
-    """Return the folder of a sample, in the system's folder for temporary files."""
+    """Return the folder of a sample, in the system's folder for temporary files.
+
+    Anyone may write there: a folder of the name expected that is not the user's alone is left, and
+    a new one taken.
+    """
     try:
         user = getpass.getuser()
     except (KeyError, OSError):
         user = "user"
-    return Path(tempfile.gettempdir()) / f"napari-cryoorient-{user}" / f"sample-{symmetry}"
+    folder = Path(tempfile.gettempdir()) / f"napari-cryoorient-{user}"
+    with suppress(OSError):
+        folder.mkdir(mode=0o700)
+    if not is_own(folder):
+        folder = Path(tempfile.mkdtemp(prefix=f"{folder.name}-"))
+    return folder / f"sample-{symmetry}"
+
+
+def is_own(folder: Path) -> bool:
+    """Tell whether a folder is no link, belongs to the user and lets nobody else write."""
+    try:
+        state = folder.lstat()
+    except OSError:
+        return False
+    if not stat.S_ISDIR(state.st_mode):
+        return False
+    if not hasattr(os, "getuid"):  # Windows: the folder for temporary files is the user's own
+        return True
+    return state.st_uid == os.getuid() and not state.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def make_sample(
