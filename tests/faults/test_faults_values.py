@@ -74,3 +74,32 @@ def test_one_particle_is_searched_and_refined(case):
     assert run("refine p.star --map map.mrc -o r.star") == 0
     assert median_error_deg("s.star") < 2
     assert median_error_deg("r.star") < 2
+
+
+def test_scale_factors_of_zero_are_refused(case, capsys):
+    case("ctf_scalefactor_zero")
+    for line in ("reconstruct p.star -o r.mrc", "refine p.star --map map.mrc -o o.star"):
+        assert run(line) == 2
+        assert "the CTF is zero everywhere" in capsys.readouterr().err
+    assert not Path("r.mrc").exists()
+
+
+def test_defocus_in_micrometres_is_refused_as_such(case, capsys):
+    case("defocus_micrometre")
+    assert run("refine p.star --map map.mrc -o out.star") == 2
+    assert "micrometres?" in capsys.readouterr().err
+
+
+def test_optics_beyond_defocus_are_told(case, capsys):
+    case("magmat_beamtilt_no_note")
+    assert run("refine p.star --map map.mrc -o out.star") == 0
+    told = capsys.readouterr().err
+    assert "magnification" in told
+    assert "beam tilt" in told
+
+
+def test_one_hot_pixel_spoils_no_other_particle(case, capsys):
+    case("one_hot_pixel")
+    assert run("search truth.star --map map.mrc -o found.star") == 0
+    assert "single pixels far beyond all others" in capsys.readouterr().err
+    assert median_error_deg("found.star") < 0.7

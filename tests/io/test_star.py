@@ -395,7 +395,7 @@ def test_poses_that_do_not_fit_the_rows_are_a_mistake(write, tmp_path):
     with pytest.raises(ValueError, match="2 poses for 3 rows"):
         write_poses(star, before.poses[:2], tmp_path / "out.star")
     wrong = Poses(before.poses.rotations, before.poses.shifts_angstrom * np.nan)
-    with pytest.raises(ValueError, match="not finite"):
+    with pytest.raises(InputError, match="not finite"):
         write_poses(star, wrong, tmp_path / "out.star")
     assert not (tmp_path / "out.star").exists()
 

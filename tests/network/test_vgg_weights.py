@@ -91,7 +91,9 @@ def test_release_file_is_fetched_once_and_kept_small(vgg16_file, server, tmp_pat
         assert_filled(features, vgg16_file)
     assert server.n_requests == 1
     assert told[-1] == (vgg16_file.stat().st_size,) * 2
-    assert [p.name for p in tmp_path.iterdir()] == [f"vgg16-{sum_of(vgg16_file)[:8]}-blocks-1-3.pth"]
+    assert [p.name for p in tmp_path.iterdir()] == [
+        f"vgg16-{sum_of(vgg16_file)[:8]}-blocks-1-3.pth"
+    ]
 
 
 def test_file_with_another_checksum_is_not_used(server, tmp_path: Path):

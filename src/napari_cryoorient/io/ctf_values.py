@@ -74,12 +74,12 @@ _RANGES = (
         "mm",
         -20.0,
         50.0,
-        (0.1, 8.0),
+        (0.005, 8.0),
         (
             (100.0, 1e4, "micrometres? Divide by 1000"),
             (1e5, 1e8, "angstrom or nanometres? Give millimetres"),
             (0.0, 0.0, "right with a corrector alone"),
-            (1e-9, 0.1, "metres, or a corrector?"),
+            (1e-9, 0.005, "metres? Multiply by 1000"),
         ),
     ),
     _Range(
