@@ -100,6 +100,14 @@ def test_the_project_comes_before_the_folder_of_the_star_file_and_both_are_told(
     assert finder.notes[0].endswith("(and 1 other stacks likewise)")
 
 
+def test_a_stack_that_is_not_in_the_named_folder_is_told(project, tmp_path):
+    stack, named = put(project), tmp_path / "named"
+    named.mkdir()
+    finder = StackFinder(project / "a.star", named)
+    assert finder.find(STACK).samefile(stack)
+    assert finder.notes == [f"{STACK} is not in {named}; found from {project}"]
+
+
 @pytest.mark.parametrize(("named", "there"), [("a.mrc", "a.mrcs"), ("a.MRCS", "a.MRC")])
 def test_the_other_ending_is_taken_and_told(project, named, there):
     stack = put(project, there)

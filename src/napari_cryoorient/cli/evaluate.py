@@ -78,6 +78,10 @@ def run(
     predicted, true = (
         _poses(table, path) for table, path in zip(tables, (predicted_path, true_path), strict=True)
     )
+    for table, path in zip(tables, (predicted_path, true_path), strict=True):
+        for note in table.notes:
+            if not note.startswith("no CTF"):  # which is not compared
+                print(f"Note on {path}: {note}", file=sys.stderr)
     rows, true_rows = match_rows(tables[0].names, tables[1].names)
     if not len(rows):
         raise InputError(

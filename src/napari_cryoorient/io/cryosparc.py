@@ -90,10 +90,10 @@ def star_of_cs(cs: CsFile) -> StarFile:
     for name, field, factor in _OF_PARTICLES:
         if field in cs:
             columns[name] = printed(_numbers(cs, field) * factor)
-    if f"{_MAIN}/split" in cs and len(set(cs[f"{_MAIN}/split"].tolist())) == 2:
-        columns["rlnRandomSubset"] = [str(int(half) + 1) for half in cs[f"{_MAIN}/split"]]
+    if f"{_MAIN}/split" in cs:
+        columns["rlnRandomSubset"] = [f"{half + 1:.0f}" for half in _numbers(cs, f"{_MAIN}/split")]
     if f"{_MAIN}/class" in cs:
-        columns["rlnClassNumber"] = [str(int(number) + 1) for number in cs[f"{_MAIN}/class"]]
+        columns["rlnClassNumber"] = [f"{k + 1:.0f}" for k in _numbers(cs, f"{_MAIN}/class")]
     blocks = (StarBlock("optics", text_table(optics)), StarBlock("particles", text_table(columns)))
     return StarFile(blocks, cs.path, version="30001", cs=cs)
 
@@ -281,7 +281,13 @@ def _check_shape(cs: CsFile, field: str, shape: tuple[int, ...]) -> None:
 
 def _pixel_sizes(cs: CsFile, prefix: str) -> Floats:
     field = f"{prefix}/{_PIXEL}"
-    return _numbers(cs, field if field in cs else "blob/psize_A")
+    sizes = _numbers(cs, field) if field in cs else np.zeros(len(cs))
+    if not sizes.any():  # not set where no job has aligned the particles
+        field = "blob/psize_A"
+        sizes = _numbers(cs, field)
+    if (sizes <= 0).any():
+        raise InputError(f"{cs.path} has a pixel size of {sizes.min():g} A in {field}.")
+    return sizes
 
 
 def _chosen(columns: list[Floats], of_class: Integers) -> Floats:

@@ -8,6 +8,7 @@ means, but for ``uid``.
 from __future__ import annotations
 
 import re
+import warnings
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ _NAMED_IN_GROUP = re.compile(r"[^\s'\">]+\.cs(?=['\"\s]|$)")
 _NUMPY_MARK, _STREAM_MARK = b"\x93NUMPY", b"\x94CSDAT"
 _JOB = re.compile(r"(?:P\d+_)?J\d+")
 _UID = "uid"
+_NOT_TEXT = re.compile(r"[\x00-\x1f\x7f]|' .*\" |\" .*' ")  # nothing that STAR can quote
 
 
 @dataclass(frozen=True)
@@ -54,11 +56,17 @@ class CsFile:
         return tuple(self.records.dtype.names or ())
 
     def text(self, field: str) -> list[str]:
-        """Return a field of text ``(n,)``."""
+        """Return a field of text ``(n,)``; raises InputError for what is no text of one line."""
         column = self[field]
         if column.dtype.kind == "S":
             column = np.char.decode(column, "utf-8", "replace")
-        return [str(value) for value in column.tolist()]
+        texts = [str(value) for value in column.tolist()]
+        if column.dtype.kind != "U" or column.ndim != 1:
+            raise InputError(f"{self.path} has no names in {field}; export it again.")
+        bad = next((row for row, text in enumerate(texts) if _NOT_TEXT.search(text)), None)
+        if bad is not None:
+            raise InputError(f"{self.path}: row {bad + 1} has no name in {field}.")
+        return texts
 
 
 def is_cs(path: Path | str) -> bool:
@@ -173,8 +181,10 @@ def _load(path: Path) -> Records:
     if mark != _NUMPY_MARK:
         raise InputError(f"{path} is not a .cs file as cryoSPARC writes it.")
     try:
-        records: Records = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of headers that Python 2 wrote
+            records: Records = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception:  # the header is Python code, which fails in as many ways when it is damaged
         raise InputError(
             f"{path} is damaged, or holds Python objects: copy or export it again."
         ) from None

@@ -111,6 +111,8 @@ class StackFinder:
                 f"{name} lies in {chosen} and in {others[0]}; that in {chosen} is taken (name the "
                 "other folder with --project-dir for the other)",
             )
+        elif self._named is not None:
+            self._note(f"where {chosen}", f"{name} is not in {self._named}; found from {chosen}")
         elif chosen not in (self._project, self._star_folder):
             self._note(f"where {chosen}", f"{name} was found from {chosen}")
         return found

@@ -192,7 +192,9 @@ class MrcStackCollection:
         for start in range(0, len(order), _RESIZE_BATCH):
             rows = order[start : start + _RESIZE_BATCH]
             native = self._read_native(wanted[rows])
-            images[rows] = fourier_resize(native, self._box, 2)
+            with np.errstate(over="ignore", invalid="ignore"):  # told below
+                images[rows] = fourier_resize(native, self._box, 2)
+            self._refuse_not_finite(images[rows], wanted[rows])
         if self._signs is not None:
             images *= self._signs[wanted, None, None]
         return images
@@ -205,14 +207,17 @@ class MrcStackCollection:
             rows = np.flatnonzero(stacks == number)
             images[rows] = self._mapped(int(number))[sections[rows], :n, :n]
             self._let_go_of_read_pages(self._stacks[number].layout.n_bytes_of(len(rows)))
+        return images
+
+    def _refuse_not_finite(self, images: Images, indices: Integers) -> None:
         finite = np.isfinite(images).all(axis=(1, 2))
         if not finite.all():
-            bad = int(np.flatnonzero(~finite)[0])
+            bad = indices[int(np.argmin(finite))]
+            stack = self._stacks[self._stack_of[bad]]
             raise InputError(
-                f"Image {sections[bad] + 1} of {self._stacks[stacks[bad]].path} has values that "
-                "are not finite numbers; leave it out or mend the stack."
+                f"Image {self._section_of[bad] + 1} of {stack.path} has values that are not finite "
+                "numbers, or too large to compute with; leave it out or mend the stack."
             )
-        return images
 
     def _mapped(self, number: int) -> NDArray[Any]:
         with self._lock:

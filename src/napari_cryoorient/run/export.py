@@ -62,6 +62,7 @@ def export_particles(
     refuse_unwritable(out / POSE_FILE if form == "cryodrgn" else out)
     star = read_star(source)
     notes = [] if star.cs is None else notes_of_cs(star.cs)
+    notes += ParticleTable(star).notes
     n = len(particle_block(star).table)
     star = _confident(star, min_confidence)
     if form == "cs" and star.cs is not None:
