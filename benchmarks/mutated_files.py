@@ -275,7 +275,7 @@ def in_digits(content: bytes, rng: np.random.Generator) -> bytes:
     changed = bytearray(content)
     places = [at for at, letter in enumerate(content) if letter in b"0123456789"]
     for at in rng.choice(places or [0], rng.integers(1, 6)):
-        changed[at : at + 1] = b"0123456789-.e"[(k := rng.integers(13)) : k + 1]
+        changed[at : at + 1] = b"01234567890123456789-.e"[(k := rng.integers(23)) : k + 1]
     return bytes(changed)
 
 

@@ -279,6 +279,14 @@ def test_a_group_described_twice_alike_is_told(write):
     assert found.notes == ("data_optics describes optics group 7 2 times alike",)
 
 
+def test_particles_that_contradict_their_optics_group_are_told(write):
+    voltages = {"rlnVoltage": ["200.0", "200", "100"]}
+    found, _ = read_particles(write(MODERN | voltages, OPTICS))
+    assert found.ctf.voltage_kv.tolist() == [200, 200, 100]
+    (note,) = found.notes
+    assert note.startswith("_rlnVoltage of 2 particles is another than their optics group's")
+
+
 @pytest.mark.parametrize("names", [("particles", "other"), ("other", "particles"), ("", "other")])
 def test_of_several_tables_the_one_taken_is_told(tmp_path, stack, names):
     path = tmp_path / "in.star"

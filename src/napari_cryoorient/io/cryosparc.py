@@ -24,6 +24,7 @@ _POSE, _SHIFT, _PIXEL = "pose", "shift", "psize_A"
 _MAIN, _MULTI = "alignments3D", "alignments3D_multi"
 _POSTERIOR = "class_posterior"
 _CLASS = re.compile(r"alignments_class(?:3D)?_\d+(?=/pose$)")
+_PIXEL_RANGE_ANGSTROM = 1e-3, 1e4
 _CONFIDENCE_FIELD = "cryoorient/confidence"
 # STAR column, field, factor.
 _OPTICS = (
@@ -184,7 +185,12 @@ def cs_with_poses(
         new[f"{_MAIN}/split"] = (np.arange(n) % 2).astype("<u4")
         new = {name: column for name, column in new.items() if name not in cs}
     new[f"{_MAIN}/{_POSE}"] = vectors.astype("<f4")
-    new[f"{_MAIN}/{_SHIFT}"] = (-poses.shifts_angstrom / pixels[:, None]).astype("<f4")
+    with np.errstate(over="ignore"):
+        shifts = (-poses.shifts_angstrom / pixels[:, None]).astype("<f4")
+    if not np.isfinite(shifts).all():
+        row = int(np.argmin(np.isfinite(shifts).all(axis=1)))
+        raise InputError(f"{cs.path}: row {row + 1} has a shift too large for a .cs file.")
+    new[f"{_MAIN}/{_SHIFT}"] = shifts
     new[f"{_MAIN}/{_PIXEL}"] = pixels.astype("<f4")
     if confidence is not None:
         new[_CONFIDENCE_FIELD] = np.asarray(confidence, dtype="<f4")
@@ -285,8 +291,13 @@ def _pixel_sizes(cs: CsFile, prefix: str) -> Floats:
     if not sizes.any():  # not set where no job has aligned the particles
         field = "blob/psize_A"
         sizes = _numbers(cs, field)
-    if (sizes <= 0).any():
-        raise InputError(f"{cs.path} has a pixel size of {sizes.min():g} A in {field}.")
+    low, high = _PIXEL_RANGE_ANGSTROM
+    odd = np.flatnonzero((sizes.reshape(len(cs), -1) < low) | (sizes.reshape(len(cs), -1) > high))
+    if odd.size:
+        raise InputError(
+            f"{cs.path} has a pixel size of {sizes.ravel()[odd[0]]:g} A in {field}, which should "
+            f"be from {low:g} to {high:g}."
+        )
     return sizes
 
 

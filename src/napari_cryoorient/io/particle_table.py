@@ -23,6 +23,7 @@ _OPTICS = "optics"
 _GROUP, _GROUP_NAME = "rlnOpticsGroup", "rlnOpticsGroupName"
 _OF_TILT_SERIES = "rlnTomo"  # how the names of all their columns begin
 _TILT_STACKS = "rlnTomoSubTomosAre2DStacks"
+_SAME_NUMBER = 1e-6  # what six decimals cannot tell apart
 _LARGEST_WHOLE = 2.0**53
 _MICROMETRE_IN_ANGSTROM = 1e4
 _CTF_NEEDED = (
@@ -93,6 +94,7 @@ class ParticleTable:
         self._optics = None if optics is None else self._each_group_once(optics.table)
         self.optics_group: Integers = self._optics_groups()
         self._optics_row = self._rows_in_optics()
+        self._note_contradictions()
         if "rlnCtfImage" in self._rows or self._dimensionality() == 3:
             raise InputError(
                 f"{self._path} lists three-dimensional subtomograms; two-dimensional particle "
@@ -132,6 +134,22 @@ class ParticleTable:
     def path(self) -> Path | None:
         """The file, for messages."""
         return self._path
+
+    def _note_contradictions(self) -> None:
+        """Note columns whose rows say something else than the optics groups they belong to."""
+        if self._optics is None or self._optics_row is None:
+            return
+        for name in self._optics.columns.intersection(self._rows.columns):
+            if name in (_GROUP, _GROUP_NAME):
+                continue
+            own = pd.to_numeric(self._rows[name], errors="coerce").to_numpy(np.float64)
+            shared = pd.to_numeric(self._optics[name], errors="coerce").to_numpy(np.float64)
+            n = int((np.abs(own - shared[self._optics_row]) > _SAME_NUMBER).sum())
+            if n:
+                self.notes.append(
+                    f"_{name} of {n} particles is another than their optics group's; the "
+                    "particles' own is used"
+                )
 
     def __len__(self) -> int:
         return len(self._rows)

@@ -105,7 +105,7 @@ def _to_31(star: StarFile, image_size: int | None) -> StarFile:
     shared = [name for name in rows.columns if name in _OPTICS_COLUMNS]
     group_of = _groups(rows, shared)
     first = rows.assign(**{_GROUP: group_of}).drop_duplicates(_GROUP)
-    first = first.sort_values(_GROUP, key=lambda numbers: numbers.astype(int))
+    first = first.sort_values(_GROUP, key=lambda numbers: numbers.astype(float))
     numbers = first[_GROUP].tolist()
     names = (
         first[_GROUP_NAME].tolist()
