@@ -9,28 +9,18 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from napari_cryoorient.cli import main
-from napari_cryoorient.demo.density import demo_density
-from napari_cryoorient.io.maps import write_map
 from napari_cryoorient.io.pose_table import read_pose_table
 from napari_cryoorient.io.star import read_particles
+from support.command_line import call, simulated
 
 N = 30
-
-
-def called(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
-    status = main([str(word) for word in words])
-    captured = capsys.readouterr()
-    return status, captured.out, captured.err
 
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Simulated particles, and the same in a ``.cs`` file that has no poses."""
-    folder = tmp_path_factory.mktemp("stack")
-    write_map(demo_density(32, 8.0), folder / "input.mrc")
-    words = ["simulate", folder / "input.mrc", "-o", folder, "--n", N, "--snr", 0.5]
-    assert main([str(word) for word in [*words, "--shift-sigma", 4]]) == 0
+    flags = ["--n", N, "--snr", 0.5, "--shift-sigma", 4, "--seed", 0]
+    folder = simulated(tmp_path_factory.mktemp("stack"), *flags)
     particles, _ = read_particles(folder / "particles.star")
     ctf = particles.ctf
     made = np.zeros(
@@ -65,8 +55,8 @@ def test_search_and_refine_from_cs_to_cs_and_star(
     density = ["--map", stack / "map.mrc"]
     for name in ("found.cs", "found.star"):
         words = ["search", stack / "particles.cs", *density, "-o", tmp_path / name]
-        assert called(capsys, *words)[0] == 0
-    status, out, _ = called(
+        assert call(capsys, *words)[0] == 0
+    status, out, _ = call(
         capsys, "evaluate", tmp_path / "found.cs", stack / "particles.star", "--json"
     )
     assert status == 0
@@ -79,7 +69,7 @@ def test_search_and_refine_from_cs_to_cs_and_star(
 
     refined = tmp_path / "refined.cs"
     words = ["refine", tmp_path / "found.cs", *density, "-o", refined, "--project-dir", stack]
-    assert called(capsys, *words)[0] == 0
+    assert call(capsys, *words)[0] == 0
     records = np.load(refined)
     true, _ = read_particles(stack / "particles.star")
     r = Rotation.from_rotvec(records["alignments3D/pose"]).as_matrix()
@@ -93,7 +83,7 @@ def test_a_subset_keeps_its_uids(
     stack: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["search", stack / "particles.cs", "--map", stack / "map.mrc", "--subset", 7]
-    assert called(capsys, *words, "-o", tmp_path / "some.cs")[0] == 0
+    assert call(capsys, *words, "-o", tmp_path / "some.cs")[0] == 0
     some = np.load(tmp_path / "some.cs")
     assert len(some) == 7
     assert (some["uid"] == some["blob/idx"] + 5).all()
@@ -103,7 +93,7 @@ def test_cs_output_from_a_star_file_is_refused_before_the_work(
     stack: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["search", stack / "particles.star", "--map", stack / "map.mrc"]
-    status, _, err = called(capsys, *words, "-o", tmp_path / "found.cs")
+    status, _, err = call(capsys, *words, "-o", tmp_path / "found.cs")
     assert status == 2
     assert "a .cs file is made of the .cs file that was read" in err
     assert not list(tmp_path.iterdir())

@@ -11,10 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_cryoorient.cli import main
-from napari_cryoorient.demo.density import demo_density
-from napari_cryoorient.io.maps import write_map
 from napari_cryoorient.io.star import read_particles, read_star, write_star
+from support.command_line import simulated, without_poses
 
 Run = Callable[..., tuple[int, str, str]]
 N = 40
@@ -23,15 +21,11 @@ N = 40
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A stack of forty particles with CTF, shifts and noise, and beside it one without poses."""
-    folder = tmp_path_factory.mktemp("stack")
-    write_map(demo_density(32, 8.0), folder / "input.mrc")
-    flags = ["--n", N, "--snr", 0.5, "--shift-sigma", 4, "--seed", 2]
-    command = ["simulate", folder / "input.mrc", "-o", folder, *flags]
-    assert main([str(word) for word in command]) == 0
-    star = read_star(folder / "particles.star")
+    flags = ["--n", N, "--snr", 0.5, "--shift-sigma", 4]
+    folder = simulated(tmp_path_factory.mktemp("stack"), *flags)
+    star = without_poses(read_star(folder / "particles.star"))
     block = star.block("particles")
-    kept = [c for c in block.table.columns if not c.startswith(("rlnAngle", "rlnOrigin"))]
-    table = block.table[kept].assign(rlnMine=[f"mine{i}" for i in range(N)])
+    table = block.table.assign(rlnMine=[f"mine{i}" for i in range(N)])
     write_star(star.with_block(replace(block, table=table)), folder / "bare.star")
     return folder
 

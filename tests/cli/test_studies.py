@@ -12,14 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from napari_cryoorient.cli import main
 from napari_cryoorient.cli.studies import estimate_sentence, numbers_of
 from napari_cryoorient.demo.density import demo_density
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.simulate import SimulationSettings, draw_simulation, write_simulation
 from napari_cryoorient.studies.progress import Estimate
-
-TINY = ["--preset", "paper", "--box", "32", "--batch-size", "2", "--weights", "none"]
+from support.command_line import TINY, call
 
 
 @pytest.fixture(scope="module")
@@ -27,12 +25,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("stack")
     simulation = draw_simulation(demo_density(32, 8.0), SimulationSettings(n=11, microscope=None))
     return write_simulation(simulation, folder)
-
-
-def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    status = main([str(argument) for argument in arguments])
-    captured = capsys.readouterr()
-    return status, captured.out, captured.err
 
 
 def test_cross_validation_of_a_real_stack_tests_every_particle_once(

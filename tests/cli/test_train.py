@@ -15,8 +15,7 @@ from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.demo.density import demo_density
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.simulate import SimulationSettings, draw_simulation, write_simulation
-
-TINY = ["--preset", "paper", "--box", "32", "--batch-size", "2", "--weights", "none"]
+from support.command_line import TINY, call
 
 
 @pytest.fixture(scope="module")
@@ -25,12 +24,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Path:
     density = demo_density(32, 8.0)
     simulation = draw_simulation(density, SimulationSettings(n=12, microscope=None))
     return write_simulation(simulation, folder)
-
-
-def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    status = main([str(argument) for argument in arguments])
-    captured = capsys.readouterr()
-    return status, captured.out, captured.err
 
 
 def test_train_then_predict_then_evaluate(

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cs_files import ALIGNMENT_PIXEL, ALIGNMENTS, BLOB, CTF, PIXEL, a_stack, records, write
 from scipy.spatial.transform import Rotation
 
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.pose_table import read_pose_table
 from napari_cryoorient.io.star import read_particles, read_star, write_poses
 from napari_cryoorient.particles import Poses
+from support.cs_files import ALIGNMENT_PIXEL, ALIGNMENTS, BLOB, CTF, PIXEL, a_stack, records, write
 
 N = 6
 EVERYTHING = (*BLOB, *CTF, *ALIGNMENTS)

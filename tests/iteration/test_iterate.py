@@ -10,14 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from napari_cryoorient.cli import main
-from napari_cryoorient.demo.density import demo_density
-from napari_cryoorient.io.maps import read_map, write_map
+from napari_cryoorient.io.maps import read_map
 from napari_cryoorient.io.star import read_particles, read_star, write_star
 from napari_cryoorient.iteration import stages
 from napari_cryoorient.iteration.project import project_folder_of
 from napari_cryoorient.iteration.rounds import Round, improves
 from napari_cryoorient.iteration.rounds import _why_stop as why_stop
+from support.command_line import simulated, without_poses
 
 Run = Callable[..., tuple[int, str, str]]
 N = 160
@@ -28,14 +27,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A stack without poses, whose image names start from a folder above it."""
     project = tmp_path_factory.mktemp("project")
     folder = project / "Extract"
-    write_map(demo_density(32, 8.0), folder / "input.mrc")
-    flags = ["--n", N, "--snr", 1, "--shift-sigma", 4, "--seed", 2]
-    command = ["simulate", folder / "input.mrc", "-o", folder, *flags]
-    assert main([str(word) for word in command]) == 0
-    star = read_star(folder / "particles.star")
+    simulated(folder, "--n", N, "--snr", 1, "--shift-sigma", 4)
+    star = without_poses(read_star(folder / "particles.star"))
     block = star.block("particles")
-    kept = [c for c in block.table.columns if not c.startswith(("rlnAngle", "rlnOrigin"))]
-    table = block.table[kept]
+    table = block.table
     names = [
         name.replace("particles.mrcs", "Extract/particles.mrcs") for name in table.rlnImageName
     ]

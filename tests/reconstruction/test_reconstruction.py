@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -131,10 +132,30 @@ def test_nothing_lies_beyond_the_highest_frequency(density: DensityMap):
 
 def test_it_stops_between_two_chunks(density: DensityMap):
     _, particles = simulated(density, 300)
-    rows = (np.arange(300),)
-    group = symmetry_matrices("C1")
-    done = back_project(particles, group, CPU, rows_of_sets=rows, should_stop=lambda: True)
-    assert done is None or sum(done.n_images) == 300
+    asked, entered = threading.Event(), []
+
+    class Waiting(ArrayImages):
+        """So few images would be entered before anybody asks to stop."""
+
+        def read(self, indices):
+            assert asked.wait(timeout=60)
+            return super().read(indices)
+
+    def stop() -> bool:
+        asked.set()
+        return True
+
+    waiting = replace(particles, images=Waiting(particles.images.images, 8.0))
+    done = back_project(
+        waiting,
+        symmetry_matrices("C1"),
+        CPU,
+        rows_of_sets=(np.arange(300),),
+        progress=lambda n, _: entered.append(n),
+        should_stop=stop,
+    )
+    assert done is None
+    assert max(entered) < 300
 
 
 def test_a_failing_read_ends_the_work_with_its_own_error(density: DensityMap):

@@ -11,7 +11,6 @@ import pytest
 import torch
 
 from napari_cryoorient.cli import main
-from napari_cryoorient.demo.density import demo_density
 from napari_cryoorient.io.maps import read_map, write_map
 from napari_cryoorient.io.pose_table import read_pose_table
 from napari_cryoorient.io.star import read_star, write_star
@@ -19,17 +18,15 @@ from napari_cryoorient.particles import DensityMap
 from napari_cryoorient.reconstruction.fsc import fourier_shell_correlation, sphere_mask
 from napari_cryoorient.reconstruction.solve import within_sphere
 from napari_cryoorient.simulate import write_projections
+from support.command_line import simulated
 
 pytestmark = pytest.mark.relion
 
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("stack")
-    write_map(demo_density(32, 8.0), folder / "input.mrc")
-    flags = ["--n", 300, "--snr", 1, "--shift-sigma", 4, "--seed", 2]
-    assert main([str(w) for w in ["simulate", folder / "input.mrc", "-o", folder, *flags]]) == 0
-    return folder
+    flags = ["--n", 300, "--snr", 1, "--shift-sigma", 4]
+    return simulated(tmp_path_factory.mktemp("stack"), *flags)
 
 
 def relion(folder: Path, *words: object) -> None:

@@ -12,27 +12,20 @@ import pytest
 import torch
 
 from napari_cryoorient.cli import main
-from napari_cryoorient.demo.density import demo_density
 from napari_cryoorient.geometry.rotations import angular_distance_deg
-from napari_cryoorient.io.maps import read_map, write_map
+from napari_cryoorient.io.maps import read_map
 from napari_cryoorient.io.star import read_particles, read_star, write_star
 from napari_cryoorient.io.star_text import StarFile
 from napari_cryoorient.reconstruction.fsc import fourier_shell_correlation
+from support.command_line import simulated, without_poses
 
 pytestmark = pytest.mark.relion
 
 N, PIXEL = 60, 8.0
-POSE_COLUMNS = ("rlnAngle", "rlnOrigin")
 
 
 def call(*words: object) -> None:
     assert main([str(word) for word in words]) == 0
-
-
-def without_poses(star: StarFile) -> StarFile:
-    block = star.block("particles")
-    kept = [c for c in block.table.columns if not c.startswith(POSE_COLUMNS)]
-    return star.with_block(replace(block, table=block.table[kept]))
 
 
 def as_relion_3_0(star: StarFile) -> StarFile:
@@ -49,9 +42,7 @@ def as_relion_3_0(star: StarFile) -> StarFile:
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Particles without poses, as RELION 3.1 and as 3.0 writes them."""
     folder = tmp_path_factory.mktemp("relion")
-    write_map(demo_density(32, PIXEL), folder / "input.mrc")
-    flags = ["--n", N, "--snr", 1, "--shift-sigma", 4, "--seed", 2]
-    call("simulate", folder / "input.mrc", "-o", folder, *flags)
+    simulated(folder, "--n", N, "--snr", 1, "--shift-sigma", 4)
     bare = without_poses(read_star(folder / "particles.star"))
     write_star(bare, folder / "bare31.star")
     write_star(as_relion_3_0(bare), folder / "bare30.star")

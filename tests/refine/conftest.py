@@ -1,3 +1,3 @@
-from simulated_stack import density, likelihood, particles, simulation
+from support.simulated_stack import density, likelihood, particles, simulation
 
 __all__ = ["density", "likelihood", "particles", "simulation"]

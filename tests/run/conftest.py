@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +13,11 @@ from napari_cryoorient.geometry.rotations import random_rotations
 from napari_cryoorient.io.maps import write_map
 from napari_cryoorient.io.stacks import StackWriter
 from napari_cryoorient.io.star import new_particle_star, write_star
-from napari_cryoorient.network import build
 from napari_cryoorient.particles import DensityMap, Poses
 from napari_cryoorient.projection.fourier_slice import Projector
+from support.training import lopsided_blobs, paper_config_of, tiny_network
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "training"))
-from tiny_network import TinyNetwork
+__all__ = ["tiny_network"]
 
 BOX, PIXEL, N = 24, 4.0, 30
 
@@ -35,14 +33,7 @@ class Files:
 
 @pytest.fixture(scope="session")
 def lopsided_map() -> DensityMap:
-    generator = torch.Generator().manual_seed(3)
-    axis = torch.arange(BOX) - BOX // 2
-    zyx = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1).float()
-    volume = torch.zeros(BOX, BOX, BOX)
-    for weight in (1.0, 0.8, 0.6, 0.5, 0.4):
-        centre = torch.randn(3, generator=generator) * 3.0
-        volume += weight * torch.exp(-((zyx - centre) ** 2).sum(-1) / 4.0)
-    return DensityMap(volume.numpy(), PIXEL)
+    return DensityMap(lopsided_blobs(BOX, 3.0, torch.Generator().manual_seed(3)).numpy(), PIXEL)
 
 
 @pytest.fixture
@@ -63,24 +54,5 @@ def files(tmp_path: Path, lopsided_map: DensityMap) -> Files:
 
 
 @pytest.fixture
-def tiny_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put a network of a few hundred weights in the place of the paper's."""
-    monkeypatch.setattr("napari_cryoorient.training.paper.PaperNetwork", TinyNetwork)
-    monkeypatch.setitem(build._KINDS, "tiny", (TinyNetwork.__module__, TinyNetwork.__qualname__))
-
-
-@pytest.fixture
 def paper_config() -> Callable[..., TrainConfig]:
-    def make(**changes: object) -> TrainConfig:
-        values = {
-            "preset": "paper",
-            "box": BOX,
-            "steps": 6,
-            "batch_size": 4,
-            "weights": "none",
-            "device": "cpu",
-            "precision": "float32",
-        }
-        return TrainConfig(**(values | changes))
-
-    return make
+    return paper_config_of(BOX)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from stand_in_trainer import stand_in
 
 from napari_cryoorient.demo.density import demo_density
 from napari_cryoorient.io.star import read_particles
@@ -15,6 +14,7 @@ from napari_cryoorient.studies.job import TrainingCommand
 from napari_cryoorient.studies.noise import noise_study
 from napari_cryoorient.studies.study import Telling, run_study
 from napari_cryoorient.studies.workers import Stopper, Worker
+from support.stand_in_trainer import stand_in
 
 N = 40
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stand_in_trainer import stand_in
 
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.studies.cross_validation import cross_validation_study, summary_of
@@ -21,6 +20,7 @@ from napari_cryoorient.studies.representation import representation_study
 from napari_cryoorient.studies.study import Findings, Study, Telling, run_study
 from napari_cryoorient.studies.sweep import sweep_study
 from napari_cryoorient.studies.workers import Stopper, Worker
+from support.stand_in_trainer import stand_in
 
 CPU = [Worker("CPU")]
 

@@ -9,7 +9,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from stand_in_trainer import stand_in
 
 from napari_cryoorient.studies.job import Job, TrainingCommand
 from napari_cryoorient.studies.workers import (
@@ -20,6 +19,7 @@ from napari_cryoorient.studies.workers import (
     visible_gpus,
     workers_for,
 )
+from support.stand_in_trainer import stand_in
 
 
 def jobs_of(training: TrainingCommand, folder: Path, n: int) -> list[Job]:

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from blob_maps import blobs
 
 from napari_cryoorient.demo.density import demo_density
 from napari_cryoorient.geometry.rotations import angular_distance_deg, rotation_vector_to_matrix
@@ -21,6 +20,7 @@ from napari_cryoorient.symmetry_detection.describe import (
     describe_axes,
     extent_angstrom,
 )
+from support.blob_maps import blobs
 
 D2 = symmetry_matrices("D2")
 C1 = symmetry_matrices("C1")

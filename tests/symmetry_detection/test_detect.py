@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from blob_maps import blobs
 
 from napari_cryoorient.demo.density import demo_density
 from napari_cryoorient.geometry.rotations import rotation_vector_to_matrix
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.io.maps import read_map
 from napari_cryoorient.symmetry_detection import detect_symmetry, has_symmetry, name_of_axis
+from support.blob_maps import blobs
 
 
 @pytest.mark.parametrize("name", ["C1", "C2", "C5", "D2", "D3", "D7", "T", "O", "I2"])

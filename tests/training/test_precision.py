@@ -5,10 +5,10 @@ import time
 
 import pytest
 import torch
-from tiny_network import TinyNetwork
 
 from napari_cryoorient.training import precision
 from napari_cryoorient.training.precision import autocast, choose_precision
+from support.tiny_network import TinyNetwork
 
 
 @pytest.fixture

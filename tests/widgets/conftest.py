@@ -11,7 +11,7 @@ import pytest
 from qtpy.QtCore import QSettings
 from qtpy.QtWidgets import QApplication
 
-from session.conftest import AtOnce, Stack, Told, made
+from support.session import AtOnce, Stack, Told, made
 
 __all__ = ["WAIT_MS", "AtOnce", "Stack", "Told", "made"]
 

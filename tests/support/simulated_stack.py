@@ -25,22 +25,34 @@ def density() -> DensityMap:
     return demo_density(BOX, PIXEL)
 
 
-@pytest.fixture(scope="session")
-def simulation(density: DensityMap) -> Simulation:
+def simulation_of(density: DensityMap, snr: float) -> Simulation:
     settings = SimulationSettings(
-        n=N, snr=0.5, microscope=Microscope(astigmatism_um=0.4), shift_sigma_angstrom=5.0, seed=1
+        n=N, snr=snr, microscope=Microscope(astigmatism_um=0.4), shift_sigma_angstrom=5.0, seed=1
     )
     return draw_simulation(density, settings)
 
 
-@pytest.fixture(scope="session")
-def particles(simulation: Simulation) -> ParticleSet:
+def particles_of(simulation: Simulation) -> ParticleSet:
     images = np.concatenate(list(simulated_images(simulation)))
     return ParticleSet(
         ArrayImages(images, PIXEL), simulation.poses, simulation.ctf, np.zeros(N, dtype=np.int64)
     )
 
 
+def likelihood_of(density: DensityMap, simulation: Simulation) -> ParticleLikelihood:
+    return ParticleLikelihood(density, particles_of(simulation), torch.device("cpu"), radius=13.0)
+
+
 @pytest.fixture(scope="session")
-def likelihood(density: DensityMap, particles: ParticleSet) -> ParticleLikelihood:
-    return ParticleLikelihood(density, particles, torch.device("cpu"), radius=13.0)
+def simulation(density: DensityMap) -> Simulation:
+    return simulation_of(density, 0.5)
+
+
+@pytest.fixture(scope="session")
+def particles(simulation: Simulation) -> ParticleSet:
+    return particles_of(simulation)
+
+
+@pytest.fixture(scope="session")
+def likelihood(density: DensityMap, simulation: Simulation) -> ParticleLikelihood:
+    return likelihood_of(density, simulation)
