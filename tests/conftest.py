@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -18,20 +19,33 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 def pytest_configure() -> None:
-    """Without a screen let Qt's widgets draw into memory, where they would end the process."""
+    """Let Qt's widgets draw into memory where there is no screen, and check shapes.
+
+    Without a screen Qt would end the process.
+    """
     if not has_screen():
         os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    from support.shapes import check_shapes_of
+
+    check_shapes_of("napari_cryoorient.projection")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what needs a program or a screen that this machine lacks; on CI a screen is a must."""
     if item.get_closest_marker("relion") and shutil.which("relion_project") is None:
-        pytest.skip("RELION is not installed (no relion_project on PATH)")
+        missing("relion", "RELION is not installed (no relion_project on PATH)")
     if item.get_closest_marker("window") and not has_screen():
         if "CI" in os.environ:
             pytest.fail("CI has to open windows: run the tests by `make test`, with Xvfb installed")
         pytest.skip("no screen here, and no Xvfb: run them by `make test`")
+
+
+def missing(what: str, sentence: str) -> NoReturn:
+    """Skip a test for want of ``what``, or fail it where CRYOORIENT_EXPECTS says it is there."""
+    if what in os.environ.get("CRYOORIENT_EXPECTS", "").split(","):
+        pytest.fail(f"{sentence}, and CRYOORIENT_EXPECTS says that it is here")
+    pytest.skip(sentence)
 
 
 def has_screen() -> bool:
@@ -54,7 +68,7 @@ def shared_data() -> Path:
     if not folder.is_dir():
         if named:
             pytest.fail(f"CRYOORIENT_DATA names {folder}, which is not a folder")
-        pytest.skip("no real data here: CRYOORIENT_DATA names the folder with it")
+        missing("data", "no real data here: CRYOORIENT_DATA names the folder with it")
     return folder
 
 

@@ -56,7 +56,9 @@ def test_train_steer_stop_resume_predict_export(controller: Controller, tmp_path
     assert session.is_training
     assert jobs.look_until(lambda: session.inspection.kind == "preview")
     session.change_settings(w=0.3)
-    assert jobs.look_until(lambda: (session.run.metrics[-1]["w"] if session.run else 0) == 0.3)
+    assert jobs.look_until(
+        lambda: bool(session.run and session.run.metrics) and session.run.metrics[-1]["w"] == 0.3
+    )
     controller.stop()
     assert standing(session.run, is_stopping=session.is_stopping).headline == "Stopping…"
     assert jobs.look_until(lambda: not session.is_training)

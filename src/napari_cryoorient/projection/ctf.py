@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import fields
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -31,7 +32,7 @@ def ctf_half_plane(
     *,
     device: torch.device | str | None = None,
     dtype: torch.dtype = torch.float32,
-) -> Tensor:
+) -> Annotated[Tensor, "b box box//2+1"]:
     """Return the CTF ``(b, box, box // 2 + 1)``, zero frequency first.
 
     A mapping holds tensors ``(b,)`` under the names of the fields of ``CtfParameters``; its

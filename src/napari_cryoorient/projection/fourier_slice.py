@@ -8,6 +8,7 @@ slice is interpolated linearly, and frequencies beyond ``max_radius`` are zero.
 from __future__ import annotations
 
 import math
+from typing import Annotated
 
 import torch
 from torch import Tensor
@@ -18,11 +19,12 @@ from napari_cryoorient.projection.resample import (
     fourier_shift,
     fourier_to_images,
 )
+from napari_cryoorient.projection.shapes import Rotations, Values, Volume
 
 SLAB_NUMBERS = 2**24  # complex numbers of a padded map that are transformed at once: 128 MB
 
 
-def divide_by_interpolator(volume: Tensor, padding: int) -> Tensor:
+def divide_by_interpolator(volume: Volume, padding: int) -> Volume:
     """Divide a map ``(N, N, N)`` by sinc^2(r / (padding N)), the transform of the interpolator.
 
     RELION uses the radial form; the exact one is a product over the axes.
@@ -32,7 +34,9 @@ def divide_by_interpolator(volume: Tensor, padding: int) -> Tensor:
     return volume / torch.sinc(radius / (padding * box)).square()
 
 
-def padded_half_transform(volume: Tensor, padding: int, radius: int) -> Tensor:
+def padded_half_transform(
+    volume: Volume, padding: int, radius: int
+) -> Annotated[Tensor, "2 2*radius+3 2*radius+3 radius+2"]:
     """Transform a map ``(N, N, N)`` to the half space x >= 0 within ``radius`` padded pixels.
 
     Returns ``(2, 2 r + 3, 2 r + 3, r + 2)``, real and imaginary part over z, y, x, with r =
@@ -142,7 +146,7 @@ class Projector(torch.nn.Module):
             transform = padded_half_transform(volume.detach(), padding, self._radius)
         self.register_buffer("transform", transform, persistent=False)
 
-    def coefficients(self, rotations: Tensor) -> Tensor:
+    def coefficients(self, rotations: Rotations) -> Values:
         """Return the slice ``(b, p)`` at the p frequencies up to ``max_radius``.
 
         ``frequencies`` ``(p, 2)`` are their (kx, ky) in Fourier pixels and ``positions`` ``(p,)``
@@ -157,7 +161,7 @@ class Projector(torch.nn.Module):
         points = rotations[:, :2].transpose(1, 2) @ self._padded_frequencies
         return interpolate_half_space(transform, points) * self._scale
 
-    def fourier(self, rotations: Tensor) -> Tensor:
+    def fourier(self, rotations: Rotations) -> Annotated[Tensor, "b n n//2+1"]:
         """Return slices ``(b, box, box // 2 + 1)``, zero frequency first.
 
         The phases are about the centre pixel: ``fourier_to_images`` makes images of them.
@@ -170,10 +174,10 @@ class Projector(torch.nn.Module):
 
     def forward(
         self,
-        rotations: Tensor,
-        shifts_angstrom: Tensor | None = None,
-        ctf: Tensor | None = None,
-    ) -> Tensor:
+        rotations: Rotations,
+        shifts_angstrom: Annotated[Tensor, "#b 2"] | None = None,
+        ctf: Annotated[Tensor, "#b n n//2+1"] | None = None,
+    ) -> Annotated[Tensor, "b n n"]:
         """Project at rotations ``(b, 3, 3)`` and shifts ``(b, 2)``: images ``(b, box, box)``.
 
         ``ctf`` is a half plane ``(b, box, box // 2 + 1)`` of ``ctf_half_plane``.

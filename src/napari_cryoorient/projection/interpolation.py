@@ -12,8 +12,10 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from napari_cryoorient.projection.shapes import HalfSpace, Points, Values
 
-def interpolate_half_space(transform: Tensor, points: Tensor) -> Tensor:
+
+def interpolate_half_space(transform: HalfSpace, points: Points) -> Values:
     """Interpolate a half space at points ``(b, 3, p)`` (x, y, z): complex ``(b, p)``.
 
     Points lie within ``e - 1`` of the origin on every axis.  Gradients flow to the points, and to
@@ -25,13 +27,13 @@ def interpolate_half_space(transform: Tensor, points: Tensor) -> Tensor:
     return _grid_sampled_slice(transform, points)
 
 
-def _fold(points: Tensor) -> tuple[Tensor, Tensor]:
+def _fold(points: Points) -> tuple[Values, Points]:
     """Bring points to x >= 0: the sign ``(b, p)`` that does it, and the points ``(b, 3, p)``."""
     sign = torch.where(points[:, 0] < 0, -1.0, 1.0).to(points.dtype)
     return sign, points * sign[:, None]
 
 
-def _grid_sampled_slice(transform: Tensor, points: Tensor) -> Tensor:
+def _grid_sampled_slice(transform: HalfSpace, points: Points) -> Values:
     """Interpolate with ``grid_sample``: fastest on a GPU, and it has all the gradients."""
     edge = transform.shape[-1] - 1
     sign, folded = _fold(points)
@@ -44,7 +46,9 @@ def _grid_sampled_slice(transform: Tensor, points: Tensor) -> Tensor:
     return torch.complex(sampled[0], sampled[1] * sign)
 
 
-def interpolate_with_gradient(transform: Tensor, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def interpolate_with_gradient(
+    transform: HalfSpace, points: Points
+) -> tuple[Values, Points, Points]:
     """Interpolate as ``interpolate_half_space``; return the derivatives by the points too.
 
     Values are complex ``(b, p)``; the derivatives of their real and of their imaginary parts are

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
 
 from napari_cryoorient.particles import DensityMap, without_solvent
 from napari_cryoorient.projection.resample import fourier_crop_volume
+from napari_cryoorient.projection.shapes import Volume
 
 
-def reference_volume(density: DensityMap, box: int | None = None) -> Tensor:
+def reference_volume(density: DensityMap, box: int | None = None) -> Volume:
     """Return a map ``(N, N, N)``, float32, with its solvent at zero, brought to ``box`` voxels.
 
     A constant carries no orientation, and a projector pads with zeros: around a map whose solvent

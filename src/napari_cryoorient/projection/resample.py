@@ -6,6 +6,8 @@ The centre is pixel ``N // 2``; a half plane ``(..., N, N // 2 + 1)`` is the out
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from torch import Tensor
 
@@ -14,15 +16,23 @@ from napari_cryoorient.geometry.fourier_grids import (
     radius_of_fft,
     raised_cosine,
 )
+from napari_cryoorient.projection.shapes import (
+    HalfPlanes,
+    Images,
+    ResizedHalfPlanes,
+    ResizedImages,
+    ResizedVolume,
+    Volume,
+)
 
 
-def images_to_fourier(images: Tensor) -> Tensor:
+def images_to_fourier(images: Images) -> HalfPlanes:
     """Transform images ``(..., N, N)`` to half planes, phases about the centre pixel."""
     half_planes: Tensor = torch.fft.rfft2(torch.fft.ifftshift(images, dim=(-2, -1)))
     return half_planes
 
 
-def fourier_to_images(half_planes: Tensor) -> Tensor:
+def fourier_to_images(half_planes: HalfPlanes) -> Images:
     """Transform half planes ``(..., N, N // 2 + 1)``, phases about the centre, to images."""
     box = half_planes.shape[-2]
     images: Tensor = torch.fft.irfft2(half_planes, s=(box, box))
@@ -30,7 +40,9 @@ def fourier_to_images(half_planes: Tensor) -> Tensor:
     return centred
 
 
-def fourier_shift(half_planes: Tensor, shifts_pixels: Tensor) -> Tensor:
+def fourier_shift(
+    half_planes: Annotated[Tensor, "... n n//2+1"], shifts_pixels: Annotated[Tensor, "... 2"]
+) -> Annotated[Tensor, "... n n//2+1"]:
     """Move the content of half planes ``(..., N, N // 2 + 1)`` by ``(..., 2)`` (x, y) pixels."""
     box = half_planes.shape[-2]
     kx, ky = frequencies_half_plane(box, device=half_planes.device, dtype=shifts_pixels.dtype)
@@ -42,7 +54,7 @@ def fourier_shift(half_planes: Tensor, shifts_pixels: Tensor) -> Tensor:
     return half_planes * ramp_x * ramp_y
 
 
-def fourier_resize_half_plane(half_planes: Tensor, box: int) -> Tensor:
+def fourier_resize_half_plane(half_planes: HalfPlanes, box: int) -> ResizedHalfPlanes:
     """Crop or zero-pad half planes to ``(..., box, box // 2 + 1)``, phases about the centre.
 
     Values are scaled by ``(box / N)^2``, which keeps the grey values of the images.  The row and
@@ -68,7 +80,7 @@ def fourier_resize_half_plane(half_planes: Tensor, box: int) -> Tensor:
     return resized * scale
 
 
-def fourier_crop_images(images: Tensor, box: int) -> Tensor:
+def fourier_crop_images(images: Images, box: int) -> ResizedImages:
     """Resample images ``(..., N, N)`` to ``box`` pixels of N / box the size, same field of view.
 
     Grey values and the centre pixel stay.  ``box`` above N pads with zeros.  Both must be even.
@@ -78,7 +90,7 @@ def fourier_crop_images(images: Tensor, box: int) -> Tensor:
     return fourier_to_images(fourier_resize_half_plane(images_to_fourier(images), box))
 
 
-def fourier_crop_volume(volume: Tensor, box: int) -> Tensor:
+def fourier_crop_volume(volume: Volume, box: int) -> ResizedVolume:
     """Resample a map ``(N, N, N)`` to ``box`` voxels of N / box the size; densities stay.
 
     The centre voxel stays in place.  ``box`` above N pads with zeros.  Both must be even.

@@ -191,7 +191,10 @@ class GlobalSearch:
 
     @torch.no_grad()
     def _looked_at_once(
-        self, rows: Integers, data: BandData, should_stop: Callable[[], bool]
+        self,
+        rows: Integers,
+        data: BandData,
+        should_stop: Callable[[], bool],  # noqa: ARG002 (called as the other look is)
     ) -> FoundPoses:
         return self._found(rows, data, self._climbed(data, self.coarse))
 
