@@ -107,6 +107,8 @@ _RANGES = (
 _RADIANS = (0.05, 3.15)
 # Defoci less than this, most of them, are in another unit (in angstrom).
 _LEAST_DEFOCUS = 100.0
+# Squares of a CTF scaled by less vanish in single precision, and the image with it.
+_LEAST_SCALE = 1e-6
 # Single rows may go beyond what is usual by these parts of its limits.
 _MARGIN = 0.7, 0.5
 
@@ -120,6 +122,12 @@ def check_ctf_values(ctf: CtfParameters, path: Path | None, notes: list[str]) ->
         raise InputError(
             f"{path} has a rlnCtfScalefactor of 0 in every row: the CTF is zero everywhere, and "
             "the images tell nothing; leave the column out, or give scales near 1."
+        )
+    nothing = np.flatnonzero(np.abs(ctf.scale) < _LEAST_SCALE)
+    if nothing.size:
+        raise InputError(
+            f"{path} has a rlnCtfScalefactor of 0 in {named_rows(nothing)}: their CTF is zero and "
+            "their images tell nothing; leave these rows out."
         )
     told = ""
     for each in _RANGES:
