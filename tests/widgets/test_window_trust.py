@@ -230,7 +230,7 @@ def is_napari_s(widget: QWidget) -> bool:
     return isinstance(widget, QtViewer) or (parent is not None and is_napari_s(parent))
 
 
-def test_the_wheel_edits_nothing_that_has_no_focus(open_dock, qtbot, made: Stack):
+def test_the_wheel_edits_nothing_that_has_no_focus(open_dock, qtbot, made: Stack, monkeypatch):
     dock = open_dock()
     load(dock, qtbot, made.star, made.map)
     qtbot.waitUntil(lambda: not dock.controller.correlations.is_going, timeout=WAIT_MS)
@@ -248,7 +248,6 @@ def test_the_wheel_edits_nothing_that_has_no_focus(open_dock, qtbot, made: Stack
     assert seen > 8
     dock.show_step("3 Inspect")
     spin = dock.inspect_section.particle
-    spin.setFocus()
-    qtbot.waitUntil(spin.hasFocus, timeout=WAIT_MS)
+    monkeypatch.setattr(spin, "hasFocus", lambda: True)  # no window manager here gives any focus
     wheel_over(spin)
     assert spin.value() == 2

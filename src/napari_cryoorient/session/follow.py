@@ -55,6 +55,11 @@ class RunView:
         return str(self.record.get("config", {}).get("symmetry", "C1"))
 
     @property
+    def labels(self) -> str:
+        """What it learns from: "star", "simulated" or "search"; empty where that is not said."""
+        return str(self.record.get("config", {}).get("labels") or "")
+
+    @property
     def star_path(self) -> Path | None:
         """The STAR file it works on."""
         return self._input("star")

@@ -29,6 +29,8 @@ from napari_cryoorient.session.follow import RunView
 Fourth = Literal["none", "difference", "blink"]
 # A network, one refined against the map, a global search, the STAR file's own poses refined.
 Source = Literal["network", "network, refined", "search", "STAR, refined"]
+# What poses are compared with: known ones, or labels that a search found.
+Reference = Literal["true", "label"]
 Kind = Literal["nothing", "images", "poses", "preview", "predictions"]
 Criterion = Literal["angular error", "shift error", "confidence", "correlation"]
 
@@ -79,6 +81,7 @@ class Inspection:
     correlations: Floats | None = None
     symmetry: str = "C1"
     source: Source = "network"
+    reference: Reference = "true"
     subject: tuple[object, ...] = ()
 
     def __len__(self) -> int:
@@ -199,10 +202,11 @@ def inspect(
     if fourth == "none" or not {"true", "predicted"} <= set(by_role):
         return inspection
     if fourth == "blink":
-        panel = Panel("blink", "blink: true", by_role["true"])
+        title = next(panel.title for panel in inspection.panels if panel.role == "true")
+        panel = Panel("blink", f"blink: {title}", by_role["true"])
     else:
         difference = Difference(by_role["predicted"], by_role["true"])
-        panel = Panel("difference", "predicted - true", difference)
+        panel = Panel("difference", f"predicted - {inspection.reference}", difference)
     return replace(inspection, panels=(*inspection.panels, panel))
 
 
@@ -292,7 +296,8 @@ def _of_preview(run: RunView) -> Inspection:
     preview = run.preview
     assert preview is not None
     pixel_size = _preview_pixel_size(run)
-    titles = {"input": "input", "true": "true pose", "predicted": "predicted pose"}
+    reference: Reference = "label" if run.labels == "search" else "true"
+    titles = {"input": "input", "true": f"{reference} pose", "predicted": "predicted pose"}
     names = ("input", "true_projection", "predicted_projection")
     panels = tuple(
         Panel(role, title, ArrayImages(np.asarray(preview[name], np.float32), pixel_size))
@@ -310,6 +315,7 @@ def _of_preview(run: RunView) -> Inspection:
         preview["angular_error_deg"],
         np.hypot(differences[:, 0], differences[:, 1]),
         symmetry=run.symmetry,
+        reference=reference,
     )
 
 

@@ -36,7 +36,7 @@ def readout(data: Data, inspection: Inspection, index: int) -> list[tuple[str, s
         rows.append(("Confidence", figure_of("confidence", inspection.confidence[index])))
     is_star = is_refined_star or inspection.kind in ("poses", "images")
     for label, poses in (
-        ("STAR" if is_star else "True", inspection.true_poses),
+        ("STAR" if is_star else inspection.reference.capitalize(), inspection.true_poses),
         (LABELS[inspection.source], inspection.predicted_poses),
     ):
         if poses is not None:

@@ -30,12 +30,24 @@ _IN_THE_PANEL = {
     "--map": "a map",
 }
 _FLAG = re.compile("|".join(re.escape(f) for f in sorted(_IN_THE_PANEL, key=len, reverse=True)))
+_PATH_FIRST = re.compile(
+    r"(?P<folder>(?:[A-Za-z]:)?[\\/](?:[^\\/\n]+[\\/])*)(?P<name>[^\\/\n]+?)(?=:| [a-z])"
+)
 _ANGSTROM = re.compile(r"(?<=[0-9]) A(?![\w'])")
 
 
 def on_screen(sentence: str) -> str:
     """Say a sentence of the program in the window's words: Å, and no flags."""
-    return _ANGSTROM.sub(" Å", _FLAG.sub(lambda m: _IN_THE_PANEL[m.group()], sentence))
+    sentence = _FLAG.sub(lambda m: _IN_THE_PANEL[m.group()], sentence)
+    return path_last(_ANGSTROM.sub(" Å", sentence))
+
+
+def path_last(sentence: str) -> str:
+    """Let a sentence that begins with a path begin with the file's name; the path comes last."""
+    found = _PATH_FIRST.match(sentence)
+    if found is None:
+        return sentence
+    return f"{found['name']}{sentence[found.end() :]} ({found['folder']}{found['name']})"
 
 
 def counted(n: int, noun: str, plural: str = "") -> str:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,6 +35,7 @@ CLICK_REACH = 8.0  # pixels
 LETTER = 7.6  # width of a letter, in pixels
 LABEL_STEP = 4.0  # pixels; labels that would move by less stay where they are
 LONGEST_NAME = 14
+EMPTY = "No curves yet. They come with a run's first report: Train under 2 Train, or Runs above."
 
 
 @dataclass(frozen=True)
@@ -241,8 +243,9 @@ class CurvePlot:
             widths += [6.0] * len(ramp)
             marks += [(place, text, _TEXT) for place, text in ends]
         else:
-            middle = np.array([scale.top + scale.bottom, scale.left + scale.right]) / 2
-            marks.append((middle, "no run reports yet", _TEXT))
+            # No axes without numbers: the words have the canvas to themselves.
+            lines, colours, widths = [], [], []
+            marks = [(place, text, _TEXT) for place, text in said_in_the_middle(EMPTY, self._size)]
         rows = spread(
             np.array([scale(curve.x[-1], curve.y[-1])[0] for curve, _ in names]),
             scale.top,
@@ -255,7 +258,8 @@ class CurvePlot:
         if self._axes_drawn != (scale, bool(names)):
             self._axes_drawn = (scale, bool(names))
             self.axes.data = []
-            self.axes.add(lines, shape_type="line", edge_color=colours, edge_width=widths)
+            if lines:
+                self.axes.add(lines, shape_type="line", edge_color=colours, edge_width=widths)
         places = np.array([place for place, _, _ in marks])
         drawn = [
             (text, colour, *np.round(place / LABEL_STEP))
@@ -264,6 +268,14 @@ class CurvePlot:
         if self._labels_drawn != drawn:
             self._labels_drawn = drawn
             write_labels(self.labels, places, marks)
+
+
+def said_in_the_middle(words: str, size: tuple[int, int]) -> list[tuple[NDArray[np.float64], str]]:
+    """Break words into lines that fit a canvas; return the place and the text of each."""
+    height, width = size
+    lines = wrap(words, max(int(0.9 * width / LETTER), 10))
+    first = height / 2 - ROW * 1.2 * (len(lines) - 1) / 2
+    return [(np.array([first + 1.2 * ROW * i, width / 2]), line) for i, line in enumerate(lines)]
 
 
 def write_labels(

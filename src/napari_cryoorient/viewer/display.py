@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from psygnal import Signal
+
 from napari_cryoorient.session.session import Session
 from napari_cryoorient.viewer.triptych import Triptych
 
@@ -18,11 +20,14 @@ if TYPE_CHECKING:
 class Display:
     """Draws the session's inspection in a viewer of its own; the session says which particle."""
 
+    problem_changed = Signal(str)  # why the image cannot be read; empty once it can
+
     def __init__(self, session: Session, viewer: ViewerModel) -> None:
         self._session = session
         self._viewer = viewer
         self._is_drawing = False
-        self.triptych = Triptych(viewer)
+        self._problem = self._told = ""
+        self.triptych = Triptych(viewer, self._on_problem)
         session.inspection_changed.connect(self._draw)
         session.low_pass_changed.connect(self._draw)
         session.blinked.connect(self.triptych.blink)
@@ -54,10 +59,21 @@ class Display:
             self._is_drawing = False
         self._on_session_particle(self._session.particle)
 
+    def _on_problem(self, sentence: str) -> None:
+        self._problem = sentence
+
+    def _tell(self) -> None:
+        """Tell of an image that could not be read, once it has been drawn blank."""
+        problem, self._problem = self._problem, ""
+        if problem != self._told:
+            self._told = problem
+            self.problem_changed.emit(problem)
+
     def _on_session_particle(self, index: int) -> None:
         dims = self._viewer.dims
         if len(self._session.inspection) and dims.ndim >= 3 and dims.current_step[0] != index:
             dims.set_current_step(0, index)
+        self._tell()
 
     def _on_slider(self, _event: Any = None) -> None:
         dims = self._viewer.dims

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cryoorient.viewer.curves import LETTER, ROW, spread, write_labels
+from napari_cryoorient.viewer.curves import LETTER, ROW, said_in_the_middle, spread, write_labels
 from napari_cryoorient.viewer.napari_api import camera_of, canvas_size_of
 
 if TYPE_CHECKING:
@@ -100,7 +100,8 @@ class GraphPlot:
         longest = max((len(line.label) for line in graph.lines), default=0)
         right = LETTER * max(longest, len(graph.x_title)) + 24.0
         place = _Placed(graph, height, width, max(MARGINS[1], right))
-        self._draw_axes(graph, place)
+        is_empty = not graph.lines and not graph.markers and bool(graph.empty)
+        self._draw_axes(graph, place, is_empty=is_empty)
         self.lines.selected_data = set()
         self.lines.data = []
         paths = [place.path(line) for line in graph.lines if len(line.x) > 1]
@@ -127,7 +128,10 @@ class GraphPlot:
         if len(places):
             layer.face_color = np.array(colours)
 
-    def _draw_axes(self, graph: Graph, place: _Placed) -> None:
+    def _draw_axes(self, graph: Graph, place: _Placed, *, is_empty: bool) -> None:
+        self.axes.data = []
+        if is_empty:  # the words have the canvas to themselves
+            return
         down, right = np.array([4.0, 0.0]), np.array([0.0, 4.0])
         corner = [place.bottom, place.left]
         lines = [
@@ -141,7 +145,6 @@ class GraphPlot:
             start = place.on_y(level)
             lines.append(np.array([start, [start[0], place.right]]))
             colours.append(_FAINT)
-        self.axes.data = []
         self.axes.add(lines, shape_type="line", edge_color=colours, edge_width=1)
 
     def _draw_labels(self, graph: Graph, place: _Placed) -> None:
@@ -164,8 +167,8 @@ class GraphPlot:
                 at = np.array([row, place.right + 8.0 + half * len(line.label)])
                 marks.append((at, line.label, line.colour))
         if not graph.lines and not graph.markers and graph.empty:
-            middle = [(place.top + place.bottom) / 2, (place.left + place.right) / 2 + 30.0]
-            marks.append((np.array(middle), graph.empty, _TEXT))
+            said = said_in_the_middle(graph.empty, canvas_size_of(self._viewer))
+            marks = [(at, text, _TEXT) for at, text in said]
         for marker in graph.markers:
             if marker.is_best:
                 at = place(marker.x, marker.y) - np.array([ROW + 2.0, 0.0])

@@ -6,12 +6,13 @@ Grey scale is shared by the projections, colour map and gamma by all.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_cryoorient.errors import InputError
 from napari_cryoorient.particles import Images, ImageSource, Integers
 from napari_cryoorient.session.eye import LowPassed
 from napari_cryoorient.session.inspection import Inspection, Panel
@@ -25,14 +26,16 @@ if TYPE_CHECKING:
 
 GROUP = "triptych"
 LIKE = ("true", "predicted", "blink")  # projections, which share a grey scale
-BLINK_TITLES = ("blink: true", "blink: predicted")
 
 
 class Triptych:
     """Owns the layers of one viewer that show particles; nothing else writes to them."""
 
-    def __init__(self, viewer: ViewerModel) -> None:
+    def __init__(
+        self, viewer: ViewerModel, on_problem: Callable[[str], None] = lambda _: None
+    ) -> None:
         self._viewer = viewer
+        self._on_problem = on_problem  # hears why an image cannot be read, or "" once it can
         self._kind: tuple[object, ...] = ()
         self._blinking: Blinking | None = None
         self._low_pass: float | None = None
@@ -58,8 +61,9 @@ class Triptych:
         is_same_view = kind == self._kind
         is_refresh = is_same_view and low_pass_angstrom == self._low_pass
         self._kind, self._low_pass = kind, low_pass_angstrom
-        sources = {
-            panel.role: _as_shown(panel.images, low_pass_angstrom) for panel in inspection.panels
+        sources: dict[str, ImageSource] = {
+            panel.role: Guarded(_as_shown(panel.images, low_pass_angstrom), self._on_problem)
+            for panel in inspection.panels
         }
         self._blinking = None
         if "blink" in sources:
@@ -85,7 +89,8 @@ class Triptych:
         if layer is None or self._blinking is None:
             return
         self._blinking.shows_second = not self._blinking.shows_second
-        layer.name = BLINK_TITLES[self._blinking.shows_second]
+        shown = self.layers()["predicted" if self._blinking.shows_second else "true"]
+        layer.name = f"blink: {shown.name}"
         layer.refresh(thumbnail=False, extent=False)
 
     def _replace(self, panels: list[tuple[Panel, ImageSource]]) -> None:
@@ -132,6 +137,39 @@ def _align_contrast(layers: Sequence[Image]) -> None:
     for other in layers[1:]:
         other.contrast_limits_range = layers[0].contrast_limits_range
         other.contrast_limits = layers[0].contrast_limits
+
+
+class Guarded:
+    """Images of another source; one that cannot be read is blank, and it is said why."""
+
+    def __init__(self, source: ImageSource, tell: Callable[[str], None]) -> None:
+        self._source = source
+        self._tell = tell
+
+    @property
+    def box(self) -> int:
+        """Edge of the images in pixels."""
+        return self._source.box
+
+    @property
+    def pixel_size_angstrom(self) -> float:
+        """Pixel size in angstrom."""
+        return self._source.pixel_size_angstrom
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def read(self, indices: Integers) -> Images:
+        """Read images ``(k, box, box)``, or blank ones."""
+        try:
+            images = self._source.read(indices)
+        except InputError as error:
+            self._tell(str(error))
+        except OSError as error:
+            self._tell(f"The image cannot be read: {error.strerror or error}.")
+        else:
+            return images
+        return np.zeros((np.size(indices), self.box, self.box), np.float32)
 
 
 class Blinking:

@@ -31,6 +31,7 @@ class Canvas(QWidget):
         super().__init__(parent)
         self._session = session
         self.model = ViewerModel()
+        self.model.theme = "dark"  # what is drawn is bright on dark, whatever napari's theme
         self.qt_viewer: QtViewer | None = QtViewer(self.model)
         self.qt_viewer.setAcceptDrops(False)  # it holds no layers but its own
         self._column = QVBoxLayout(self)

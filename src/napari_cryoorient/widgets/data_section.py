@@ -50,6 +50,7 @@ class DataSection(QWidget):
         self.warning.setWordWrap(True)
         self.warning.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.mend_button = QPushButton()
+        self.mend_button.setAccessibleName("Take the stack's pixel size for the map")
         self.notes = QLabel()
         self.notes.setWordWrap(True)
         form = QFormLayout()

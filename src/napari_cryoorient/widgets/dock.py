@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
     QPushButton,
     QScrollArea,
     QTabWidget,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -30,6 +31,8 @@ from napari_cryoorient.widgets.napari_space import NapariSpace
 from napari_cryoorient.widgets.panels import Panels
 from napari_cryoorient.widgets.places import dock_of, entitle, place_of, put_back
 from napari_cryoorient.widgets.poses_part import JobBar
+from napari_cryoorient.widgets.shortcuts import bind, show_help
+from napari_cryoorient.widgets.tab_order import order_tabs
 from napari_cryoorient.widgets.train_section import TrainSection
 from napari_cryoorient.widgets.wheel import WheelGuard
 from napari_cryoorient.widgets.workbench import workbench_of
@@ -92,6 +95,13 @@ class CryoOrientDock(QWidget):
         self.show_step(bench.layout.get("step"))
         for row in (self.data_section.map_row, self.data_section.star_row):
             row.start_dir = self.memory.folder()
+        self.help_button = QToolButton()
+        self.help_button.setText("?")
+        self.help_button.setToolTip("<p>Keys (F1)</p>")
+        self.help_button.setAccessibleName("Keys")
+        self.help_button.clicked.connect(lambda: show_help(self, self.controller))
+        self.tabs.setCornerWidget(self.help_button)
+        bind(self, self.controller)
         self._guard = WheelGuard(self)
         self._guard.watch(self)
 
@@ -119,12 +129,13 @@ class CryoOrientDock(QWidget):
         column = QVBoxLayout(inside)
         column.setContentsMargins(6, 6, 6, 6)
         column.addWidget(step)
+        order_tabs(step)
         scroll = QScrollArea()
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QScrollArea.Shape.NoFrame)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         natural_width = inside.minimumSizeHint().width()
-        inside.setMinimumWidth(WIDTH // 2)  # a long word squeezes its row, not the whole panel
+        inside.setMinimumWidth(WIDTH - 2 * SLACK)  # a long word squeezes its row, not the panel
         scroll.setWidget(inside)
         bar = scroll.verticalScrollBar()
         self.tabs.addTab(scroll, title)
@@ -209,6 +220,7 @@ class CryoOrientDock(QWidget):
         self.viewer.window.add_dock_widget(self.workspace, name=TITLE, area="bottom")
         self.workspace_button.hide()
         self._guard.watch(self.workspace)
+        bind(self.workspace, self.controller)
         self.workspace.panels.made.connect(self._guard.watch)
         self._space.make_room(dock_of(self), dock_of(self.workspace))
         put_back(self.workspace, layout.get("below"))

@@ -55,6 +55,7 @@ class ExportSection(QWidget):
         buttons.addWidget(self.selection_button)
         buttons.addWidget(self.rejected_button)
         self.figure = QComboBox()
+        self.figure.setAccessibleName("Figure")
         for label, kind in FIGURES.items():
             self.figure.addItem(label, kind)
         self.figure.setToolTip(
@@ -62,6 +63,7 @@ class ExportSection(QWidget):
             "Directions: those the filter keeps. Curves: of all runs shown.</p>"
         )
         self.n_particles = QSpinBox()
+        self.n_particles.setAccessibleName("Particles in the figure")
         self.n_particles.setRange(1, 12)
         self.n_particles.setValue(4)
         self.n_particles.setToolTip("<p>Rows of the triptych, a particle each.</p>")

@@ -7,12 +7,18 @@ from collections.abc import Sequence
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
 
+from napari_cryoorient.widgets.elided import ElidedLabel
+
 
 class Facts(QWidget):
-    """Two columns of text; the values can be selected and copied."""
+    """Two columns of text; the values can be selected and copied.
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    Values are wrapped, or cut in the middle where every row is to have one line.
+    """
+
+    def __init__(self, parent: QWidget | None = None, *, is_wrapped: bool = True) -> None:
         super().__init__(parent)
+        self._is_wrapped = is_wrapped
         self._layout = QGridLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.setVerticalSpacing(2)
@@ -37,14 +43,17 @@ class Facts(QWidget):
     def rows(self) -> list[tuple[str, str]]:
         """Return the rows shown."""
         return [
-            (label.text(), value.text()) for label, value in self._labels if not label.isHidden()
+            (label.text(), value.whole_text() if isinstance(value, ElidedLabel) else value.text())
+            for label, value in self._labels
+            if not label.isHidden()
         ]
 
     def _add_row(self) -> None:
-        label, value = QLabel(), QLabel()
+        label, value = QLabel(), QLabel() if self._is_wrapped else ElidedLabel()
         value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        value.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        value.setWordWrap(True)
+        if self._is_wrapped:
+            value.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+            value.setWordWrap(True)
         value.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
         value.setIndent(0)  # which is at the top, too, for what is aligned there
         row = len(self._labels)

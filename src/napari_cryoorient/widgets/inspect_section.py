@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
 )
 from superqt.utils import qthrottled, signals_blocked
 
+from napari_cryoorient.errors import InputError
 from napari_cryoorient.session.controller import Controller
 from napari_cryoorient.session.inspection import (
     FORMATS,
@@ -27,7 +28,7 @@ from napari_cryoorient.session.inspection import (
     is_higher_better,
 )
 from napari_cryoorient.session.readout import readout
-from napari_cryoorient.session.words import counted
+from napari_cryoorient.session.words import counted, on_screen
 from napari_cryoorient.widgets.facts import Facts
 from napari_cryoorient.widgets.steady import SteadyLabel
 from napari_cryoorient.widgets.threshold import ThresholdSlider
@@ -67,7 +68,7 @@ class InspectSection(QWidget):
         self.particle.setMinimum(1)
         self.particle.setKeyboardTracking(False)
         self.of = QLabel()
-        self.facts = Facts()
+        self.facts = Facts(is_wrapped=False)
         self.low_pass = QSpinBox()
         self.low_pass.setRange(0, 100)
         self.low_pass.setSpecialValueText("off")
@@ -236,8 +237,8 @@ class InspectSection(QWidget):
         session = self._session
         try:
             rows = readout(session.data, session.inspection, session.particle)
-        except Exception as error:  # a stack that went away: the viewer says so too
-            rows = [("Particle", f"cannot be read: {error}")]
+        except (InputError, OSError) as error:  # a stack that went away
+            rows = [("Particle", on_screen(f"cannot be read: {error}"))]
         self.facts.show_rows(rows)
 
     def _pull_selection(self) -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtWidgets import QLabel, QWidget
+from qtpy.QtWidgets import QWidget
 
-from napari_cryoorient.session.inspection import UNITS
+from napari_cryoorient.session.inspection import figure_of
 from napari_cryoorient.session.session import Session
 from napari_cryoorient.viewer.map_view import MapView
 from napari_cryoorient.viewer.napari_api import call_on_resize
 from napari_cryoorient.viewer.sphere import ViewSphere
 from napari_cryoorient.widgets.canvas import Canvas
+from napari_cryoorient.widgets.elided import ElidedLabel
 
 
 class DirectionsPanel(Canvas):
@@ -20,8 +21,7 @@ class DirectionsPanel(Canvas):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
         self.sphere = ViewSphere(self.model)
-        self.hint = QLabel()
-        self.hint.setWordWrap(True)
+        self.hint = ElidedLabel()
         self._column.addWidget(self.hint)
         self._column.addWidget(self.qt_viewer, 1)
         self.model.mouse_drag_callbacks.append(self._on_click)
@@ -41,14 +41,13 @@ class DirectionsPanel(Canvas):
         self.sphere.show(inspection, session.criterion, session.selection_mask())
         self._mark()
         ends = self.sphere.colour_ends
-        if ends is None:
-            self.hint.setText("Viewing directions. Click on a particle.")
+        if inspection.shown_poses is None:
+            self.hint.setText("No poses yet: train or search under 2 Train.")
+        elif ends is None:
+            self.hint.setText("Click on a particle to see it.")
         else:
-            unit = UNITS[session.criterion]
-            good, bad = (f"{value:.3g}{unit}" for value in ends)
-            self.hint.setText(
-                f"{session.criterion.capitalize()}: blue {good}, red {bad}. Click on a particle."
-            )
+            good, bad = (figure_of(session.criterion, value) for value in ends)
+            self.hint.setText(f"{session.criterion.capitalize()}: blue {good}, red {bad}")
 
     def _mark(self) -> None:
         self.sphere.show_current(self._session.particle)
@@ -76,7 +75,8 @@ class MapPanel(Canvas):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
         self.map_view = MapView(self.model)
-        self._column.addWidget(QLabel("The map as the current pose sees it."))
+        self.hint = ElidedLabel()
+        self._column.addWidget(self.hint)
         self._column.addWidget(self.qt_viewer, 1)
         call_on_resize(self.model, self.qt_viewer, self._on_size)
         session.data_changed.connect(self._later)
@@ -85,7 +85,14 @@ class MapPanel(Canvas):
         self._redraw()
 
     def _redraw(self) -> None:
-        self.map_view.show(self._session.data.density)
+        session = self._session
+        self.map_view.show(session.data.density)
+        if session.data.density is None:
+            self.hint.setText("No map yet: choose one under 1 Data.")
+        elif session.inspection.shown_poses is None:
+            self.hint.setText("The map; with poses it turns with the particle.")
+        else:
+            self.hint.setText("The map as the current pose sees it.")
         self._mark()
 
     def _on_size(self, _event: Any = None) -> None:

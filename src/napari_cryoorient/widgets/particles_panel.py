@@ -12,6 +12,7 @@ from superqt.utils import qdebounced, signals_blocked
 from napari_cryoorient.session.controller import Controller
 from napari_cryoorient.session.eye import DISPLAY_LOW_PASS_ANGSTROM
 from napari_cryoorient.session.readout import headline_of
+from napari_cryoorient.session.words import on_screen
 from napari_cryoorient.viewer.display import Display
 from napari_cryoorient.viewer.napari_api import call_on_resize
 from napari_cryoorient.widgets.canvas import Canvas
@@ -36,6 +37,10 @@ class ParticlesPanel(Canvas):
         assert self.qt_viewer is not None
         self.qt_viewer.dims.setVisible(False)  # the slider below counts from 1
         self.headline = ElidedLabel()
+        self.problem = QLabel()
+        self.problem.setWordWrap(True)
+        self.problem.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.problem.hide()
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setMinimum(1)
         self.slider.setAccessibleName("Particle")
@@ -56,6 +61,7 @@ class ParticlesPanel(Canvas):
         ):
             bar.addWidget(widget)
         self._column.addWidget(self.headline)
+        self._column.addWidget(self.problem)
         self._column.addWidget(self.qt_viewer, 1)
         self._column.addLayout(bar)
         self.setMinimumHeight(LEAST_HEIGHT)
@@ -68,6 +74,7 @@ class ParticlesPanel(Canvas):
         self.keep_button.clicked.connect(lambda on: controller.mark("keep" if on else None))
         self.reject_button.clicked.connect(lambda on: controller.mark("reject" if on else None))
         self.fit_button.clicked.connect(self.display.start_afresh)
+        self.display.problem_changed.connect(self._on_problem)
         session.inspection_changed.connect(self._pull)
         session.particle_changed.connect(self._pull)
         session.selection_changed.connect(self._pull)
@@ -91,6 +98,10 @@ class ParticlesPanel(Canvas):
 
     def _on_low_pass(self, is_on: bool) -> None:
         self._session.set_low_pass(self._low_pass if is_on else None)
+
+    def _on_problem(self, sentence: str) -> None:
+        self.problem.setText(on_screen(sentence))
+        self.problem.setVisible(bool(sentence))
 
     def _pull(self, *_: object) -> None:
         session = self._session
@@ -117,6 +128,7 @@ class ParticlesPanel(Canvas):
 
     def _disconnect(self) -> None:
         session = self._session
+        self.display.problem_changed.disconnect(self._on_problem)
         self.display.close()
         self._fit_later.cancel()
         session.inspection_changed.disconnect(self._pull)

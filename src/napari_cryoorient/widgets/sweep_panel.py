@@ -22,6 +22,7 @@ from napari_cryoorient.viewer.graph import Graph, GraphPlot, Line, Marker
 from napari_cryoorient.viewer.napari_api import call_on_resize
 from napari_cryoorient.widgets.canvas import Canvas
 
+EMPTY = "No runs to compare yet. Sweep w trains one run for each w; Open… takes a folder of them."
 GREY = (0.55, 0.58, 0.62, 1.0)
 
 
@@ -47,7 +48,7 @@ def sweep_graph(points: list[SweepPoint], title: str) -> Graph:
             Marker(point.w, point.value, colour_of_w(point.w), point is best_point)
             for point in points
         ),
-        empty="open a sweep, or show several runs",
+        empty=EMPTY,
     )
 
 

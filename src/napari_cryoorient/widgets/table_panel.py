@@ -10,16 +10,10 @@ from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt, QTimer
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QVBoxLayout, QWidget
 
 from napari_cryoorient.particles import Poses
-from napari_cryoorient.session.inspection import Criterion, signed
+from napari_cryoorient.session.inspection import FORMATS, signed
 from napari_cryoorient.session.session import Session
 
 PULL_MS = 300
-_FORMATS: dict[Criterion, str] = {
-    "angular error": ".2f",
-    "confidence": ".3g",
-    "shift error": ".2f",
-    "correlation": ".3f",
-}
 
 
 class ParticleTable(QAbstractTableModel):
@@ -44,7 +38,7 @@ class ParticleTable(QAbstractTableModel):
         for criterion in inspection.criteria:
             values = inspection.values(criterion)
             if values is not None:
-                self._columns.append((signed(criterion), values, _FORMATS[criterion]))
+                self._columns.append((signed(criterion), values, FORMATS[criterion]))
         poses = inspection.shown_poses
         if poses is not None:
             angles = self._angles_of(poses)

@@ -55,6 +55,7 @@ class TrainSection(QWidget):
         form = QFormLayout()
         self.main_rows = SettingRows(MAIN, form, self._on_setting)
         self.w_slider = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
+        self.w_slider.setAccessibleName("w, rotation against projection")
         self.w_slider.setRange(0.0, 1.0)
         self.w_slider.setSingleStep(0.05)  # type: ignore[arg-type]
         self.w_slider.setDecimals(2)
@@ -118,6 +119,7 @@ class TrainSection(QWidget):
 
         self.log = QPlainTextEdit()
         self.log.setReadOnly(True)
+        self.log.setAccessibleName("Log of the run")
         self.log.setFixedHeight(120)
         self.log.setLineWrapMode(QPlainTextEdit.LineWrapMode.WidgetWidth)
         self.log_part = Part("Log")

@@ -18,6 +18,7 @@ from napari_cryoorient.session.controller import Controller
 from napari_cryoorient.session.session import Session
 from napari_cryoorient.session.words import on_screen
 from napari_cryoorient.viewer.napari_api import preferences
+from napari_cryoorient.widgets.activity import Activity
 from napari_cryoorient.widgets.jobs import Jobs
 from napari_cryoorient.widgets.memory import Memory
 
@@ -53,6 +54,7 @@ class Workbench(QObject):
         self.session = Session()
         self.jobs = Jobs(self)
         self.controller = Controller(self.session, self.jobs, Notifications())
+        self.activity = Activity(self.controller)
         self._window: QMainWindow | None = None
         self._is_closing = self._is_closed = False
         # Where docks stand and which tabs are in front.
@@ -127,6 +129,7 @@ class Workbench(QObject):
             self._window = None
         self.closed.emit()
         self.keep()
+        self.activity.close()
         self.controller.close()
         self.jobs.close()
         for viewer in [v for v, bench in _WORKBENCHES.items() if bench is self]:

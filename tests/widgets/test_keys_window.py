@@ -1,0 +1,132 @@
+"""Keys, the help sheet, the activity dock and an image that cannot be read, in a real window."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QMessageBox
+
+from napari_cryoorient.errors import InputError
+from napari_cryoorient.session.controller import Controller
+from napari_cryoorient.session.follow import RunView
+from napari_cryoorient.session.session import Session
+from napari_cryoorient.widgets.activity import Activity
+from napari_cryoorient.widgets.particles_panel import ParticlesPanel
+from napari_cryoorient.widgets.shortcuts import bind, help_text, keys_of, show_help
+
+from .conftest import AtOnce, Stack, Told
+
+pytestmark = pytest.mark.window
+
+
+@pytest.fixture
+def controller(made: Stack) -> Controller:
+    controller = Controller(Session(), AtOnce(), Told())
+    controller.load(made.star, made.map)
+    return controller
+
+
+@pytest.fixture
+def panel(qtbot: Any, controller: Controller) -> Any:
+    panel = ParticlesPanel(controller)
+    qtbot.addWidget(panel)
+    bind(panel, controller)
+    panel.resize(700, 320)
+    panel.show()
+    panel.activateWindow()
+    yield panel
+    panel.close_canvas()
+
+
+def press(qtbot: Any, panel: Any, key: Qt.Key, modifier: Any = None) -> None:
+    qtbot.keyClick(panel.slider, key, modifier or Qt.KeyboardModifier.NoModifier)
+
+
+def test_keys_step_mark_and_filter(qtbot, panel, controller):
+    session = controller.session
+    press(qtbot, panel, Qt.Key.Key_N)
+    press(qtbot, panel, Qt.Key.Key_N)
+    press(qtbot, panel, Qt.Key.Key_P)
+    assert session.particle == 1
+    press(qtbot, panel, Qt.Key.Key_R)
+    assert session.marks.of(1) == "reject"
+    assert panel.reject_button.isChecked()
+    assert "rejected by hand" in panel.headline.whole_text()
+    press(qtbot, panel, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert session.marks.of(1) is None
+    before = session.low_pass_angstrom
+    press(qtbot, panel, Qt.Key.Key_L)
+    assert (session.low_pass_angstrom is None) != (before is None)
+    session.set_correlations(np.linspace(1.0, 0.0, len(session.inspection)))
+    session.set_particle(3)
+    press(qtbot, panel, Qt.Key.Key_W)
+    assert session.particle == 4
+    press(qtbot, panel, Qt.Key.Key_B)
+    assert session.particle == 3
+
+
+def test_every_key_is_in_the_help_sheet(qtbot, panel, controller):
+    text = help_text(controller)
+    for key in keys_of(controller):
+        assert f"<b>{key.sequence}</b>" in text
+    show_help(panel, controller)
+    (box,) = [child for child in panel.findChildren(QMessageBox) if child.isVisible()]
+    assert "Reject this particle" in box.text()
+    box.close()
+
+
+def test_an_image_that_cannot_be_read_is_blank_and_says_why(qtbot, panel, controller, monkeypatch):
+    session = controller.session
+    images = session.data.particles.images
+
+    def fail(_self: Any, _indices: Any) -> Any:
+        raise InputError("The stack has gone.")
+
+    picture = np.asarray(panel.qt_viewer.screenshot(flash=False))[..., :3]
+    assert picture.std() > 1
+    with monkeypatch.context() as patch:
+        patch.setattr(type(images), "read", fail)
+        session.set_particle(2)
+        qtbot.wait(100)
+        assert panel.problem.isVisible()
+        assert panel.problem.text() == "The stack has gone."
+    session.set_particle(3)
+    assert not panel.problem.isVisible()
+
+
+def test_the_activity_dock_has_the_run_and_stops_it(qtbot, controller, tmp_path, monkeypatch):
+    made = []
+
+    class Bar:
+        n = 0
+
+        def __init__(self, desc: str, total: int, cancel_callback: Any) -> None:
+            self.desc, self.total, self.cancel, self.is_closed = desc, total, cancel_callback, False
+            made.append(self)
+
+        def update(self, by: int) -> None:
+            self.n += by
+
+        def close(self) -> None:
+            self.is_closed = True
+
+    monkeypatch.setattr("napari_cryoorient.widgets.activity.cancelable_progress", Bar)
+    activity = Activity(controller)
+    session = controller.session
+    for seconds in (10.0, 20.0):
+        line = {"step": 1, "seconds": seconds, "time_left_s": 40.0 - seconds}
+        record = {"phase": "training"}
+        session.set_run(RunView(tmp_path / "run-007", "running", record=record, metrics=(line,)))
+    (bar,) = made
+    assert "run-007" in bar.desc
+    assert bar.n == bar.total / 2
+    (tmp_path / "run-007").mkdir()
+    bar.cancel()
+    assert session.is_stopping
+    session.set_run(RunView(tmp_path / "run-007", "stopped"))
+    assert bar.is_closed
+    activity.close()
+    assert len(controller.pose_jobs.changed) == 0
