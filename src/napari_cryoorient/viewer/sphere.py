@@ -97,6 +97,7 @@ class ViewSphere:
         self._directions, self._particles = view_directions(poses), particles
         self.points.data = self._directions[particles]
         self.points.size = size
+        self.points.face_color = _PLAIN  # before the column goes that coloured them
         features = features_of(inspection)
         self.points.features = {name: column[particles] for name, column in features.items()}
         if values is None or not len(particles):
