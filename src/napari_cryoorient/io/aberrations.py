@@ -12,10 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from napari_cryoorient.errors import InputError
-from napari_cryoorient.geometry.wavelength import electron_wavelength_angstrom
 from napari_cryoorient.geometry.zernike import zernike_sum
 from napari_cryoorient.io.fourier_resize import interpolation_matrix
 from napari_cryoorient.io.particle_table import ParticleTable
@@ -56,6 +54,10 @@ class Lens:
         x, y = np.broadcast_arrays(kx, ky)
         turned: Floats = zernike_sum(self.odd_zernike, x, y, is_odd=True)
         if self.beam_tilt_mrad.any():
+            import torch  # here: a STAR file opens without it
+
+            from napari_cryoorient.geometry.wavelength import electron_wavelength_angstrom
+
             voltage = torch.tensor(self.voltage_kv, dtype=torch.float64)
             wavelength = float(electron_wavelength_angstrom(voltage))
             spherical_angstrom = self.spherical_aberration_mm * 1e7

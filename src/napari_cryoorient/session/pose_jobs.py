@@ -163,8 +163,8 @@ class PoseJobs:
             data = self._session.data
             if _resolved(data.star_path, data.map_path) != _resolved(*files):
                 self._notify.info(
-                    f"{title} has finished for data that are no longer loaded; load them again to "
-                    f"see the poses, which are in {view.folder / OUT}"
+                    f"{noun_of(title)} has finished for data that are no longer loaded; load "
+                    f"them again to see the poses, which are in {view.folder / OUT}"
                 )
                 return
 
@@ -202,7 +202,7 @@ class PoseJobs:
                     if "WARNING" in line:
                         self._notify.warning(line.replace("WARNING: ", ""))
             if view.state == "failed":
-                self._notify.error(f"{view.title}: {view.reason}")
+                self._notify.error(f"{noun_of(view.title)} failed: {view.reason}")
             self.changed.emit()
             take(view)
 
@@ -211,6 +211,14 @@ class PoseJobs:
 
 def _resolved(*paths: Path | None) -> tuple[Path | None, ...]:
     return tuple(None if path is None else path.resolve() for path in paths)
+
+
+_NOUNS = {"Searching": "Search", "Refining": "Refinement", "Predicting": "Prediction"}
+
+
+def noun_of(title: str) -> str:
+    """Return what a job is called once it is over."""
+    return _NOUNS.get(title, title)
 
 
 def words_of(view: JobView) -> str:

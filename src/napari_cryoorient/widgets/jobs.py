@@ -72,9 +72,10 @@ class Jobs(QObject):
                 return function(), None
             except InputError as error:
                 return None, str(error)
-            except Exception:
+            except Exception as error:
                 _LOG.exception("%s did not work", kind)
-                return None, f"{kind} did not work, for a reason that is in napari's terminal."
+                reason = str(error).strip().rstrip(".") or "no reason was given"
+                return None, f"{kind} did not work: {reason}. More is in napari's terminal."
 
         def tell(outcome: tuple[Any, str | None]) -> None:
             is_newest = self._leave(kind, serial)

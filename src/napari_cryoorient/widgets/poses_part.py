@@ -15,7 +15,7 @@ from qtpy.QtWidgets import (
 
 from napari_cryoorient.session.controller import Controller
 from napari_cryoorient.session.figures import left_words
-from napari_cryoorient.session.pose_jobs import words_of
+from napari_cryoorient.session.pose_jobs import noun_of, words_of
 from napari_cryoorient.session.words import on_screen
 from napari_cryoorient.widgets.numbers import FloatOrEmpty, IntOrEmpty, NumberEdit
 
@@ -135,9 +135,9 @@ class JobBar(QWidget):
                 parts.append(left_words(view.left_s, is_slower=view.is_slower))
             self.headline.setText(" · ".join(parts))
         elif view.state == "finished":
-            self.headline.setText(f"{view.title} finished: {words_of(view)}")
+            self.headline.setText(f"{noun_of(view.title)} finished: {words_of(view)}")
         else:
-            self.headline.setText(on_screen(f"{view.title} {view.state}: {view.reason}"))
+            self.headline.setText(on_screen(f"{noun_of(view.title)} {view.state}: {view.reason}"))
         self.said.setText(on_screen(view.said[-1]) if view.said else "")
         self.said.setToolTip("\n".join(view.said))
         self.said.setVisible(bool(view.said))

@@ -25,9 +25,7 @@ COLOURS: tuple[Colour, ...] = (
 ROUND_ANGSTROM = (100, 50, 30, 20, 15, 12, 10, 8, 7, 6, 5, 4, 3.5, 3, 2.5, 2, 1.5, 1)
 N_TICKS = 5
 LONGEST_LABEL = 12
-EMPTY = (
-    "No curve yet. Two maps… correlates half-maps, or map and reference; Curve… opens one."
-)
+EMPTY = "No curve yet. Two maps… correlates half-maps, or map and reference; Curve… opens one."
 
 
 def shells_graph(curves: Sequence[NamedCurve]) -> Graph:

@@ -69,7 +69,7 @@ class TrainSection(QWidget):
         w_line.addWidget(self.w_slider, 1)
         w_line.addWidget(self.suggest_button)
         form.insertRow(1, "w", w_line)
-        self.reason = SteadyLabel(2)  # what was found or set back, and why
+        self.reason = SteadyLabel(3)  # what was found or set back, and why
 
         self.rare = Part("More settings")
         rare = QWidget()
