@@ -195,7 +195,8 @@ def made_records(rotations: np.ndarray) -> np.ndarray:
     records["blob/idx"] = np.arange(len(rotations))
     records["blob/shape"] = BOX
     records["blob/psize_A"] = PIXEL
-    records["ctf/accel_kv"] = 300
+    for name, value in zip(ctf, (300, 2.7, 0.1, 15000, 14000, 0.5), strict=True):
+        records[f"ctf/{name}"] = value
     records["alignments3D/pose"] = Rotation.from_matrix(rotations).as_rotvec()
     records["alignments3D_multi/class_posterior"][:, 1] = 0.5
     return records
