@@ -18,10 +18,6 @@ DeviceName = Literal["auto", "cuda", "mps", "cpu"]
 Precision = Literal["auto", "float32", "bfloat16"]
 InvertContrast = Literal["auto", "no", "yes"]
 
-# A program that starts a command names a file in this environment variable, and reads in it how far
-# the command is (see ``cli.progress.StatusFile``).
-STATUS_VARIABLE = "NAPARI_CRYOORIENT_STATUS"
-
 # The recipe of Lian et al. (2022), section 2.7; representation from their table 3.
 PAPER_VALUES: dict[str, Any] = {
     "representation": "quaternion",

@@ -17,7 +17,8 @@ import typer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from napari_cryoorient.cli.app import COMMANDS
+from napari_cryoorient.cli.commands import COMMANDS as NAMES
+from napari_cryoorient.cli.commands import module_of
 from napari_cryoorient.cli.files import Reads, Writes, roles_of
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.kept_inputs import refuse_replacing
@@ -25,6 +26,7 @@ from napari_cryoorient.io.maps import write_map
 from napari_cryoorient.io.stacks import StackWriter
 from napari_cryoorient.particles import DensityMap
 
+COMMANDS = [module_of(name) for name in NAMES]
 Run = Callable[..., tuple[int, str, str]]
 BOX = 16
 
@@ -117,11 +119,15 @@ def flags_of(command: ModuleType) -> dict[str, str | None]:
     return flags
 
 
+def name_of(command: ModuleType) -> str:
+    return NAMES[COMMANDS.index(command)]
+
+
 def arguments_of(command: ModuleType, paths: dict[str, Path]) -> list[str]:
     flags = flags_of(command)
     named = [each for n, p in paths.items() if flags[n] for each in (str(flags[n]), str(p))]
     placed = [str(paths[n]) for n in flags if flags[n] is None and n in paths]
-    return [command.NAME, *placed, *named]
+    return [name_of(command), *placed, *named]
 
 
 def targets_of(role: Writes) -> list[str]:
@@ -138,7 +144,7 @@ def cases() -> Iterator[Any]:
                 continue
             for name, reads in roles:
                 if isinstance(reads, Reads) and name != output:
-                    label = f"{command.NAME}-{name}-{output}"
+                    label = f"{name_of(command)}-{name}-{output}"
                     yield pytest.param(command, name, output, id=label)
 
 
@@ -229,7 +235,7 @@ def test_a_folder_of_a_study_is_not_written_over_what_it_was_made_from(
         assert digests(tmp_path) == before
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.NAME)
+@pytest.mark.parametrize("command", COMMANDS, ids=NAMES)
 def test_every_command_says_what_its_paths_are_for(command: ModuleType) -> None:
     parameters = inspect.signature(command.run, eval_str=True).parameters
     with_roles = {name for name, _ in roles_of(command.run)}
@@ -251,7 +257,7 @@ def test_a_command_with_a_path_of_no_known_use_is_refused() -> None:
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")
 @pytest.mark.timeout(60)
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.NAME)
+@pytest.mark.parametrize("command", COMMANDS, ids=NAMES)
 def test_a_pipe_is_refused_and_never_waited_for(
     command: ModuleType, tmp_path: Path, run: Run
 ) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from napari_cryoorient.cli import main
-from napari_cryoorient.cli.options import build_settings
+from napari_cryoorient.cli.settings_flags import build_settings
 from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.demo.density import demo_density
 from napari_cryoorient.errors import InputError

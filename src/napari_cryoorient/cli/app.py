@@ -13,28 +13,7 @@ from typing import Annotated
 
 import typer
 
-from napari_cryoorient import __version__
-from napari_cryoorient.cli import (
-    cross_validate,
-    demo,
-    evaluate,
-    export,
-    fsc,
-    iterate,
-    noise_study,
-    predict,
-    project,
-    reconstruct,
-    reconstruct_sweep,
-    refine,
-    representation_study,
-    search,
-    simulate,
-    sweep,
-    symmetry,
-    train,
-    view,
-)
+from napari_cryoorient.cli.commands import COMMANDS, module_of
 from napari_cryoorient.cli.files import keeping_inputs
 from napari_cryoorient.cli.home import ensure_home
 from napari_cryoorient.cli.progress import print_json
@@ -54,32 +33,32 @@ from napari_cryoorient.run.interrupts import (
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
-app = typer.Typer(
-    name=PROGRAM,
-    add_completion=False,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-COMMANDS = (
-    *(simulate, train, predict, search, refine, evaluate, project, reconstruct, fsc),
-    iterate,
-    *(sweep, cross_validate, noise_study, representation_study),
-    reconstruct_sweep,
-    *(export, symmetry, demo, view),
-)
-for command in COMMANDS:
-    app.command(command.NAME, short_help=command.SUMMARY)(keeping_inputs(command.run))
+
+def program(names: Sequence[str] = COMMANDS) -> typer.Typer:
+    """Return the program with these commands alone, whose modules are loaded."""
+    app = typer.Typer(
+        name=PROGRAM,
+        add_completion=False,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    for name in names:
+        command = module_of(name)
+        app.command(name, short_help=command.SUMMARY)(keeping_inputs(command.run))
+    app.callback()(_describe)
+    return app
 
 
 def _print_version(asked: bool) -> None:
     if asked:
+        from napari_cryoorient import __version__
+
         print(__version__)
         raise typer.Exit
 
 
-@app.callback()
 def _describe(
     version: Annotated[
         bool,
@@ -150,6 +129,8 @@ def _carry_out(given: list[str]) -> int:
     try:
         remove_left_over()
         with watching_inputs():
+            # A command that is named is loaded alone: the others would take half the start.
+            app = program(given[:1] if given[:1] and given[0] in COMMANDS else COMMANDS)
             status = app(args=given, prog_name=PROGRAM, standalone_mode=False)
     except InputError as error:
         return say(str(error), BAD_INPUT)

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_cryoorient.cli import options, studies
+from napari_cryoorient.cli.settings_flags import with_settings
 from napari_cryoorient.cli.sweep import WValues
 from napari_cryoorient.config import TrainConfig
 
 if TYPE_CHECKING:
     from napari_cryoorient.studies.study import Findings
 
-NAME = "cross-validate"
 SUMMARY = "Five-fold cross-validation over w."
 
 
-@options.with_settings(TrainConfig, leave_out={"w", "n_folds", "fold", "test_fraction"})
+@with_settings(TrainConfig, leave_out={"w", "n_folds", "fold", "test_fraction"})
 def run(
     star_path: options.StarPath,
     map_path: options.MapPath,

@@ -15,7 +15,6 @@ from napari_cryoorient.cli.screen import can_draw_unseen, has_screen, picture_of
 from napari_cryoorient.cli.train import Follower
 from napari_cryoorient.errors import InputError
 
-NAME = "demo"
 SUMMARY = "Simulate, train, predict and measure, on a particle made from code."
 
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from napari_cryoorient.io.pose_table import PoseTable
     from napari_cryoorient.particles import Poses
 
-NAME = "evaluate"
 SUMMARY = "Compare predicted poses with true ones."
 LABELS = {
     "n": ("particles compared", "{:d}"),

@@ -11,7 +11,6 @@ from napari_cryoorient.cli import options
 from napari_cryoorient.cli.files import Reads, Writes
 from napari_cryoorient.cli.progress import print_json, progress
 
-NAME = "export"
 SUMMARY = "Write particles in the files of RELION, cryoSPARC or cryoDRGN."
 
 

@@ -15,7 +15,6 @@ from napari_cryoorient.errors import InputError
 if TYPE_CHECKING:
     from napari_cryoorient.reconstruction.fsc import ShellCorrelation
 
-NAME = "fsc"
 SUMMARY = "Fourier shell correlation of two maps, and where it crosses 0.5 and 0.143."
 PICTURES = (".png", ".svg", ".pdf")
 

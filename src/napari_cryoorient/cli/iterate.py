@@ -10,6 +10,7 @@ import typer
 from napari_cryoorient.cli import options
 from napari_cryoorient.cli.files import RUN_FILES, Reads, Writes
 from napari_cryoorient.cli.progress import print_json, progress
+from napari_cryoorient.cli.settings_flags import with_settings
 from napari_cryoorient.cli.studies import check_settings
 from napari_cryoorient.cli.train import Follower, budget_s_of
 from napari_cryoorient.config import TrainConfig
@@ -17,7 +18,6 @@ from napari_cryoorient.config import TrainConfig
 if TYPE_CHECKING:
     from napari_cryoorient.iteration.rounds import Round
 
-NAME = "iterate"
 SUMMARY = "Find poses and map together, round by round, from a poor map."
 _RESULTS = ("map.mrc", "map_half1.mrc", "map_half2.mrc", "poses.star", "fsc.csv")
 _OF_A_ROUND = (
@@ -31,7 +31,7 @@ ROUND_FILES = (
 )
 
 
-@options.with_settings(TrainConfig, leave_out={"labels", "from_run", "n_folds", "fold"})
+@with_settings(TrainConfig, leave_out={"labels", "from_run", "n_folds", "fold"})
 def run(
     star_path: options.StarPath,
     map_path: options.MapPath,

@@ -9,6 +9,7 @@ import typer
 
 from napari_cryoorient.cli import options, studies
 from napari_cryoorient.cli.files import SIMULATED_FILES, STUDY_FILES, Reads, Writes
+from napari_cryoorient.cli.settings_flags import with_settings
 from napari_cryoorient.cli.simulate import parse_snr
 from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.errors import InputError
@@ -16,11 +17,10 @@ from napari_cryoorient.errors import InputError
 if TYPE_CHECKING:
     from napari_cryoorient.studies.study import Findings
 
-NAME = "noise-study"
 SUMMARY = "Train on the same particles at falling signal-to-noise ratios."
 
 
-@options.with_settings(TrainConfig, leave_out={"n_folds", "fold", "labels"})
+@with_settings(TrainConfig, leave_out={"n_folds", "fold", "labels"})
 def run(
     map_path: Annotated[
         Path,

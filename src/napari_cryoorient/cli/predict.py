@@ -12,7 +12,6 @@ from napari_cryoorient.cli import options
 from napari_cryoorient.cli.files import Reads, Writes
 from napari_cryoorient.cli.progress import print_json, progress
 
-NAME = "predict"
 SUMMARY = "Predict the poses of a particle stack with a trained run."
 
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from napari_cryoorient.config import STATUS_VARIABLE
+from napari_cryoorient.environment import STATUS_VARIABLE
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.atomic import atomic_path
 

@@ -12,7 +12,6 @@ from napari_cryoorient.cli.files import Reads, Writes
 from napari_cryoorient.cli.progress import print_json, progress
 from napari_cryoorient.errors import InputError
 
-NAME = "project"
 SUMMARY = "Project a map at the poses of a STAR file."
 
 

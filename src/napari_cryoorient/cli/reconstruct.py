@@ -14,7 +14,6 @@ from napari_cryoorient.cli.fsc import describe_crossings, write_curves
 from napari_cryoorient.cli.progress import print_json, progress
 from napari_cryoorient.errors import InputError
 
-NAME = "reconstruct"
 SUMMARY = "Reconstruct a map from particles with poses."
 
 

@@ -13,7 +13,6 @@ from napari_cryoorient.cli.files import Reads, Writes
 from napari_cryoorient.cli.progress import print_json, progress
 from napari_cryoorient.errors import InputError
 
-NAME = "refine"
 SUMMARY = "Refine rotations and shifts locally against a map."
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import typer
 
 from napari_cryoorient.cli import options, studies
+from napari_cryoorient.cli.settings_flags import with_settings
 from napari_cryoorient.cli.sweep import WValues
 from napari_cryoorient.config import Representation, TrainConfig
 from napari_cryoorient.errors import InputError
@@ -14,13 +15,10 @@ from napari_cryoorient.errors import InputError
 if TYPE_CHECKING:
     from napari_cryoorient.studies.study import Findings
 
-NAME = "representation-study"
 SUMMARY = "Compare representations of rotations and learning rates."
 
 
-@options.with_settings(
-    TrainConfig, leave_out={"w", "representation", "learning_rate", "n_folds", "fold"}
-)
+@with_settings(TrainConfig, leave_out={"w", "representation", "learning_rate", "n_folds", "fold"})
 def run(
     star_path: options.StarPath,
     map_path: options.MapPath,

@@ -13,7 +13,6 @@ from napari_cryoorient.cli.files import Writes
 from napari_cryoorient.cli.progress import print_json, progress
 from napari_cryoorient.errors import InputError
 
-NAME = "search"
 SUMMARY = "Find poses by global search against a map, without labels."
 
 

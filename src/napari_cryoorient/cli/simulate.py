@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from napari_cryoorient.particles import DensityMap
     from napari_cryoorient.simulate import SimulationSettings
 
-NAME = "simulate"
 SUMMARY = "Simulate particles with known poses from a map or an atomic model."
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_cryoorient.cli import options
 from napari_cryoorient.cli.files import STUDY_FILES, Writes
 from napari_cryoorient.cli.progress import Progress, format_duration, print_json, progress
+from napari_cryoorient.cli.settings_flags import build_settings
 from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.errors import InputError, TrainingFailure
 
@@ -84,7 +84,7 @@ def check_settings(settings: dict[str, Any]) -> TrainConfig:
     """Refuse what the first run would refuse, before anything is made."""
     if settings.get("steps") is not None and settings.get("minutes") is not None:
         raise InputError("--steps and --minutes are both given: leave one of them out.")
-    return options.build_settings(TrainConfig, settings)
+    return build_settings(TrainConfig, settings)
 
 
 def carry_out(

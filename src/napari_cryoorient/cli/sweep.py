@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_cryoorient.cli import options, studies
+from napari_cryoorient.cli.settings_flags import with_settings
 from napari_cryoorient.config import TrainConfig
 
 if TYPE_CHECKING:
     from napari_cryoorient.studies.study import Findings
 
-NAME = "sweep"
 SUMMARY = "Train for w = 0.0 .. 1.0 and find the best w."
 WValues = Annotated[
     str,
@@ -20,7 +20,7 @@ WValues = Annotated[
 ]
 
 
-@options.with_settings(TrainConfig, leave_out={"w", "n_folds", "fold"})
+@with_settings(TrainConfig, leave_out={"w", "n_folds", "fold"})
 def run(
     star_path: options.StarPath,
     map_path: options.MapPath,

@@ -11,7 +11,6 @@ from napari_cryoorient.cli import options
 from napari_cryoorient.cli.files import Reads, Writes
 from napari_cryoorient.cli.progress import print_json, progress
 
-NAME = "symmetry"
 SUMMARY = "Find a map's point group and axes, and how it lies against another map."
 
 

@@ -10,6 +10,7 @@ import typer
 from napari_cryoorient.cli import options
 from napari_cryoorient.cli.files import RUN_FILES, Writes
 from napari_cryoorient.cli.progress import Progress, print_json, progress
+from napari_cryoorient.cli.settings_flags import build_settings, with_settings
 from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.errors import InputError
 
@@ -17,12 +18,11 @@ if TYPE_CHECKING:
     from napari_cryoorient.run.train import Progress as RunProgress
     from napari_cryoorient.training.report import Metrics
 
-NAME = "train"
 SUMMARY = "Train a network on a particle stack and a reference map."
 PHASES = {"training": "Training (steps)", "predicting": "Predicting"}
 
 
-@options.with_settings(TrainConfig)
+@with_settings(TrainConfig)
 def run(
     star_path: options.StarPath,
     map_path: options.MapPath,
@@ -47,7 +47,7 @@ def run(
         raise InputError("--steps and --minutes are both given: leave one of them out.")
     if resume:
         settings = settings_of_run(output) | settings
-    config = options.build_settings(TrainConfig, settings)
+    config = build_settings(TrainConfig, settings)
 
     from napari_cryoorient.run.reader import RunReader
     from napari_cryoorient.run.train import run_training

@@ -13,7 +13,6 @@ from napari_cryoorient.cli.progress import print_json
 from napari_cryoorient.cli.screen import has_screen
 from napari_cryoorient.errors import InputError
 
-NAME = "view"
 SUMMARY = "Open a run, a particle stack or a map in napari."
 
 

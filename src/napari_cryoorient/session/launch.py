@@ -14,7 +14,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from napari_cryoorient.config import STATUS_VARIABLE, TrainConfig
+from napari_cryoorient.config import TrainConfig
+from napari_cryoorient.environment import STATUS_VARIABLE
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.session.data import Data
 
