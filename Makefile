@@ -49,6 +49,7 @@ notebooks: $(READY)
 screenshots: $(READY)
 	@scripts/with_screen.sh $(BIN)/python scripts/screenshots.py docs/images
 	@scripts/with_screen.sh $(BIN)/python scripts/training_picture.py docs/images/training.gif
+	@scripts/with_screen.sh $(BIN)/python scripts/inspecting_picture.py docs/images/plugin-inspecting.gif
 
 bench: $(READY)
 	@set -e; for script in $(filter-out benchmarks/reproduction.py,$(wildcard benchmarks/*.py)); do echo "# $$script"; $(BIN)/python $$script; done

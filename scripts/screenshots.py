@@ -57,15 +57,11 @@ class Studio:
     def picture(self, name: str) -> None:
         """Take a picture of the whole window once nothing is being worked out for it."""
         self.wait_for(lambda: not self.dock.jobs.busy)
+        self.wait_for(lambda: not self.dock.controller.correlations.is_going)
         self.rest(3.0)
         path = self.folder / f"{name}.png"
         self.viewer.window.screenshot(str(path), flash=False, canvas_only=False)
         print(path)
-
-    def scroll_to(self, title: str) -> None:
-        """Bring a section of the dock into view by folding away those before it."""
-        for other, section in self.dock.sections.items():
-            (section.expand if other >= title else section.collapse)(animate=False)
 
 
 def main(folder: Path) -> None:
@@ -79,6 +75,7 @@ def main(folder: Path) -> None:
         dock.controller.load(star, map_path)
         studio.wait_for(lambda: session.data.is_trainable)
         studio.picture("plugin-loaded")
+        dock.show_step("2 Train")
         session.change_settings(minutes=MINUTES)
         dock.controller.train()
         studio.wait_for(
@@ -90,12 +87,11 @@ def main(folder: Path) -> None:
         studio.rest(8)
         studio.picture("plugin-training")
         studio.wait_for(lambda: session.inspection.kind == "predictions")
-        studio.scroll_to("3 Inspect")
-        session.set_low_pass(15)
+        dock.show_step("3 Inspect")
         dock.panels.show_panel("Table")
         dock.panels.show_panel("Directions")
         session.step_in_ranking(+1)
-        session.set_selection("angular error", 10.0)
+        session.set_selection("angular error", 20.0)
         studio.picture("plugin-directions")
         dock.panels.show_panel("Curves")
         dock.panels.show_panel("3D map")

@@ -33,6 +33,7 @@ def record(studio: Studio, work: Path) -> list[Image.Image]:
     dock.controller.load(star, map_path)
     studio.wait_for(lambda: session.data.is_trainable)
     frames = [frame_of(studio)]
+    dock.show_step("2 Train")
     session.change_settings(minutes=MINUTES)
     dock.controller.train()
     studio.wait_for(lambda: session.run is not None and len(session.run.metrics) > 0)
@@ -53,11 +54,11 @@ def frame_of(studio: Studio) -> Image.Image:
     return image.resize((WIDTH, round(WIDTH * image.height / image.width)), Image.Resampling.BOX)
 
 
-def save(frames: Sequence[Image.Image], path: Path) -> None:
+def save(frames: Sequence[Image.Image], path: Path, *, frame_ms: int = FRAME_MS) -> None:
     """Write a GIF with one palette, so that what stands still costs nothing."""
     palette = frames[-1].quantize(N_COLOURS)
     few = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
-    times = [FRAME_MS] * (len(few) - 1) + [LAST_FRAME_MS]
+    times = [frame_ms] * (len(few) - 1) + [LAST_FRAME_MS]
     few[0].save(path, save_all=True, append_images=few[1:], duration=times, loop=0, optimize=True)
     size = path.stat().st_size
     if size > MOST_BYTES:

@@ -12,13 +12,12 @@ from napari_cryoorient.session.follow import RunView
 from napari_cryoorient.viewer.curves import (
     MARGINS,
     QUANTITIES,
-    ROW,
     CurvePlot,
     colour_of_w,
     curves_of,
-    spread,
     ticks,
 )
+from napari_cryoorient.viewer.labels import ROW, spread
 
 
 def run_with(w_of_step) -> RunView:

@@ -17,7 +17,7 @@ from napari_cryoorient.widgets.activity import Activity
 from napari_cryoorient.widgets.particles_panel import ParticlesPanel
 from napari_cryoorient.widgets.shortcuts import bind, help_text, keys_of, show_help
 
-from .conftest import AtOnce, Stack, Told
+from .conftest import WAIT_MS, AtOnce, Stack, Told
 
 pytestmark = pytest.mark.window
 
@@ -36,7 +36,12 @@ def panel(qtbot: Any, controller: Controller) -> Any:
     bind(panel, controller)
     panel.resize(700, 320)
     panel.show()
-    panel.activateWindow()
+
+    def is_active() -> bool:  # keys go to the active window alone
+        panel.activateWindow()
+        return bool(panel.isActiveWindow())
+
+    qtbot.waitUntil(is_active, timeout=WAIT_MS)
     yield panel
     panel.close_canvas()
 

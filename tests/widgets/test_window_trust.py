@@ -174,8 +174,8 @@ def test_what_the_filter_drops_is_not_drawn_on_the_sphere(open_dock, qtbot, made
     session.set_particle(int(session.selected()[0]))
     qtbot.mouseClick(dock.workspace.particles.reject_button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: table.model.rowCount() == n_kept - 1, timeout=WAIT_MS)
-    dock.controller.undo_mark()
-    dock.controller.undo_mark()
+    dock.controller.hand.undo()
+    dock.controller.hand.undo()
 
 
 def test_a_file_that_failed_leaves_its_field_marked_and_training_off(

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.session.background import BackgroundJobs, Notify
 from napari_cryoorient.session.comparison import Comparison
@@ -21,6 +19,8 @@ from napari_cryoorient.session.data import (
 )
 from napari_cryoorient.session.export import Exported, export_poses
 from napari_cryoorient.session.follow import RunView, last_of
+from napari_cryoorient.session.hand import Hand
+from napari_cryoorient.session.inspection import has_files_of
 from napari_cryoorient.session.launch import (
     Launched,
     command_text,
@@ -29,7 +29,6 @@ from napari_cryoorient.session.launch import (
     resume_arguments,
     train_arguments,
 )
-from napari_cryoorient.session.marks import Mark, load_marks, save_marks
 from napari_cryoorient.session.pose_jobs import PoseJobs
 from napari_cryoorient.session.predicted import load_predictions
 from napari_cryoorient.session.readout import name_of
@@ -65,6 +64,7 @@ class Controller:
         self.sweeps = Sweeps(session, self.pose_jobs, self.comparison, notify)
         self.shells = Shells(jobs, notify)
         self.correlations = Correlations(session, jobs, notify)
+        self.hand = Hand(session, notify)
         self.refines_afterwards = False  # whether a run started here is refined when it finishes
         self.run_dir: Path | None = None  # where the user wants the next run; None: chosen for them
 
@@ -108,8 +108,8 @@ class Controller:
         is_new_stack = data.star_path != self.session.data.star_path
         self.session.set_problems(problems or {})
         self.session.set_data(data)
-        if is_new_stack and data.star_path is not None and data.particles is not None:
-            self.session.set_marks(load_marks(data.star_path, tuple(data.particles.names)))
+        if is_new_stack:
+            self.hand.recall()
         has_no_poses = data.particles is not None and data.particles.poses is None
         if has_no_poses and self.session.settings.labels is None:
             self.session.change_settings(labels="simulated")
@@ -245,7 +245,7 @@ class Controller:
             run.star_path, run.map_path, run.path, w=self.session.settings.w
         )
         data = self.session.data
-        if data.map_pixel_size_angstrom is not None and _has_files_of(data, run):
+        if data.map_pixel_size_angstrom is not None and has_files_of(data, run):
             arguments += ["--pixel-size", f"{data.map_pixel_size_angstrom:g}"]
         try:
             self._start(arguments, run.path)
@@ -301,7 +301,7 @@ class Controller:
 
     def _adopt(self, view: RunView) -> None:
         """Take settings and files of a run that was opened."""
-        if view.star_path is not None and not _has_files_of(self.session.data, view):
+        if view.star_path is not None and not has_files_of(self.session.data, view):
             # Another stack sets settings back: those of the run come after it.
             self._load(
                 view.star_path, view.map_path, then=lambda: self._adopt_settings(view, loaded=True)
@@ -337,7 +337,7 @@ class Controller:
         run, data = session.run, session.data
         if run is None or not run.has_poses or data.particles is None or data.star_path is None:
             return
-        if not _has_files_of(data, run) or session.predictions is not None:
+        if not has_files_of(data, run) or session.predictions is not None:
             return
         self._jobs.start(
             "Reading poses",
@@ -345,34 +345,6 @@ class Controller:
             session.set_predictions,
             self._notify.error,
         )
-
-    # -- marks
-
-    def mark(self, mark: Mark | None) -> None:
-        """Keep or reject the current particle by hand, and keep the marks beside the stack."""
-        self.session.mark(mark)
-        self._save_marks()
-
-    def undo_mark(self) -> None:
-        """Take the last mark back."""
-        self.session.undo_mark()
-        self._save_marks()
-
-    def redo_mark(self) -> None:
-        """Make the last mark again that was taken back."""
-        self.session.redo_mark()
-        self._save_marks()
-
-    def _save_marks(self) -> None:
-        data = self.session.data
-        if data.star_path is None or data.particles is None:
-            return
-        try:
-            save_marks(self.session.marks, data.star_path, tuple(data.particles.names))
-        except (InputError, OSError) as error:
-            if "marks" not in self._told:
-                self._told.add("marks")
-                self._notify.warning(f"{error} Marks last until napari is closed.")
 
     # -- export
 
@@ -384,7 +356,7 @@ class Controller:
         if which == "kept":
             rows = session.selected()
         elif which == "rejected":
-            rows = np.flatnonzero(np.isin(inspection.rows, session.marks.rows("reject")))
+            rows = session.rejected()
 
         def tell(done: Exported) -> None:
             self._notify.info(
@@ -423,9 +395,3 @@ class Controller:
         self._jobs.start(
             "Drawing", draw, lambda done: self._notify.info(f"Drawn: {done}"), self._notify.error
         )
-
-
-def _has_files_of(data: Data, run: RunView) -> bool:
-    """Tell whether the stack and the map that are loaded are those of a run."""
-    pairs = ((run.star_path, data.star_path), (run.map_path, data.map_path))
-    return all(a is not None and b is not None and a.resolve() == b.resolve() for a, b in pairs)

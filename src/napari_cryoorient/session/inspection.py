@@ -224,6 +224,12 @@ def is_about(run: RunView, data: Data) -> bool:
     return all(a is None or b is None or a.resolve() == b.resolve() for a, b in pairs)
 
 
+def has_files_of(data: Data, run: RunView) -> bool:
+    """Tell whether the stack and the map that are loaded are those of a run."""
+    pairs = ((run.star_path, data.star_path), (run.map_path, data.map_path))
+    return all(a is not None and b is not None and a.resolve() == b.resolve() for a, b in pairs)
+
+
 def _subject(data: Data, run: RunView | None) -> tuple[object, ...]:
     shows_run = run is not None and run.preview is not None and is_about(run, data)
     box = None if data.particles is None else data.particles.box

@@ -319,6 +319,10 @@ class Session:
         """Return the particles kept, in the stack's order."""
         return np.flatnonzero(self.selection_mask())
 
+    def rejected(self) -> Integers:
+        """Return the particles rejected by hand, in the stack's order."""
+        return np.flatnonzero(np.isin(self.inspection.rows, self.marks.rows("reject")))
+
     def set_low_pass(self, resolution_angstrom: float | None) -> None:
         """Filter what is shown of the images; nothing is computed with it."""
         if resolution_angstrom != self.low_pass_angstrom:

@@ -12,27 +12,31 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_cryoorient.session.follow import RunView
+from napari_cryoorient.viewer.labels import (
+    LETTER,
+    ROW,
+    said_in_the_middle,
+    spread,
+    write_labels,
+)
 from napari_cryoorient.viewer.napari_api import camera_of, canvas_size_of
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
 MARGINS = (26.0, 110.0, 34.0, 52.0)  # top, right, bottom, left, in pixels
-ROW = 14.0  # height of a line of text
 MAX_POINTS = 400  # of a curve; more than the canvas has pixels for are thinned out
 # Of w 0, 0.5 and 1.
 _COLOURS_OF_W = np.array([[0.99, 0.48, 0.15], [0.90, 0.88, 0.80], [0.25, 0.62, 0.99]])
 _DOWN, _RIGHT = np.array([1.0, 0.0]), np.array([0.0, 1.0])
 _GREY, _TEXT = (0.55, 0.58, 0.62, 1.0), (0.8, 0.82, 0.85, 1.0)
 CLICK_REACH = 8.0  # pixels
-LETTER = 7.6  # width of a letter, in pixels
 LABEL_STEP = 4.0  # pixels; labels that would move by less stay where they are
 LONGEST_NAME = 14
 EMPTY = "No curves yet. They come with a run's first report: Train under 2 Train, or Runs above."
@@ -270,30 +274,6 @@ class CurvePlot:
             write_labels(self.labels, places, marks)
 
 
-def said_in_the_middle(words: str, size: tuple[int, int]) -> list[tuple[NDArray[np.float64], str]]:
-    """Break words into lines that fit a canvas; return the place and the text of each."""
-    height, width = size
-    lines = wrap(words, max(int(0.9 * width / LETTER), 10))
-    first = height / 2 - ROW * 1.2 * (len(lines) - 1) / 2
-    return [(np.array([first + 1.2 * ROW * i, width / 2]), line) for i, line in enumerate(lines)]
-
-
-def write_labels(
-    layer: Any, places: NDArray[np.float64], marks: Sequence[tuple[Any, str, Any]]
-) -> None:
-    """Show the text of ``marks`` (place, text, colour) at ``places`` ``(n, 2)``, row and column."""
-    with layer.events.blocker_all():
-        layer.data = places
-        layer.features = {"label": [text for _, text, _ in marks]}
-    layer.text = {
-        "string": "{label}",
-        "size": 9,
-        "color": np.array([colour for _, _, colour in marks]),
-        "anchor": "center",
-    }
-    layer.refresh()
-
-
 def label_of_curve(run: RunView, curve: Curve, *, n_runs: int, is_current: bool) -> str:
     """Name a curve: by its run where there are several, and by its ``w`` if it is the main one.
 
@@ -305,28 +285,6 @@ def label_of_curve(run: RunView, curve: Curve, *, n_runs: int, is_current: bool)
         dot = "\N{BULLET} " if is_current else ""
         return dot + (w if name.startswith("w") else f"{_shortened(name)}, {w}")
     return f"{curve.label}, {w}" if curve.is_main else curve.label
-
-
-def spread(rows: NDArray[np.float64], top: float, bottom: float) -> NDArray[np.float64]:
-    """Move labels apart so that each has a row of its own between top and bottom.
-
-    Where there are more than fit, some in between get NaN: they are left out.
-    """
-    n_fit = max(int((bottom - top) // ROW) + 1, 1)
-    order = np.argsort(rows, kind="stable")
-    kept = order
-    if len(order) > n_fit:
-        kept = order[np.unique(np.linspace(0, len(order) - 1, n_fit).round().astype(int))]
-    placed = np.full(len(rows), np.nan)
-    if not len(kept):
-        return placed
-    at = np.clip(rows[kept], top, bottom)
-    steps = ROW * np.arange(len(kept))
-    at = np.maximum.accumulate(at - steps) + steps  # each a row below the one before
-    at = np.minimum(at, bottom)
-    at = np.minimum.accumulate((at - steps)[::-1])[::-1] + steps  # and above the one after
-    placed[kept] = at
-    return placed
 
 
 def _shortened(name: str) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cryoorient.viewer.curves import LETTER, ROW, said_in_the_middle, spread, write_labels
+from napari_cryoorient.viewer.labels import LETTER, ROW, said_in_the_middle, spread, write_labels
 from napari_cryoorient.viewer.napari_api import camera_of, canvas_size_of
 
 if TYPE_CHECKING:

@@ -131,10 +131,6 @@ class InspectSection(QWidget):
         layout.addLayout(top)
         layout.addWidget(self.facts)
         layout.addLayout(form)
-        correlation = QHBoxLayout()
-        correlation.addWidget(self.correlate)
-        correlation.addWidget(self.correlated, 1)
-        layout.addLayout(correlation)
         layout.addWidget(self._ranked)
         layout.addWidget(self.kept)
         marks = QHBoxLayout()
@@ -142,6 +138,11 @@ class InspectSection(QWidget):
         marks.addWidget(self.undo)
         marks.addWidget(self.redo)
         layout.addLayout(marks)
+        # Last, since it comes and goes: nothing below it could move.
+        correlation = QHBoxLayout()
+        correlation.addWidget(self.correlate)
+        correlation.addWidget(self.correlated, 1)
+        layout.addLayout(correlation)
         layout.addStretch(1)
         self._form = form
 
@@ -164,8 +165,8 @@ class InspectSection(QWidget):
         session.inspection_changed.connect(self._pull)
         session.particle_changed.connect(self._pull_particle)
         session.selection_changed.connect(self._pull_selection)
-        self.undo.clicked.connect(controller.undo_mark)
-        self.redo.clicked.connect(controller.redo_mark)
+        self.undo.clicked.connect(controller.hand.undo)
+        self.redo.clicked.connect(controller.hand.redo)
         self._pull()
 
     def close_section(self) -> None:

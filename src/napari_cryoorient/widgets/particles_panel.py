@@ -71,8 +71,10 @@ class ParticlesPanel(Canvas):
         call_on_resize(self.model, self.qt_viewer, self._on_size)
         self.slider.valueChanged.connect(lambda value: session.set_particle(value - 1))
         self.low_pass_button.clicked.connect(self._on_low_pass)
-        self.keep_button.clicked.connect(lambda on: controller.mark("keep" if on else None))
-        self.reject_button.clicked.connect(lambda on: controller.mark("reject" if on else None))
+        self.keep_button.clicked.connect(lambda on: controller.hand.mark("keep" if on else None))
+        self.reject_button.clicked.connect(
+            lambda on: controller.hand.mark("reject" if on else None)
+        )
         self.fit_button.clicked.connect(self.display.start_afresh)
         self.display.problem_changed.connect(self._on_problem)
         session.inspection_changed.connect(self._pull)

@@ -25,7 +25,7 @@ class Key:
 
 def keys_of(controller: Controller) -> tuple[Key, ...]:
     """Return all keys, in the order they are listed in."""
-    session = controller.session
+    session, hand = controller.session, controller.hand
 
     def step(by: int) -> Callable[[], None]:
         return lambda: session.set_particle(session.particle + by)
@@ -48,11 +48,15 @@ def keys_of(controller: Controller) -> tuple[Key, ...]:
         Key("P", "Previous particle", step(-1)),
         Key("W", "Next worse particle", lambda: session.step_in_ranking(+1)),
         Key("B", "Next better particle", lambda: session.step_in_ranking(-1)),
-        Key("K", "Keep this particle, whatever the filter says", lambda: controller.mark("keep")),
-        Key("R", "Reject this particle", lambda: controller.mark("reject")),
-        Key("U", "Take the mark of this particle away", lambda: controller.mark(None)),
-        Key("Ctrl+Z", "Undo the last mark", controller.undo_mark),
-        Key("Ctrl+Shift+Z", "Redo it", controller.redo_mark),
+        Key(
+            "K",
+            "Keep this particle, whatever the filter says",
+            lambda: hand.mark("keep"),
+        ),
+        Key("R", "Reject this particle", lambda: hand.mark("reject")),
+        Key("U", "Take the mark of this particle away", lambda: hand.mark(None)),
+        Key("Ctrl+Z", "Undo the last mark", hand.undo),
+        Key("Ctrl+Shift+Z", "Redo it", hand.redo),
         Key("L", "Low-pass on or off", toggle_low_pass),
         Key("F", "Blink both projections, or stop that", toggle_blink),
         Key("Ctrl+Return", "Train, or stop the run", train_or_stop),
