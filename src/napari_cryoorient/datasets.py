@@ -6,7 +6,6 @@ What the paper states is taken from it; what it leaves open is chosen here and l
 
 from __future__ import annotations
 
-import logging
 import os
 import tempfile
 from collections.abc import Sequence
@@ -16,12 +15,12 @@ from pathlib import Path
 import gemmi
 
 from napari_cryoorient.errors import InputError
+from napari_cryoorient.io.fetch import NotHad, cache_folder, fetched
 from napari_cryoorient.io.maps import is_model_path, read_map
 from napari_cryoorient.particles import DensityMap
 from napari_cryoorient.simulate import Microscope, SimulationSettings, working_map
 
 PDB_URL = "https://files.rcsb.org/download"
-TIMEOUT_S = 20.0
 LOWPASS_ANGSTROM = 12.0  # all maps of the paper
 BOX = 128  # likewise
 
@@ -164,7 +163,7 @@ def fetch_model(dataset: Dataset, cache: Path | None = None, url: str | None = N
     CRYOORIENT_PDB_URL, else RCSB) is followed by ``/5a1a.cif.gz`` and so on.  Raises InputError
     where an entry cannot be had, or what came is not it.
     """
-    folder = (cache or _cache()) / "pdb"
+    folder = (cache or cache_folder()) / "pdb"
     final = folder / f"{'+'.join(entry.name for entry in dataset.entries)}.cif"
     if final.is_file():
         return final
@@ -181,29 +180,13 @@ def fetch_model(dataset: Dataset, cache: Path | None = None, url: str | None = N
     return final
 
 
-def _cache() -> Path:
-    from napari_cryoorient.network.weights import weights_cache
-
-    return weights_cache()
-
-
 def _fetched(entry: Entry, url: str, folder: Path) -> gemmi.Structure:
     """Fetch one entry and see that it is what was asked for."""
-    import pooch
-
-    pooch.get_logger().setLevel(logging.WARNING)
     advice = "check the connection, or give the model file as MAP"
     try:
-        path = pooch.retrieve(
-            url,
-            known_hash=None,
-            fname=f"{entry.name}.cif.gz",
-            path=folder,
-            downloader=pooch.HTTPDownloader(timeout=TIMEOUT_S),
-        )
-    except Exception as error:  # requests raises many kinds, none of them its user's
-        reason = str(getattr(next(iter(error.args), None), "reason", error)).splitlines()[0]
-        raise InputError(f"PDB entry {entry.name} could not be had ({reason}): {advice}.") from None
+        path = fetched(url, folder / f"{entry.name}.cif.gz")
+    except NotHad as error:
+        raise InputError(f"PDB entry {entry.name} could not be had ({error}): {advice}.") from None
     try:
         structure = gemmi.read_structure(str(path), format=gemmi.CoorFormat.Mmcif)
     except (RuntimeError, ValueError, OSError) as error:

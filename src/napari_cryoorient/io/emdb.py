@@ -5,15 +5,14 @@ The checksums are those of the compressed maps as the example data of ASPIRE-Pyt
 
 from __future__ import annotations
 
-import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from napari_cryoorient.errors import InputError
+from napari_cryoorient.io.fetch import NotHad, WrongFile, fetched
 
 EMDB_URL = "https://ftp.ebi.ac.uk/pub/databases/emdb/structures"
-TIMEOUT_S = 20.0
 
 
 @dataclass(frozen=True)
@@ -66,30 +65,17 @@ def fetch_emdb_map(entry: EmdbMap, folder: Path, *, url: str | None = None) -> P
         InputError: where the map cannot be had, or what came is not the file that is expected.
 
     """
-    import pooch
-
     source = (url or os.environ.get("CRYOORIENT_EMDB_URL") or EMDB_URL).rstrip("/")
     address = f"{source}/{entry.name}/map/{entry.file_name}"
-    pooch.get_logger().setLevel(logging.WARNING)
     try:
-        path = pooch.retrieve(
-            address,
-            known_hash=f"sha256:{entry.sha256}",
-            fname=entry.file_name,
-            path=folder,
-            downloader=pooch.HTTPDownloader(timeout=TIMEOUT_S),
-        )
-    except ValueError as error:
-        if "does not match" not in str(error):
-            raise
+        return fetched(address, folder / entry.file_name, sha256=entry.sha256)
+    except WrongFile:
         raise InputError(
             f"What came from {address} is not the map that is expected (its SHA-256 differs: cut "
             "short, or released anew); download it from EMDB by hand and open the file."
         ) from None
-    except Exception as error:  # requests raises many kinds, none of them its user's
-        reason = str(error).splitlines()[0]
+    except NotHad as error:
         raise InputError(
-            f"{entry.name} could not be had from {source} ({reason}); check the connection, or "
+            f"{entry.name} could not be had from {source} ({error}); check the connection, or "
             "take one of the samples that are made here."
         ) from None
-    return Path(path)

@@ -2,39 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import tempfile
-import urllib.error
-import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pooch
 import torch
 from torch import Tensor, nn
 
 from napari_cryoorient.errors import InputError
+from napari_cryoorient.io.fetch import NotHad, WrongFile, cache_folder, fetched
 
 # torchvision's release file.
 VGG16_URL = "https://download.pytorch.org/models/vgg16-397923af.pth"
 VGG16_SHA256 = "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0"
-TIMEOUT_S = 20.0
-_CHUNK_BYTES = 1 << 20
-
-
-def weights_cache() -> Path:
-    """Return the folder of fetched files (``CRYOORIENT_CACHE`` moves it); raises InputError."""
-    chosen = os.environ.get("CRYOORIENT_CACHE")
-    if chosen:
-        return Path(chosen)
-    try:
-        return Path(pooch.os_cache("napari-cryoorient"))
-    except RuntimeError:
-        raise InputError(
-            "There is no home folder to keep fetched files in: set HOME, or CRYOORIENT_CACHE."
-        ) from None
 
 
 def load_imagenet_weights(
@@ -44,7 +25,6 @@ def load_imagenet_weights(
     url: str = VGG16_URL,
     sha256: str = VGG16_SHA256,
     cache: Path | None = None,
-    progress: Callable[[int, int | None], None] | None = None,
 ) -> str:
     """Fill VGG16 blocks ``features`` in place and return a sentence that says with what.
 
@@ -56,7 +36,7 @@ def load_imagenet_weights(
     if weights != "auto":
         features.load_state_dict(_blocks_of(_read(Path(weights)), features, Path(weights)))
         return f"VGG16 blocks start from the weights in {weights}."
-    cached = (cache or weights_cache()) / f"vgg16-{sha256[:8]}-blocks-1-3.pth"
+    cached = (cache or cache_folder()) / f"vgg16-{sha256[:8]}-blocks-1-3.pth"
     if cached.is_file():
         try:
             features.load_state_dict(_blocks_of(_read(cached), features, cached))
@@ -64,11 +44,10 @@ def load_imagenet_weights(
         except InputError:
             cached.unlink()
     try:
-        blocks = _fetch(url, sha256, cached, features, progress)
-    except (OSError, InputError) as error:
-        reason = getattr(error, "reason", None) or error
+        blocks = _fetch(url, sha256, cached, features)
+    except (NotHad, WrongFile, OSError, InputError) as error:
         return (
-            f"WARNING: ImageNet weights could not be had from {url} ({reason}): the VGG16 blocks "
+            f"WARNING: ImageNet weights could not be had from {url} ({error}): the VGG16 blocks "
             "start from He initialisation, unlike the paper, and will learn more slowly; "
             "fetch the file elsewhere and name it with --weights to mend this."
         )
@@ -76,29 +55,11 @@ def load_imagenet_weights(
     return f"VGG16 blocks start from ImageNet weights ({url})."
 
 
-def _fetch(
-    url: str,
-    sha256: str,
-    cached: Path,
-    features: nn.Sequential,
-    progress: Callable[[int, int | None], None] | None,
-) -> dict[str, Tensor]:
+def _fetch(url: str, sha256: str, cached: Path, features: nn.Sequential) -> dict[str, Tensor]:
     """Fetch the release file, check it, and keep only the blocks (7 of 553 MB) in the cache."""
     cached.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cached.parent) as folder:
-        whole = Path(folder) / "whole.pth"
-        digest = hashlib.sha256()
-        with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer, whole.open("wb") as file:
-            length = answer.headers.get("Content-Length")
-            n_bytes = 0
-            while chunk := answer.read(_CHUNK_BYTES):
-                file.write(chunk)
-                digest.update(chunk)
-                n_bytes += len(chunk)
-                if progress is not None:
-                    progress(n_bytes, int(length) if length else None)
-        if digest.hexdigest() != sha256:
-            raise InputError(f"its SHA-256 is not {sha256}")
+        whole = fetched(url, Path(folder) / "whole.pth", sha256=sha256)
         blocks = _blocks_of(_read(whole), features, whole)
         small = Path(folder) / "blocks.pth"
         torch.save({f"features.{key}": value.clone() for key, value in blocks.items()}, small)

@@ -50,11 +50,11 @@ def _sample(symmetry: str) -> list[LayerData]:
 
 def _emdb_sample(entry: emdb.EmdbMap) -> list[LayerData]:
     """Fetch a map and bring it to a box for looking at; its file stays whole in the cache."""
+    from napari_cryoorient.io.fetch import cache_folder
     from napari_cryoorient.io.maps import read_map
-    from napari_cryoorient.network.weights import weights_cache
     from napari_cryoorient.simulate import working_map
 
-    path = emdb.fetch_emdb_map(entry, weights_cache() / "emdb")
+    path = emdb.fetch_emdb_map(entry, cache_folder() / "emdb")
     density = read_map(path)
     if density.box > MAP_BOX:
         density = replace(working_map(density, MAP_BOX), path=path)
