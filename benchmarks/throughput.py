@@ -85,8 +85,7 @@ def main() -> None:
             recipe: Recipe = make(inputs.density, inputs.particles, config, device, np.arange(n))
             recipe.network.train()
             try:
-                probe = recipe.batch(0)[:24]
-                precision, _ = choose_precision("auto", recipe.network, probe.images, probe.ctf)
+                precision, _ = choose_precision("auto", device)
                 arranged(recipe.network, precision, device)
                 with FlopCounterMode(display=False) as counter:
                     step(recipe, precision)

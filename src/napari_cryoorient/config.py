@@ -88,7 +88,8 @@ class TrainConfig(BaseModel):
     minutes: float | None = Field(
         None,
         gt=0.0,
-        description="Time budget, in place of a number of steps",
+        description="Time budget, in place of a number of steps; the one setting with which a "
+        "seed does not fix the result",
         json_schema_extra=_unit("min"),
     )
     batch_size: int | None = Field(
@@ -127,7 +128,8 @@ class TrainConfig(BaseModel):
     seed: int = Field(0, ge=0, description="Seed of the split, the weights and the batches")
     device: DeviceName = Field("auto", description="Where to compute; auto takes CUDA, MPS, CPU")
     precision: Precision = Field(
-        "auto", description="Arithmetic of the network; auto times both and takes the faster"
+        "auto",
+        description="Arithmetic of the network; auto: bfloat16 where the device has units for it",
     )
     weights: str = Field(
         "auto",

@@ -240,3 +240,31 @@ def test_the_end_of_a_log_is_read_when_it_has_grown(tmp_path, monkeypatch):
     assert reader.new_log() is None
     log.write_text("".join(f"line {i}, some words\n" for i in range(9)))
     assert reader.new_log() == "line 6, some words\nline 7, some words\nline 8, some words\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ('{"w": 0.', "no JSON object"),
+        ("[1, 2]", "no JSON object"),
+        ('{"w": 7}', "w 7, which is no number from 0 to 1"),
+        ('{"w": true}', "w true"),
+        ('{"stop": "maybe"}', 'stop "maybe"'),
+        ('{"halt": true}', "halt, which nothing is called"),
+    ],
+)
+def test_a_wish_that_is_not_understood_is_said_once(tmp_path: Path, content: str, said: str):
+    sentences: list[str] = []
+    control = FileControl(tmp_path, sentences.append)
+    (tmp_path / "control.json").write_text(content)
+    for _ in range(5):
+        control.poll()
+        time.sleep(0.06)
+    assert len(sentences) == 1
+    assert said in sentences[0]
+    assert str(tmp_path / "control.json") in sentences[0]
+    RunReader(tmp_path).ask(w=0.4)
+    (tmp_path / "control.json").write_text('{"w": 0.4}')
+    time.sleep(0.06)
+    assert control.poll().w == 0.4
+    assert len(sentences) == 1

@@ -248,6 +248,39 @@ def test_resume_with_another_stack_is_refused(files, paper_config, tmp_path: Pat
     assert json.loads((run / "run.json").read_text())["state"] == "finished"
 
 
+def test_resume_notices_other_files_of_the_same_name_and_size(files, paper_config, tmp_path: Path):
+    run, stack = tmp_path / "run", files.star.with_name("particles.mrcs")
+    run_training(paper_config(steps=1), files.star, files.map, run)
+    once, kept = stack.read_bytes(), (run / "checkpoint.pt").read_bytes()
+
+    def resume(steps: int) -> list[str]:
+        said: list[str] = []
+        config = paper_config(steps=steps)
+        run_training(config, files.star, files.map, run, resume=True, say=said.append)
+        return [sentence for sentence in said if "written anew" in sentence]
+
+    one_image = 1024 + 4 * files.images[0].size
+    turned_over = once[:1024] + once[one_image:] + once[1024:one_image]
+    for other in (turned_over, once + b"more"):
+        stack.write_bytes(other)
+        with pytest.raises(InputError, match="stacks changed since"):
+            resume(2)
+    stack.write_bytes(once)
+    density = files.map.read_bytes()
+    files.map.write_bytes(density[:-4] + b"\0\0\0\1")
+    with pytest.raises(InputError, match="the map changed since"):
+        resume(2)
+    files.map.write_bytes(density)
+    names = files.star.read_text()
+    files.star.write_text(names.replace("000001@", "000002@"))
+    with pytest.raises(InputError, match="the image names"):
+        resume(2)
+    files.star.write_text(names)
+    assert (run / "checkpoint.pt").read_bytes() == kept
+    assert len(resume(2)) == 1  # the same images, in a file written anew
+    assert resume(3) == []
+
+
 def test_unknown_symmetry_is_refused_before_the_folder_is_made(files, paper_config, tmp_path):
     with pytest.raises(InputError, match="Q7"):
         run_training(paper_config(symmetry="Q7"), files.star, files.map, tmp_path / "run")

@@ -107,7 +107,7 @@ def train(
     held_out = held_out_of(
         inputs, labels, test_rows, box=config.box, device=device, seed=config.seed
     )
-    precision, _ = precision_of(config, recipe, held_out)
+    precision, _ = precision_of(config, recipe, device)
     last: Metrics | None = None
     state: dict[str, Any] | None = None
     for report in train_loop(

@@ -217,16 +217,21 @@ def check_folder(path: Path, resume: bool) -> None:
 
 
 class FileControl:
-    """Reads the user's wishes from ``control.json``; looks at it twenty times a second at most."""
+    """Reads the user's wishes from ``control.json``; looks at it twenty times a second at most.
 
-    def __init__(self, path: Path) -> None:
+    ``tell`` gets a sentence once for each file that is not understood, whole or in part.
+    """
+
+    def __init__(self, path: Path, tell: Callable[[str], None] | None = None) -> None:
         self._path = path / "control.json"
+        self._tell = tell or (lambda sentence: None)
         self._seen: tuple[int, int] | None = None
+        self._odd: tuple[tuple[int, int] | None, int] = (None, 0)
         self._looked = -math.inf
         self._wish = Wish()
 
     def poll(self) -> Wish:
-        """Return the latest wish; a file that cannot be understood changes nothing."""
+        """Return the latest wish; what cannot be understood changes nothing."""
         now = time.monotonic()
         if now - self._looked < CONTROL_INTERVAL_S:
             return self._wish
@@ -235,19 +240,37 @@ class FileControl:
             stat = self._path.stat()
         except OSError:
             return self._wish
-        if (stat.st_mtime_ns, stat.st_ino) == self._seen:
+        version = (stat.st_mtime_ns, stat.st_ino)
+        if version == self._seen:
             return self._wish
         content = read_json(self._path)
-        if content is not None:
-            self._seen = (stat.st_mtime_ns, stat.st_ino)
-            self._wish = _wish_of(content)
+        if content is None:
+            # Somebody may be in the middle of writing it: only the second look counts.
+            if self._odd == (version, 1):
+                self._tell(f"Not understood, so nothing changes: no JSON object in {self._path}.")
+            self._odd = (version, self._odd[1] + 1 if self._odd[0] == version else 1)
+            return self._wish
+        self._seen = version
+        self._wish, misunderstood = _wish_of(content)
+        if misunderstood:
+            self._tell(f"Not understood in {self._path}, and left aside: {misunderstood}.")
         return self._wish
 
 
-def _wish_of(content: dict[str, Any]) -> Wish:
-    w = content.get("w")
-    good = isinstance(w, int | float) and not isinstance(w, bool) and 0.0 <= w <= 1.0
-    return Wish(w=float(w) if good and w is not None else None, stop=content.get("stop") is True)
+def _wish_of(content: dict[str, Any]) -> tuple[Wish, str]:
+    """Return the wish, and in words what of it is none."""
+    w, stop = content.get("w"), content.get("stop")
+    is_number = isinstance(w, int | float) and not isinstance(w, bool)
+    is_good = is_number and w is not None and 0.0 <= w <= 1.0
+    wrong = []
+    if w is not None and not is_good:
+        wrong.append(f"w {json.dumps(w)}, which is no number from 0 to 1")
+    if stop is not None and not isinstance(stop, bool):
+        wrong.append(f"stop {json.dumps(stop)}, which is neither true nor false")
+    wrong += [f"{key}, which nothing is called" for key in content if key not in ("w", "stop")]
+    return Wish(w=float(w) if is_good and w is not None else None, stop=stop is True), "; ".join(
+        wrong
+    )
 
 
 def _ends_in_newline(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""How much memory this process holds, on the machine and on its GPU."""
+"""How much memory this process holds, on the machine and on its GPU, and may still have."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ import os
 import sys
 from pathlib import Path
 
+from napari_cryoorient.errors import InputError
+
 PAGE_FIELD = 1  # of /proc/self/statm: resident pages
+# Bytes for each voxel of the box, from peaks measured at boxes of 192 to 512.
+PROJECTIONS, RECONSTRUCTION, HALF_MAPS = 60, 325, 110
 
 
 def memory_in_use() -> dict[str, int]:
@@ -47,3 +51,83 @@ def _gpu_bytes() -> int | None:
     if torch.backends.mps.is_available():
         return int(torch.mps.current_allocated_memory())
     return None
+
+
+def refuse_beyond(needed_bytes: float, what: str) -> None:
+    """Raise InputError where ``what`` needs more memory than this process can have."""
+    available = available_bytes()
+    if available is not None and needed_bytes > available:
+        raise InputError(
+            f"{what} needs about {needed_bytes / 1e9:.1f} GB of memory, and "
+            f"{available / 1e9:.1f} GB are free for it: choose a smaller box, or a machine with "
+            "more."
+        )
+
+
+def available_bytes() -> int | None:
+    """Return how much memory this process can still have; None where the system does not tell.
+
+    The least of what the machine has free, what the control group allows (containers, batch
+    systems), and what ``ulimit -v`` allows.
+    """
+    known = [_free_of_machine(), _free_of_group(), _free_of_limit()]
+    return min((each for each in known if each is not None), default=None)
+
+
+def _free_of_machine() -> int | None:
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        (line,) = (line for line in lines if line.startswith("MemAvailable:"))
+        return 1024 * int(line.split()[1])
+    except (OSError, ValueError):
+        return None
+
+
+def _free_of_group(root: Path = Path("/sys/fs/cgroup")) -> int | None:
+    """Ask this process's group and all above it; version 2 of control groups, then version 1."""
+    try:
+        groups = Path("/proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return None
+    found = []
+    for line in groups:
+        _, controllers, name = line.split(":", 2)
+        if controllers == "":
+            top, names = root, ("memory.max", "memory.current", "inactive_file")
+        elif "memory" in controllers.split(","):
+            top = root / "memory"
+            names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+        else:
+            continue
+        group = top / name.lstrip("/")
+        while True:
+            found.append(_free_of_one_group(group, *names))
+            if group == top or top not in group.parents:
+                break
+            group = group.parent
+    return min((each for each in found if each is not None), default=None)
+
+
+def _free_of_one_group(group: Path, limit: str, usage: str, cache: str) -> int | None:
+    try:
+        allowed, used = ((group / name).read_text().strip() for name in (limit, usage))
+        if allowed == "max":
+            return None
+        statistics = (group / "memory.stat").read_text().splitlines()
+        cached = sum(int(line.split()[1]) for line in statistics if line.split()[0] == cache)
+        return max(0, int(allowed) - int(used) + cached)
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def _free_of_limit() -> int | None:
+    try:
+        import resource
+
+        allowed, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if allowed == resource.RLIM_INFINITY:
+            return None
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        return max(0, allowed - pages * os.sysconf("SC_PAGE_SIZE"))
+    except (ImportError, OSError, ValueError, IndexError):
+        return None

@@ -167,7 +167,7 @@ class TrainingRun:
             first_step, seconds = int(state["step"]), float(state["seconds"])
         else:
             self.folder.drop_metrics_after(0)
-            precision, why = precision_of(self.config, recipe, held_out)
+            precision, why = precision_of(self.config, recipe, self.device)
             first_step, seconds = 0, 0.0
             self.note(f"Precision: {why}")
         self.folder.update(

@@ -17,7 +17,6 @@ from napari_cryoorient.training.held_out import FixedBatch, HeldOut, HeldOutPart
 from napari_cryoorient.training.precision import choose_precision
 from napari_cryoorient.training.recipe import Recipe
 
-N_PROBE_IMAGES = 24
 N_SIMULATED_TESTS = 192
 
 
@@ -43,17 +42,9 @@ def held_out_of(
     return FixedBatch(held_out.batch(0, N_SIMULATED_TESTS))
 
 
-def precision_of(config: TrainConfig, recipe: Recipe, held_out: HeldOut) -> tuple[str, str]:
-    """Return the precision to train in, and why: the faster one is tried out."""
-    n = min(N_PROBE_IMAGES, len(held_out.rows), recipe.chunk_size)
-    probe = held_out.batch(0, n)
-    return choose_precision(
-        config.precision,
-        recipe.network,
-        probe.images,
-        probe.ctf,
-        allows_bfloat16=recipe.allows_bfloat16,
-    )
+def precision_of(config: TrainConfig, recipe: Recipe, device: torch.device) -> tuple[str, str]:
+    """Return the precision to train in, and why."""
+    return choose_precision(config.precision, device, allows_bfloat16=recipe.allows_bfloat16)
 
 
 def prediction_facts(config: TrainConfig, inputs: PairedInputs) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from napari_cryoorient.reconstruction.backproject import back_project
 from napari_cryoorient.reconstruction.contrast import looks_inverted
 from napari_cryoorient.reconstruction.fsc import ShellCorrelation, fourier_shell_correlation
 from napari_cryoorient.reconstruction.solve import solve_map
+from napari_cryoorient.run.memory import HALF_MAPS, RECONSTRUCTION, refuse_beyond
 from napari_cryoorient.run.odd_images import find_odd_images
 
 CONFIDENCE = "rlnParticleFigureOfMerit"
@@ -93,6 +94,11 @@ def reconstruct_star(
         if poses_path is None or not note.startswith("no poses"):
             say(f"Note: {note}")
     particles, weights = _with_poses(particles, weights, star_path, poses_path, say)
+    if place.type == "cpu":
+        bytes_a_voxel = RECONSTRUCTION + (HALF_MAPS if half_maps else 0)
+        refuse_beyond(
+            bytes_a_voxel * particles.box**3, f"Reconstructing in a box of {particles.box}"
+        )
     made = reconstruct_particles(
         particles,
         place,

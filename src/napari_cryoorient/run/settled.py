@@ -8,6 +8,7 @@ from typing import Any
 
 from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.errors import InputError
+from napari_cryoorient.run.fingerprint import change
 from napari_cryoorient.run.inputs import PairedInputs
 from napari_cryoorient.run.reader import RunReader
 from napari_cryoorient.training.checkpoint import read_checkpoint
@@ -80,6 +81,21 @@ def check_same_inputs(inputs: PairedInputs, run_dir: Path, before: dict[str, Any
                 f"The run in {run_dir} was started with another stack or map ({key} {was:g}, now "
                 f"{value:g}): resume with {before.get('star')} and {before.get('map')}."
             )
+
+
+def check_same_files(files: dict[str, Any], run_dir: Path, before: dict[str, Any]) -> str | None:
+    """Raise InputError where the files are others than those the run was started with.
+
+    ``files`` is their ``fingerprint``.  Returns a note where they were only touched since.
+    """
+    if (what := change(before, files)) is not None:
+        raise InputError(
+            f"A run goes on with the files it was started with only, and {what} changed since: "
+            f"start a new run in another folder than {run_dir}."
+        )
+    if before.get("stack_time_ns", files["stack_time_ns"]) == files["stack_time_ns"]:
+        return None
+    return "Note: the stacks were written anew since the run was started, with the same images."
 
 
 def facts_of(inputs: PairedInputs) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -14,7 +15,8 @@ class Steering:
     """Joins the wishes of ``control.json`` with those of the terminal and the batch system."""
 
     def __init__(self, folder: Path) -> None:
-        self._file = FileControl(folder)
+        self.tell: Callable[[str], None] = lambda sentence: None  # of what is not understood
+        self._file = FileControl(folder, lambda sentence: self.tell(sentence))
         self.signalled: int | None = None
         self.can_save = False  # before the first step an interrupt ends the run at once
 

@@ -10,11 +10,18 @@ from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.device import choose_device
 from napari_cryoorient.errors import InputError, TrainingFailure
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
+from napari_cryoorient.run.fingerprint import fingerprint
 from napari_cryoorient.run.folder import RunFolder, check_folder
 from napari_cryoorient.run.inputs import load_inputs
 from napari_cryoorient.run.phases import Progress, TrainingRun
 from napari_cryoorient.run.reader import RunReader
-from napari_cryoorient.run.settled import as_before, check_same_inputs, fine_tuning, with_box
+from napari_cryoorient.run.settled import (
+    as_before,
+    check_same_files,
+    check_same_inputs,
+    fine_tuning,
+    with_box,
+)
 from napari_cryoorient.run.steering import Steering
 from napari_cryoorient.training.fine_tuning import EarlierNetwork
 from napari_cryoorient.training.loop import Cadence
@@ -75,7 +82,14 @@ def run_training(
     config = with_box(config, inputs)
     if earlier is not None:
         check_same_inputs(inputs, run_dir, earlier.get("inputs", {}))
+    files = fingerprint(inputs.particles, star_path, map_path, project_dir)
+    touched = None if earlier is None else check_same_files(files, run_dir, earlier["inputs"])
     folder = RunFolder(run_dir, resume=resume, config=config.model_dump())
+    steering.tell = folder.note
+    folder.update(inputs=files)
+    if touched is not None:
+        folder.note(touched)
+        say(touched)
     folder.offer_control(config.w, anew=w_is_new)
     if about is not None:
         folder.update(fine_tuned_from=about)

@@ -1,21 +1,15 @@
-"""Float32 or bfloat16 for the network: decided by timing both for a moment."""
+"""Float32 or bfloat16 for the network: decided by what the device can do."""
 
 from __future__ import annotations
 
-import copy
-import time
 from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from napari_cryoorient.device import synchronize
-
+_CPU_UNITS = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
 NetworkPrecision = Literal["float32", "bfloat16"]
-# bfloat16 costs accuracy, so it has to win clearly.
-WORTHWHILE_SPEEDUP = 1.15
-N_TIMED = 2
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
@@ -36,16 +30,11 @@ def arranged(network: nn.Module, precision: str, device: torch.device) -> nn.Mod
 
 
 def choose_precision(
-    requested: str,
-    network: nn.Module,
-    images: Tensor,
-    ctf: Tensor | None,
-    *,
-    allows_bfloat16: bool = True,
+    requested: str, device: torch.device, *, allows_bfloat16: bool = True
 ) -> tuple[NetworkPrecision, str]:
     """Return the precision to train in and a sentence that says why.
 
-    ``network`` is left as it was: a copy runs forward and backward on ``images``.
+    It follows from the device alone, so that a seed gives the same result every time.
     """
     if not allows_bfloat16:
         return "float32", "float32: this network does not run in bfloat16."
@@ -53,36 +42,22 @@ def choose_precision(
         return "float32", "float32, as asked."
     if requested == "bfloat16":
         return "bfloat16", "bfloat16 with channels-last weights, as asked."
-    try:
-        plain = _seconds_a_pass(network, images, ctf, "float32")
-        brief = _seconds_a_pass(network, images, ctf, "bfloat16")
-    except (RuntimeError, NotImplementedError) as error:
-        return "float32", f"float32: bfloat16 does not run here ({str(error).splitlines()[0]})."
-    timing = f"{plain * 1e3:.0f} ms against {brief * 1e3:.0f} ms in bfloat16, {len(images)} images"
-    if plain > WORTHWHILE_SPEEDUP * brief:
-        return "bfloat16", f"bfloat16 with channels-last weights: float32 took {timing}."
-    return "float32", f"float32: it took {timing}."
+    if _multiplies_bfloat16(device):
+        return (
+            "bfloat16",
+            "bfloat16 with channels-last weights: this device has units for it.",
+        )
+    return "float32", "float32: this device has no units for bfloat16."
 
 
-def _seconds_a_pass(
-    network: nn.Module, images: Tensor, ctf: Tensor | None, precision: str
-) -> float:
-    """Time the best of a few forward and backward passes of a copy, without dropout or updates.
+def _multiplies_bfloat16(device: torch.device) -> bool:
+    """Tell whether a device multiplies bfloat16 faster than float32.
 
-    On a CPU it is the process's own time that counts: other programs on it make no difference.
+    On CPUs these are AMX and AVX512-BF16; where bfloat16 is emulated it is slower than float32.
     """
-    clock = time.process_time if images.device.type == "cpu" else time.perf_counter
-    probe = arranged(copy.deepcopy(network).eval(), precision, images.device)
-    best = float("inf")
-    for turn in range(1 + N_TIMED):
-        synchronize(images.device)
-        start = clock()
-        with autocast(images.device, precision):
-            prediction = probe(images, ctf)
-        (
-            prediction.rotations.sum() + sum(t.float().sum() for t in prediction.extra.values())
-        ).backward()
-        synchronize(images.device)
-        if turn:  # the first pass warms up
-            best = min(best, clock() - start)
-    return best
+    if device.type == "cuda":
+        return bool(torch.cuda.get_device_capability(device) >= (8, 0))
+    if device.type == "cpu":
+        asked = (getattr(torch.cpu, name, None) for name in _CPU_UNITS)  # not in every release
+        return any(bool(ask()) for ask in asked if ask is not None)
+    return False

@@ -1,0 +1,58 @@
+"""Memory that a command needs is compared with what there is, before the work."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_cryoorient.errors import InputError
+from napari_cryoorient.io.maps import write_map
+from napari_cryoorient.particles import DensityMap
+from napari_cryoorient.run import memory
+
+
+def make_group(folder: Path, limit: str, used: int, cached: int) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "memory.max").write_text(f"{limit}\n")
+    (folder / "memory.current").write_text(f"{used}\n")
+    (folder / "memory.stat").write_text(f"anon 1\ninactive_file {cached}\n")
+
+
+def test_a_control_group_leaves_its_limit_less_what_is_used(tmp_path: Path) -> None:
+    make_group(tmp_path, "1000", 600, 100)
+    names = ("memory.max", "memory.current", "inactive_file")
+    assert memory._free_of_one_group(tmp_path, *names) == 500
+    make_group(tmp_path, "max", 600, 100)
+    assert memory._free_of_one_group(tmp_path, *names) is None
+    assert memory._free_of_one_group(tmp_path / "none", *names) is None
+
+
+def test_the_least_that_is_allowed_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, free in (("machine", 10**10), ("group", 4 * 10**9), ("limit", None)):
+        monkeypatch.setattr(memory, f"_free_of_{name}", lambda free=free: free)
+    assert memory.available_bytes() == 4 * 10**9
+    memory.refuse_beyond(3.9e9, "This")
+    with pytest.raises(InputError, match=r"This needs about 4.1 GB of memory, and 4.0 GB are free"):
+        memory.refuse_beyond(4.1e9, "This")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ulimit -v of Linux")
+def test_simulate_beyond_the_limit_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    voxels = np.random.default_rng(0).normal(size=(16,) * 3).astype(np.float32)
+    write_map(DensityMap(voxels, 5.0), tmp_path / "map.mrc")
+    program = f"{sys.executable} -m napari_cryoorient simulate {tmp_path / 'map.mrc'} --box 512"
+    done = subprocess.run(
+        ["bash", "-c", f"ulimit -v 7000000; {program} -o {tmp_path / 'sim'} --n 2 --device cpu"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=200,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "needs about 8.1 GB of memory" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "sim").exists()
