@@ -28,7 +28,6 @@ from napari_cryoorient.run.steering import Steering
 from napari_cryoorient.simulate import symmetry_agreement, symmetry_doubt
 from napari_cryoorient.training.checkpoint import read_checkpoint, restore, write_checkpoint
 from napari_cryoorient.training.fine_tuning import EarlierNetwork
-from napari_cryoorient.training.held_out import HeldOut
 from napari_cryoorient.training.loop import Cadence, train
 from napari_cryoorient.training.recipe import Recipe
 from napari_cryoorient.training.report import Metrics, Report
@@ -112,7 +111,7 @@ class TrainingRun:
                 f"--minutes ends training early, whatever the schedule: the learning rate drops at "
                 f"step {round(config.decay_at * config.steps)} of {config.steps} only."
             )
-        first_step, seconds, precision = self._start(recipe, held_out, resume)
+        first_step, seconds, precision = self._start(recipe, resume)
         self.steering.can_save = True
 
         self.folder.update(phase="training")
@@ -150,7 +149,7 @@ class TrainingRun:
         sentence = symmetry_doubt(self.config.symmetry, agreement)
         return () if sentence is None else (f"WARNING: {sentence}",)
 
-    def _start(self, recipe: Recipe, held_out: HeldOut, resume: bool) -> tuple[int, float, str]:
+    def _start(self, recipe: Recipe, resume: bool) -> tuple[int, float, str]:
         """Return the first step, seconds spent and precision: fresh, or from the checkpoint."""
         path = self.folder.path / "checkpoint.pt"
         if resume and path.is_file():
