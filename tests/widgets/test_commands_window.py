@@ -66,7 +66,7 @@ def test_menus_offer_and_do(make_napari_viewer, made: Stack, tmp_path: Path, mon
     told = []
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(folder))
     monkeypatch.setattr(
-        "napari_cryoorient.widgets.dock.Notifications.error", lambda _, text: told.append(text)
+        "napari_cryoorient.widgets.workbench.Notifications.error", lambda _, text: told.append(text)
     )
     trigger(file_menu, "Open a CryoOrient run")
     assert len(told) == 1
