@@ -8,7 +8,7 @@ from typing import Any
 
 from napari.components import ViewerModel
 from napari.qt import QtViewer
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import QCoreApplication, QEvent, QTimer
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
@@ -49,6 +49,8 @@ class Canvas(QWidget):
         if self.qt_viewer is not None:
             self.qt_viewer.close()
             self.qt_viewer.deleteLater()
+            # Now: PySide6 keeps what waits for an event loop that may have ended.
+            QCoreApplication.sendPostedEvents(self.qt_viewer, QEvent.Type.DeferredDelete)
             self.qt_viewer = None
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
