@@ -67,6 +67,19 @@ def test_importing_the_package_is_free_of_torch_and_qt():
     assert done.stdout.strip() == "False", done.stderr
 
 
+def test_the_rooms_of_the_documentation_are_those_that_are_checked():
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+    layers = project["tool"]["importlinter"]["contracts"][0]["layers"]
+    checked = set(re.findall(r"\w+", " ".join(layers)))
+    text = (REPOSITORY / "docs" / "architecture.md").read_text()
+    listed = text.split("## Rooms")[1].split("```")[1].strip().splitlines()
+    rooms = {room for line in listed for room in re.findall(r"\w+", line.split("   ")[0])}
+    assert rooms == checked
+    source = REPOSITORY / "src" / "napari_cryoorient"
+    there = {path.stem for path in source.iterdir() if path.suffix in ("", ".py")}
+    assert rooms == {room for room in there if not room.startswith("_")}
+
+
 def test_every_pinned_version_meets_its_floor():
     from packaging.requirements import Requirement
 

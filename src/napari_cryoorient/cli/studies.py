@@ -106,7 +106,7 @@ def carry_out(
 
     workers = workers_for(device, n_jobs, visible_gpus(device))
     with progress("Preparing") as bar:
-        show = _Show(bar, len(study.jobs))
+        show = _Show(bar)
         telling = Telling(show.study, show.preparing, show.estimate, bar.say)
         try:
             findings = run_study(
@@ -161,8 +161,8 @@ def _estimate_of(findings: Findings) -> dict[str, Any] | None:
 class _Show:
     """Shows a study as one bar over all its runs."""
 
-    def __init__(self, bar: Progress, n_runs: int) -> None:
-        self._bar, self._n_runs = bar, n_runs
+    def __init__(self, bar: Progress) -> None:
+        self._bar = bar
         self._part = ""
 
     def preparing(self, what: str, done: int, total: int) -> None:

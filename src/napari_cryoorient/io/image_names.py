@@ -54,11 +54,6 @@ def split_image_names(names: Sequence[str]) -> tuple[Integers, Integers, list[st
     return numbers, np.array(places, dtype=np.int64)[spelling_of], list(stacks)
 
 
-def is_name_of_image(name: str) -> bool:
-    """Tell a name like ``000001@stack.mrcs`` from one without a number."""
-    return _split(name)[0] != NO_NUMBER
-
-
 def other_ending(stack: str) -> str | None:
     """Return a stack's name with ``.mrcs`` for ``.mrc`` or the other way; None for other names."""
     found = _STACK_ENDING.search(stack)

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from napari_cryoorient.reconstruction.fsc import ShellCorrelation
 
 THRESHOLDS = (0.5, 0.143)
-CURVE_SUFFIXES = (".csv", ".json")
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,6 @@ from napari_cryoorient.studies.results import Row, best_of, finished, grouped
 from napari_cryoorient.studies.study import Study
 
 REPRESENTATIONS = ("quaternion", "axis-angle", "6d")
-LEARNING_RATES = (1e-4, 5e-5, 1e-5)
-W_VALUES = (0.8, 1.0)
 
 
 def representation_study(

@@ -15,8 +15,6 @@ from napari_cryoorient.studies.pictures import (
 from napari_cryoorient.studies.results import Row, best_of, finished, metrics_of
 from napari_cryoorient.studies.study import Study
 
-W_VALUES = tuple(i / 10 for i in range(11))
-
 
 def sweep_study(folder: Path, training: TrainingCommand, w_values: Sequence[float]) -> Study:
     """Make the study: DIR/runs/w0.30 and so on, ``rmse.png``, ``curves.png``, ``best.png``."""
