@@ -2,45 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from napari_cryoorient.cli import main
-from napari_cryoorient.io.pose_table import match_rows, read_pose_table
+from napari_cryoorient.io.pose_table import read_pose_table
 from napari_cryoorient.io.star import read_particles, read_star
-
-
-@pytest.fixture
-def case(shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Go into a copy of a case's folder; the function returned takes its name."""
-
-    def enter(name: str) -> Path:
-        source = shared_data / "faults" / name
-        if not source.is_dir():
-            pytest.skip(f"no case {name} in {source.parent}")
-        folder = tmp_path / name
-        shutil.copytree(source, folder)
-        for path in (folder, *folder.rglob("*")):
-            path.chmod(0o755 if path.is_dir() else 0o644)
-        monkeypatch.chdir(folder)
-        return folder
-
-    return enter
-
-
-def run(line: str) -> int:
-    return main(line.split())
-
-
-def median_error_deg(star: str, truth: str = "truth.star") -> float:
-    found, true = read_pose_table(Path(star)), read_pose_table(Path(truth))
-    rows, true_rows = match_rows(found.names, true.names)
-    turns = np.einsum("nij,nkj->nik", found.poses.rotations[rows], true.poses.rotations[true_rows])
-    cosines = (np.trace(turns, axis1=1, axis2=2) - 1) / 2
-    return float(np.median(np.degrees(np.arccos(cosines.clip(-1, 1)))))
+from support.faults import median_error_deg, run
 
 
 @pytest.mark.parametrize("name", ["some_rows_data_prefix", "at_in_stack_name", "mrcs_suffix_colon"])

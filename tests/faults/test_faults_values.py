@@ -2,47 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from napari_cryoorient.cli import main
 from napari_cryoorient.io.maps import read_map
-from napari_cryoorient.io.pose_table import match_rows, read_pose_table
 from napari_cryoorient.reconstruction.fsc import fourier_shell_correlation
-
-
-@pytest.fixture
-def case(shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Go into a copy of a case's folder; the function returned takes its name."""
-
-    def enter(name: str) -> Path:
-        source = shared_data / "faults" / name
-        if not source.is_dir():
-            pytest.skip(f"no case {name} in {source.parent}")
-        folder = tmp_path / name
-        shutil.copytree(source, folder)
-        for path in (folder, *folder.rglob("*")):
-            path.chmod(0o755 if path.is_dir() else 0o644)
-        monkeypatch.chdir(folder)
-        return folder
-
-    return enter
-
-
-def run(line: str) -> int:
-    return main(line.split())
-
-
-def median_error_deg(star: str, but: int | None = None) -> float:
-    """Median error of the poses of a file against truth.star, row ``but`` left out."""
-    found, true = read_pose_table(Path(star)), read_pose_table(Path("truth.star"))
-    rows, true_rows = match_rows(found.names, true.names)
-    turns = np.einsum("nij,nkj->nik", found.poses.rotations[rows], true.poses.rotations[true_rows])
-    angles = np.degrees(np.arccos(np.clip((np.trace(turns, axis1=1, axis2=2) - 1) / 2, -1, 1)))
-    return float(np.median(angles if but is None else np.delete(angles, but)))
+from support.faults import median_error_deg, run
 
 
 @pytest.mark.parametrize("name", ["map_offset_10std", "map_tiny_values"])
