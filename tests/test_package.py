@@ -106,3 +106,10 @@ def test_a_command_loads_no_library_that_it_has_no_use_for(command: str):
         f"print([name for name in {slow} if name in sys.modules])",
     )
     assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_the_lowest_versions_can_be_asked_for():
+    done = run(str(REPOSITORY / "scripts" / "lowest_versions.py"))
+    assert done.returncode == 0, done.stderr
+    assert "napari==0.6.6" in done.stdout.splitlines()
+    assert "gemmi==0.7.4" in done.stdout.splitlines()

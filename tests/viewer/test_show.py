@@ -50,7 +50,7 @@ def test_a_run_is_shown_by_its_preview(tmp_path: Path) -> None:
         np.testing.assert_allclose(layer[0], images[name], rtol=1e-6)
     viewer = ViewerModel()
     show(viewer, layers)
-    assert not viewer.canvas.grid.enabled  # they stand side by side, in the user's canvas too
+    assert not grid_of(viewer).enabled  # they stand side by side, in the user's canvas too
     for left, right in pairwise(viewer.layers):
         assert left.extent.world[1, 2] < right.extent.world[0, 2]
 

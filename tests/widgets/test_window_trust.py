@@ -23,6 +23,7 @@ from napari_cryoorient.io.stacks import StackWriter
 from napari_cryoorient.particles import Images
 from napari_cryoorient.session.eye import LowPassed
 from napari_cryoorient.session.inspection import NOTHING
+from napari_cryoorient.viewer.napari_api import camera_of
 
 from .conftest import WAIT_MS, Stack
 
@@ -115,9 +116,9 @@ def test_grey_levels_and_zoom_follow_the_stack(open_dock, qtbot, made: Stack, sc
     other = write_stack(made, f"other{scale:g}", scale, offset)
     dock = open_dock()
     load(dock, qtbot, made.star, made.map)
-    model = dock.workspace.particles.model
-    usual = model.scene.camera.zoom
-    model.scene.camera.zoom = 20 * usual
+    camera = camera_of(dock.workspace.particles.model)
+    usual = camera.zoom
+    camera.zoom = 20 * usual
     for map_path in (None, made.map):  # the stack before the map, and with it
         load(dock, qtbot, other, map_path)
         qtbot.waitUntil(lambda: not dock.jobs.busy, timeout=WAIT_MS)
@@ -126,7 +127,7 @@ def test_grey_levels_and_zoom_follow_the_stack(open_dock, qtbot, made: Stack, sc
         inside = half[half > 0]
         assert 0.2 < inside.mean() < 0.8
         assert inside.std() > 0.1
-        assert model.scene.camera.zoom < 3 * usual
+        assert camera.zoom < 3 * usual
         assert particle_on(picture, dock) == dock.session.particle
 
 
