@@ -38,6 +38,7 @@ class Echo(nn.Module):
 def numbered(n: int, poses: Poses | None = None) -> ParticleSet:
     images = np.zeros((n, 16, 16), dtype=np.float32)
     images[:, 8, 8] = np.arange(n) / n
+    images[:, 8, 4] = 1.0  # none is blank
     return ParticleSet(ArrayImages(images, 3.0), poses, None, np.zeros(n, dtype=np.int64))
 
 
@@ -97,6 +98,24 @@ def test_shifts_nobody_predicts_are_the_known_ones():
     assert found.confidence is None
     np.testing.assert_array_equal(found.poses(known).shifts_angstrom, known.shifts_angstrom)
     np.testing.assert_array_equal(found.poses(None).shifts_angstrom, np.zeros((6, 2)))
+
+
+@pytest.mark.parametrize("value", [0.0, 9.0, np.nan, -np.inf, 3e38])
+def test_an_image_that_tells_nothing_keeps_its_pose_at_no_confidence(value: float):
+    rotations = random_rotations(6, torch.Generator().manual_seed(0)).double().numpy()
+    known = Poses(rotations, np.arange(12.0).reshape(6, 2))
+    particles = numbered(6, known)
+    particles.images.images[2] = value
+    found = collect(predict(Echo(), particles, box=16, device=CPU, batch_size=4))
+    assert found.is_empty.tolist() == [False, False, True, False, False, False]
+    assert found.confidence[2] == 0
+    kept, lost = found.poses(known), found.poses(None)
+    np.testing.assert_array_equal(kept.rotations[2], known.rotations[2])
+    np.testing.assert_array_equal(kept.shifts_angstrom[2], known.shifts_angstrom[2])
+    np.testing.assert_array_equal(lost.rotations[2], np.eye(3))
+    np.testing.assert_array_equal(lost.shifts_angstrom[2], np.zeros(2))
+    np.testing.assert_allclose(kept.rotations[3], found.rotations[3])
+    assert abs(found.rotations[3] - known.rotations[3]).max() > 0.1
 
 
 def test_errors_of_the_reader_are_not_lost():

@@ -20,6 +20,8 @@ HOT, VERY_HOT = 20.0, 200.0
 _EXTREME_PART, _FEWEST_EXTREME = 0.002, 4
 # An image none of whose pixels is so many of its own deviations from its mean has no hot one.
 _SUSPECT = 8.0
+# Beyond this, sums of squares over an image leave single precision.
+LARGEST_GREY = 1e15
 # Images at the working box are kept in memory up to this size, and read anew beyond it.
 CACHE_BYTES = 1 << 29
 
@@ -73,7 +75,8 @@ class ParticleBatches:
     def images(self, rows: Integers) -> Tensor:
         """Return images (k, box, box), hot pixels replaced, each less the mean of its corners.
 
-        A constant carries no orientation; at zero frequency it would outweigh all else.
+        A constant carries no orientation; at zero frequency it would outweigh all else.  Images
+        that tell nothing (``are_empty``) are zero.
         """
         if self._cache is None:
             return self._resampled(rows)
@@ -85,7 +88,8 @@ class ParticleBatches:
 
     def _resampled(self, rows: Integers) -> Tensor:
         images = torch.tensor(self.particles.images.read(rows), dtype=torch.float32)
-        images = without_background(without_hot_pixels(images.to(self.device)))
+        images = without_hot_pixels(emptied(images.to(self.device)))
+        images = without_background(images)
         return fourier_crop_images(images, self.box)
 
     def ctf(self, rows: Integers) -> Tensor | None:
@@ -126,6 +130,23 @@ def outside_disc(box: int, *, device: torch.device | None = None) -> Tensor:
     """Tell which pixels (box, box) lie outside the circle that touches the box: background."""
     squares = centred_axis(box, device=device).square()
     return squares[:, None] + squares > (box / 2) ** 2
+
+
+def are_computable(images: Tensor) -> Tensor:
+    """Tell which of images (k, N, N) hold finite numbers that can be computed with."""
+    low, high = images.amin((1, 2)), images.amax((1, 2))
+    return (low >= -LARGEST_GREY) & (high <= LARGEST_GREY)
+
+
+def are_empty(images: Tensor) -> Tensor:
+    """Tell which of images (k, N, N) tell nothing: one grey value throughout, or not computable."""
+    return ~are_computable(images) | (images.amin((1, 2)) == images.amax((1, 2)))
+
+
+def emptied(images: Tensor) -> Tensor:
+    """Return images (k, N, N), those that tell nothing zero throughout."""
+    empty = are_empty(images)
+    return images.masked_fill(empty[:, None, None], 0.0) if bool(empty.any()) else images
 
 
 def without_background(images: Tensor) -> Tensor:

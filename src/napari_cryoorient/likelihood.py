@@ -52,6 +52,14 @@ class BandData:
     def __getitem__(self, index: Tensor | slice) -> BandData:
         return BandData(self.cross[index], self.power[index], self.energy[index])
 
+    def without_overflow(self) -> BandData:
+        """Return the same with images that hold values other than finite numbers zero."""
+        parts = (self.cross, self.power, self.energy)
+        is_finite = torch.stack([part.isfinite().all(1) for part in parts]).all(0)
+        if bool(is_finite.all()):
+            return self
+        return BandData(*(part.masked_fill(~is_finite[:, None], 0.0) for part in parts))
+
     def band(self, n_frequencies: int) -> BandData:
         """Keep the first frequencies."""
         return BandData(
@@ -115,7 +123,10 @@ class ParticleLikelihood:
         return int((self.radii <= radius).sum())
 
     def load(self, rows: Integers) -> BandData:
-        """Read particles ``rows``."""
+        """Read particles ``rows``; one whose numbers are not finite weighs nothing.
+
+        Such are products with a CTF that leaves single precision.
+        """
         half_planes = images_to_fourier(self._batches.images(rows)).flatten(1)
         coefficients = half_planes[:, self._places]
         ctf = self._batches.ctf(rows)
@@ -125,7 +136,8 @@ class ParticleLikelihood:
             transfer = ctf.flatten(1)[:, self._places]
         weight = transfer * self._inverse_noise
         energy = coefficients.real.square() + coefficients.imag.square()
-        return BandData(coefficients * weight, transfer * weight, energy * self._inverse_noise)
+        data = BandData(coefficients * weight, transfer * weight, energy * self._inverse_noise)
+        return data.without_overflow()
 
     def slice_points(self, rotations: Tensor, n_frequencies: int) -> Tensor:
         """Return where in the map's transform the slices ``(b, 3, m)`` lie, for ``at_points``."""

@@ -213,7 +213,8 @@ class ParticleSet:
 
     It indexes and slices as an array does, images unread: one number gives a ``Particle``, all else
     a smaller set.  ``file`` is what a reader keeps of the file the particles come from, for poses
-    to be written back into, and ``file_rows`` are their rows in it, None for all.
+    to be written back into, and ``file_rows`` are their rows in it, None for all.  ``is_empty``
+    ``(n,)`` marks images that are known to tell nothing, None where no image is.
     """
 
     images: ImageSource
@@ -226,6 +227,7 @@ class ParticleSet:
     notes: tuple[str, ...] = field(default=())
     file: object | None = None
     file_rows: Integers | None = None
+    is_empty: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -280,7 +282,19 @@ class ParticleSet:
             names=tuple(self.names[i] for i in rows) if self.names else (),
             random_subset=None if self.random_subset is None else self.random_subset[rows],
             file_rows=rows if self.file_rows is None else self.file_rows[rows],
+            is_empty=None if self.is_empty is None else self.is_empty[rows],
         )
+
+    def usable_rows(self) -> Integers:
+        """Return the rows whose images are not known to be empty."""
+        if self.is_empty is None:
+            return np.arange(len(self), dtype=np.int64)
+        return np.flatnonzero(~self.is_empty)
+
+    def spread_rows(self, n: int) -> Integers:
+        """Return up to ``n`` usable rows, spread evenly over the stack."""
+        usable = self.usable_rows()
+        return usable[np.unique(np.linspace(0, len(usable) - 1, n).astype(np.int64))]
 
 
 def counted(n: int, what: str) -> str:

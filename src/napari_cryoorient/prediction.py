@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from napari_cryoorient.batches import ParticleBatches
@@ -26,22 +27,30 @@ Advance = Callable[[int, int], None]
 class PredictedPoses:
     """What a network said of particles ``rows`` (k,); None where it says nothing.
 
-    ``rotations`` (k, 3, 3), ``shifts_angstrom`` (k, 2), ``confidence`` (k,).
+    ``rotations`` (k, 3, 3), ``shifts_angstrom`` (k, 2), ``confidence`` (k,), 0 for images that tell
+    nothing, which ``is_empty`` (k,) marks.
     """
 
     rows: Integers
     rotations: Floats
     shifts_angstrom: Floats | None
     confidence: Floats | None
+    is_empty: NDArray[np.bool_]
 
     def poses(self, known: Poses | None) -> Poses:
-        """Return poses; shifts that the network does not tell are those of ``known``, or zero."""
-        shifts = self.shifts_angstrom
-        if shifts is None:
-            shifts = np.zeros((len(self.rows), 2))
-            if known is not None:
-                shifts = known.shifts_angstrom[self.rows]
-        return Poses(self.rotations, shifts)
+        """Return poses; what images or network do not tell is as in ``known``, or nothing.
+
+        Nothing is a shift of zero, and the map's own frame for images that are empty.
+        """
+        if known is None:
+            turns, before = np.eye(3), np.zeros((len(self.rows), 2))
+        else:
+            turns, before = known.rotations[self.rows], known.shifts_angstrom[self.rows]
+        shifts = before if self.shifts_angstrom is None else self.shifts_angstrom
+        return Poses(
+            np.where(self.is_empty[:, None, None], turns, self.rotations),
+            np.where(self.is_empty[:, None], before, shifts),
+        )
 
 
 def predict(
@@ -77,14 +86,17 @@ def predict(
                 return
             if number + 1 < len(chunks):
                 ahead = reader.submit(batches.images, chunks[number + 1])
-            yield _in_numpy(chunk, _run(network, images, batches.ctf(chunk)))
+            yield _in_numpy(chunk, images, _run(network, images, batches.ctf(chunk)))
             done += len(chunk)
             if progress is not None:
                 progress(done, len(rows))
 
 
 def collect(chunks: Iterable[PredictedPoses]) -> PredictedPoses | None:
-    """Join chunks; None when there are none."""
+    """Join chunks; None when there are none.
+
+    Where the network tells no confidence and images are empty, it is 1 for all others.
+    """
     parts = list(chunks)
     if not parts:
         return None
@@ -93,11 +105,16 @@ def collect(chunks: Iterable[PredictedPoses]) -> PredictedPoses | None:
         present = [a for a in arrays if a is not None]
         return np.concatenate(present) if len(present) == len(arrays) else None
 
+    is_empty = np.concatenate([part.is_empty for part in parts])
+    confidence = join([part.confidence for part in parts])
+    if is_empty.any():
+        confidence = np.where(is_empty, 0.0, 1.0 if confidence is None else confidence)
     return PredictedPoses(
         np.concatenate([part.rows for part in parts]),
         np.concatenate([part.rotations for part in parts]),
         join([part.shifts_angstrom for part in parts]),
-        join([part.confidence for part in parts]),
+        confidence,
+        is_empty,
     )
 
 
@@ -118,7 +135,7 @@ def _run(network: nn.Module, images: Tensor, ctf: Tensor | None) -> list[PosePre
     ]
 
 
-def _in_numpy(rows: Integers, parts: list[PosePrediction]) -> PredictedPoses:
+def _in_numpy(rows: Integers, images: Tensor, parts: list[PosePrediction]) -> PredictedPoses:
     def joined(tensors: list[Tensor | None]) -> Floats | None:
         present = [t for t in tensors if t is not None]
         if len(present) < len(tensors):
@@ -134,4 +151,5 @@ def _in_numpy(rows: Integers, parts: list[PosePrediction]) -> PredictedPoses:
         rotations,
         joined([part.shifts_angstrom for part in parts]),
         joined([part.confidence for part in parts]),
+        ~images.flatten(1).any(1).cpu().numpy(),
     )

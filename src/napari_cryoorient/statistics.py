@@ -66,7 +66,7 @@ def stack_statistics(
     """
     n = particles.box
     batches = ParticleBatches(particles, n, torch.device("cpu"), cache_bytes=0)
-    rows = np.unique(np.linspace(0, len(particles) - 1, n_images).astype(np.int64))
+    rows = particles.spread_rows(n_images)
     projector = band_limited_projector(density, box)
     views = random_rotations(N_VIEWS, torch.Generator().manual_seed(0))
     clean = torch.cat(

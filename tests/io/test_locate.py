@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from napari_cryoorient.errors import InputError
@@ -106,6 +108,20 @@ def test_a_stack_that_is_not_in_the_named_folder_is_told(project, tmp_path):
     finder = StackFinder(project / "a.star", named)
     assert finder.find(STACK).samefile(stack)
     assert finder.notes == [f"{STACK} is not in {named}; found from {project}"]
+
+
+@pytest.mark.parametrize("how", ["absolute", "upwards"])
+def test_stacks_outside_the_project_are_told_with_their_number(project, tmp_path, how):
+    names = []
+    for name in ("one.mrcs", "two.mrcs"):
+        stack = put(tmp_path / "outer" / "strange", name)
+        names.append(str(stack) if how == "absolute" else f"../strange/{name}")
+    finder = StackFinder(project / "a.star")
+    for name in names:
+        assert finder.find(name).samefile(tmp_path / "outer" / "strange" / Path(name).name)
+    (note,) = finder.notes
+    assert note.startswith(f"{names[0]} leads out of the STAR file's project, to ")
+    assert note.endswith("(and 1 other stacks likewise)")
 
 
 @pytest.mark.parametrize(("named", "there"), [("a.mrc", "a.mrcs"), ("a.MRCS", "a.MRC")])

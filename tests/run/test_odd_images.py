@@ -105,8 +105,8 @@ def test_half_a_blank_stack_is_counted(density, particles):
 
 def test_absurd_images_count_as_empty(particles: ParticleSet):
     odd = find_odd_images(spoiled(particles, "1e12", 4))
-    assert odd.absurd.tolist() == [4]
-    images = BlankedImages(particles.images, odd.absurd)
+    assert odd.empty.tolist() == [4]
+    images = BlankedImages(particles.images, odd.empty)
     read = images.read(np.array([3, 4]))
     assert read[0].any()
     assert not read[1].any()
@@ -116,3 +116,37 @@ def test_absurd_images_count_as_empty(particles: ParticleSet):
 def test_grey_values_beyond_single_precision_are_refused(particles: ParticleSet):
     with pytest.raises(InputError, match="scale them"):
         find_odd_images(with_images(particles, lambda images: images.__imul__(np.float32(1e20))))
+
+
+@pytest.mark.parametrize("kind", ["i1", "i2", "u2", "f2"])
+def test_number_types_of_narrow_range_give_the_same_as_single_precision(particles, kind):
+    """Scaled to the ends of their range, one image saturated; float16's infinity is not finite."""
+    images = particles.images.read(np.arange(N))
+    info = np.finfo("f2") if kind == "f2" else np.iinfo(kind)
+    low, high = float(info.min), float(info.max)
+    scaled = low + (high - low) * (images - images.min()) / np.ptp(images)
+    stored = scaled.astype(kind)
+    stored[3] = np.inf if kind == "f2" else info.max
+    odd = find_odd_images(replace(particles, images=ArrayImages(stored, PIXEL)))
+    assert odd.empty.tolist() == [3]
+    assert len(odd.notes) == 1
+    assert ("not finite" in odd.notes[0]) == (kind == "f2")
+
+
+def test_subnormal_values_are_another_scale_and_alone_refused(particles: ParticleSet):
+    odd = find_odd_images(spoiled(particles, "1e-40", 4))
+    assert "row 5" in odd.notes[0]
+    with pytest.raises(InputError):
+        find_odd_images(with_images(particles, lambda images: images.__imul__(np.float32(1e-40))))
+
+
+@pytest.mark.parametrize("value", [np.nan, -np.inf, 1e38])
+def test_images_that_are_not_computable_change_no_statistics(density, particles, value):
+    plain = stack_statistics(density, particles, BOX)
+    stack = with_images(particles, lambda images: images[7:9].fill(value))
+    odd = find_odd_images(stack)
+    assert odd.empty.tolist() == [7, 8]
+    assert "2 rows (8, 9), the first 000008@p.mrcs" in odd.notes[0]
+    found = stack_statistics(density, stack, BOX)
+    assert found.gain == pytest.approx(plain.gain, rel=0.1)
+    torch.testing.assert_close(found.noise_power[2:], plain.noise_power[2:], rtol=0.1, atol=0)

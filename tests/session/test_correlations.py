@@ -168,3 +168,17 @@ def test_large_stacks_wait_for_the_user(data: Data, monkeypatch: pytest.MonkeyPa
     assert correlations.progress == (0, N)
     correlations.start()
     assert correlations.progress == (N, N)
+
+
+def test_an_image_that_is_not_finite_has_no_correlation(data: Data) -> None:
+    assert data.particles is not None
+    images = data.particles.images.read(np.arange(N)).copy()
+    images[1, 2, 3], images[4, 5, 6] = np.nan, np.inf
+    spoiled = replace(
+        data.particles, images=ArrayImages(images, data.particles.pixel_size_angstrom)
+    )
+    rows = np.arange(N)
+    values = correlations_of(replace(data, particles=spoiled), poses_of(data), rows)
+    expected = correlations_of(data, poses_of(data), rows)
+    expected[[1, 4]] = 0.0
+    np.testing.assert_allclose(values, expected, atol=1e-12)

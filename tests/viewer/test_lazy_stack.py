@@ -8,6 +8,7 @@ import pytest
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.particles import ArrayImages, Images, Integers
 from napari_cryoorient.viewer.lazy_stack import LazyStack, display_limits, quantile_limits
+from napari_cryoorient.viewer.triptych import Guarded
 
 
 class CountingImages(ArrayImages):
@@ -87,3 +88,23 @@ def test_grey_limits_come_from_few_images():
 def test_grey_limits_of_a_flat_image_still_differ():
     low, high = quantile_limits(np.full((4, 4), 5, np.float32))
     assert low < 5 < high
+
+
+def test_values_that_are_not_finite_have_no_part_in_the_limits():
+    values = np.linspace(0, 1, 1000, dtype=np.float32).reshape(10, 10, 10)
+    spoiled = np.concatenate([values, np.full((1, 10, 10), np.nan, np.float32)])
+    spoiled[-1, 0, 0] = np.inf
+    assert quantile_limits(spoiled) == quantile_limits(values)
+    low, high = quantile_limits(spoiled[-1:, 1:])
+    assert low < high
+
+
+def test_an_image_that_is_not_finite_is_shown_blank_and_says_why():
+    images = np.ones((2, 8, 8), np.float32)
+    images[1, 3, 3] = np.nan
+    told: list[str] = []
+    seen = Guarded(ArrayImages(images, 1.0), told.append)
+    assert seen.read(np.array([0])).any()
+    assert not told
+    assert not seen.read(np.array([1])).any()
+    assert "not finite" in told[0]

@@ -103,6 +103,7 @@ def reconstruct(
         exact_symmetry=exact_symmetry,
         invert_contrast=invert_contrast,
         seed=seed,
+        name=name_of(particles),
         progress=progress,
         say=say or silent,
         should_stop=should_stop,

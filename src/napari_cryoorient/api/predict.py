@@ -16,7 +16,8 @@ from napari_cryoorient.particles import NegatedImages
 from napari_cryoorient.prediction import collect
 from napari_cryoorient.prediction import predict as predicted_chunks
 from napari_cryoorient.run.inputs import pair_inputs
-from napari_cryoorient.run.predict import map_of_run, refuse_other_field
+from napari_cryoorient.run.odd_images import left_out
+from napari_cryoorient.run.predict import map_of_run, refuse_all_empty, refuse_other_field
 from napari_cryoorient.run.refine import polish
 from napari_cryoorient.training.checkpoint import network_of_checkpoint
 
@@ -74,6 +75,9 @@ def predict(
     )
     if found is None or len(found.rows) < len(stack):
         raise Stopped
+    refuse_all_empty(found, name_of(particles))
+    if found.is_empty.any() and say is not None:
+        say(left_out(stack, found.rows[found.is_empty]))
     estimates = PoseEstimates(
         replace(stack, poses=found.poses(stack.poses)), confidence=found.confidence
     )

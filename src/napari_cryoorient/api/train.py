@@ -23,6 +23,7 @@ from napari_cryoorient.run.preparation import (
     loop_budget_s,
     precision_of,
     prediction_facts,
+    usable_split,
 )
 from napari_cryoorient.run.reader import RunReader
 from napari_cryoorient.run.recipes import make_recipe
@@ -31,7 +32,6 @@ from napari_cryoorient.run.train import Progress, run_training
 from napari_cryoorient.training.loop import Cadence
 from napari_cryoorient.training.loop import train as train_loop
 from napari_cryoorient.training.report import Metrics, Wish
-from napari_cryoorient.training.split import split_of
 
 # Nobody looks on: no previews, and one checkpoint at the end.
 _IN_MEMORY = Cadence(checkpoint_s=float("inf"), preview_s=float("inf"))
@@ -81,15 +81,13 @@ def train(
         config, earlier, _ = fine_tuning(config)
     config, device = config.resolved(), choose_device(config.device)
     symmetry_matrices(config.symmetry)
-    if len(stack) < 2:
-        raise InputError(f"{name_of(particles)} holds one particle: training wants at least 2.")
-    train_rows, test_rows = split_of(len(stack), config)
     inputs = pair_inputs(
         stack,
         map_of(density, stack),
         invert_contrast=config.invert_contrast,
         name=name_of(particles),
     )
+    train_rows, test_rows = usable_split(inputs.particles, config, name_of(particles))
     config = with_box(config, inputs)
     assert config.box is not None
     say, stops = say or silent, should_stop or _never

@@ -149,7 +149,9 @@ class CorrectedImages:
         of = self.lens_of[np.asarray(indices)]
         for number in np.unique(of):
             rows = of == number
-            images[rows] = self.lenses[number].corrected(images[rows], self.pixel_size_angstrom)
+            lens = self.lenses[number]
+            with np.errstate(over="ignore", invalid="ignore"):  # values that are not finite stay so
+                images[rows] = lens.corrected(images[rows], self.pixel_size_angstrom)
         return images
 
 

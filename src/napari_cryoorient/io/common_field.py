@@ -44,7 +44,9 @@ class CommonImages:
         for number in np.unique(self.part_of[wanted]):
             part, rows = self.parts[number], np.flatnonzero(self.part_of[wanted] == number)
             sizes = (part.pixel_size_angstrom, self.pixel_size_angstrom)
-            images[rows] = rescaled(part.read(self.row_of[wanted[rows]]), self.box, sizes, 2)
+            native = part.read(self.row_of[wanted[rows]])
+            with np.errstate(over="ignore", invalid="ignore"):  # values that are not finite stay so
+                images[rows] = rescaled(native, self.box, sizes, 2)
         return images
 
 

@@ -182,7 +182,7 @@ class MrcStackCollection:
     def read(self, indices: ArrayLike) -> Images:
         """Read images ``indices`` (any order, repeats allowed) as ``(k, box, box)`` float32.
 
-        Raises InputError for an image with values that are not finite.
+        Values that are not finite are left so; where images are resampled, the whole image is.
         """
         wanted = np.atleast_1d(np.asarray(indices, dtype=np.int64))
         if wanted.size and (wanted.min() < -len(self) or wanted.max() >= len(self)):
@@ -192,9 +192,8 @@ class MrcStackCollection:
         for start in range(0, len(order), _RESIZE_BATCH):
             rows = order[start : start + _RESIZE_BATCH]
             native = self._read_native(wanted[rows])
-            with np.errstate(over="ignore", invalid="ignore"):  # told below
+            with np.errstate(over="ignore", invalid="ignore"):
                 images[rows] = fourier_resize(native, self._box, 2)
-            self._refuse_not_finite(images[rows], wanted[rows])
         if self._signs is not None:
             images *= self._signs[wanted, None, None]
         return images
@@ -208,16 +207,6 @@ class MrcStackCollection:
             images[rows] = self._mapped(int(number))[sections[rows], :n, :n]
             self._let_go_of_read_pages(self._stacks[number].layout.n_bytes_of(len(rows)))
         return images
-
-    def _refuse_not_finite(self, images: Images, indices: Integers) -> None:
-        finite = np.isfinite(images).all(axis=(1, 2))
-        if not finite.all():
-            bad = indices[int(np.argmin(finite))]
-            stack = self._stacks[self._stack_of[bad]]
-            raise InputError(
-                f"Image {self._section_of[bad] + 1} of {stack.path} has values that are not finite "
-                "numbers, or too large to compute with; leave it out or mend the stack."
-            )
 
     def _mapped(self, number: int) -> NDArray[Any]:
         with self._lock:

@@ -73,11 +73,13 @@ def read_particles(
     project_dir: Path | str | None = None,
     box: int | None = None,
     pixel_size_angstrom: float | None = None,
+    with_ctf: bool = True,
 ) -> tuple[ParticleSet, StarFile]:
     """Read a particle STAR or ``.cs`` and open its stacks, resampled to ``box`` pixels if given.
 
     ``project_dir`` is the folder stack paths start from; the usual places are looked at anyway.
     ``pixel_size_angstrom`` is that of the stacks as they lie on disk, for files that do not say.
+    ``with_ctf`` False leaves the CTF columns unread, whatever is in them.
     Poses or CTF are None, with a note, where the file lacks them. Raises InputError.
     """
     path = Path(path)
@@ -109,7 +111,7 @@ def read_particles(
     particles = ParticleSet(
         images=images if lenses is None else lenses.correcting(images),
         poses=poses_of_table(table, pixel_sizes, notes, lenses),
-        ctf=table.ctf(notes),
+        ctf=table.ctf(notes) if with_ctf else None,
         optics_group=table.optics_group,
         names=tuple(names),
         random_subset=table.integers("rlnRandomSubset"),

@@ -55,7 +55,8 @@ def choose(at: Hypotheses, owner: Tensor, group: Tensor, lost: Tensor) -> Choice
         runner_up = torch.where(is_there[:, 1], index[:, 1], torch.full_like(best, -1))
     else:
         runner_up = torch.full_like(best, -1)
-    return Choice(best, runner_up, confidence.clamp(0, 1))
+    # Of an image that weighs nothing all poses are alike, and the shares are no numbers.
+    return Choice(best, runner_up, confidence.nan_to_num(0.0).clamp(0, 1))
 
 
 def probability_within(curvature: Tensor, angle_deg: float) -> Tensor:

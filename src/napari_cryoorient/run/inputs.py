@@ -36,7 +36,6 @@ SILENT_TOLERANCE = 1e-3
 CLEAR_PART, LITTLE_LOST, MUCH_LOST = 0.25, 0.02, 0.2
 # A map that spans less than this part of the images has another pixel size than its header says.
 LEAST_PART = 0.2
-N_BLANK_IMAGES = 16
 # The contrast shows in the low frequencies of a few hundred images.
 CONTRAST_BOX, N_CONTRAST_IMAGES = 32, 256
 # A mean correlation so many standard errors from zero has a clear sign.
@@ -111,26 +110,17 @@ def pair_inputs(
     ``name`` is what messages call the stack.  Raises InputError where the two do not fit.
     """
     density = in_free_scale(matched_map(density, particles))
-    _check_not_blank(particles, name)
-    odd = find_odd_images(particles)
-    if len(odd.absurd):
-        particles = replace(particles, images=BlankedImages(particles.images, odd.absurd))
+    odd = find_odd_images(particles, name)
+    if len(odd.empty):
+        is_empty = np.isin(np.arange(len(particles)), odd.empty)
+        blanked = BlankedImages(particles.images, odd.empty)
+        particles = replace(particles, images=blanked, is_empty=is_empty)
     contrast = measure_contrast(density, particles)
     is_negated, sentence = _decide(contrast, invert_contrast)
     if is_negated:
         particles = replace(particles, images=NegatedImages(particles.images))
     notes = (*particles.notes, *density.notes, *odd.notes, sentence)
     return PairedInputs(particles, density, contrast, is_negated, notes)
-
-
-def _check_not_blank(particles: ParticleSet, name: str) -> None:
-    """Raise InputError when every image of a sample is one grey value."""
-    rows = np.unique(np.linspace(0, len(particles) - 1, N_BLANK_IMAGES).astype(np.int64))
-    if not np.ptp(particles.images.read(rows), axis=(1, 2)).any():
-        raise InputError(
-            f"The images of {name} are blank ({len(rows)} were looked at, each of one grey "
-            "value): extract the particles again."
-        )
 
 
 def matched_map(density: DensityMap, particles: ParticleSet) -> DensityMap:
@@ -244,8 +234,7 @@ def measure_contrast(density: DensityMap, particles: ParticleSet) -> Contrast:
     box = min(CONTRAST_BOX, particles.box)
     device = torch.device("cpu")
     batches = ParticleBatches(particles, box, device, cache_bytes=0)
-    n = min(N_CONTRAST_IMAGES, len(particles))
-    rows = np.unique(np.linspace(0, len(particles) - 1, n).astype(np.int64))
+    rows = particles.spread_rows(min(N_CONTRAST_IMAGES, len(particles)))
     volume = reference_volume(density, box)
     projector = Projector(volume, pixel_size_angstrom=batches.pixel_size_angstrom)
     if particles.poses is not None:
@@ -258,11 +247,14 @@ def measure_contrast(density: DensityMap, particles: ParticleSet) -> Contrast:
         expected = projector(views).mean(0, keepdim=True).expand(len(rows), -1, -1)
         if ctf is not None:
             expected = fourier_to_images(images_to_fourier(expected) * ctf)
-    correlations = _correlation(images, expected)
+    correlations = _correlation(images, expected)[images.flatten(1).any(1)]
+    if not len(correlations):
+        return Contrast(0.0, 0.0)
     mean = float(correlations.mean())
     # What noise alone correlates by, and a margin for a spread known from a few images only.
     spread = max(float(correlations.std(correction=0)), 1 / box)
-    error = spread * (1 + 4 / len(rows)) / math.sqrt(len(rows))
+    n_seen = len(correlations)
+    error = spread * (1 + 4 / n_seen) / math.sqrt(n_seen)
     return Contrast(mean, mean / error)
 
 

@@ -5,13 +5,20 @@ They spoil no statistics (``statistics``, ``batches``); here the user is told of
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from napari_cryoorient.batches import without_hot_pixels
+from napari_cryoorient.batches import (
+    LARGEST_GREY,
+    are_computable,
+    are_empty,
+    emptied,
+    without_hot_pixels,
+)
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.ctf_values import named_rows
 from napari_cryoorient.particles import Floats, Images, ImageSource, Integers, ParticleSet
@@ -29,11 +36,25 @@ SENSE = 1e-12, 1e12
 
 @dataclass(frozen=True)
 class OddImages:
-    """Notes on odd images, rows of another scale's, and of those rows the ones beyond all sense."""
+    """Notes on odd images, rows of another scale's, and the rows whose images tell nothing.
+
+    ``empty`` are those of one grey value, of values that are not finite, or beyond all sense.
+    """
 
     notes: tuple[str, ...]
     unlike: Integers
-    absurd: Integers
+    empty: Integers
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """What was seen of ``rows`` ``(k,)``: standard deviations without hot pixels, and oddities."""
+
+    rows: Integers
+    deviations: Floats
+    has_hot: NDArray[np.bool_]
+    is_computable: NDArray[np.bool_]
+    is_empty: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -63,30 +84,41 @@ class BlankedImages:
         return images
 
 
-def find_odd_images(particles: ParticleSet) -> OddImages:
+def find_odd_images(particles: ParticleSet, name: str = "the stack") -> OddImages:
     """Look at every image, or at many of a large stack, and say which are odd: the first names.
 
-    Raises InputError for a stack whose grey values no single precision holds the squares of.
+    ``name`` is what messages call the stack.  Raises InputError for a stack none of whose images
+    tells anything, or whose grey values no single precision holds the squares of.
     """
-    rows, deviations, has_hot = _measured(particles)
-    blank = deviations == 0.0
+    seen = _measured(particles)
+    rows, deviations, empty = seen.rows, seen.deviations, seen.is_empty
+    blank = empty & seen.is_computable
+    if empty.all():
+        raise InputError(_why_none(len(rows), int(blank.sum()), name))
     notes = []
+    if not seen.is_computable.all():
+        named = _named(particles, rows[~seen.is_computable])
+        notes.append(
+            f"{named}: values, or a CTF, that are not finite numbers or too large to compute with; "
+            "left out"
+        )
     if blank.any():
         notes.append(
-            f"{_named(particles, rows[blank])}: one grey value throughout, which tells no pose"
+            f"{_named(particles, rows[blank])}: one grey value throughout, which tells no pose; "
+            "left out"
         )
-    if has_hot.any():
+    if seen.has_hot.any():
         notes.append(
-            f"{_named(particles, rows[has_hot])}: single pixels far beyond all others, which are "
-            "replaced by the image's median"
+            f"{_named(particles, rows[seen.has_hot])}: single pixels far beyond all others, which "
+            "are replaced by the image's median"
         )
-    middle = float(np.median(deviations[~blank])) if not blank.all() else 1.0
+    middle = float(np.median(deviations[~empty]))
     if not SENSE[0] < middle < SENSE[1]:
         raise InputError(
             f"The images' grey values spread by {middle:.2g}; scale them to about 1 first "
             "(relion_preprocess --operate_on --norm)."
         )
-    unlike = ~blank & ((deviations > UNLIKE * middle) | (deviations < middle / UNLIKE))
+    unlike = ~empty & ((deviations > UNLIKE * middle) | (deviations < middle / UNLIKE))
     if unlike.any():
         notes.append(
             f"{_named(particles, rows[unlike])}: grey values over {UNLIKE:g} times as strong or as "
@@ -94,26 +126,68 @@ def find_odd_images(particles: ParticleSet) -> OddImages:
         )
     if notes and len(rows) < len(particles):
         notes.append(f"{len(rows)} of {len(particles)} images were looked at for odd ones")
-    return OddImages(tuple(notes), rows[unlike], rows[deviations > ABSURD * middle])
+    absurd = deviations > ABSURD * middle
+    return OddImages(tuple(notes), rows[unlike], rows[empty | absurd])
 
 
-def _measured(particles: ParticleSet) -> tuple[Integers, Floats, NDArray[np.bool_]]:
-    """Return rows that were looked at, their standard deviations, and which have hot pixels."""
+def left_out(particles: ParticleSet, rows: Integers) -> str:
+    """Say that particles ``rows``, one at least, keep their poses, for their images tell none."""
+    return (
+        f"{_named(particles, rows)}: no pose can be told; that of the file is kept (zero angles "
+        "and shifts where it gives none), with a confidence of 0."
+    )
+
+
+def _why_none(n: int, n_blank: int, name: str) -> str:
+    """Say that no image tells anything."""
+    if n_blank == n:
+        return (
+            f"The images of {name} are blank ({n} were looked at, each of one grey value): extract "
+            "the particles again."
+        )
+    also = f", {n_blank} are blank" if n_blank else ""
+    return (
+        f"No image of {name} can be used ({n} were looked at): {n - n_blank} hold values that are "
+        f"not finite numbers, or too large to compute with{also}; scale them to about 1 "
+        "(relion_preprocess --operate_on --norm), or extract the particles again."
+    )
+
+
+def _measured(particles: ParticleSet) -> _Measured:
+    """Look at the images of a stack, at some of a large one."""
     pixels = particles.box**2
     n = min(len(particles), max(1, _MOST_PIXELS // pixels))
     rows = np.unique(np.linspace(0, len(particles) - 1, n).astype(np.int64))
-    deviations, has_hot = np.zeros(len(rows)), np.zeros(len(rows), dtype=bool)
+    deviations = np.zeros(len(rows))
+    has_hot, is_computable, is_empty = (np.zeros(len(rows), dtype=bool) for _ in range(3))
     size = max(1, _CHUNK_PIXELS // pixels)
     for start in range(0, len(rows), size):
         part = slice(start, start + size)
         images = torch.from_numpy(particles.images.read(rows[part]))
+        is_computable[part] = are_computable(images).numpy() & _has_ctf(particles, rows[part])
+        images = emptied(images)
+        images[torch.from_numpy(~is_computable[part])] = 0.0
         mended = without_hot_pixels(images)
         has_hot[part] = (mended != images).flatten(1).any(1).numpy()
         scale = mended.abs().amax().clamp_min(torch.finfo(mended.dtype).tiny)  # squares in range
         deviations[part] = ((mended / scale).std((1, 2)).double() * scale).numpy()
-        is_blank = mended.amin((1, 2)) == mended.amax((1, 2))
-        deviations[part][is_blank.numpy()] = 0.0
-    return rows, deviations, has_hot
+        is_empty[part] = are_empty(mended).numpy()
+    deviations[is_empty] = 0.0
+    return _Measured(rows, deviations, has_hot, is_computable, is_empty)
+
+
+def _has_ctf(particles: ParticleSet, rows: Integers) -> NDArray[np.bool_]:
+    """Tell which particles have a CTF that can be computed with, or none is known of any."""
+    if particles.ctf is None:
+        return np.ones(len(rows), dtype=bool)
+    ctf = particles.ctf[rows]
+    columns = [getattr(ctf, f.name) for f in fields(ctf)]
+    columns = [c.reshape(len(rows), -1) for c in columns if c is not None]
+    squared_corner = 0.5 / particles.pixel_size_angstrom**2  # of the highest frequency
+    with np.errstate(all="ignore"):
+        growth = np.log(np.abs(ctf.scale)) - ctf.b_factor_angstrom2 / 4 * squared_corner
+    is_finite = np.isfinite(np.concatenate(columns, axis=1)).all(axis=1)
+    return np.asarray(is_finite & (growth < math.log(LARGEST_GREY)))
 
 
 def _named(particles: ParticleSet, rows: Integers) -> str:

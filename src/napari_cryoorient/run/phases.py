@@ -13,6 +13,7 @@ from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.device import describe_device
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.star import write_poses
+from napari_cryoorient.particles import counted
 from napari_cryoorient.prediction import collect, predict
 from napari_cryoorient.run.folder import RunFolder
 from napari_cryoorient.run.inputs import RunInputs
@@ -21,6 +22,7 @@ from napari_cryoorient.run.preparation import (
     loop_budget_s,
     precision_of,
     prediction_facts,
+    usable_split,
 )
 from napari_cryoorient.run.recipes import make_recipe
 from napari_cryoorient.run.settled import facts_of
@@ -31,7 +33,6 @@ from napari_cryoorient.training.fine_tuning import EarlierNetwork
 from napari_cryoorient.training.loop import Cadence, train
 from napari_cryoorient.training.recipe import Recipe
 from napari_cryoorient.training.report import Metrics, Report
-from napari_cryoorient.training.split import split_of
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class TrainingRun:
         """
         config, particles = self.config, self.inputs.particles
         torch.manual_seed(config.seed)
-        train_rows, test_rows = split_of(len(particles), config)
+        train_rows, test_rows = usable_split(particles, config, "the stack")
         cadence = self.cadence or Cadence()
         if config.n_folds is not None:  # every particle is tested once, however many there are
             cadence = replace(cadence, n_final_test=len(test_rows))
@@ -88,6 +89,12 @@ class TrainingRun:
         self.note(f"Computing on {describe_device(self.device)}.")
         for sentence in (*self.inputs.notes, *self._doubt_of_symmetry()):
             self.note(sentence)
+        n_out = len(particles) - len(train_rows) - len(test_rows)
+        if n_out:
+            self.note(
+                f"{counted(n_out, 'particle')} with images that tell nothing: neither learned from "
+                "nor tested on; poses.star has them with the poses they had and a confidence of 0."
+            )
         recipe, labels = make_recipe(
             self.inputs,
             config,

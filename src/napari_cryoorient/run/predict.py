@@ -21,6 +21,7 @@ from napari_cryoorient.run.inputs import (
     matched_map,
     measure_contrast,
 )
+from napari_cryoorient.run.odd_images import left_out
 from napari_cryoorient.run.reach import unreached_images
 from napari_cryoorient.run.reader import RunReader
 from napari_cryoorient.run.refine import polish
@@ -95,6 +96,9 @@ def predict_star(
     )
     if predicted is None or len(predicted.rows) < len(particles):
         return StarPrediction(None, len(particles), describe_device(place), tuple(notes))
+    refuse_all_empty(predicted, str(star_path))
+    if predicted.is_empty.any() and say is not None:
+        say(f"Note: {left_out(particles, predicted.rows[predicted.is_empty])}")
     poses, confidence = predicted.poses(particles.poses), predicted.confidence
     if inputs is not None:
         group = symmetry_matrices(str(state["config"]["symmetry"]))
@@ -123,6 +127,15 @@ def refuse_other_field(state: dict[str, Any], particles: ParticleSet, name: str)
         raise InputError(
             f"The images of {name} show {field:.0f} A, those of the run {trained:.0f} A: "
             "extract the particles in the same field of view, or train anew."
+        )
+
+
+def refuse_all_empty(predicted: PredictedPoses, name: str) -> None:
+    """Raise InputError where no image told the network anything."""
+    if predicted.is_empty.all():
+        raise InputError(
+            f"No image of {name} tells a pose: each of the {len(predicted.rows)} is of one grey "
+            "value, or of values that are not finite numbers; extract the particles again."
         )
 
 

@@ -9,15 +9,32 @@ import torch
 
 from napari_cryoorient.batches import ParticleBatches
 from napari_cryoorient.config import TrainConfig
-from napari_cryoorient.particles import Integers
+from napari_cryoorient.errors import InputError
+from napari_cryoorient.particles import Integers, ParticleSet
 from napari_cryoorient.run.inputs import PairedInputs
 from napari_cryoorient.run.recipes import Labels
 from napari_cryoorient.run.simulated_labels import simulated_like
 from napari_cryoorient.training.held_out import FixedBatch, HeldOut, HeldOutParticles
 from napari_cryoorient.training.precision import choose_precision
 from napari_cryoorient.training.recipe import Recipe
+from napari_cryoorient.training.split import split_of
 
 N_SIMULATED_TESTS = 192
+
+
+def usable_split(
+    particles: ParticleSet, config: TrainConfig, name: str
+) -> tuple[Integers, Integers]:
+    """Split the particles whose images tell something into rows to learn from and to test on.
+
+    ``name`` is what messages call them.  Raises InputError for less than two.
+    """
+    usable = particles.usable_rows()
+    if len(usable) < 2:
+        have = "one particle" if len(particles) == 1 else "one image that tells something"
+        raise InputError(f"{name} holds {have}: training wants at least 2.")
+    train, test = split_of(len(usable), config)
+    return usable[train], usable[test]
 
 
 def held_out_of(

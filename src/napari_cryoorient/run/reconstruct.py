@@ -85,11 +85,13 @@ def reconstruct_star(
     half_paths = half_map_paths(out_path) if half_maps else ()
     for path in (out_path, *half_paths):
         refuse_unwritable(path)
-    particles, star = read_particles(star_path, project_dir=project_dir)
+    particles, star = read_particles(star_path, project_dir=project_dir, with_ctf=with_ctf)
     weights = _confidences(star, star_path) if weigh_by_confidence else None
     if rows is not None:
         particles = particles.subset(rows)
         weights = None if weights is None else weights[rows]
+    if not with_ctf:
+        say("Note: the CTF is left out, as asked.")
     for note in particles.notes:
         if poses_path is None or not note.startswith("no poses"):
             say(f"Note: {note}")
@@ -111,6 +113,7 @@ def reconstruct_star(
         exact_symmetry=exact_symmetry,
         invert_contrast=invert_contrast,
         seed=seed,
+        name=str(star_path),
         progress=progress,
         say=say,
         should_stop=should_stop,
@@ -156,14 +159,16 @@ def reconstruct_particles(
     exact_symmetry: bool = False,
     invert_contrast: str = "auto",
     seed: int = 0,
+    name: str = "the stack",
     progress: Callable[[int, int], None] | None = None,
     say: Callable[[str], None],
     should_stop: Callable[[], bool] | None = None,
 ) -> Reconstructed:
-    """Back-project particles that have poses; the settings are those of ``reconstruct_star``."""
-    particles, weights = _without_odd(particles, weights, say)
-    if particles.ctf is not None and not with_ctf:
-        say("Note: the CTF is left out, as asked.")
+    """Back-project particles that have poses; the settings are those of ``reconstruct_star``.
+
+    ``name`` is what messages call the stack.
+    """
+    particles, weights = _without_odd(particles, weights, name, say)
     known, n = particles.random_subset, len(particles)
     sets: tuple[Integers, ...] = (np.arange(n, dtype=np.int64),)
     if half_maps:
@@ -253,15 +258,15 @@ def _with_poses(
 
 
 def _without_odd(
-    particles: ParticleSet, weights: Floats | None, say: Callable[[str], None]
+    particles: ParticleSet, weights: Floats | None, name: str, say: Callable[[str], None]
 ) -> tuple[ParticleSet, Floats | None]:
-    """Leave out images of another scale's grey values: one of them would be the map."""
-    odd = find_odd_images(particles)
+    """Leave out images that tell nothing, or of another scale: one of these would be the map."""
+    odd = find_odd_images(particles, name)
     for note in odd.notes:
         say(f"Note: {note}")
-    if not len(odd.unlike):
+    kept = np.setdiff1d(np.arange(len(particles)), [*odd.unlike, *odd.empty])
+    if len(kept) == len(particles):
         return particles, weights
-    kept = np.setdiff1d(np.arange(len(particles)), odd.unlike)
     return particles.subset(kept), None if weights is None else weights[kept]
 
 

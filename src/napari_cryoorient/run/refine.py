@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,8 @@ from napari_cryoorient.refine.confidence import confidence_of
 from napari_cryoorient.refine.local import BASIN_DEG, LocalRefinement, RefinedPoses
 from napari_cryoorient.refine.posterior import WITHIN_DEG
 from napari_cryoorient.run.inputs import PairedInputs, load_inputs
+from napari_cryoorient.run.kept_poses import refined_of_all
+from napari_cryoorient.run.odd_images import left_out
 from napari_cryoorient.run.reach import unreached_images
 from napari_cryoorient.run.search import describe_band, radius_of, refuse_same_file
 from napari_cryoorient.search.global_search import FoundPoses, GlobalSearch
@@ -106,8 +108,9 @@ def refine_inputs(
 ) -> tuple[RefinedPoses, Floats]:
     """Refine the poses of a stack against its map; return them with their confidence.
 
-    ``name`` is what messages call the stack.  Raises InputError where it has no poses, and Stopped
-    when asked to stop.
+    Particles whose images tell nothing keep their poses, with a confidence of 0.  ``name`` is what
+    messages call the stack.  Raises InputError where it has no poses, and Stopped when asked to
+    stop.
     """
     particles = inputs.particles
     if particles.poses is None:
@@ -117,6 +120,10 @@ def refine_inputs(
         )
     for note in inputs.notes:
         say(note)
+    usable, all_poses = particles.usable_rows(), particles.poses
+    if len(usable) < len(particles):
+        say(left_out(particles, np.setdiff1d(np.arange(len(particles)), usable)))
+        particles = particles.subset(usable)
     likelihood = ParticleLikelihood(
         inputs.density,
         particles,
@@ -127,13 +134,14 @@ def refine_inputs(
     rows = np.arange(len(particles), dtype=np.int64)
     refinement = LocalRefinement(likelihood)
     parts = list(
-        refinement.refine(rows, particles.poses, progress=progress, should_stop=should_stop)
+        refinement.refine(rows, all_poses[usable], progress=progress, should_stop=should_stop)
     )
     if sum(len(part.rows) for part in parts) < len(rows):
         raise Stopped
     refined = RefinedPoses.joined(parts)
     say(describe_moves(refined))
-    return refined, confidence_of(refinement, refined, symmetry_matrices(symmetry))
+    confidence = confidence_of(refinement, refined, symmetry_matrices(symmetry))
+    return refined_of_all(refined, confidence, usable, all_poses)
 
 
 def describe_moves(refined: RefinedPoses) -> str:
@@ -169,10 +177,27 @@ def polish(
 ) -> Polished:
     """Refine predicted poses of the whole stack; search globally for those that stay doubtful.
 
+    Particles whose images tell nothing keep their poses, with a confidence of 0.
     ``network_confidence`` ``(n,)`` points out those that the network itself was not sure of;
     ``begin`` is told the name of each part of the work before it starts.
     """
     say, begin = say or (lambda sentence: None), begin or (lambda title: None)
+    usable = inputs.particles.usable_rows()
+    if len(usable) < len(poses):
+        chosen = polish(
+            replace(inputs, particles=inputs.particles.subset(usable)),
+            poses[usable],
+            group,
+            device,
+            network_confidence=None if network_confidence is None else network_confidence[usable],
+            progress=progress,
+            begin=begin,
+            say=say,
+        )
+        refined, confidence = refined_of_all(chosen.refined, chosen.confidence, usable, poses)
+        rotations, shifts = poses.rotations.copy(), poses.shifts_angstrom.copy()
+        rotations[usable], shifts[usable] = chosen.poses.rotations, chosen.poses.shifts_angstrom
+        return Polished(Poses(rotations, shifts), confidence, refined, chosen.n_searched)
     likelihood = ParticleLikelihood(inputs.density, inputs.particles, device)
     say(describe_band(likelihood))
     rows = np.arange(len(inputs.particles), dtype=np.int64)

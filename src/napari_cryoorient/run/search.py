@@ -11,6 +11,7 @@ import torch
 
 from napari_cryoorient.chunks import Stopped
 from napari_cryoorient.device import choose_device, describe_device
+from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.io.atomic import refuse_unwritable
 from napari_cryoorient.io.kept_inputs import refuse_replacing
@@ -18,6 +19,8 @@ from napari_cryoorient.io.star import refuse_kind, write_poses
 from napari_cryoorient.likelihood import ParticleLikelihood
 from napari_cryoorient.particles import DensityMap, Integers
 from napari_cryoorient.run.inputs import PairedInputs, load_inputs
+from napari_cryoorient.run.kept_poses import found_of_all
+from napari_cryoorient.run.odd_images import left_out
 from napari_cryoorient.run.reach import unreached_images
 from napari_cryoorient.search.global_search import FoundPoses, GlobalSearch
 from napari_cryoorient.simulate import symmetry_agreement, symmetry_doubt
@@ -99,7 +102,10 @@ def search_inputs(
     say: Callable[[str], None],
     should_stop: Callable[[], bool] | None = None,
 ) -> FoundPoses:
-    """Search particles ``rows`` of a stack against its map; raises Stopped when asked to stop."""
+    """Search particles ``rows`` of a stack against its map; raises Stopped when asked to stop.
+
+    Those whose images tell nothing keep the poses they have; raises InputError if all are such.
+    """
     for note in inputs.notes:
         say(note)
     doubt = symmetry_note(inputs.density, symmetry)
@@ -107,6 +113,11 @@ def search_inputs(
         say(f"Note: {doubt}")
     if len(rows) < len(inputs.particles):
         say(f"A random {len(rows)} of {len(inputs.particles)} particles are searched and written.")
+    chosen = rows[np.isin(rows, inputs.particles.usable_rows())]
+    if not len(chosen):
+        raise InputError(
+            f"None of the {len(rows)} particles drawn has an image that tells a pose; search more."
+        )
     likelihood = ParticleLikelihood(
         inputs.density,
         inputs.particles,
@@ -123,10 +134,12 @@ def search_inputs(
         f"Every particle is compared with {search.coarse.n_poses} orientations at "
         f"{search.coarse.n_shifts} shifts at first, the best are refined."
     )
-    parts = list(search.search(rows, progress=progress, should_stop=should_stop))
-    if sum(len(part.rows) for part in parts) < len(rows):
+    parts = list(search.search(chosen, progress=progress, should_stop=should_stop))
+    if sum(len(part.rows) for part in parts) < len(chosen):
         raise Stopped
-    return FoundPoses.joined(parts)
+    if len(chosen) < len(rows):
+        say(left_out(inputs.particles, np.setdiff1d(rows, chosen)))
+    return found_of_all(FoundPoses.joined(parts), rows, inputs.particles)
 
 
 def symmetry_note(density: DensityMap, symmetry: str) -> str | None:

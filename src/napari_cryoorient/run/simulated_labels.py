@@ -68,10 +68,11 @@ def simulated_like(inputs: PairedInputs, *, seed: int) -> ParticleSet:
     batches = ParticleBatches(stack, stack.box, torch.device("cpu"), cache_bytes=0)
     rotations = random_rotations(len(stack), torch.Generator().manual_seed(seed))
     poses = Poses(rotations.double().numpy(), np.zeros((len(stack), 2)))
-    rows = np.unique(np.linspace(0, len(stack) - 1, N_NOISE_IMAGES).astype(np.int64))
+    rows = stack.spread_rows(N_NOISE_IMAGES)
     clean = MapProjections(projector, batches, poses, 0.0, seed).read(rows)
     signal = float(clean.var(axis=(1, 2)).mean())
-    sigma = float(np.sqrt(signal / snr_of(stack.images.read(rows))))
+    seen = batches.images(rows).numpy()
+    sigma = float(np.sqrt(signal / snr_of(seen[seen.any(axis=(1, 2))])))
     return ParticleSet(
         images=MapProjections(projector, batches, poses, sigma, seed),
         poses=poses,

@@ -14,6 +14,7 @@ from napari_cryoorient.run.fingerprint import fingerprint
 from napari_cryoorient.run.folder import RunFolder, check_folder
 from napari_cryoorient.run.inputs import load_inputs
 from napari_cryoorient.run.phases import Progress, TrainingRun
+from napari_cryoorient.run.preparation import usable_split
 from napari_cryoorient.run.reader import RunReader
 from napari_cryoorient.run.settled import (
     as_before,
@@ -77,8 +78,7 @@ def run_training(
         project_dir=project_dir,
         map_pixel_size_angstrom=map_pixel_size_angstrom,
     )
-    if len(inputs.particles) < 2:
-        raise InputError(f"{star_path} holds one particle: training wants at least 2.")
+    usable_split(inputs.particles, config, str(star_path))  # refuses too few
     config = with_box(config, inputs)
     if earlier is not None:
         check_same_inputs(inputs, run_dir, earlier.get("inputs", {}))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -47,8 +46,7 @@ class Information:
 @torch.no_grad()
 def information_of(likelihood: ParticleLikelihood) -> Information:
     """Measure it on a sample of the stack."""
-    n = len(likelihood.particles)
-    rows = np.unique(np.linspace(0, n - 1, N_IMAGES).astype(np.int64))
+    rows = likelihood.particles.spread_rows(N_IMAGES)
     power = likelihood.load(rows).power.mean(0).cpu()
     views = random_rotations(N_VIEWS, torch.Generator().manual_seed(0)).to(likelihood.device)
     slices = likelihood.slices(views, len(likelihood.radii)).cpu()

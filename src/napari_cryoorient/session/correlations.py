@@ -30,7 +30,7 @@ REMEMBERED = 8
 def correlations_of(data: Data, poses: Poses, rows: Integers) -> Floats:
     """Correlate particles ``rows`` of the stack with the map at ``poses`` of theirs: ``(k,)``.
 
-    An image or a projection without any contrast has correlation 0.
+    An image or a projection without any contrast, or not of finite numbers, has correlation 0.
 
     Raises:
         InputError: where stack or map are missing, or an image cannot be read.
@@ -56,6 +56,8 @@ def correlations_of(data: Data, poses: Poses, rows: Integers) -> Floats:
         projections = projector(*pose, transfer).numpy()
     source = NegatedImages(particles.images) if data.is_negated else particles.images
     images = source.read(rows)
+    is_finite = np.isfinite(images).all(axis=(1, 2), keepdims=True)
+    images = np.where(is_finite, images, np.float32(0.0))
     box = min(images.shape[-1], projections.shape[-1])
     pair = []
     for stack in (images, projections):

@@ -24,6 +24,9 @@ def display_low_pass_of(source: ImageSource) -> float | None:
     if n == 0 or 2.0 * source.pixel_size_angstrom >= DISPLAY_LOW_PASS_ANGSTROM:
         return None
     rows = np.unique(np.linspace(0, n - 1, min(n, _N_SAMPLED)).astype(np.int64))
+    rows = rows[np.isfinite(source.read(rows)).all(axis=(1, 2))]
+    if not len(rows):
+        return None
     before = source.read(rows).var(axis=(1, 2)).mean()
     after = LowPassed(source, DISPLAY_LOW_PASS_ANGSTROM).read(rows).var(axis=(1, 2)).mean()
     return DISPLAY_LOW_PASS_ANGSTROM if after < (1.0 - NOISY_PART) * before else None

@@ -70,7 +70,9 @@ def save_triptych(
         seen = panel.images
         if low_pass_angstrom is not None:
             seen = LowPassed(seen, low_pass_angstrom)
-        columns.append(seen.read(np.asarray(particles)))
+        images = seen.read(np.asarray(particles))
+        is_shown = np.isfinite(images).all(axis=(1, 2), keepdims=True)
+        columns.append(np.where(is_shown, images, np.float32(0.0)))
     for row in range(n):
         pair = [
             image[row]

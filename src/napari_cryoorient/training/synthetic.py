@@ -52,7 +52,7 @@ class SyntheticParticles:
         own_seed = int(np.random.SeedSequence([seed, _STREAM]).generate_state(1)[0])
         self.generator = torch.Generator(device).manual_seed(own_seed)
         batches = ParticleBatches(particles, self.box, torch.device("cpu"), cache_bytes=0)
-        rows = np.unique(np.linspace(0, len(particles) - 1, N_CTFS).astype(np.int64))
+        rows = particles.spread_rows(N_CTFS)
         ctfs = batches.ctf(rows)
         self._ctfs: Tensor | None = None if ctfs is None else ctfs.to(device)
 

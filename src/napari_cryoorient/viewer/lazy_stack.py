@@ -82,6 +82,12 @@ def display_limits(source: ImageSource) -> tuple[float, float]:
 
 
 def quantile_limits(values: Images) -> tuple[float, float]:
-    """Give black and white for display; the two differ even where all values are the same."""
-    low, high = (float(q) for q in np.quantile(values, _DISPLAY_QUANTILES))
+    """Give black and white for display; the two differ even where all values are the same.
+
+    Values that are not finite have no part in them.
+    """
+    finite = values if np.isfinite(values).all() else values[np.isfinite(values)]
+    if not finite.size:
+        return -0.5, 0.5
+    low, high = (float(q) for q in np.quantile(finite, _DISPLAY_QUANTILES))
     return (low, high) if high > low else (low - 0.5, low + 0.5)

@@ -140,7 +140,7 @@ def _align_contrast(layers: Sequence[Image]) -> None:
 
 
 class Guarded:
-    """Images of another source; one that cannot be read is blank, and it is said why."""
+    """Images of another source; one that cannot be used is blank, and it is said why."""
 
     def __init__(self, source: ImageSource, tell: Callable[[str], None]) -> None:
         self._source = source
@@ -168,7 +168,9 @@ class Guarded:
         except OSError as error:
             self._tell(f"The image cannot be read: {error.strerror or error}.")
         else:
-            return images
+            if np.isfinite(images).all():
+                return images
+            self._tell("The image has values that are not finite numbers; it is left out.")
         return np.zeros((np.size(indices), self.box, self.box), np.float32)
 
 
