@@ -13,6 +13,7 @@ import torch
 
 from napari_cryoorient.cli import main
 from napari_cryoorient.demo.density import demo_density
+from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.rotations import angular_distance_deg
 from napari_cryoorient.io.maps import read_map, write_map
 from napari_cryoorient.io.particle_table import ParticleTable
@@ -20,6 +21,7 @@ from napari_cryoorient.io.star import read_particles, read_star, write_poses
 from napari_cryoorient.likelihood import BandData
 from napari_cryoorient.run.inputs import pair_inputs
 from napari_cryoorient.run.reader import RunReader
+from napari_cryoorient.run.refine import refine_inputs
 from napari_cryoorient.run.search import search_inputs
 from napari_cryoorient.run.train import run_training
 
@@ -193,6 +195,14 @@ def test_an_image_whose_ctf_overflows_is_left_out(folder, factor):
     assert found.confidence[1] == 0
     np.testing.assert_array_equal(found.poses.rotations[1], particles.poses.rotations[1])
     assert found.confidence[[0, 2, 3]].min() > 0
+
+
+def test_poses_that_are_no_numbers_are_no_start(folder):
+    particles, _ = read_particles("particles.star")
+    particles.poses.rotations[6] = np.nan
+    inputs = pair_inputs(particles, read_map("map.mrc"))
+    with pytest.raises(InputError, match=r"1 poses of p are not .* particle 7"):
+        refine_inputs(inputs, torch.device("cpu"), name="p", say=lambda sentence: None)
 
 
 def test_band_data_that_is_not_finite_is_zero():

@@ -1,4 +1,4 @@
-"""Results are looked at before they are written: what is not a finite number is no result."""
+"""What is not a finite number is no result and no start: looked at before it is used or written."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.particles import Poses
@@ -19,10 +19,9 @@ def refuse_poses_not_finite(
 
     ``names`` ``(n,)`` are the images' of ``poses``, ``path`` what would be written.
     """
-    values = [poses.rotations.reshape(len(poses), -1), poses.shifts_angstrom]
+    is_finite = _are_finite(poses)
     if confidence is not None:
-        values.append(np.asarray(confidence, dtype=np.float64)[:, None])
-    is_finite = np.asarray(np.isfinite(np.hstack(values)).all(axis=1))
+        is_finite &= np.isfinite(np.asarray(confidence, dtype=np.float64))
     if not is_finite.all():
         row = int(np.argmin(is_finite))
         raise InputError(
@@ -30,6 +29,21 @@ def refuse_poses_not_finite(
             f"of {names[row]}: its image or CTF values are at fault, leave it out; {path} was not "
             "written."
         )
+
+
+def refuse_starts_not_finite(poses: Poses, name: str) -> None:
+    """Raise InputError where a pose to start from, of particles called ``name``, is no number."""
+    is_finite = _are_finite(poses)
+    if not is_finite.all():
+        raise InputError(
+            f"{len(is_finite) - int(is_finite.sum())} poses of {name} are not finite numbers, the "
+            f"first that of particle {int(np.argmin(is_finite)) + 1}: search anew, or leave it out."
+        )
+
+
+def _are_finite(poses: Poses) -> NDArray[np.bool_]:
+    values = [poses.rotations.reshape(len(poses), -1), poses.shifts_angstrom]
+    return np.asarray(np.isfinite(np.hstack(values)).all(axis=1))
 
 
 def refuse_values_not_finite(values: ArrayLike, what: str, path: Path | str) -> None:

@@ -14,6 +14,7 @@ from napari_cryoorient.chunks import Stopped
 from napari_cryoorient.device import choose_device, describe_device
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.symmetry import symmetric_distance_deg, symmetry_matrices
+from napari_cryoorient.io.finite import refuse_starts_not_finite
 from napari_cryoorient.io.star import write_poses
 from napari_cryoorient.likelihood import ParticleLikelihood
 from napari_cryoorient.particles import Floats, Integers, Poses
@@ -118,6 +119,7 @@ def refine_inputs(
             f"{name} has no poses to refine ({'; '.join(particles.notes)}): make them with "
             "search, or with train and predict."
         )
+    refuse_starts_not_finite(particles.poses, name)
     for note in inputs.notes:
         say(note)
     usable, all_poses = particles.usable_rows(), particles.poses
