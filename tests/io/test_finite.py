@@ -17,6 +17,13 @@ from napari_cryoorient.io.stacks import StackWriter
 from napari_cryoorient.io.star import new_particle_star, write_poses
 from napari_cryoorient.particles import ArrayImages, ParticleSet, Poses
 from napari_cryoorient.reconstruction.backproject import back_project
+from napari_cryoorient.reconstruction.solve import solve_map
+from napari_cryoorient.simulate import (
+    Microscope,
+    SimulationSettings,
+    draw_simulation,
+    simulated_images,
+)
 
 
 def test_maps_and_stacks(tmp_path: Path):
@@ -46,14 +53,32 @@ def test_poses(tmp_path: Path, rows):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_reconstruction_names_the_image():
-    images = np.zeros((3, 16, 16), np.float32)
-    images[2, 0, 0] = np.inf
-    poses = Poses(np.tile(np.eye(3), (3, 1, 1)), np.zeros((3, 2)))
+@pytest.fixture
+def stack() -> ParticleSet:
+    """Three noisy images at known poses, with CTFs."""
+    density = demo_density(16, 8.0)
+    simulation = draw_simulation(density, SimulationSettings(n=3, snr=1.0, microscope=Microscope()))
+    images = np.concatenate(list(simulated_images(simulation)))
     zeros = np.zeros(3, dtype=np.int64)
-    stack = ParticleSet(ArrayImages(images, 2.0), poses, None, zeros, ("1@a", "2@a", "3@a"))
-    rows = (np.arange(3),)
+    names = ("1@a", "2@a", "3@a")
+    return ParticleSet(ArrayImages(images, 8.0), simulation.poses, simulation.ctf, zeros, names)
+
+
+def map_of(stack: ParticleSet, *rows: int) -> np.ndarray:
+    sets = (np.array(rows),)
+    done = back_project(stack, symmetry_matrices("C1"), torch.device("cpu"), rows_of_sets=sets)
+    return solve_map(done.joined(), done.factors).numpy()
+
+
+def test_reconstruction_names_the_image_whose_ctf_overflows(stack):
+    factors = np.array([0.0, 0.0, -1e5])
+    worse = replace(stack, ctf=replace(stack.ctf, b_factor_angstrom2=factors))
     with pytest.raises(InputError, match=r"Image 3 \(3@a\)"):
-        back_project(stack, symmetry_matrices("C1"), torch.device("cpu"), rows_of_sets=rows)
-    fine = replace(stack, images=ArrayImages(np.zeros((3, 16, 16), np.float32), 2.0))
-    assert back_project(fine, symmetry_matrices("C1"), torch.device("cpu"), rows_of_sets=rows)
+        map_of(worse, 0, 1, 2)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e38, 4.0])
+def test_an_empty_image_weighs_nothing_in_a_reconstruction(stack, value):
+    expected = map_of(stack, 0, 1)
+    stack.images.images[2] = value
+    np.testing.assert_allclose(map_of(stack, 0, 1, 2), expected, atol=1e-6 * expected.max())

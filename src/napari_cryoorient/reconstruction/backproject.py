@@ -199,6 +199,7 @@ class _Entry:
                 f"Image {row + 1}{name} times its CTF is not a finite number; its values or CTF "
                 "are out of range: leave it out."
             )
+        weights = weights * images.flatten(1).any(1)[:, None]  # empty images weigh nothing
         if self._weights is not None:
             each = self._tensor(self._weights[rows])[:, None]
             values, weights = values * each, weights * each
