@@ -1,6 +1,8 @@
 import errno
 import os
 import stat
+import subprocess
+import sys
 
 import pytest
 
@@ -79,3 +81,28 @@ def test_a_device_is_not_replaced_by_a_file(tmp_path):
 def test_a_place_that_cannot_be_says_so(tmp_path):
     with pytest.raises(InputError, match="choose another"), atomic_path(tmp_path / ("n" * 300)):
         pass
+
+
+def test_what_a_killed_process_left_half_written_is_removed(tmp_path):
+    """Only of the same file, and only where the process is dead."""
+    out = tmp_path / "out.txt"
+    script = (
+        "import os, signal, sys\n"
+        "from napari_cryoorient.io.atomic import atomic_path\n"
+        "with atomic_path(sys.argv[1]) as temporary:\n"
+        "    temporary.write_text('half')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    for name in ("out.txt", "other.txt"):
+        subprocess.run([sys.executable, "-c", script, str(tmp_path / name)], check=False)
+    assert len(list(tmp_path.iterdir())) == 2
+    with atomic_path(out) as outer:
+        outer.write_text("this process goes on")
+        with atomic_path(tmp_path / "third.txt") as other:
+            other.write_text("third")
+        assert outer.exists()
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert [name for name in left if not name.startswith(".")] == ["out.txt", "third.txt"]
+    assert [name for name in left if name.startswith(".")] == [
+        name for name in left if name.startswith(".other.txt.")
+    ]

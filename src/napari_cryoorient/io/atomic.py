@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.kept_inputs import note_made, refuse_replacing_read
+from napari_cryoorient.io.living import is_alive
 
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NOT_ALLOWED = {errno.EACCES, errno.EPERM, errno.EROFS}
+_PARTIAL = ".partial"
 _unfinished: set[Path] = set()
 _BAD_NAME = {errno.ENOENT, errno.ENAMETOOLONG, errno.EINVAL}
 
@@ -21,10 +25,11 @@ _BAD_NAME = {errno.ENOENT, errno.ENAMETOOLONG, errno.EINVAL}
 def atomic_path(final: Path | str) -> Iterator[Path]:
     """Give a temporary path beside ``final``; rename it on success, remove it on any failure.
 
-    Missing folders are made. Raises InputError when the disk is full or the place not writable.
+    Missing folders are made; what killed processes left half-written of this file is removed.
+    Raises InputError when the disk is full or the place not writable.
     """
     final = Path(final)
-    temporary = final.with_name(f".{final.name}.{os.getpid()}.partial")
+    temporary = final.with_name(f"{_partial_prefix(final)}{os.getpid()}{_PARTIAL}")
     _unfinished.add(temporary)
     try:
         if final.is_dir():
@@ -33,6 +38,7 @@ def atomic_path(final: Path | str) -> Iterator[Path]:
             raise InputError(f"{final} is a device, not a file; give the name of a file to write.")
         refuse_replacing_read(final)
         final.parent.mkdir(parents=True, exist_ok=True)
+        _remove_left_over(final)
         yield temporary
         refuse_replacing_read(final)  # it may have been read only now
         os.replace(temporary, final)
@@ -53,6 +59,25 @@ def discard_unfinished() -> None:
     for temporary in list(_unfinished):
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def _partial_prefix(final: Path) -> str:
+    """Return how half-written files for ``final`` begin on this machine: folders may be shared."""
+    machine = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+    return f".{final.name}.{machine}-"
+
+
+def _remove_left_over(final: Path) -> None:
+    """Remove half-written files for ``final`` of processes on this machine that are dead."""
+    prefix = _partial_prefix(final)
+    with suppress(OSError), os.scandir(final.parent) as entries:
+        for entry in entries:
+            if not (entry.name.startswith(prefix) and entry.name.endswith(_PARTIAL)):
+                continue
+            owner = entry.name.removeprefix(prefix).removesuffix(_PARTIAL)
+            if owner.isdigit() and not is_alive(int(owner)):
+                with suppress(OSError):
+                    os.unlink(entry.path)
 
 
 def refuse_unwritable(final: Path | str) -> None:

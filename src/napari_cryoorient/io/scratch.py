@@ -25,6 +25,7 @@ PREFIX = "cryoorient-"
 LOCK = "lock"
 # A folder without a lock is one that is being made, or whose process was killed at that moment.
 _MAKING_S = 3600.0
+_OLD_STACK = ".mrcs"
 
 _guard = threading.Lock()
 _own: tuple[int, Path, IO[bytes]] | None = None  # process, folder, held lock
@@ -37,12 +38,19 @@ def new_scratch_file(suffix: str) -> tuple[int, Path]:
 
 
 def remove_left_over() -> None:
-    """Remove the folders of this user's processes that are dead; those in use are left alone."""
+    """Remove the folders of this user's processes that are dead; those in use are left alone.
+
+    Stacks that version 0.1.0 unpacked go too: they lie there without a folder.
+    """
     with suppress(OSError), os.scandir(tempfile.gettempdir()) as entries:
         for entry in entries:
-            if entry.name.startswith(PREFIX) and entry.is_dir(follow_symlinks=False):
-                with suppress(OSError):
+            if not entry.name.startswith(PREFIX):
+                continue
+            with suppress(OSError):
+                if entry.is_dir(follow_symlinks=False):
                     _remove_if_dead(Path(entry.path))
+                elif entry.name.endswith(_OLD_STACK) and entry.is_file(follow_symlinks=False):
+                    _remove_old_stack(Path(entry.path))
 
 
 def remove_own() -> None:
@@ -91,3 +99,28 @@ def _remove_if_dead(folder: Path) -> None:
     if fcntl is None:
         (folder / LOCK).unlink()
     shutil.rmtree(folder)
+
+
+def _remove_old_stack(path: Path) -> None:
+    """Remove a stack that no process has open; where that cannot be told, it stays."""
+    found = path.stat()
+    is_ours = hasattr(os, "getuid") and found.st_uid == os.getuid()
+    if not is_ours or time.time() - found.st_mtime < _MAKING_S:
+        return
+    if not Path("/proc/self/fd").is_dir():
+        return
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit() and _holds(process, path, found):
+            return
+    path.unlink()
+
+
+def _holds(process: Path, path: Path, found: os.stat_result) -> bool:
+    """Tell whether a process has a file open or mapped; those of other users cannot be asked."""
+    with suppress(OSError):
+        for handle in (process / "fd").iterdir():
+            with suppress(OSError):
+                if os.path.samestat(handle.stat(), found):
+                    return True
+        return str(path) in (process / "maps").read_text(errors="replace")
+    return False

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cryoorient.io.atomic import atomic_path
+from napari_cryoorient.io.living import is_alive
 
 SILENT_S = 60.0
 LOG_BYTES = 65536  # of a long log, the end
@@ -162,27 +163,3 @@ def read_json(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return content if isinstance(content, dict) else None
-
-
-def is_alive(pid: object) -> bool:
-    """Tell whether a process of this machine goes on; where that cannot be asked, say yes."""
-    if not isinstance(pid, int) or pid <= 0:
-        return False
-    if os.name == "nt":  # os.kill would end it; the heartbeat has to do
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return not _is_zombie(pid)
-
-
-def _is_zombie(pid: int) -> bool:
-    """Tell a process that has ended but whose parent has not looked; Linux only."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return False
-    return stat.rpartition(")")[2].split()[0] == "Z"
