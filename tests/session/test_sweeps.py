@@ -91,6 +91,7 @@ def test_flags_are_spelt_as_the_command_line_takes_them() -> None:
         flag
         for parameter in parameters.values()
         for option in getattr(parameter.annotation, "__metadata__", ())
+        if hasattr(option, "param_decls")
         for flag in (option.default, *(option.param_decls or ()))  # typer keeps the first there
         if isinstance(flag, str)
     }
