@@ -67,6 +67,20 @@ def test_importing_the_package_is_free_of_torch_and_qt():
     assert done.stdout.strip() == "False", done.stderr
 
 
+def test_every_dependency_is_imported():
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    asked = [*project["dependencies"], *project["optional-dependencies"]["gui"]]
+    names = {re.match(r"[\w-]+", requirement)[0] for requirement in asked}
+    used = {
+        line.split()[1].split(".")[0]
+        for path in (REPOSITORY / "src").rglob("*.py")
+        for line in map(str.strip, path.read_text().splitlines())
+        if re.match(r"(import|from) \w", line)
+    }
+    # pandas packs text with pyarrow where it is there.
+    assert names - used == {"pyarrow"}
+
+
 def test_the_rooms_of_the_documentation_are_those_that_are_checked():
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
     layers = project["tool"]["importlinter"]["contracts"][0]["layers"]
