@@ -13,6 +13,7 @@ from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.maps import write_map
 from napari_cryoorient.particles import DensityMap
 from napari_cryoorient.run import memory
+from napari_cryoorient.run.fsc import correlate_maps
 
 
 def make_group(folder: Path, limit: str, used: int, cached: int) -> None:
@@ -56,3 +57,11 @@ def test_simulate_beyond_the_limit_is_refused_before_anything_is_made(tmp_path: 
     assert "needs about 8.1 GB of memory" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not (tmp_path / "sim").exists()
+
+
+def test_a_mask_beyond_the_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "available_bytes", lambda: 300_000)
+    density = DensityMap(np.random.default_rng(0).normal(size=(16,) * 3).astype(np.float32), 5.0)
+    correlate_maps(density, density, say=lambda _: None)
+    with pytest.raises(InputError, match="A mask on maps of 16 voxels needs about"):
+        correlate_maps(density, density, mask="auto", say=lambda _: None)

@@ -21,6 +21,7 @@ from napari_cryoorient.reconstruction.fsc import (
     sphere_mask,
 )
 from napari_cryoorient.reconstruction.masks import molecule_mask
+from napari_cryoorient.run.memory import MASKED_CORRELATION, refuse_beyond
 
 # Pixel sizes closer than this are one; a header's rounding makes such a difference.
 TOLERANCE = 5e-3
@@ -69,6 +70,8 @@ def correlate_maps(
 ) -> ShellCorrelation:
     """Correlate two maps in memory; the settings are those of ``compare_maps``."""
     a, b = same_sampling(a, b, say)
+    if mask is not None or radius_angstrom is not None:
+        refuse_beyond(MASKED_CORRELATION * a.box**3, f"A mask on maps of {a.box} voxels")
     for each in (a, b):
         for note in each.notes:
             say(f"Note: {note}")

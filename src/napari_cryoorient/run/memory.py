@@ -10,7 +10,7 @@ from napari_cryoorient.errors import InputError
 
 PAGE_FIELD = 1  # of /proc/self/statm: resident pages
 # Bytes for each voxel of the box, from peaks measured at boxes of 192 to 512.
-PROJECTIONS, RECONSTRUCTION, HALF_MAPS = 60, 325, 110
+PROJECTIONS, RECONSTRUCTION, HALF_MAPS, MASKED_CORRELATION = 60, 325, 110, 80
 
 
 def memory_in_use() -> dict[str, int]:
