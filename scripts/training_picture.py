@@ -22,7 +22,7 @@ PAUSE_S = 2.0  # between two frames; the picture plays faster than life
 CHANGE_OF_W = (8, 0.5)  # after this many frames w goes to this value
 FRAME_MS, LAST_FRAME_MS = 250, 2500
 WIDTH = 900  # px, as wide as a page shows it
-N_COLOURS = 96
+N_COLOURS = 192
 MOST_BYTES = 3_000_000  # what a reader on a slow line still waits for
 
 
@@ -54,9 +54,19 @@ def frame_of(studio: Studio) -> Image.Image:
     return image.resize((WIDTH, round(WIDTH * image.height / image.width)), Image.Resampling.BOX)
 
 
+def palette_of(frames: Sequence[Image.Image]) -> Image.Image:
+    """Return colours for all frames; the octree keeps the rare bright ones of curves and points."""
+    some = frames[:: max(len(frames) // 4, 1)]
+    width, height = some[0].size
+    tall = Image.new("RGB", (width, height * len(some)))
+    for place, frame in enumerate(some):
+        tall.paste(frame, (0, place * height))
+    return tall.quantize(N_COLOURS, method=Image.Quantize.FASTOCTREE)
+
+
 def save(frames: Sequence[Image.Image], path: Path, *, frame_ms: int = FRAME_MS) -> None:
     """Write a GIF with one palette, so that what stands still costs nothing."""
-    palette = frames[-1].quantize(N_COLOURS)
+    palette = palette_of(frames)
     few = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
     times = [frame_ms] * (len(few) - 1) + [LAST_FRAME_MS]
     few[0].save(path, save_all=True, append_images=few[1:], duration=times, loop=0, optimize=True)

@@ -17,7 +17,7 @@ from napari_cryoorient.viewer.curves import (
     curves_of,
     ticks,
 )
-from napari_cryoorient.viewer.labels import ROW, spread
+from napari_cryoorient.viewer.labels import LETTER, ROW, spread
 
 
 def run_with(w_of_step) -> RunView:
@@ -135,3 +135,39 @@ def test_errors_lie_on_a_logarithmic_axis(wide_viewer):
     (path,) = plot.lines.data
     np.testing.assert_allclose(np.diff(path[:, 0], 2), 0.0, atol=1e-4)  # halves: equal steps
     assert {"5", "20", "50"} <= set(plot.labels.features["label"])
+
+
+@pytest.mark.parametrize("size", [(240, 560), (200, 330)])
+@pytest.mark.parametrize("quantity", list(QUANTITIES))
+def test_words_run_neither_into_each_other_nor_into_the_curves(size, quantity, monkeypatch):
+    monkeypatch.setattr("napari_cryoorient.viewer.curves.canvas_size_of", lambda _: size)
+    plot = CurvePlot(ViewerModel())
+    plot.quantity = quantity
+    lines = tuple(
+        {
+            "step": step,
+            "w": 0.5,
+            "train_relative_rmse": 0.9 / step,
+            "test_relative_rmse": 0.95 / step,
+            "loss": 0.5 / step,
+            "reprojection": 0.51 / step,
+            "qd": 0.52 / step,
+            "angular_error_deg": 90.0 / step,
+            "shift_error_angstrom": 8.0 / step,
+        }
+        for step in range(1, 2001, 7)
+    )
+    plot.show([RunView(Path("run"), "running", metrics=lines)])
+    words = plot.labels.features["label"].tolist()
+    boxes = []
+    for (row, column), word in zip(plot.labels.data, words, strict=True):
+        half = 0.42 * LETTER * len(word)
+        boxes.append((row - ROW / 2, row + ROW / 2, column - half, column + half))
+    for i, (top, bottom, left, right) in enumerate(boxes):
+        for path in plot.lines.data:
+            is_in = (path[:, 0] > top) & (path[:, 0] < bottom) & (path[:, 1] > left)
+            assert not (is_in & (path[:, 1] < right)).any(), words[i]
+        for j, other in enumerate(boxes[:i]):
+            down = min(bottom, other[1]) - max(top, other[0])
+            across = min(right, other[3]) - max(left, other[2])
+            assert down <= 1 or across <= 1, (words[i], words[j])

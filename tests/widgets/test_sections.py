@@ -254,7 +254,10 @@ def test_the_job_at_work_is_shown_and_stopped(qtbot, controller, made, tmp_path)
     jobs.view = replace(jobs.view, state="failed", reason="no memory")
     jobs.changed.emit()
     assert "no memory" in bar.headline.text()
-    assert not bar.stop_button.isVisible()
+    bar.stop_button.click()  # Close, by now
+    assert not bar.isVisible()
+    jobs.changed.emit()
+    assert not bar.isVisible()  # read, and put away
     assert train.train_button.isEnabled()
 
 

@@ -241,7 +241,8 @@ class CurvePlot:
         title = QUANTITIES[self.quantity].title
         marks.append((np.array([scale.top - ROW, scale.left + 3.5 * len(title)]), title, _TEXT))
         if names:
-            ramp, ramp_colours, ends = _ramp_of_w(scale)
+            title_end = scale.left + LETTER * len(title)
+            ramp, ramp_colours, ends = _ramp_of_w(title_end, self._size[1], scale.top - ROW)
             lines += ramp
             colours += ramp_colours
             widths += [6.0] * len(ramp)
@@ -300,18 +301,21 @@ def _distance(place: NDArray[np.float64], path: NDArray[np.float64]) -> float:
 
 
 def _ramp_of_w(
-    scale: _Scale,
+    left: float, right: float, row: float
 ) -> tuple[list[NDArray[np.float64]], list[Any], list[tuple[NDArray[np.float64], str]]]:
-    """Return the legend of the colours: short lines from w 0 to w 1, and the words at its ends."""
-    n, step = 12, 7.0
-    row, right = scale.top - ROW, scale.right + 9.0 * step  # beside the title, whatever its length
-    columns = right - step * np.arange(n, -1, -1)
+    """Return the legend of the colours: short lines from w 0 to w 1, and the words at its ends.
+
+    It lies between ``left`` and ``right``; where that is too narrow there is none, and the w beside
+    each curve has to do.
+    """
+    n = 12
+    first, last = left + 60.0, min(left + 160.0, right - 24.0)
+    if last - first < 30.0:
+        return [], [], []
+    columns = np.linspace(first, last, n + 1)
     lines = [np.array([[row, a], [row, b]]) for a, b in pairwise(columns)]
     colours = [colour_of_w(i / (n - 1)) for i in range(n)]
-    ends = [
-        (np.array([row, columns[0] - 20.0]), "w 0"),
-        (np.array([row, right + 9.0]), "1"),
-    ]
+    ends = [(np.array([row, first - 20.0]), "w 0"), (np.array([row, last + 9.0]), "1")]
     return lines, colours, ends
 
 

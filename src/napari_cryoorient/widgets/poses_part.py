@@ -16,6 +16,7 @@ from qtpy.QtWidgets import (
 from napari_cryoorient.session.controller import Controller
 from napari_cryoorient.session.figures import left_words
 from napari_cryoorient.session.pose_jobs import noun_of, words_of
+from napari_cryoorient.session.process_job import JobView
 from napari_cryoorient.session.words import on_screen
 from napari_cryoorient.widgets.numbers import FloatOrEmpty, IntOrEmpty, NumberEdit
 
@@ -101,13 +102,14 @@ class JobBar(QWidget):
         line.addWidget(self.bar, 1)
         line.addWidget(self.stop_button)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setContentsMargins(6, 2, 6, 2)
         layout.addWidget(self.headline)
         layout.addLayout(line)
         self.said = QLabel()
         self.said.setWordWrap(True)
         layout.addWidget(self.said)
-        self.stop_button.clicked.connect(self._jobs.stop)
+        self.stop_button.clicked.connect(self._on_button)
+        self._dismissed: JobView | None = None  # what has been read and put away
         self._jobs.changed.connect(self._pull)
         self._pull()
 
@@ -115,15 +117,25 @@ class JobBar(QWidget):
         """Leave the jobs alone from now on."""
         self._jobs.changed.disconnect(self._pull)
 
+    def _on_button(self) -> None:
+        """Stop what is at work; put away what is over."""
+        if self._jobs.is_going:
+            self._jobs.stop()
+        else:
+            self._dismissed = self._jobs.view
+            self._pull()
+
     def _pull(self) -> None:
         view = self._jobs.view
-        self.setVisible(view is not None)
+        self.setVisible(view is not None and view is not self._dismissed)
         if view is None:
             return
         self.bar.setVisible(not view.is_over)
-        self.stop_button.setVisible(not view.is_over)
         self.stop_button.setEnabled(not self._jobs.is_stopping)
-        self.stop_button.setText("Stopping…" if self._jobs.is_stopping else "Stop")
+        if view.is_over:
+            self.stop_button.setText("Close")
+        else:
+            self.stop_button.setText("Stopping…" if self._jobs.is_stopping else "Stop")
         self.bar.setRange(0, 0 if view.fraction is None else 1000)
         if view.fraction is not None:
             self.bar.setValue(round(1000 * view.fraction))

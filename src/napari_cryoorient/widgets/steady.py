@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, Qt
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QLabel
 
 MARGIN = 10  # px, with what napari's theme puts around text
@@ -24,6 +25,20 @@ class SteadyLabel(QLabel):
         super().setText(text)
         self.setToolTip(text)
         self._take_place()
+
+    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
+        """Measure the font once more: the theme has set it by now."""
+        super().showEvent(event)
+        self._take_place()
+
+    def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802
+        """Follow the font."""
+        super().changeEvent(event)
+        if event is not None and event.type() in (
+            QEvent.Type.FontChange,
+            QEvent.Type.StyleChange,
+        ):
+            self._take_place()
 
     def _take_place(self) -> None:
         self.setFixedHeight(self._n_lines * self.fontMetrics().lineSpacing() + MARGIN)
