@@ -17,6 +17,7 @@ from napari_cryoorient.session.data import (
     load_data,
     load_what_can_be,
 )
+from napari_cryoorient.session.data_checks import DataChecks
 from napari_cryoorient.session.export import Exported, export_poses
 from napari_cryoorient.session.follow import RunView, last_of
 from napari_cryoorient.session.hand import Hand
@@ -37,9 +38,7 @@ from napari_cryoorient.session.session import Session
 from napari_cryoorient.session.shells import Shells
 from napari_cryoorient.session.suggest import (
     Suggestion,
-    find_symmetry,
     suggest,
-    symmetry_words,
 )
 from napari_cryoorient.session.sweeps import Sweeps
 from napari_cryoorient.session.words import counted
@@ -65,6 +64,7 @@ class Controller:
         self.shells = Shells(jobs, notify)
         self.correlations = Correlations(session, jobs, notify)
         self.hand = Hand(session, notify)
+        self._checks = DataChecks(session, jobs, notify)
         self.refines_afterwards = False  # whether a run started here is refined when it finishes
         self.run_dir: Path | None = None  # where the user wants the next run; None: chosen for them
 
@@ -114,23 +114,7 @@ class Controller:
         if has_no_poses and self.session.settings.labels is None:
             self.session.change_settings(labels="simulated")
         self._look_for_predictions()
-        self._look_for_symmetry()
-
-    def _look_for_symmetry(self) -> None:
-        density = self.session.data.density
-        if density is None or self.session.map_symmetry:
-            return
-
-        def take(words: str) -> None:
-            if self.session.data.density is density:
-                self.session.set_map_symmetry(words)
-
-        self._jobs.start(
-            "Finding the map's symmetry",
-            lambda: symmetry_words(find_symmetry(density)),
-            take,
-            self._notify.error,
-        )
+        self._checks.start()
 
     def show(self, data: Data) -> None:
         """Take data that have been loaded already."""

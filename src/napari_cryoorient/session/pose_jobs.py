@@ -14,6 +14,7 @@ from napari_cryoorient.session.launch import next_run_dir
 from napari_cryoorient.session.predicted import load_predictions
 from napari_cryoorient.session.process_job import JobView, ProcessJob
 from napari_cryoorient.session.session import Session
+from napari_cryoorient.session.verdict import verdict_on_search
 
 OUT = "poses.star"
 
@@ -171,6 +172,8 @@ class PoseJobs:
             def loaded(predictions: Predictions) -> None:
                 if self._session.data is data:
                     self._session.set_predictions(predictions)
+                    if source == "search":
+                        self._session.set_verdict(verdict_on_search(predictions.confidence))
 
             self._jobs.start(
                 "Reading poses",

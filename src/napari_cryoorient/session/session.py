@@ -49,6 +49,7 @@ class Session:
     low_pass_changed = Signal(object)
     marks_changed = Signal()
     problems_changed = Signal()
+    verdict_changed = Signal(str)
     blinked = Signal()
 
     def __init__(self) -> None:
@@ -69,6 +70,7 @@ class Session:
         self.marks = Marks()
         self.advice = ""  # why symmetry and w are what they are
         self.problems: dict[Role, Problem] = {}
+        self.verdict = ""  # that the particles do not show the map, if so
         # "stack" or "map" where it was replaced during a run, whose settings stay until its end.
         self._replaced = ""
 
@@ -92,6 +94,8 @@ class Session:
         if data.density is not before.density:
             self.map_symmetry = ""
         self.data = data
+        if data.density is not before.density or data.particles is not before.particles:
+            self.set_verdict("")
         if is_new_stack:
             self.marks = Marks()
         replaces_stack = is_new_stack and before.star_path is not None
@@ -128,6 +132,12 @@ class Session:
         if problems != self.problems:
             self.problems = problems
             self.problems_changed.emit()
+
+    def set_verdict(self, sentence: str) -> None:
+        """Take what was found on whether the particles show the map; empty where they do."""
+        if sentence != self.verdict:
+            self.verdict = sentence
+            self.verdict_changed.emit(sentence)
 
     def set_marks(self, marks: Marks) -> None:
         """Take marks that were saved earlier."""

@@ -71,6 +71,7 @@ class DataSection(QWidget):
         session.data_changed.connect(self._pull)
         session.problems_changed.connect(self._pull)
         session.map_symmetry_changed.connect(self._pull_facts)
+        session.verdict_changed.connect(self._pull_warnings)
         self._pull()
 
     def close_section(self) -> None:
@@ -78,6 +79,7 @@ class DataSection(QWidget):
         self._session.data_changed.disconnect(self._pull)
         self._session.problems_changed.disconnect(self._pull)
         self._session.map_symmetry_changed.disconnect(self._pull_facts)
+        self._session.verdict_changed.disconnect(self._pull_warnings)
 
     def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:  # noqa: N802
         """Take local files."""
@@ -106,8 +108,7 @@ class DataSection(QWidget):
         self.welcome.setVisible(is_empty)
         self.sample_button.setVisible(is_empty)
         self._pull_facts()
-        self.warning.setText("\N{WARNING SIGN} " + on_screen("\n\n".join(data.warnings)))
-        self.warning.setVisible(bool(data.warnings))
+        self._pull_warnings()
         mended = data.mended_pixel_size_angstrom
         self.mend_button.setVisible(mended is not None)
         if mended is not None:
@@ -120,6 +121,12 @@ class DataSection(QWidget):
         problem = self._session.problems.get(role)
         row.set_path(loaded if problem is None else problem.path)
         row.set_problem("" if problem is None else on_screen(problem.sentence))
+
+    def _pull_warnings(self, *_: object) -> None:
+        verdict = self._session.verdict
+        said = [*self._session.data.warnings, *([verdict] if verdict else [])]
+        self.warning.setText("\N{WARNING SIGN} " + on_screen("\n\n".join(said)))
+        self.warning.setVisible(bool(said))
 
     def _pull_facts(self, *_: object) -> None:
         rows = list(summary(self._session.data))

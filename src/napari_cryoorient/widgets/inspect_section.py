@@ -162,6 +162,7 @@ class InspectSection(QWidget):
         self.worse.clicked.connect(lambda: session.step_in_ranking(+1))
         self.filter.toggled.connect(self._on_filter)
         self.threshold.valueChanged.connect(self._on_filter)
+        session.verdict_changed.connect(self._pull_what)
         session.inspection_changed.connect(self._pull)
         session.particle_changed.connect(self._pull_particle)
         session.selection_changed.connect(self._pull_selection)
@@ -174,6 +175,7 @@ class InspectSection(QWidget):
         self._read_out.cancel()
         self._blink.stop()
         self._correlations.changed.disconnect(self._pull_correlations)
+        self._session.verdict_changed.disconnect(self._pull_what)
         self._session.inspection_changed.disconnect(self._pull)
         self._session.particle_changed.disconnect(self._pull_particle)
         self._session.selection_changed.disconnect(self._pull_selection)
@@ -185,11 +187,7 @@ class InspectSection(QWidget):
 
     def _pull(self, *_: object) -> None:
         session, inspection = self._session, self._session.inspection
-        self.what.setText(
-            SOURCES[inspection.source]
-            if inspection.kind == "predictions"
-            else KINDS[inspection.kind]
-        )
+        self._pull_what()
         self.particle.setMaximum(max(len(inspection), 1))
         self.particle.setEnabled(bool(len(inspection)))
         self.of.setText(f"of {len(inspection):,}")
@@ -217,6 +215,13 @@ class InspectSection(QWidget):
         self._pull_particle()
         self._pull_selection()
         self._pull_correlations()
+
+    def _pull_what(self, *_: object) -> None:
+        """Say what is shown, or that it does not belong together."""
+        inspection = self._session.inspection
+        is_new = inspection.kind == "predictions"
+        what = SOURCES[inspection.source] if is_new else KINDS[inspection.kind]
+        self.what.setText(self._session.verdict or what)
 
     def _pull_range(self) -> None:
         """Let the threshold run over the values there are."""
