@@ -9,7 +9,12 @@ from typing import Any
 from napari_cryoorient.session.countdown import Countdown
 from napari_cryoorient.session.follow import RunView, last_of
 
-BUSY = {"preparing": "Preparing…", "training": "Training", "predicting": "Predicting the stack…"}
+BUSY = {
+    "preparing": "Preparing…",
+    "training": "Training",
+    "predicting": "Predicting the stack…",
+    "over": "Finishing…",  # its process has not ended yet
+}
 
 
 @dataclass(frozen=True)
