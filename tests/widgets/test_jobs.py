@@ -6,6 +6,8 @@ import subprocess
 import sys
 import threading
 
+import pytest
+
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.widgets.jobs import Jobs
 
@@ -63,3 +65,19 @@ def test_work_that_outlives_the_window_does_not_end_in_a_crash():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.window
+def test_napari_does_not_ask_about_work_in_the_background(make_napari_viewer, qtbot, monkeypatch):
+    """The panel asks itself; napari would name the worker by its address in a second dialog."""
+    viewer = make_napari_viewer()
+    registered = []
+    monkeypatch.setattr(
+        type(viewer.window), "_register_task_status", lambda *given, **_: registered.append(given)
+    )
+    jobs, done = Jobs(), []
+    jobs.start("work", lambda: 1, done.append)
+    jobs.follow("looks", lambda: iter([1, None]), done.append)
+    qtbot.waitUntil(lambda: len(done) == 2, timeout=20_000)
+    assert registered == []
+    jobs.close()
