@@ -109,7 +109,7 @@ def test_blinking_shows_both_projections_in_turn_under_their_names(session, view
     _, true, predicted, blinking = viewer.layers
     assert not np.array_equal(true.data[2], predicted.data[2])
     for layer in (true, predicted, true):
-        assert blinking.name == f"blink: {layer.name.removesuffix(' pose')}"
+        assert blinking.name == f"blink: {layer.name}"
         np.testing.assert_array_equal(blinking.data[2], layer.data[2])
         session.blink()
     true.contrast_limits = (1.0, 2.0)

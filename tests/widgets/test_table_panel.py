@@ -35,7 +35,7 @@ def test_sort_click_and_filter(qtbot, made):
     assert errors[model.particle_of(0)] == 9.0
     session.set_particle(int(np.flatnonzero(errors == 4)[0]))
     (row,) = {index.row() for index in panel.view.selectionModel().selectedRows()}
-    assert model.data(model.index(row, 1)) == "4.00"
+    assert model.data(model.index(row, 1)) == "4.0"
     panel.close_canvas()
     assert len(session.selection_changed) == 0
 
