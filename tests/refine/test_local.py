@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -12,6 +13,9 @@ from napari_cryoorient.evaluation import pose_errors
 from napari_cryoorient.geometry.rotations import rotation_vector_to_matrix
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.particles import Poses
+from napari_cryoorient.refine.bands import bands_up_to
+from napari_cryoorient.refine.gauss_newton import evaluate
+from napari_cryoorient.refine.hypotheses import climb
 from napari_cryoorient.refine.local import BASIN_DEG, LocalRefinement, RefinedPoses
 
 C1 = symmetry_matrices("C1")
@@ -83,3 +87,36 @@ def test_chunks_and_stop(likelihood, particles, monkeypatch):
     )
     assert sum(len(part.rows) for part in stopped) == 14
     assert seen == [(7, 40), (14, 40)]
+
+
+def test_no_pose_ends_at_less_than_a_plain_climb_from_its_start(likelihood, particles):
+    """Some starts are right, some are near wrong tops, some anywhere."""
+    rows = np.arange(len(particles))
+    data = likelihood.load(rows)
+    for start in (particles.poses, off_by(particles.poses, 12.0, 4.0)):
+        rotations = torch.from_numpy(start.rotations).float()
+        shifts = torch.from_numpy(start.shifts_angstrom).float()
+        plain = climb(
+            likelihood, data, torch.from_numpy(rows), rotations, shifts,
+            radius=likelihood.radius, n_steps=6, largest_turn_deg=8.0,
+        )  # fmt: skip
+        before = evaluate(likelihood, data, rotations, shifts)
+        ends = refined(likelihood, start).log_likelihood
+        assert (ends >= plain.log_likelihood.numpy() - 1e-3).all()
+        assert (ends >= before.log_likelihood.numpy() - 1e-3).all()
+
+
+def test_a_start_is_kept_where_nothing_is_likelier(likelihood, particles):
+    once = refined(likelihood, particles.poses)
+    twice = refined(likelihood, once.poses)
+    stayed = twice.moved_deg < 0.2
+    assert stayed.mean() > 0.9
+    assert (twice.log_likelihood >= once.log_likelihood - 1e-2).all()
+
+
+def test_bands_reach_the_whole_one_step_by_step():
+    for radius, fill in ((5.0, 0.8), (31.0, 0.8), (127.0, 0.5)):
+        radii = [band.radius for band in bands_up_to(radius, fill)]
+        assert radii[-1] == radius
+        assert all(later <= 2.5 * earlier for earlier, later in itertools.pairwise(radii))
+        assert radii == sorted(radii)

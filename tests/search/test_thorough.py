@@ -10,10 +10,10 @@ import torch
 
 from napari_cryoorient.evaluation import pose_errors
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
+from napari_cryoorient.information import Information
 from napari_cryoorient.refine.hypotheses import Thinning
 from napari_cryoorient.search import global_search
 from napari_cryoorient.search.global_search import FoundPoses, GlobalSearch
-from napari_cryoorient.search.information import Information
 from napari_cryoorient.search.plans import Plan, Rung, quick_plan
 
 C1 = symmetry_matrices("C1")

@@ -1,5 +1,8 @@
 """Local refinement of poses that are known roughly: from narrow bands to the whole one.
 
+The same climb in the whole band alone is the other way up, and the likelier end is kept: a pose
+never ends at less than a plain climb makes of it.
+
 A particle whose fit stays weaker than the noise explains, or that moved further than the narrow
 band can carry it, is doubtful: it is started anew from poses all around, and the likeliest end
 wins.
@@ -21,19 +24,17 @@ from napari_cryoorient.geometry.rotations import (
     angular_distance_deg,
     rotation_vector_to_matrix,
 )
+from napari_cryoorient.information import fill_of
 from napari_cryoorient.likelihood import BandData, ParticleLikelihood
 from napari_cryoorient.particles import Floats, Integers, Poses
+from napari_cryoorient.refine.bands import bands_up_to
 from napari_cryoorient.refine.gauss_newton import Hypotheses
 from napari_cryoorient.refine.hypotheses import Thinning, by_image, climb, thinned
 from napari_cryoorient.refine.posterior import correlations
 from napari_cryoorient.refine.two_groups import Strengths
 
-# Radius in Fourier pixels (None: the whole band), steps, and the largest turn of a step.
-BANDS: tuple[tuple[float | None, int, float], ...] = (
-    (8.0, 3, 10.0),
-    (14.0, 3, 8.0),
-    (None, 4, 8.0),
-)
+# Steps of the climb that goes straight to the whole band.
+N_STRAIGHT_STEPS = 6
 # The narrowest band carries a pose about this far (docs/search-and-refine.md).
 BASIN_DEG = 18.0
 # Amplitudes of right poses spread by this beside what the noise adds; how many of these
@@ -107,6 +108,7 @@ class LocalRefinement:
 
     def __init__(self, likelihood: ParticleLikelihood) -> None:
         self.likelihood = likelihood
+        self.bands = bands_up_to(likelihood.radius, fill_of(likelihood.volume))
         axes = view_directions(RESTART_AXES_DEG).float()
         vectors = torch.cat([axes * math.radians(angle) for angle in RESTART_ANGLES_DEG])
         self._turns = rotation_vector_to_matrix(vectors).to(likelihood.device)
@@ -141,9 +143,10 @@ class LocalRefinement:
         device = self.likelihood.device
         rotations, shifts = self._tensors(poses)
         owner = torch.arange(len(data), device=device)
-        best = first = self._climb_through(data, owner, rotations, shifts)
+        best, went_far = self._climb_both_ways(data, owner, rotations, shifts)
+        first = best
         moved = angular_distance_deg(best.rotations, rotations)
-        was_restarted = is_weak(best) | (moved > BASIN_DEG)
+        was_restarted = is_weak(best) | (moved > BASIN_DEG) | went_far
         again = torch.nonzero(was_restarted)[:, 0]
         if len(again):
             restarted = self._restarted(data[again], rotations[again], shifts[again])
@@ -169,52 +172,68 @@ class LocalRefinement:
         """Return where images climb to from ``poses``, with no new starts."""
         rotations, shifts = self._tensors(poses)
         owner = torch.arange(len(data), device=self.likelihood.device)
-        return self._climb_through(data, owner, rotations, shifts)
+        return self._climb_both_ways(data, owner, rotations, shifts)[0]
 
     def _tensors(self, poses: Poses) -> tuple[Tensor, Tensor]:
         device = self.likelihood.device
         rotations = torch.from_numpy(poses.rotations).float().to(device)
         return rotations, torch.from_numpy(poses.shifts_angstrom).float().to(device)
 
-    def _climb_through(
+    def _climb_both_ways(
         self, data: BandData, owner: Tensor, rotations: Tensor, shifts: Tensor
-    ) -> Hypotheses:
-        """Climb from the narrowest band to the whole one."""
+    ) -> tuple[Hypotheses, Tensor]:
+        """Climb through all bands and in the whole one alone; return the likelier ends.
+
+        From a good start the narrow bands can lead away; the climb in the whole one never ends at
+        less than where it began.  Second ``(b,)``: where the way through the bands left the basin.
+        """
+        straight = climb(
+            self.likelihood,
+            data,
+            owner,
+            rotations,
+            shifts,
+            radius=self.likelihood.radius,
+            n_steps=N_STRAIGHT_STEPS,
+            largest_turn_deg=self.bands[-1].largest_turn_deg,
+        )
+        through, _ = self._climb_through(data, owner, rotations, shifts, None)
+        went_far = angular_distance_deg(through.rotations, rotations) > BASIN_DEG
+        return straight.where(through.log_likelihood > straight.log_likelihood, through), went_far
+
+    def _climb_through(
+        self,
+        data: BandData,
+        owner: Tensor,
+        rotations: Tensor,
+        shifts: Tensor,
+        rule: Thinning | None,
+    ) -> tuple[Hypotheses, Tensor]:
+        """Climb from the narrowest band to the whole one, thinned between them by a rule."""
         at: Hypotheses | None = None
-        for radius, n_steps, largest in BANDS:
+        for band in self.bands:
             at = climb(
                 self.likelihood,
                 data,
                 owner,
                 rotations if at is None else at.rotations,
                 shifts if at is None else at.shifts_angstrom,
-                radius=radius or self.likelihood.radius,
-                n_steps=n_steps,
-                largest_turn_deg=largest,
+                radius=band.radius,
+                n_steps=band.n_steps,
+                largest_turn_deg=band.largest_turn_deg,
             )
+            if rule is not None:
+                kept, _ = thinned(at, owner, self._group, rule)
+                at, owner = at[kept], owner[kept]
         assert at is not None
-        return at
+        return at, owner
 
     def _restarted(self, data: BandData, rotations: Tensor, shifts: Tensor) -> Hypotheses:
         """Return the likeliest end of climbs from poses all around."""
         n, n_turns = len(data), len(self._turns)
         owner = torch.arange(n, device=rotations.device).repeat_interleave(n_turns)
         turned = (self._turns[None] @ rotations[:, None]).flatten(0, 1)
-        at: Hypotheses | None = None
-        for radius, n_steps, largest in BANDS:
-            at = climb(
-                self.likelihood,
-                data,
-                owner,
-                turned if at is None else at.rotations,
-                shifts[owner] if at is None else at.shifts_angstrom,
-                radius=radius or self.likelihood.radius,
-                n_steps=n_steps,
-                largest_turn_deg=largest,
-            )
-            kept, _ = thinned(at, owner, self._group, RESTART_THINNING)
-            at, owner = at[kept], owner[kept]
-        assert at is not None
+        at, owner = self._climb_through(data, owner, turned, shifts[owner], RESTART_THINNING)
         _, index, _ = by_image(at.log_likelihood, owner)
         return at[index[:, 0]]
 

@@ -57,7 +57,8 @@ class CoarseSearch:
         self._likelihood = likelihood
         self._group = group.float().to(likelihood.device)
         self.banks = [
-            ViewBank(likelihood, group, radius=rung.radius, fill=fill) for rung in plan.rungs
+            ViewBank(likelihood, group, radius=rung.radius, fill=fill, takes_all=i == 0)
+            for i, rung in enumerate(plan.rungs)
         ]
         self._parents = [
             finer.neighbours_in(coarser)

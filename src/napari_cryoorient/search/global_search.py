@@ -14,26 +14,26 @@ import torch
 from torch import Tensor
 
 from napari_cryoorient.chunks import Advance, Stopped, in_threads
+from napari_cryoorient.information import information_of
 from napari_cryoorient.likelihood import SHIFT_REACH, BandData, ParticleLikelihood
 from napari_cryoorient.particles import Floats, Integers, Poses
 from napari_cryoorient.refine.gauss_newton import Hypotheses
 from napari_cryoorient.refine.hypotheses import climb, thinned
 from napari_cryoorient.refine.local import is_weak
-from napari_cryoorient.refine.posterior import choose, correlations
+from napari_cryoorient.refine.posterior import Choice, choose, correlations
 from napari_cryoorient.search.coarse import CoarseSearch
-from napari_cryoorient.search.information import information_of
 from napari_cryoorient.search.plans import SURE, Plan, quick_plan, thorough_plan
 from napari_cryoorient.search.shifts import SIGMAS, ShiftPrior
 
 # Of what the best pose gains by the wider bands, this part counts against those left out before.
-COUNTED_GAIN = 0.2
-CHUNK_SIZE = {"cpu": 32, "mps": 512, "cuda": 2048}
+COUNTED_GAIN = 0.07
+CHUNK_SIZE = {"cpu": 64, "mps": 512, "cuda": 2048}
 # Particles that show how far they lie from the centre, and the fewest of a stack that are asked.
 N_TO_LEARN_FROM, FEWEST_TO_LEARN_FROM = 64, 64
 # Shifts are taken to scatter by this part of the field of view at least.
 LEAST_SIGMA = 0.01
 # Images that are searched thoroughly together: about a second's work.
-THOROUGH_SIZE = {"cpu": 8, "mps": 256, "cuda": 1024}
+THOROUGH_SIZE = {"cpu": 16, "mps": 256, "cuda": 1024}
 
 
 @dataclass(frozen=True)
@@ -70,11 +70,20 @@ class FoundPoses:
 
 @dataclass(frozen=True)
 class Left:
-    """Hypotheses left of images, the image of each ``(q,)``, and ``choose``'s ``lost`` ``(b,)``."""
+    """Hypotheses left of images, and the image of each ``(q,)``.
+
+    ``lost`` ``(b,)`` is the log of what was left out on the way against the best of its time, and
+    ``gained`` ``(b,)`` what the best gained after.
+    """
 
     at: Hypotheses
     owner: Tensor
     lost: Tensor
+    gained: Tensor
+
+    def choice(self, group: Tensor) -> Choice:
+        """Choose the best of each image under a symmetry group."""
+        return choose(self.at, self.owner, group, self.lost - COUNTED_GAIN * self.gained)
 
 
 class GlobalSearch:
@@ -179,12 +188,12 @@ class GlobalSearch:
         """
         left = self._climbed(data, self.coarse)
         if self._is_thorough:
-            choice = choose(left.at, left.owner, self._group, left.lost)
+            choice = left.choice(self._group)
             top = left.at[choice.best]
             doubtful = (choice.confidence < SURE) | is_weak(top)
             doubtful |= self.coarse.is_beyond(top.shifts_angstrom)
             left = self._again(data, left, doubtful, "thorough", should_stop)
-            choice = choose(left.at, left.owner, self._group, left.lost)
+            choice = left.choice(self._group)
             far = self.coarse.is_beyond(left.at[choice.best].shifts_angstrom)
             left = self._again(data, left, doubtful & far, "far", should_stop)
         return self._found(rows, data, left)
@@ -200,7 +209,7 @@ class GlobalSearch:
 
     def _found(self, rows: Integers, data: BandData, left: Left) -> FoundPoses:
         at = left.at
-        choice = choose(at, left.owner, self._group, left.lost)
+        choice = left.choice(self._group)
         top = at[choice.best]
         has_second = choice.runner_up >= 0
         second = at[torch.where(has_second, choice.runner_up, choice.best)]
@@ -242,9 +251,9 @@ class GlobalSearch:
             is_again[again] = True
             untouched = torch.nonzero(~is_again[owner])[:, 0]
             kept = torch.cat([untouched, kept[is_again[owner[kept]]]])
-            lost = left.lost.clone()
-            lost[again] = more.lost
-            left = Left(at[kept], owner[kept], lost)
+            lost = left.lost.index_copy(0, again, more.lost)
+            gained = left.gained.index_copy(0, again, more.gained)
+            left = Left(at[kept], owner[kept], lost, gained)
         return left
 
     def _climbed(self, data: BandData, coarse: CoarseSearch) -> Left:
@@ -272,7 +281,7 @@ class GlobalSearch:
             at, owner = at[kept], owner[kept]
         assert at is not None
         top_score = _best_of_each(at.log_likelihood, owner, len(data))
-        return Left(at, owner, lost - COUNTED_GAIN * (top_score - best))
+        return Left(at, owner, lost, top_score - best)
 
 
 def _best_of_each(log_likelihood: Tensor, owner: Tensor, n: int) -> Tensor:

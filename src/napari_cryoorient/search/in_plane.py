@@ -33,10 +33,11 @@ RINGS_TOGETHER = 6
 
 
 @dataclass(frozen=True)
-class RingImages:
-    """Images on rings: ``(orders, 2, 2 rings, b)`` of even and of odd orders, and of the powers.
+class OnRings:
+    """Even orders, odd orders, and the even orders of powers, of images or of views.
 
-    The second axis gives the real and the imaginary part of a product with a view.
+    Images are ``(orders, 2 rings, b)``, views ``(orders, v, 2 rings)``: real parts of all rings,
+    then imaginary ones.
     """
 
     even: Tensor
@@ -44,34 +45,14 @@ class RingImages:
     power: Tensor
 
     def parts(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Return even orders, odd ones, and those of the power."""
+        """Return all three."""
         return self.even, self.odd, self.power
-
-
-@dataclass(frozen=True)
-class RingViews:
-    """Views on rings, ``(orders, v, 2 rings)``: even and odd orders, and their squares' even."""
-
-    even: Tensor
-    odd: Tensor
-    power: Tensor
 
     @staticmethod
-    def joined(parts: list[RingViews]) -> RingViews:
-        """Join parts, in order."""
-        return RingViews(
-            torch.cat([part.even for part in parts], dim=1),
-            torch.cat([part.odd for part in parts], dim=1),
-            torch.cat([part.power for part in parts], dim=1),
-        )
-
-    def parts(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Return even orders, odd ones, and those of the squares."""
-        return self.even, self.odd, self.power
-
-    def some(self, views: slice) -> RingViews:
-        """Return some of the views."""
-        return RingViews(self.even[:, views], self.odd[:, views], self.power[:, views])
+    def joined(parts: list[OnRings]) -> OnRings:
+        """Join views, in order."""
+        columns = zip(*(part.parts() for part in parts), strict=True)
+        return OnRings(*(torch.cat(column, dim=1) for column in columns))
 
 
 class RingTransform:
@@ -129,9 +110,9 @@ class RingTransform:
         self._power_series = series[:, 0 : 2 * self._n_power : 2].flatten(1).contiguous()
         self.angles = torch.cat([angles, angles + math.pi]).float().to(device)
 
-    def of_images(self, cross: Tensor, power: Tensor) -> RingImages:
+    def of_images(self, cross: Tensor, power: Tensor) -> OnRings:
         """Transform complex ``(b, m)`` and real ``(c, m)``."""
-        return RingImages(
+        return OnRings(
             self._on_rings(cross.real, 0), self._on_rings(cross.imag, 1), self._of_powers(power)
         )
 
@@ -147,9 +128,9 @@ class RingTransform:
             block = columns[parity].view(-1, 2 * n_rings, columns[parity].shape[-1])[:count]
             onto = block.flatten(0, 1) @ values[inside]
             total[:, :, first : first + n_rings] += onto.view(count, 2, n_rings, n)
-        return _for_product(total)
+        return total.flatten(1, 2)
 
-    def of_views(self, rotations: Tensor) -> RingViews:
+    def of_views(self, rotations: Tensor) -> OnRings:
         """Transform the map's slices at rotations ``(v, 3, 3)``."""
         device = self._likelihood.device
         # Enough for the slices' orders, and for the low ones of the squares.
@@ -165,7 +146,7 @@ class RingTransform:
         powers = values.real.square() + values.imag.square()
         slices = torch.fft.fft(values, norm="forward")[..., : self.n_orders]
         squares = torch.fft.rfft(powers, norm="forward")[..., : 2 * self._n_power : 2]
-        return RingViews(_beside(slices[..., 0::2]), _beside(slices[..., 1::2]), _beside(squares))
+        return OnRings(_beside(slices[..., 0::2]), _beside(slices[..., 1::2]), _beside(squares))
 
     def summed(self, even: Tensor, odd: Tensor) -> tuple[Tensor, Tensor]:
         """Add up products ``(orders, 2, ...)``: ``(angles / 2, ...)`` at psi and at psi + pi."""
@@ -193,12 +174,26 @@ def _as_columns(matrix: Tensor) -> Tensor:
     return parts.permute(3, 0, 2, 1).flatten(0, 2).float().contiguous()
 
 
-def _for_product(orders: Tensor) -> Tensor:
-    """Order ``(orders, 2, rings, b)`` so that [Tr, Ti] times it is the product with T."""
-    real, imaginary = orders.unbind(1)
-    to_real = torch.cat([real, -imaginary], dim=1)
-    to_imaginary = torch.cat([imaginary, real], dim=1)
-    return torch.stack([to_real, to_imaginary], dim=1)
+def twofold_images(images: Tensor) -> Tensor:
+    """Return images ``(orders, 2 rings, b)`` as ``(orders, 2 rings, 2, b)``.
+
+    Views times these are the real and the imaginary part of the product.
+    """
+    real, imaginary = images.chunk(2, dim=1)
+    return torch.stack(
+        [torch.cat([real, -imaginary], dim=1), torch.cat([imaginary, real], dim=1)], dim=2
+    )
+
+
+def twofold_views(views: Tensor) -> Tensor:
+    """Return views ``(orders, v, 2 rings)`` as ``(orders, 2 v, 2 rings)``.
+
+    These times images are the real and the imaginary part of the product.
+    """
+    real, imaginary = views.chunk(2, dim=2)
+    return torch.cat(
+        [torch.cat([real, -imaginary], dim=2), torch.cat([imaginary, real], dim=2)], dim=1
+    )
 
 
 def _beside(values: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """How thorough a search is: the quick one every particle gets, and one for those left in doubt.
 
-Bands follow the information that the stack holds (``search.information``): the first rung is as
+Bands follow the information that the stack holds (``information``): the first rung is as
 wide as a pose needs to stand out, the last one holds nearly all there is.
 """
 
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from napari_cryoorient.information import Information
 from napari_cryoorient.refine.hypotheses import Thinning
-from napari_cryoorient.search.information import Information
 
 # Particles with less confidence than this are searched thoroughly.
 SURE = 0.95

@@ -14,13 +14,19 @@ from torch import Tensor
 from napari_cryoorient.geometry.grids import directions_to_matrices, view_directions
 from napari_cryoorient.geometry.rotations import turn_in_plane
 from napari_cryoorient.likelihood import BandData, ParticleLikelihood
-from napari_cryoorient.search.in_plane import RingImages, RingTransform, RingViews
+from napari_cryoorient.search.in_plane import (
+    OnRings,
+    RingTransform,
+    twofold_images,
+    twofold_views,
+)
 
 # Degrees between views, times the radius in Fourier pixels, of a particle as wide as the field.
 SPACING_DEG_TIMES_RADIUS = 65.0
 N_SECTORS = 4
-# Scores that one product may fill, in numbers.
-SCORES = {"cpu": 2**20, "mps": 2**25, "cuda": 2**28}
+# Views that one product takes, and scores that it may fill, in numbers.
+VIEWS_TOGETHER = 64
+SCORES = {"cpu": 2**21, "mps": 2**25, "cuda": 2**28}
 _N_NEIGHBOURS = 3
 
 
@@ -35,24 +41,42 @@ class CellScores:
     angles: Tensor
     shifts: Tensor
 
+    @staticmethod
+    def joined(parts: list[CellScores]) -> CellScores:
+        """Join images, in order."""
+        return CellScores(
+            torch.cat([part.scores for part in parts], dim=1),
+            torch.cat([part.angles for part in parts], dim=1),
+            torch.cat([part.shifts for part in parts], dim=1),
+        )
+
     def of_images(self, images: slice) -> CellScores:
         """Return those of some images."""
         return CellScores(self.scores[:, images], self.angles[:, images], self.shifts[:, images])
 
 
 class ViewBank:
-    """Views within a band, near-uniform over one asymmetric unit of the group ``(g, 3, 3)``."""
+    """Views within a band, near-uniform over one asymmetric unit of the group ``(g, 3, 3)``.
+
+    ``takes_all`` makes it ready for ``score_all``.
+    """
 
     def __init__(
-        self, likelihood: ParticleLikelihood, group: Tensor, *, radius: float, fill: float
+        self,
+        likelihood: ParticleLikelihood,
+        group: Tensor,
+        *,
+        radius: float,
+        fill: float,
+        takes_all: bool,
     ) -> None:
         self.radius = radius
         self.rings = RingTransform(likelihood, radius, fill)
         self.directions = view_directions(SPACING_DEG_TIMES_RADIUS / (radius * fill), group)
         self.views = directions_to_matrices(self.directions).float().to(likelihood.device)
-        self._on_rings = RingViews.joined(
-            [self.rings.of_views(part) for part in torch.split(self.views, 128)]
-        )
+        parts = [self.rings.of_views(part) for part in torch.split(self.views, VIEWS_TOGETHER)]
+        self._some = OnRings.joined(parts)
+        self._all = [OnRings(*map(twofold_views, part.parts())) for part in parts if takes_all]
         self._likelihood = likelihood
 
     def __len__(self) -> int:
@@ -66,14 +90,20 @@ class ViewBank:
 
     def score_all(self, data: BandData, shifts_angstrom: Tensor, prior: Tensor) -> CellScores:
         """Compare images, moved by shifts ``(s, 2)``, with every view; add ``prior`` ``(s,)``."""
-        b, s = len(data), len(shifts_angstrom)
-        rings, images = self.rings, self._on_rings_of(data, shifts_angstrom)
-        size = max(1, SCORES[data.power.device.type] // (rings.n_angles * s * b))
+        size = SCORES[data.power.device.type]
+        size = max(1, size // (VIEWS_TOGETHER * self.rings.n_angles * len(shifts_angstrom)))
+        if len(data) > size:
+            chunks = [
+                self.score_all(data[start : start + size], shifts_angstrom, prior)
+                for start in range(0, len(data), size)
+            ]
+            return CellScores.joined(chunks)
+        b = len(data)
+        images = self._on_rings_of(data, shifts_angstrom)
         parts = []
-        for start in range(0, len(self), size):
-            views = self._on_rings.some(slice(start, start + size))
+        for views in self._all:
             even, odd, power = (
-                _by_shift(of_views[:, None] @ of_images, b)
+                _by_shift(of_views @ of_images, b)
                 for of_views, of_images in zip(views.parts(), images.parts(), strict=True)
             )
             parts.append(self._cells(even, odd, power, prior))
@@ -89,16 +119,16 @@ class ViewBank:
         images = self._on_rings_of(data, shifts_angstrom)
 
         def product(of_views: Tensor, of_images: Tensor) -> Tensor:
-            orders, _, rings, _ = of_images.shape
-            # (orders, b, n, rings) @ (orders, b, rings, 2 s)
-            of_images = of_images.view(orders, 2, rings, -1, b).permute(0, 4, 2, 1, 3)
+            orders, rings, _ = of_images.shape
+            both = twofold_images(of_images).view(orders, rings, 2, -1, b).permute(0, 4, 1, 2, 3)
             chosen = of_views.index_select(1, views.flatten()).view(orders, b, n, rings)
-            found = chosen @ of_images.flatten(3)
+            # (orders, b, n, rings) @ (orders, b, rings, 2 s)
+            found = chosen @ both.flatten(3)
             return found.view(orders, b, n, 2, -1).permute(0, 3, 2, 4, 1)
 
         even, odd, power = (
             product(of_views, of_images)
-            for of_views, of_images in zip(self._on_rings.parts(), images.parts(), strict=True)
+            for of_views, of_images in zip(self._some.parts(), images.parts(), strict=True)
         )
         cells = self._cells(even, odd, power, prior)
         return CellScores(*(part.transpose(1, 2) for part in cells))
@@ -107,7 +137,7 @@ class ViewBank:
         """Return poses ``(..., 3, 3)`` of indices of views and of angles."""
         return turn_in_plane(self.rings.angles[angles]) @ self.views[views]
 
-    def _on_rings_of(self, data: BandData, shifts_angstrom: Tensor) -> RingImages:
+    def _on_rings_of(self, data: BandData, shifts_angstrom: Tensor) -> OnRings:
         """Bring images onto rings, moved back by the shifts, shifts outermost."""
         data = data.band(self.rings.n_frequencies)
         ramps = self._likelihood.ramps(shifts_angstrom, self.rings.n_frequencies)
@@ -138,5 +168,5 @@ class ViewBank:
 
 
 def _by_shift(products: Tensor, b: int) -> Tensor:
-    """Split the last axis into shifts and ``b`` images."""
-    return products.view(*products.shape[:-1], -1, b)
+    """Lay ``(orders, 2 v, s b)`` out as ``(orders, 2, v, s, b)``."""
+    return products.view(len(products), 2, products.shape[1] // 2, -1, b)
