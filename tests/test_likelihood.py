@@ -74,3 +74,23 @@ def test_weak_signal_ends_at_a_lower_frequency():
         return informative_radius(statistics)
 
     assert radius(1e-9) > radius(0.1) > 5
+
+
+def test_the_band_is_widened_while_the_stack_holds_information(monkeypatch):
+    density = demo_density(32, 8.0)
+    settings = SimulationSettings(n=40, snr=0.5, microscope=Microscope(), shift_sigma_angstrom=4.0)
+    simulation = draw_simulation(density, settings)
+    images = np.concatenate(list(simulated_images(simulation)))
+    particles = ParticleSet(
+        ArrayImages(images, 8.0), simulation.poses, simulation.ctf, np.zeros(40, dtype=np.int64)
+    )
+    monkeypatch.setattr("napari_cryoorient.likelihood.FIRST_BOX", 16)
+    device = torch.device("cpu")
+    as_far_as_it_tells = ParticleLikelihood(density, particles, device)
+    assert as_far_as_it_tells.statistics.box == 32
+    assert as_far_as_it_tells.radius > 7
+    asked = ParticleLikelihood(density, particles, device, radius=12.0)
+    assert asked.radius == 12.0
+    # Information that ends early is not looked for further out.
+    monkeypatch.setattr("napari_cryoorient.likelihood.STILL_INFORMATIVE", 2.0)
+    assert ParticleLikelihood(density, particles, device).statistics.box == 16

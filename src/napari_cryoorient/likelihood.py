@@ -24,8 +24,10 @@ from napari_cryoorient.projection.reference import reference_volume
 from napari_cryoorient.projection.resample import images_to_fourier
 from napari_cryoorient.statistics import WORKING_BOX, StackStatistics, stack_statistics
 
-# The spectra are measured up to this box, and no frequency beyond is used.
-LARGEST_BOX = 128
+# The spectra are measured up to this box first, and in boxes twice as large while they hold
+# information up to this part of the last radius; the largest has a transform of 4 GiB.
+FIRST_BOX, LARGEST_BOX = 128, 512
+STILL_INFORMATIVE = 0.9
 # Frequencies that hold together less than this part of the information are left out.
 NEGLIGIBLE_PART = 0.04
 # Noise is taken to be at least this part of the signal: a map is never exact.
@@ -85,12 +87,12 @@ class ParticleLikelihood:
         radius: float | None = None,
         statistics: StackStatistics | None = None,
     ) -> None:
-        widest = min(density.box, particles.box, LARGEST_BOX)
+        widest = min(density.box, particles.box)
         widest -= widest % 2
         if statistics is None:
-            statistics = stack_statistics(density, particles, widest)
+            statistics = _statistics_up_to(density, particles, widest, radius)
         self.statistics = statistics
-        limit = widest / 2 - 1
+        limit = (widest if radius is not None else statistics.box) / 2 - 1
         self.radius = min(informative_radius(statistics) if radius is None else radius, limit)
         self.box = min(2 * math.ceil(self.radius + 1), widest)
         self.device = device
@@ -168,6 +170,22 @@ class ParticleLikelihood:
         turn = -2 * math.pi / self.field_of_view_angstrom
         phase = (turn * shifts_angstrom) @ self.frequencies[:n_frequencies].t()
         return torch.polar(torch.ones_like(phase), phase)
+
+
+def _statistics_up_to(
+    density: DensityMap, particles: ParticleSet, widest: int, radius: float | None
+) -> StackStatistics:
+    """Measure a stack up to ``radius`` Fourier pixels, or as far as it tells about poses."""
+    if radius is not None:
+        needed = max(2 * math.ceil(radius + 1), FIRST_BOX)
+        return stack_statistics(density, particles, min(needed, widest))
+    box = min(widest, FIRST_BOX)
+    while True:
+        statistics = stack_statistics(density, particles, box)
+        is_exhausted = informative_radius(statistics) < STILL_INFORMATIVE * (box / 2 - 1)
+        if is_exhausted or box >= min(widest, LARGEST_BOX):
+            return statistics
+        box = min(2 * box, widest, LARGEST_BOX)
 
 
 def half_disc_frequencies(radius: float) -> Tensor:

@@ -121,3 +121,20 @@ def test_chance_rises_with_the_likelihood_and_is_near_one_where_all_ended_right(
     said = chance_by_likelihood(made, is_right, at)
     np.testing.assert_allclose(said, 1 / (1 + np.exp(-(at.information - 20.0) / 3.0)), atol=0.12)
     assert chance_by_likelihood(made, np.ones(300, dtype=bool), at).min() > 0.97
+
+
+def test_what_a_search_said_holds_for_poses_that_stayed(half_wrong, likelihood, particles):
+    refinement, strayed, _ = half_wrong
+    tops = RefinedPoses.joined(list(refinement.refine(np.arange(len(particles)), particles.poses)))
+    tops = RefinedPoses.joined(list(refinement.refine(np.arange(len(particles)), tops.poses)))
+    stated = np.linspace(0.05, 0.95, len(particles))
+    np.testing.assert_array_equal(
+        confidence_of(refinement, tops, C1, stated=stated)[tops.moved_deg < 10],
+        stated[tops.moved_deg < 10],
+    )
+    # Starts that moved were not the likeliest, whoever stated them; nor are scores probabilities.
+    alone = confidence_of(refinement, strayed, C1)
+    np.testing.assert_array_equal(confidence_of(refinement, strayed, C1, stated=stated), alone)
+    np.testing.assert_array_equal(
+        confidence_of(refinement, tops, C1, stated=stated * 20), confidence_of(refinement, tops, C1)
+    )

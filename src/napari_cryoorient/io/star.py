@@ -178,6 +178,12 @@ def write_poses(
     write_star(star.with_block(replace(block, table=table)), path)
 
 
+def stated_confidence(star: StarFile) -> Floats | None:
+    """Return rlnParticleFigureOfMerit ``(n,)``, or None where a file has none."""
+    table = ParticleTable(star)
+    return table.floats(CONFIDENCE) if CONFIDENCE in table else None
+
+
 def poses_of_table(
     table: ParticleTable,
     pixel_sizes: float | Floats,

@@ -40,6 +40,9 @@ from napari_cryoorient.refine.two_groups import (
 N_DECOYS, N_MADE = 128, 192
 # Ends this near to the refined pose are no wrong ones.
 FOUND_DEG = 20.0
+# Starts that move by less than this, in the median, were the likeliest nearby already: somebody
+# chose them among all poses, which hold about so many basins as wide as the narrowest band's.
+TOP_DEG, N_BASINS = 1.0, 1000.0
 # Right poses and wrong ones that are taken to have been seen before.
 PRIOR_RIGHT, PRIOR_WRONG = 1.0, 0.1
 _PART = 64
@@ -51,12 +54,19 @@ def confidence_of(
     group: Tensor,
     *,
     starts_are_likely: bool = False,
+    stated: Floats | None = None,
 ) -> Floats:
     """Return the probability ``(n,)`` of being right within ten degrees.
 
     ``group`` ``(g, 3, 3)`` is the map's symmetry.  ``starts_are_likely`` says that the starts come
     from a network: its wrong ones lie where the map looks like itself, not just anywhere.
+    ``stated`` ``(n,)`` is how probable the starts were said to be, by a search of all poses; it
+    holds for poses that stayed, where the starts were indeed the likeliest nearby.
     """
+    were_chosen = float(np.median(refined.moved_deg)) < TOP_DEG
+    n_tries = N_NEW_STARTS if starts_are_likely else 1.0
+    if were_chosen:
+        n_tries = max(n_tries, N_BASINS / len(group))
     generator = torch.Generator().manual_seed(0)
     wrong = WrongGroup.of_decoys(decoys(refinement, refined, group, generator))
     in_basin = probability_right(
@@ -64,10 +74,20 @@ def confidence_of(
         refined.strengths,
         refined.was_restarted,
         wrong,
-        N_NEW_STARTS if starts_are_likely else 1.0,
+        n_tries,
     )
     made, is_right = made_climbs(refinement, refined, in_basin, generator)
-    return in_basin * chance_by_likelihood(made, is_right, refined.strengths)
+    confidence = in_basin * chance_by_likelihood(made, is_right, refined.strengths)
+    if stated is not None and were_chosen and is_probability(stated):
+        return np.where(refined.moved_deg < WITHIN_DEG, stated, confidence * (1 - stated))
+    return confidence
+
+
+def is_probability(values: Floats) -> bool:
+    """Tell whether values ``(n,)`` can be probabilities that differ from one to the next."""
+    return bool(
+        np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1 and np.ptp(values) > 0
+    )
 
 
 def decoys(

@@ -34,7 +34,7 @@ from napari_cryoorient.refine.posterior import correlations
 from napari_cryoorient.refine.two_groups import Strengths
 
 # Steps of the climb that goes straight to the whole band.
-N_STRAIGHT_STEPS = 6
+N_STRAIGHT_STEPS = 8
 # The narrowest band carries a pose about this far (docs/search-and-refine.md).
 BASIN_DEG = 18.0
 # Amplitudes of right poses spread by this beside what the noise adds; how many of these

@@ -15,7 +15,7 @@ from napari_cryoorient.device import choose_device, describe_device
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.symmetry import symmetric_distance_deg, symmetry_matrices
 from napari_cryoorient.io.finite import refuse_starts_not_finite
-from napari_cryoorient.io.star import write_poses
+from napari_cryoorient.io.star import stated_confidence, write_poses
 from napari_cryoorient.likelihood import ParticleLikelihood
 from napari_cryoorient.particles import Floats, Integers, Poses
 from napari_cryoorient.refine.confidence import confidence_of
@@ -84,6 +84,7 @@ def refine_star(
             symmetry=symmetry,
             resolution_angstrom=resolution_angstrom,
             name=str(star_path),
+            stated=stated_confidence(inputs.star),
             progress=progress,
             say=say,
             should_stop=should_stop,
@@ -103,6 +104,7 @@ def refine_inputs(
     symmetry: str = "C1",
     resolution_angstrom: float | None = None,
     name: str = "the stack",
+    stated: Floats | None = None,
     progress: Advance | None = None,
     say: Callable[[str], None],
     should_stop: Callable[[], bool] | None = None,
@@ -110,8 +112,8 @@ def refine_inputs(
     """Refine the poses of a stack against its map; return them with their confidence.
 
     Particles whose images tell nothing keep their poses, with a confidence of 0.  ``name`` is what
-    messages call the stack.  Raises InputError where it has no poses, and Stopped when asked to
-    stop.
+    messages call the stack; ``stated`` ``(n,)`` is how probable the poses are said to be.  Raises
+    InputError where it has no poses, and Stopped when asked to stop.
     """
     particles = inputs.particles
     if particles.poses is None:
@@ -142,7 +144,9 @@ def refine_inputs(
         raise Stopped
     refined = RefinedPoses.joined(parts)
     say(describe_moves(refined))
-    confidence = confidence_of(refinement, refined, symmetry_matrices(symmetry))
+    group = symmetry_matrices(symmetry)
+    said = None if stated is None else stated[usable]
+    confidence = confidence_of(refinement, refined, group, stated=said)
     return refined_of_all(refined, confidence, usable, all_poses)
 
 

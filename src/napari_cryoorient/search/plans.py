@@ -13,6 +13,8 @@ from napari_cryoorient.refine.hypotheses import Thinning
 
 # Particles with less confidence than this are searched thoroughly.
 SURE = 0.95
+# Between the last rung and the whole band, each band is so many times as wide as the one before.
+WIDENED = 1.6
 
 
 @dataclass(frozen=True)
@@ -55,9 +57,19 @@ def quick_plan(information: Information) -> Plan:
         Thinning(4, deficit=8.0, part=0.15),
         (
             Stage(last, 2, 10.0, Thinning(2, deficit=8.0)),
-            Stage(None, 2, 8.0, Thinning(2, deficit=12.0)),
+            *_widening(last, information),
+            Stage(None, 1, 8.0, Thinning(2, deficit=12.0)),
         ),
     )
+
+
+def _widening(radius: float, information: Information) -> list[Stage]:
+    """Return the stages between a band and the whole one: a step in each is enough."""
+    whole = float(information.radii[-1])
+    stages = []
+    while (radius := radius * WIDENED) < 0.9 * whole:
+        stages.append(Stage(radius, 1, 8.0, Thinning(3, deficit=10.0)))
+    return stages
 
 
 def thorough_plan(information: Information) -> Plan:
@@ -76,6 +88,7 @@ def thorough_plan(information: Information) -> Plan:
         Thinning(8, deficit=10.0, part=0.2),
         (
             Stage(widest, 2, 10.0, Thinning(3, deficit=10.0, part=0.15)),
-            Stage(None, 3, 8.0, Thinning(4, deficit=12.0)),
+            *_widening(widest, information),
+            Stage(None, 2, 8.0, Thinning(4, deficit=12.0)),
         ),
     )

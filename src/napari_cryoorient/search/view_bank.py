@@ -22,7 +22,7 @@ from napari_cryoorient.search.in_plane import (
 )
 
 # Degrees between views, times the radius in Fourier pixels, of a particle as wide as the field.
-SPACING_DEG_TIMES_RADIUS = 65.0
+SPACING_DEG_TIMES_RADIUS = 72.0
 N_SECTORS = 4
 # Views that one product takes, and scores that it may fill, in numbers.
 VIEWS_TOGETHER = 64
