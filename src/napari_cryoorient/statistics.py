@@ -1,8 +1,8 @@
 """What a stack looks like: its noise by frequency, and how strong the map's signal is in it.
 
-The noise is read from the images' corners, outside the circle that touches the box; the signal is
-what the whole images hold beyond it, set against ``CTF^2`` times the power of the map's
-projections.
+The noise is read from the images' corners, outside the circle that touches the box, or where these
+are empty from how the power follows the defocus (``spectra``); the signal is what the whole images
+hold beyond it, set against ``CTF^2`` times the power of the map's projections.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from napari_cryoorient.projection.resample import (
     fourier_to_images,
     images_to_fourier,
 )
+from napari_cryoorient.spectra import corners_are_empty, noise_by_defocus
 
 N_IMAGES = 512
 N_VIEWS = 256
@@ -46,6 +47,7 @@ class StackStatistics:
     They are those of images cropped to ``box`` in Fourier space.  ``signal_power`` is that of the
     projections times ``gain``, before the CTF; ``gain`` turns the map's grey scale into the
     stack's.  ``snr`` compares variances over the whole image, within the band.
+    ``are_corners_empty`` tells of images whose corners do not show their noise.
     """
 
     box: int
@@ -54,6 +56,7 @@ class StackStatistics:
     gain: float
     snr: float
     is_signal_seen: bool
+    are_corners_empty: bool = False
 
 
 @torch.no_grad()
@@ -92,6 +95,12 @@ def stack_statistics(
         for each in (to_box * of_whole, to_box * of_noise, of_ctf)
     )
     noise = torch.minimum(noise, whole)
+    are_empty = corners_are_empty(whole, noise)
+    if are_empty:
+        powers, squared_ctf = (
+            each[usual][:, : box // 2 + 1] for each in (to_box * of_whole, of_ctf)
+        )
+        noise = noise_by_defocus(powers, squared_ctf, projection_power.double())
 
     expected = projection_power.double() * transferred
     band = slice(2, box // 2)
@@ -114,6 +123,7 @@ def stack_statistics(
         gain=squared_gain**0.5,
         snr=total_signal / total_noise if total_noise > 0.0 else float("inf"),
         is_signal_seen=is_seen,
+        are_corners_empty=are_empty,
     )
 
 

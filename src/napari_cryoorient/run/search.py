@@ -177,6 +177,11 @@ def describe_band(likelihood: ParticleLikelihood) -> str:
     statistics = likelihood.statistics
     finest = likelihood.field_of_view_angstrom / likelihood.radius
     sentence = f"Stack: SNR {statistics.snr:.3g}; frequencies up to {finest:.1f} A are used."
+    if statistics.are_corners_empty:
+        sentence += (
+            " The corners of the images hold next to nothing (masked, or without noise): noise is "
+            "told from signal by how the power follows the defocus."
+        )
     if not statistics.is_signal_seen:
         sentence += (
             " WARNING: the images hold no more power than their corners; an SNR of "

@@ -1,0 +1,52 @@
+"""Noise of images whose corners do not show it: masked, cut to a circle, or subtracted.
+
+The power of image i in a ring is ``n + s c_i^2``: noise, and signal under the image's own CTF.
+Particles of different defocus tell both apart without looking at the background.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+# Corners of less than this part of the images' power, where the signal ends, were emptied.
+EMPTY = 0.2
+# Noise is at least this part of the power: a fit by defocus is no better than that.
+LEAST_PART = 1e-3
+
+
+def corners_are_empty(whole: Tensor, corners: Tensor) -> bool:
+    """Tell from mean spectra ``(r,)`` whether the corners hold less than the noise of the images.
+
+    In the outer half of the radii images are noise, so that corners, by area, hold as much.
+    """
+    outer = slice(len(whole) // 2, None)
+    return bool(corners[outer].sum() < EMPTY * whole[outer].sum())
+
+
+def noise_by_defocus(powers: Tensor, squared_ctf: Tensor, signal: Tensor) -> Tensor:
+    """Return the noise ``(r,)`` of images from their spectra ``(n, r)``.
+
+    ``signal`` ``(r,)`` is the power of the map's projections; one scale serves all radii, and is
+    fitted to how the power follows the squared CTF ``(n, r)`` from image to image.  Where the CTF
+    is the same everywhere, the radial shape has to tell: noise is then taken to be level.
+    """
+    radius = torch.arange(len(signal), dtype=powers.dtype)
+    mean_power, mean_ctf = powers.mean(0), squared_ctf.mean(0)
+    varied = squared_ctf - mean_ctf
+    # Power scatters from image to image as its own size does, less where rings hold more.
+    weight = radius / mean_power.clamp_min(float(mean_power.max()) * 1e-12).square()
+    weight[:2] = 0
+    model = varied * signal
+    stiffness = float((weight * model.square().sum(0)).sum())
+    level = weight * mean_ctf.square() * signal.square() * len(powers)
+    if stiffness < 1e-4 * float(level.sum()):
+        expected = mean_ctf * signal
+        design = torch.stack([torch.ones_like(expected), expected], dim=1) * weight.sqrt()[:, None]
+        found = torch.linalg.lstsq(design, (weight.sqrt() * mean_power)[:, None]).solution
+        scale = float(found[1, 0])
+    else:
+        scale = float((weight * (model * (powers - mean_power)).sum(0)).sum()) / stiffness
+    scale = max(scale, 0.0)
+    noise = mean_power - scale * mean_ctf * signal
+    return torch.maximum(noise, LEAST_PART * mean_power)
