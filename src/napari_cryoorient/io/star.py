@@ -179,9 +179,14 @@ def write_poses(
 
 
 def stated_confidence(star: StarFile) -> Floats | None:
-    """Return rlnParticleFigureOfMerit ``(n,)``, or None where a file has none."""
+    """Return rlnParticleFigureOfMerit ``(n,)``, or None where a file has none, or no numbers."""
     table = ParticleTable(star)
-    return table.floats(CONFIDENCE) if CONFIDENCE in table else None
+    if CONFIDENCE not in table:
+        return None
+    try:
+        return table.floats(CONFIDENCE)
+    except InputError:  # nothing depends on it
+        return None
 
 
 def poses_of_table(
