@@ -63,7 +63,7 @@ _FACE = {
     "Pose": "particles",
     "Poses": "particles",
     "ShellCorrelation": "reconstruction.fsc",
-    "DetectedSymmetry": "symmetry_detection.detect",
+    "DetectedSymmetry": "symmetry_detection.point_group",
 }
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ if TYPE_CHECKING:
         Poses,
     )
     from napari_cryoorient.reconstruction.fsc import ShellCorrelation
-    from napari_cryoorient.symmetry_detection.detect import DetectedSymmetry
+    from napari_cryoorient.symmetry_detection.point_group import DetectedSymmetry
 
 __all__ = [
     "ArrayImages",

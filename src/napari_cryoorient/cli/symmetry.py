@@ -31,7 +31,7 @@ def run(
             "-o",
             "--output",
             metavar="OUT.mrc",
-            help="Write MAP turned onto RELION's axes of its group, or onto OTHER.",
+            help="Write MAP turned and moved onto RELION's axes of its group, or onto OTHER.",
         ),
         Writes(),
     ] = None,
@@ -46,8 +46,8 @@ def run(
 ) -> None:
     """Find the rotations that leave a map as it is: C and D to 12 folds, T, O, I.
 
-    The axes go through the centre of the box. --symmetry of the other commands means RELION's
-    axes; where the map's lie elsewhere, -o writes it turned onto them.
+    The axes may lie anywhere in the box. --symmetry of the other commands means RELION's axes
+    through its centre; where the map's lie elsewhere, -o writes it turned and moved onto them.
     """
     from napari_cryoorient.geometry.symmetry import symmetry_matrices
     from napari_cryoorient.io.atomic import refuse_unwritable
@@ -67,7 +67,7 @@ def run(
         for note in density.notes:
             advance.say(f"Note: {note}")
         found = detect_symmetry(density)
-        turn = found.from_relion.T
+        turn, shift = found.onto_relion()
         results: dict[str, Any] = {
             "map": map_path,
             "symmetry": found.name,
@@ -75,15 +75,16 @@ def run(
             "on_relion_axes": found.is_on_relion_axes,
             "axes": [{"fold": n, "direction": d.tolist()} for n, d in axes_of_map(found)],
             "rotation_onto_relion_axes": turn.tolist(),
+            "centre_angstrom": found.centre_angstrom.tolist(),
+            "pseudo_symmetry": found.pseudo,
         }
         print(found.describe())
         for line in describe_axes(density, found):
             print(f"  {line}")
-        shift = None
         if other is not None and against is not None:
             advance.restart(f"Comparing the map with {against.name}")
             group = found.from_relion @ symmetry_matrices(found.name) @ found.from_relion.T
-            lies = align_maps(density, other, group)
+            lies = align_maps(density, other, group, found.centre_angstrom)
             print(describe_alignment(found, lies, against.name))
             turn, shift = lies.rotation, lies.shift_angstrom
             results |= {
@@ -98,7 +99,7 @@ def run(
     if output is not None:
         write_map(turned_map(density, turn, shift), output)
         print(
-            f"{map_path.name} turned onto {'RELION axes' if against is None else against.name}: "
+            f"{map_path.name} brought onto {'RELION axes' if against is None else against.name}: "
             f"{output}"
         )
         results["output"] = output

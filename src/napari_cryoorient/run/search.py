@@ -24,7 +24,11 @@ from napari_cryoorient.run.odd_images import left_out
 from napari_cryoorient.run.reach import unreached_images
 from napari_cryoorient.search.global_search import FoundPoses, GlobalSearch
 from napari_cryoorient.simulate import symmetry_agreement, symmetry_doubt
-from napari_cryoorient.symmetry_detection import detect_symmetry, has_symmetry
+from napari_cryoorient.symmetry_detection import (
+    detect_symmetry,
+    has_symmetry,
+    is_pseudo_symmetry,
+)
 
 
 @dataclass(frozen=True)
@@ -145,14 +149,25 @@ def search_inputs(
 def symmetry_note(density: DensityMap, symmetry: str) -> str | None:
     """Return a note where the map has a symmetry that was not named, or not the one that was."""
     if len(symmetry_matrices(symmetry)) > 1:
-        return symmetry_doubt(symmetry, symmetry_agreement(density, symmetry))
+        doubt = symmetry_doubt(symmetry, symmetry_agreement(density, symmetry))
+        if doubt is None and is_pseudo_symmetry(density, symmetry):
+            doubt = (
+                f"the map is nearly {symmetry}, but a part of it is not (pseudo-symmetry): poses "
+                f"found with --symmetry {symmetry} may be those of an equivalent view."
+            )
+        return doubt
     if not has_symmetry(density):
         return None
     found = detect_symmetry(density)
     n = len(symmetry_matrices(found.name))
+    if found.pseudo is not None:
+        return (
+            f"the map is nearly {found.pseudo}, but a part of it is not (pseudo-symmetry): views "
+            f"that {found.pseudo} would make equivalent differ by that part alone."
+        )
     if n == 1:
         return None
-    where = "" if found.is_on_relion_axes else " once it is turned (napari-cryoorient symmetry -o)"
+    where = "" if found.is_on_relion_axes else " once it is moved (napari-cryoorient symmetry -o)"
     return (
         f"the map has the symmetry {found.name}: --symmetry {found.name}{where} searches one "
         f"{n}th of the orientations, and its confidence does not take equivalent poses for rivals."

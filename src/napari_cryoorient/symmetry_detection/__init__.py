@@ -2,11 +2,11 @@
 
 from napari_cryoorient.symmetry_detection.align import MapAlignment, align_maps, turned_map
 from napari_cryoorient.symmetry_detection.detect import (
-    DetectedSymmetry,
     detect_symmetry,
     has_symmetry,
-    name_of_axis,
+    is_pseudo_symmetry,
 )
+from napari_cryoorient.symmetry_detection.point_group import DetectedSymmetry, name_of_axis
 
 __all__ = [
     "DetectedSymmetry",
@@ -14,6 +14,7 @@ __all__ = [
     "align_maps",
     "detect_symmetry",
     "has_symmetry",
+    "is_pseudo_symmetry",
     "name_of_axis",
     "turned_map",
 ]

@@ -56,11 +56,14 @@ class MapAlignment:
         return float(angular_distance_deg(self.rotation, torch.eye(3, dtype=torch.float64)))
 
 
-def align_maps(density: DensityMap, other: DensityMap, group: Tensor) -> MapAlignment:
+def align_maps(
+    density: DensityMap, other: DensityMap, group: Tensor, centre_angstrom: Tensor | None = None
+) -> MapAlignment:
     """Find what brings ``density``, of symmetry ``group`` ``(g, 3, 3)`` as it lies, onto ``other``.
 
-    Of the equivalent rotations the smallest is returned. Both maps are compared within the band
-    that the coarser one has, in angstrom: boxes and pixel sizes may differ.
+    The group's rotations are about ``centre_angstrom`` ``(3,)``. Of the equivalent rotations the
+    smallest is returned. Both maps are compared within the band that the coarser one has, in
+    angstrom: boxes and pixel sizes may differ.
     """
     overlap = _Overlap(density, other)
     found = _placements(overlap, group)
@@ -69,9 +72,12 @@ def align_maps(density: DensityMap, other: DensityMap, group: Tensor) -> MapAlig
     equivalents = best.rotation @ group.transpose(1, 2)
     identity = torch.eye(3, dtype=torch.float64).expand_as(equivalents)
     smallest = equivalents[int(angular_distance_deg(equivalents, identity).argmin())]
+    shift = best.shift
+    if centre_angstrom is not None:  # which every equivalent placement takes to the same point
+        shift = shift + (best.rotation - smallest) @ centre_angstrom
     return MapAlignment(
         smallest,
-        best.shift,
+        shift,
         best.agreement,
         found[1].agreement if len(found) > 1 else 0.0,
         mirrored[0].agreement,

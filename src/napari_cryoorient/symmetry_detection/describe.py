@@ -8,7 +8,7 @@ from torch import Tensor
 
 from napari_cryoorient.particles import DensityMap, median_of_faces
 from napari_cryoorient.symmetry_detection.align import MapAlignment
-from napari_cryoorient.symmetry_detection.detect import DetectedSymmetry, axes_of, name_of_axis
+from napari_cryoorient.symmetry_detection.point_group import DetectedSymmetry, axes_of, name_of_axis
 
 # A placement as good as this part of the best is no clear second.
 CLEAR_PART = 0.8

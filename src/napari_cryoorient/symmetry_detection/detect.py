@@ -1,26 +1,25 @@
 """Which point group a map has, and where its axes lie, from the map alone.
 
-The map is compared with itself turned about axes through its centre.  Axes that leave it as it is
-are found on a grid of directions and refined; groups are then fitted to pairs of axes and accepted
-when every one of their rotations leaves the map as it is.
+The map is compared with itself turned about axes through its middle, which need not be the box's.
+Axes that leave it as it is are found on a grid of directions and refined; groups are then fitted to
+pairs of axes and accepted when every one of their rotations leaves the map as it is, everywhere: a
+group that fails in one place only is named as a pseudo-symmetry.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from napari_cryoorient.geometry.grids import view_directions
-from napari_cryoorient.geometry.rotations import (
-    matrix_to_rotation_vector,
-    rotation_vector_to_matrix,
-)
+from napari_cryoorient.geometry.rotations import rotation_vector_to_matrix
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.particles import DensityMap
-from napari_cryoorient.symmetry_detection.self_rotation import SelfRotation
+from napari_cryoorient.symmetry_detection.point_group import DetectedSymmetry, axes_of
+from napari_cryoorient.symmetry_detection.self_rotation import MOST_NOISE, SelfRotation, middle_of
 
 # The map is cropped to these edges, to scan directions and to judge groups, and so many of the
 # strongest voxels are compared.
@@ -30,8 +29,11 @@ LARGEST_FOLD = 12
 # Every group with folds up to the largest has an axis of one of these.
 PRIMES = (2, 3, 5, 7, 11)
 SPACING_DEG = 5.0
-# A map that agrees with itself turned by less than this has not that symmetry.
-LEAST_AGREEMENT = 0.8
+# A map that agrees with itself turned by less than this has not that symmetry, in the whole or in
+# its worst place; noise is allowed for.
+LEAST_AGREEMENT, LEAST_IN_PLACES = 0.75, 0.5
+# Axes nearer to the box's centre than this many voxels go through it.
+CENTRAL_VOXELS = 0.5
 # Peaks on the grid are refined from half of that.
 _WORTH_REFINING = 0.3
 _N_REFINED = 12
@@ -39,97 +41,71 @@ _N_REFINED = 12
 _WORTH_MOVING = 1e-3
 
 
-@dataclass(frozen=True)
-class DetectedSymmetry:
-    """A point group with where it lies.
-
-    ``agreement`` is the lowest correlation of the map with itself over the group.  ``from_relion``
-    ``(3, 3)`` turns RELION's axes of the group into the map's: its rotations are ``Q G Q^T``.
-    ``is_on_relion_axes`` tells whether they are RELION's own.
-    """
-
-    name: str
-    agreement: float
-    from_relion: Tensor
-    is_on_relion_axes: bool
-
-    def describe(self) -> str:
-        """Say it in a sentence, the main axis named."""
-        if self.name == "C1":
-            return "C1: the map has no rotational symmetry about its centre."
-        sure = f"{self.name} (the map agrees with itself turned by {self.agreement:.2f})"
-        if self.is_on_relion_axes:
-            return f"{sure}, on RELION's axes."
-        axis = main_axis(self.name)
-        direction = self.from_relion @ axis
-        return (
-            f"{sure}, but not on RELION's axes: the {main_fold(self.name)}-fold that RELION has "
-            f"along {name_of_axis(axis)} lies along {name_of_axis(direction)}. Turn the map before "
-            f"--symmetry {self.name} is used."
-        )
-
-
-def name_of_axis(direction: Tensor) -> str:
-    """Name a direction: x, y, z, or its three components."""
-    for index, name in enumerate("xyz"):
-        if abs(float(direction[index])) > math.cos(math.radians(2)):
-            return name
-    x, y, z = (float(part) for part in direction)
-    return f"({x:.2f}, {y:.2f}, {z:.2f})"
-
-
-def axes_of(name: str) -> list[tuple[int, Tensor]]:
-    """Return the axes of a group as (fold, unit direction), those of the highest fold first."""
-    group = symmetry_matrices(name)
-    vectors = matrix_to_rotation_vector(group[1:])
-    axes: list[tuple[int, Tensor]] = []
-    for angle, vector in sorted(
-        ((float(v.norm()), v / v.norm()) for v in vectors), key=lambda item: item[0]
-    ):
-        if all(abs(float(vector @ known)) < 0.999 for _, known in axes):
-            axes.append((round(2 * math.pi / angle), vector))
-    return sorted(axes, key=lambda item: -item[0])
-
-
-def main_fold(name: str) -> int:
-    """Return the highest fold of a group."""
-    return axes_of(name)[0][0]
-
-
-def main_axis(name: str) -> Tensor:
-    """Return RELION's direction of an axis of the highest fold."""
-    return axes_of(name)[0][1]
-
-
 def detect_symmetry(density: DensityMap, largest_fold: int = LARGEST_FOLD) -> DetectedSymmetry:
-    """Find the largest point group of a map, axes anywhere through the centre of the box."""
+    """Find the largest point group of a map, its axes anywhere in the box."""
+    middle = middle_of(density)
+    none = DetectedSymmetry("C1", 1.0, torch.eye(3, dtype=torch.float64), True)
     axes = find_axes(
-        SelfRotation(density, SCAN_BOX, SCAN_POINTS), tuple(range(2, largest_fold + 1))
+        SelfRotation(density, SCAN_BOX, SCAN_POINTS, middle), tuple(range(2, largest_fold + 1))
     )
     if not axes:
-        return DetectedSymmetry("C1", 1.0, torch.eye(3, dtype=torch.float64), True)
-    compared = SelfRotation(density, JUDGE_BOX, JUDGE_POINTS)
-    best = DetectedSymmetry("C1", 1.0, torch.eye(3, dtype=torch.float64), True)
-    order = 1
+        return none
+    compared = SelfRotation(density, JUDGE_BOX, JUDGE_POINTS, middle)
+    if compared.noise_part > MOST_NOISE:
+        return none
+    best, pseudo, pseudo_agreement = none, None, 0.0
     for name in candidate_groups(axes):
         group = symmetry_matrices(name)
-        if len(group) <= order:
+        if len(group) <= len(symmetry_matrices(best.name)):
             continue
         for turn in placements(name, axes):
+            compared.centre = middle
             turn, agreement = refined_placement(compared, group, turn)
-            if agreement >= LEAST_AGREEMENT:
-                own = turn @ group @ turn.t()
-                distance = torch.cdist(own.flatten(1), group.flatten(1)).amin(1).max()
-                is_own = bool(distance < math.radians(3) * math.sqrt(2))
-                best = DetectedSymmetry(name, agreement, turn, is_own)
-                order = len(group)
+            if agreement < LEAST_AGREEMENT:
+                continue
+            own = turn @ group @ turn.t()
+            if compared.least_in_places(own[1:]) < LEAST_IN_PLACES:
+                if pseudo is None:
+                    pseudo, pseudo_agreement = name, agreement
                 break
-    return best
+            distance = torch.cdist(own.flatten(1), group.flatten(1)).amin(1).max()
+            is_own = bool(distance < math.radians(3) * math.sqrt(2))
+            centre = _centre_of_axes(compared.centre, own, density.pixel_size_angstrom)
+            best = DetectedSymmetry(
+                name, agreement, turn, is_own and not bool(centre.any()), centre
+            )
+            break
+    if pseudo is None or len(symmetry_matrices(pseudo)) <= len(symmetry_matrices(best.name)):
+        return best
+    return replace(best, pseudo=pseudo, pseudo_agreement=pseudo_agreement)
+
+
+def _centre_of_axes(centre: Tensor, group: Tensor, voxel_angstrom: float) -> Tensor:
+    """Return the point of a group's axes that is nearest to the box's centre, zero if it is that.
+
+    A single axis can be told across it only.
+    """
+    fixed = group.mean(0)  # the projector onto what no rotation moves
+    across = centre - fixed @ centre
+    off = float(across.norm()) >= CENTRAL_VOXELS * voxel_angstrom
+    return across if off else torch.zeros_like(across)
+
+
+def is_pseudo_symmetry(density: DensityMap, name: str) -> bool:
+    """Tell whether a map has a group on RELION's axes in the whole, but not in every place."""
+    compared = SelfRotation(density, JUDGE_BOX, JUDGE_POINTS)
+    group = symmetry_matrices(name)
+    if len(group) == 1 or compared.noise_part > MOST_NOISE:
+        return False
+    if float(compared.of_rotations(group[1:]).amin()) < LEAST_AGREEMENT:
+        return False
+    return compared.least_in_places(group[1:]) < LEAST_IN_PLACES
 
 
 def has_symmetry(density: DensityMap) -> bool:
-    """Tell quickly whether a map has any rotational symmetry of at most ``LARGEST_FOLD`` folds."""
-    return bool(find_axes(SelfRotation(density, SCAN_BOX, SCAN_POINTS), PRIMES))
+    """Tell quickly whether a map may have a rotational symmetry, ``LARGEST_FOLD`` at most."""
+    compared = SelfRotation(density, SCAN_BOX, SCAN_POINTS, middle_of(density))
+    return bool(find_axes(compared, PRIMES))
 
 
 def find_axes(compared: SelfRotation, folds: tuple[int, ...]) -> list[tuple[int, Tensor, float]]:
@@ -208,7 +184,10 @@ def placements(name: str, axes: list[tuple[int, Tensor, float]]) -> list[Tensor]
 
 
 def refined_placement(compared: SelfRotation, group: Tensor, turn: Tensor) -> tuple[Tensor, float]:
-    """Turn a group as a whole to where the map agrees best; return the lowest correlation too."""
+    """Turn a group as a whole to where the map agrees best; return the lowest correlation too.
+
+    The centre of ``compared`` is moved to where it agrees best as well.
+    """
     if len(group) == 1:
         return turn, 1.0
 
@@ -216,17 +195,27 @@ def refined_placement(compared: SelfRotation, group: Tensor, turn: Tensor) -> tu
         own = turns[:, None] @ group[1:] @ turns.transpose(1, 2)[:, None]
         return compared.of_rotations(own.flatten(0, 1)).view(len(turns), -1)
 
-    step = math.radians(1.0)
     start = agreements(turn[None]).amin()
     if float(start) < 0.5 * LEAST_AGREEMENT:
         return turn, float(start)
-    while step > math.radians(0.2):
-        around = torch.cat([torch.zeros(1, 3), torch.eye(3), -torch.eye(3)]).double() * step
-        tried = rotation_vector_to_matrix(around) @ turn
-        index = _better(agreements(tried).mean(1))
-        turn = tried[index]
-        if index == 0:
-            step /= 2
+    around = torch.cat([torch.zeros(1, 3), torch.eye(3), -torch.eye(3)]).double()
+    for _ in range(2):  # turning and moving by turns
+        step = math.radians(1.0)
+        while step > math.radians(0.2):
+            tried = rotation_vector_to_matrix(around * step) @ turn
+            index = _better(agreements(tried).mean(1))
+            turn = tried[index]
+            if index == 0:
+                step /= 2
+        move = 0.5 * compared.voxel_angstrom
+        own = turn @ group[1:] @ turn.t()
+        while move > 0.05 * compared.voxel_angstrom:
+            centres = compared.centre + around * move
+            scores = [compared.of_rotations(own, centre).mean() for centre in centres]
+            index = _better(torch.stack(scores))
+            compared.centre = centres[index]
+            if index == 0:
+                move /= 2
     return turn, float(agreements(turn[None]).amin())
 
 
