@@ -23,6 +23,7 @@ from napari_cryoorient.refine.local import BASIN_DEG, LocalRefinement, RefinedPo
 from napari_cryoorient.refine.posterior import WITHIN_DEG
 from napari_cryoorient.run.inputs import PairedInputs, load_inputs
 from napari_cryoorient.run.kept_poses import refined_of_all
+from napari_cryoorient.run.measured_scale import scale_note
 from napari_cryoorient.run.odd_images import left_out
 from napari_cryoorient.run.reach import unreached_images
 from napari_cryoorient.run.search import describe_band, radius_of, refuse_same_file
@@ -147,6 +148,8 @@ def refine_inputs(
     group = symmetry_matrices(symmetry)
     said = None if stated is None else stated[usable]
     confidence = confidence_of(refinement, refined, group, stated=said)
+    if (wrong := scale_note(likelihood, usable, refined.poses, confidence)) is not None:
+        say(wrong)
     return refined_of_all(refined, confidence, usable, all_poses)
 
 

@@ -20,6 +20,7 @@ from napari_cryoorient.likelihood import ParticleLikelihood
 from napari_cryoorient.particles import DensityMap, Integers
 from napari_cryoorient.run.inputs import PairedInputs, load_inputs
 from napari_cryoorient.run.kept_poses import found_of_all
+from napari_cryoorient.run.measured_scale import scale_note
 from napari_cryoorient.run.odd_images import left_out
 from napari_cryoorient.run.reach import unreached_images
 from napari_cryoorient.search.global_search import FoundPoses, GlobalSearch
@@ -143,7 +144,10 @@ def search_inputs(
         raise Stopped
     if len(chosen) < len(rows):
         say(left_out(inputs.particles, np.setdiff1d(rows, chosen)))
-    return found_of_all(FoundPoses.joined(parts), rows, inputs.particles)
+    found = FoundPoses.joined(parts)
+    if (wrong := scale_note(likelihood, found.rows, found.poses, found.confidence)) is not None:
+        say(wrong)
+    return found_of_all(found, rows, inputs.particles)
 
 
 def symmetry_note(density: DensityMap, symmetry: str) -> str | None:
