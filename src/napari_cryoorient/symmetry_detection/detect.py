@@ -31,12 +31,14 @@ PRIMES = (2, 3, 5, 7, 11)
 SPACING_DEG = 5.0
 # A map that agrees with itself turned by less than this has not that symmetry, in the whole or in
 # its worst place; noise is allowed for.
-LEAST_AGREEMENT, LEAST_IN_PLACES = 0.75, 0.5
+LEAST_AGREEMENT, LEAST_IN_PLACES = 0.75, 0.6
 # Axes nearer to the box's centre than this many voxels go through it.
 CENTRAL_VOXELS = 0.5
 # Peaks on the grid are refined from half of that.
 _WORTH_REFINING = 0.3
 _N_REFINED = 12
+# So many rotations of a large group lead its refinement.
+_N_GUIDES = 8
 # A better agreement than this is a reason to move on; turns about a single axis change nothing.
 _WORTH_MOVING = 1e-3
 
@@ -191,24 +193,25 @@ def refined_placement(compared: SelfRotation, group: Tensor, turn: Tensor) -> tu
     if len(group) == 1:
         return turn, 1.0
 
-    def agreements(turns: Tensor) -> Tensor:
-        own = turns[:, None] @ group[1:] @ turns.transpose(1, 2)[:, None]
+    def agreements(turns: Tensor, operations: Tensor) -> Tensor:
+        own = turns[:, None] @ operations @ turns.transpose(1, 2)[:, None]
         return compared.of_rotations(own.flatten(0, 1)).view(len(turns), -1)
 
-    start = agreements(turn[None]).amin()
+    start = agreements(turn[None], group[1:]).amin()
     if float(start) < 0.5 * LEAST_AGREEMENT:
         return turn, float(start)
+    some = group[1 :: math.ceil((len(group) - 1) / _N_GUIDES)]
     around = torch.cat([torch.zeros(1, 3), torch.eye(3), -torch.eye(3)]).double()
     for _ in range(2):  # turning and moving by turns
         step = math.radians(1.0)
         while step > math.radians(0.2):
             tried = rotation_vector_to_matrix(around * step) @ turn
-            index = _better(agreements(tried).mean(1))
+            index = _better(agreements(tried, some).mean(1))
             turn = tried[index]
             if index == 0:
                 step /= 2
         move = 0.5 * compared.voxel_angstrom
-        own = turn @ group[1:] @ turn.t()
+        own = turn @ some @ turn.t()
         while move > 0.05 * compared.voxel_angstrom:
             centres = compared.centre + around * move
             scores = [compared.of_rotations(own, centre).mean() for centre in centres]
@@ -216,7 +219,7 @@ def refined_placement(compared: SelfRotation, group: Tensor, turn: Tensor) -> tu
             compared.centre = centres[index]
             if index == 0:
                 move /= 2
-    return turn, float(agreements(turn[None]).amin())
+    return turn, float(agreements(turn[None], group[1:]).amin())
 
 
 def _better(scores: Tensor) -> int:

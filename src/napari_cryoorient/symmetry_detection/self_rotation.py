@@ -21,7 +21,7 @@ FAINT = 1e-5
 MOST_NOISE = 0.8
 # Agreement in places is taken over a Gaussian of this part of the box; there has to be this part of
 # the densest place's energy.
-PLACE_PART, PLACE_ENERGY = 0.06, 0.3
+PLACE_PART, PLACE_ENERGY = 0.06, 0.15
 # Density above this part of the highest counts for where the middle of a map is.
 CLEAR_PART = 0.25
 _POINTS_AT_ONCE = 2**19
