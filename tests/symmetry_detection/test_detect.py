@@ -78,9 +78,9 @@ def test_axes_off_the_boxs_centre_are_found_and_the_map_moved_onto_it(name: str)
 
 
 def test_a_group_that_lacks_a_subunit_is_a_pseudo_symmetry():
-    found = detect_symmetry(blobs("D7", box=48, n_missing=1))
+    found = detect_symmetry(blobs("D5", box=48, n_missing=1))
     assert found.name == "C1"
-    assert found.pseudo == "D7"
+    assert found.pseudo == "D5"
     assert "pseudo-symmetry" in found.describe()
 
 
