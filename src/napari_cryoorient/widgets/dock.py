@@ -180,6 +180,7 @@ class CryoOrientDock(QWidget):
             self.workspace.close_all()
         if self._space is not None:
             self._space.close()
+        self._space = self._window = None  # under PySide6 napari's window would outlive its closing
         for step in self.steps.values():
             step.close_section()
         self.job_bar.close_part()
