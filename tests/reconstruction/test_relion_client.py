@@ -21,7 +21,7 @@ from support.command_line import simulated, without_poses
 
 pytestmark = pytest.mark.relion
 
-N, PIXEL = 60, 8.0
+N, PIXEL = 100, 8.0
 
 
 def call(*words: object) -> None:
@@ -84,7 +84,7 @@ def test_relion_reconstruct_takes_it(poses: Path, stack: Path, tmp_path: Path):
     call("reconstruct", poses, "-o", ours)
     a, b = read_map(ours), read_map(theirs)
     assert a.pixel_size_angstrom == pytest.approx(b.pixel_size_angstrom, rel=1e-4)
-    low = slice(1, 9)  # with 60 noisy particles: down to 32 A
+    low = slice(1, 9)  # with 100 noisy particles: down to 32 A
     assert fourier_shell_correlation(a.voxels, b.voxels, PIXEL).values[low].min() > 0.95
     truth = read_map(stack / "map.mrc")
     assert fourier_shell_correlation(b.voxels, truth.voxels, PIXEL).values[low].min() > 0.8
