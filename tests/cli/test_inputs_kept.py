@@ -343,3 +343,45 @@ def test_simulate_leaves_files_alone_that_are_of_no_simulation(tmp_path: Path, r
         stack.seek(224)
         stack.write(b"RELION".ljust(80))
     assert run("simulate", density, "-o", out, "--n", 2)[0] == 2
+
+
+@pytest.mark.parametrize("place", [".", "..", "/"])
+@pytest.mark.parametrize("command", ["refine", "search", "reconstruct", "export", "project"])
+def test_an_output_that_is_a_folder_without_a_name_is_refused(
+    command: str, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_particles(tmp_path / "a.star")
+    make_map(tmp_path / "map.mrc")
+    maps = {"refine": ["--map", "map.mrc"], "search": ["--map", "map.mrc"]}.get(command, [])
+    placed = ["map.mrc", "a.star"] if command == "project" else ["a.star"]
+    status, _, said = run(command, *placed, *maps, "-o", place)
+    assert status == 2
+    assert "is a folder" in said
+
+
+def test_a_write_protected_output_is_kept(tmp_path: Path, run: Run) -> None:
+    write_particles(tmp_path / "a.star")
+    kept = tmp_path / "kept.mrc"
+    kept.write_bytes(b"kept")
+    kept.chmod(0o444)
+    status, _, said = run("reconstruct", str(tmp_path / "a.star"), "-o", str(kept))
+    assert status == 2
+    assert "write-protected" in said
+    assert kept.read_bytes() == b"kept"
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [("refine", "out.mrc"), ("search", "out.csv"), ("reconstruct", "out.star")],
+)
+def test_a_name_that_promises_something_else_is_refused(
+    command: str, name: str, tmp_path: Path, run: Run
+) -> None:
+    write_particles(tmp_path / "a.star")
+    maps = [] if command == "reconstruct" else ["--map", str(make_map(tmp_path / "map.mrc"))]
+    star, out = tmp_path / "a.star", tmp_path / name
+    status, _, said = run(command, str(star), *maps, "-o", str(out))
+    assert status == 2
+    assert "give another name" in said
+    assert not out.exists()

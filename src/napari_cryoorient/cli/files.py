@@ -12,7 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
+from napari_cryoorient.errors import InputError
+
 Kind = Literal["particles", "map", "file", "run", "study", "any"]
+Content = Literal["poses", "images", "table"]
+_IMAGES = (".mrc", ".mrcs", ".map", ".ccp4", ".st", ".tif", ".tiff")
+_POSES = (".star", ".cs", ".csg", ".pkl")
+_OTHERS = (".png", ".svg", ".pdf", ".json", ".pt", ".pdb", ".cif", ".gz", ".bz2")
+ENDINGS_OF_OTHERS: dict[Content, tuple[str, ...]] = {
+    "poses": (*_IMAGES, *_OTHERS, ".csv", ".pkl", ".csg"),
+    "images": (*_POSES, *_OTHERS, ".csv"),
+    "table": (*_POSES, *_IMAGES, *_OTHERS),
+}
 
 RUN_FILES = (
     *("run.json", "control.json", "metrics.jsonl", "log.txt", "terminal.txt"),
@@ -41,10 +52,12 @@ class Writes:
     """An output: a file; or, with ``inside``, a folder with files of these patterns.
 
     ``beside`` are further files in the output's own folder, of its ``stem`` and ``suffix``.
+    An output that ``holds`` one thing is not given a name that promises another.
     """
 
     inside: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
+    holds: Content | None = None
 
     def paths(self, output: Path) -> Iterator[Path]:
         """Yield the files that may be written, as far as their names are known or they exist."""
@@ -98,6 +111,7 @@ def _check(roles: Sequence[tuple[str, Role]], given: Mapping[str, Any]) -> None:
     from napari_cryoorient.io.kept_inputs import (
         identity_of,
         refuse_pipe,
+        refuse_protected,
         refuse_replacing,
         refuse_twice,
     )
@@ -114,15 +128,30 @@ def _check(roles: Sequence[tuple[str, Role]], given: Mapping[str, Any]) -> None:
         for name, role in roles
         if isinstance(role, Writes) and given[name] is not None
     ]
+    for role, output in named:
+        if not role.inside and output.is_dir():
+            raise InputError(f"{output} is a folder; give the name of a file to write.")
     outputs = [path for role, output in named for path in role.paths(output)]
     refuse_twice(outputs)
     there = [path for path in outputs if identity_of(path) is not None and not path.is_dir()]
-    if not there:  # nothing can be replaced, and no file need be looked into
-        return
-    refuse_replacing(there, [path for _, path in inputs])
+    if there:  # else nothing can be replaced, and no file need be looked into
+        refuse_replacing(there, [path for _, path in inputs])
 
-    from napari_cryoorient.run.named_files import files_of
+        from napari_cryoorient.run.named_files import files_of
 
-    project_dir = given.get("project_dir")
-    for kind, path in inputs:
-        refuse_replacing(there, files_of(kind, path, project_dir))
+        project_dir = given.get("project_dir")
+        for kind, path in inputs:
+            refuse_replacing(there, files_of(kind, path, project_dir))
+        refuse_protected(there)
+    for role, output in named:
+        _refuse_misleading(role, output)
+
+
+def _refuse_misleading(role: Writes, output: Path) -> None:
+    """Raise InputError for poses called ``.mrc``, a map called ``.star`` and the like."""
+    ending = output.suffix.lower()
+    if role.holds is not None and ending in ENDINGS_OF_OTHERS[role.holds]:
+        raise InputError(
+            f"The output holds {role.holds}, which a name that ends in {ending} does not say: "
+            f"give another name than {output}."
+        )

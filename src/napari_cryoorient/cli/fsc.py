@@ -47,7 +47,7 @@ def run(
     csv: Annotated[
         Path | None,
         typer.Option("--csv", metavar="FILE", help="Write the curve as a table."),
-        Writes(),
+        Writes(holds="table"),
     ] = None,
     figure: Annotated[
         Path | None,

@@ -25,7 +25,7 @@ def run(
     output: Annotated[
         Path,
         typer.Option("-o", "--output", metavar="OUT", help=options.OUTPUT_HELP),
-        Writes(),
+        Writes(holds="poses"),
     ],
     batch_size: Annotated[
         int | None,

@@ -29,7 +29,7 @@ def run(
     output: Annotated[
         Path,
         typer.Option("-o", "--output", metavar="OUT.mrcs", help="Stack to write."),
-        Writes(),
+        Writes(holds="images"),
     ],
     ctf: Annotated[
         bool, typer.Option("--ctf", help="Apply the CTF and aberrations that the STAR file gives.")

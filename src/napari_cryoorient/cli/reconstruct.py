@@ -30,7 +30,8 @@ def run(
             beside=(
                 *("{stem}_half1{suffix}", "{stem}_half2{suffix}"),
                 *("{stem}_fsc.csv", "{stem}_fsc.png"),
-            )
+            ),
+            holds="images",
         ),
     ],
     poses_path: Annotated[

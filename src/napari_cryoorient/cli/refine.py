@@ -26,7 +26,7 @@ def run(
     output: Annotated[
         Path,
         typer.Option("-o", "--output", metavar="OUT", help=options.OUTPUT_HELP),
-        Writes(),
+        Writes(holds="poses"),
     ],
     symmetry: options.Symmetry = "C1",
     resolution: options.Resolution = None,

@@ -33,7 +33,7 @@ def run(
             metavar="OUT.mrc",
             help="Write MAP turned and moved onto RELION's axes of its group, or onto OTHER.",
         ),
-        Writes(),
+        Writes(holds="images"),
     ] = None,
     pixel_size: options.PixelSize = None,
     other_pixel_size: Annotated[

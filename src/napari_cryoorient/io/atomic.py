@@ -29,7 +29,8 @@ def atomic_path(final: Path | str) -> Iterator[Path]:
     Raises InputError when the disk is full or the place not writable.
     """
     final = Path(final)
-    temporary = final.with_name(f"{_partial_prefix(final)}{os.getpid()}{_PARTIAL}")
+    # By hand, for "." has an empty name.
+    temporary = final.parent / f"{_partial_prefix(final)}{os.getpid()}{_PARTIAL}"
     _unfinished.add(temporary)
     try:
         if final.is_dir():

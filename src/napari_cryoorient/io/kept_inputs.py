@@ -80,6 +80,17 @@ def refuse_twice(outputs: Iterable[Path]) -> None:
         seen.add(name)
 
 
+def refuse_protected(outputs: Iterable[Path]) -> None:
+    """Raise InputError for a file that nobody may write: renaming would replace it all the same."""
+    for output in outputs:
+        with suppress(OSError):
+            if not os.stat(output).st_mode & 0o222:
+                raise InputError(
+                    f"The output exists and is write-protected: give another name than {output}, "
+                    "or allow writing with chmod u+w."
+                )
+
+
 def refuse_pipe(path: Path | str) -> None:
     """Raise InputError for what can be read once only, or never ends, without opening it.
 

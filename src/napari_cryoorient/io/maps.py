@@ -16,6 +16,7 @@ from napari_cryoorient.io.atomic import atomic_path
 from napari_cryoorient.io.finite import refuse_values_not_finite
 from napari_cryoorient.io.fourier_resize import fourier_resize
 from napari_cryoorient.io.mrc import HEADER_BYTES, MrcLayout, map_header, parse_layout, read_bytes
+from napari_cryoorient.io.pixel_sizes import check_pixel_size
 from napari_cryoorient.particles import DensityMap, median_of_faces
 
 _MODEL_SUFFIXES = {".pdb", ".ent", ".cif", ".mmcif"}
@@ -124,6 +125,7 @@ def _pixel_size(layout: MrcLayout, chosen: float | None, path: Path, notes: list
     if chosen is not None:
         if known and abs(sizes[0] / chosen - 1) > _PIXEL_SIZE_NOTE:
             notes.append(f"pixel size {chosen:g} A used; the header says {sizes[0]:.4g} A")
+        check_pixel_size(chosen, "--pixel-size", notes, of="voxel")
         return chosen
     spelled = f"{sizes[0]:.4g}, {sizes[1]:.4g}, {sizes[2]:.4g}"
     if not known:
@@ -136,7 +138,9 @@ def _pixel_size(layout: MrcLayout, chosen: float | None, path: Path, notes: list
             f"{path} has voxels that are not cubes ({spelled} A); resample it, or give "
             "--pixel-size if the header is wrong."
         )
-    return float(np.mean(sizes))
+    size = float(np.mean(sizes))
+    check_pixel_size(size, path, notes, of="voxel")
+    return size
 
 
 def _cubic_and_even(

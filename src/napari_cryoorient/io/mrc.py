@@ -194,6 +194,12 @@ def parse_layout(start: bytes, file_bytes: int, path: Path) -> MrcLayout:
             )
         offset = HEADER_BYTES
         notes.append(f"{path.name} names an extended header it does not have; ignored")
+    beyond = file_bytes - offset - shape[0] * section_bytes
+    if beyond >= section_bytes:
+        notes.append(
+            f"{path.name} holds {beyond} bytes more than the {shape[0]} sections of mode {mode} "
+            "that its header promises; is the header right?"
+        )
     sampling = [int(header[m]) if header[m] > 0 else int(header["n" + m[1]]) for m in _SAMPLING]
     cell = [float(header["cella"][axis]) for axis in "xyz"]
     voxel = [c / n if np.isfinite(c) else 0.0 for c, n in zip(cell, sampling, strict=True)]

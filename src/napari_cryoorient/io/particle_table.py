@@ -14,6 +14,7 @@ import pandas as pd
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.common_field import PIXEL_TOLERANCE
 from napari_cryoorient.io.ctf_values import check_ctf_values
+from napari_cryoorient.io.pixel_sizes import check_pixel_size
 from napari_cryoorient.io.stacks import MrcStack
 from napari_cryoorient.io.star_text import StarBlock, StarFile, unquoted
 from napari_cryoorient.particles import CtfParameters, CtfState, Floats, Integers
@@ -272,7 +273,15 @@ class ParticleTable:
         low, high = float(sizes.min()), float(sizes.max())
         if low <= 0:
             raise InputError(f"{self._path} has a pixel size of {low:g} A; it must be positive.")
+        for size in {low, high}:
+            check_pixel_size(size, self._path, notes)
         return np.full(len(self), np.median(sizes)) if high / low - 1 <= PIXEL_TOLERANCE else sizes
+
+    @property
+    def names_pixel_size(self) -> bool:
+        """Whether the file itself says the size of a pixel."""
+        in_one = "rlnImagePixelSize" in self or "rlnPixelSize" in self
+        return in_one or ("rlnDetectorPixelSize" in self and "rlnMagnification" in self)
 
     def ctf(self, notes: list[str]) -> CtfParameters | None:
         """Return the contrast transfer of each particle, or None and a note of what is missing."""

@@ -19,6 +19,7 @@ from napari_cryoorient.io.aberrations import Lenses, describe_aberrations, lense
 from napari_cryoorient.io.common_field import images_of_stacks
 from napari_cryoorient.io.cryosparc import cs_with_poses, notes_of_cs, signs_of_cs, star_of_cs
 from napari_cryoorient.io.cs_file import SUFFIX, is_cs, read_cs, refuse_group, write_cs
+from napari_cryoorient.io.ctf_values import named_rows
 from napari_cryoorient.io.finite import refuse_poses_not_finite
 from napari_cryoorient.io.locate import StackFinder
 from napari_cryoorient.io.new_star import (
@@ -31,9 +32,10 @@ from napari_cryoorient.io.new_star import (
 )
 from napari_cryoorient.io.open_stacks import open_stacks
 from napari_cryoorient.io.particle_table import ParticleTable, particle_block
+from napari_cryoorient.io.pose_values import check_angles, far_shifts, note_origins
 from napari_cryoorient.io.star_text import StarBlock, StarFile, write_star
 from napari_cryoorient.io.star_text import read_star as read_star_text
-from napari_cryoorient.particles import Floats, ParticleSet, Poses
+from napari_cryoorient.particles import Floats, Integers, ParticleSet, Poses
 
 __all__ = [
     "StarBlock",
@@ -108,9 +110,13 @@ def read_particles(
         )
     lenses = lenses_of_table(table)
     notes += describe_aberrations(table, lenses)
+    poses = poses_of_table(table, pixel_sizes, notes, lenses)
+    if poses is not None:
+        notes += far_shifts(poses.shifts_angstrom, boxes * pixel_sizes)
+    notes += _listed_twice(stack_of, section_of)
     particles = ParticleSet(
         images=images if lenses is None else lenses.correcting(images),
-        poses=poses_of_table(table, pixel_sizes, notes, lenses),
+        poses=poses,
         ctf=table.ctf(notes) if with_ctf else None,
         optics_group=table.optics_group,
         names=tuple(names),
@@ -122,6 +128,16 @@ def read_particles(
     return particles, replace(
         star, native_pixel_size_angstrom=native_pixel_size if is_one_size else None
     )
+
+
+def _listed_twice(stack_of: Integers, section_of: Integers) -> list[str]:
+    """Return a note where several rows are of one image, as after a symmetry expansion."""
+    order = np.lexsort((section_of, stack_of))
+    stacks, sections = stack_of[order], section_of[order]
+    again = order[1:][(np.diff(stacks) == 0) & (np.diff(sections) == 0)]
+    if not again.size:
+        return []
+    return [f"the image of another row is listed again in {named_rows(np.sort(again))}"]
 
 
 def write_poses(
@@ -210,12 +226,14 @@ def poses_of_table(
     if unknown.size:
         notes.append(f"no poses: {unknown.size} particles have an angle of -999 (not determined)")
         return None
+    check_angles(angles, table, notes)
     origins = np.zeros((len(table), 2))
     for i, (angstrom, pixels) in enumerate(zip(ORIGINS_ANGSTROM, ORIGINS_PIXELS, strict=True)):
         if angstrom in table:
             origins[:, i] = table.floats(angstrom)
         elif pixels in table:
             origins[:, i] = table.floats(pixels) * pixel_sizes
+    note_origins(table, pixel_sizes, notes)
     shifts = 0.0 - origins
     if lenses is not None:
         shifts = lenses.ideal_shifts(shifts)

@@ -62,7 +62,8 @@ def export_particles(
     refuse_unwritable(out / POSE_FILE if form == "cryodrgn" else out)
     star = read_star(source)
     notes = [] if star.cs is None else notes_of_cs(star.cs)
-    notes += ParticleTable(star).notes
+    table = ParticleTable(star)
+    notes += [*table.notes, *_values_out_of_range(star, table)]
     n = len(particle_block(star).table)
     star = _confident(star, min_confidence)
     if form == "cs" and star.cs is not None:
@@ -78,7 +79,18 @@ def export_particles(
         if star.cs is not None and any(name.endswith(".mrc") for name in _stack_names(star)):
             notes.append("the stacks are called .mrc; RELION wants them linked as .mrcs")
     left = len(particle_block(star).table)
-    return Exported(tuple(paths), left, n - left, tuple(notes))
+    return Exported(tuple(paths), left, n - left, tuple(dict.fromkeys(notes)))
+
+
+def _values_out_of_range(star: StarFile, table: ParticleTable) -> list[str]:
+    """Return notes on unusual pixel sizes and CTF values; raise InputError for impossible ones."""
+    notes: list[str] = []
+    if table.names_pixel_size:
+        table.pixel_sizes(star.native_pixel_size_angstrom, None, notes)
+    of_ctf: list[str] = []
+    if table.ctf(of_ctf) is not None:
+        notes += of_ctf
+    return notes
 
 
 def _confident(star: StarFile, least: float | None) -> StarFile:
