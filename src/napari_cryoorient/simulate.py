@@ -35,7 +35,7 @@ from napari_cryoorient.particles import (
 from napari_cryoorient.projection.ctf import ctf_half_plane
 from napari_cryoorient.projection.fourier_slice import Projector
 from napari_cryoorient.projection.reference import reference_volume
-from napari_cryoorient.projection.resample import fourier_crop_volume, lowpass
+from napari_cryoorient.projection.resample import fourier_crop_volume, lowpass, refuse_coarse
 
 PIXELS_PER_CHUNK = 2**21  # 512 images of 64 pixels: tens of megabytes
 IMAGES_FOR_SNR = 1024  # the variance of the signal is measured on so many of the images, to 1%
@@ -118,6 +118,7 @@ def working_map(
                 f"A low-pass at {lowpass_angstrom:g} A is finer than the {2 * pixel_size:.2f} A "
                 f"that pixels of {pixel_size:.2f} A hold; choose a larger value or a larger box."
             )
+        refuse_coarse("low-pass", lowpass_angstrom, target * pixel_size)
         voxels = lowpass(voxels, lowpass_angstrom, pixel_size, n_dimensions=3)
     return replace(
         density, voxels=voxels.numpy().astype(np.float32), pixel_size_angstrom=pixel_size
@@ -128,6 +129,12 @@ def draw_simulation(
     density: DensityMap, settings: SimulationSettings, device: torch.device | None = None
 ) -> Simulation:
     """Draw poses and contrast transfer, and settle the noise from the signal they give."""
+    half_field = density.box * density.pixel_size_angstrom / 2
+    if settings.shift_sigma_angstrom > half_field:
+        raise InputError(
+            f"Shifts of {settings.shift_sigma_angstrom:g} A (a standard deviation) lead out of the "
+            f"images, whose half edge is {half_field:.4g} A; choose smaller ones."
+        )
     generator = torch.Generator().manual_seed(settings.seed)
     rotations = random_rotations(settings.n, generator, dtype=torch.float64).numpy()
     shift_rng = _random_stream(settings.seed, "shifts")

@@ -133,6 +133,12 @@ def signs_of_cs(cs: CsFile) -> Floats | None:
     if "blob/sign" not in cs:
         return None
     signs = _numbers(cs, "blob/sign")
+    unknown = np.flatnonzero(signs == 0)
+    if unknown.size:
+        raise InputError(
+            f"{cs.path}: row {unknown[0] + 1} has 0 in blob/sign, where 1 or -1 says whether the "
+            "images are bright or dark; export the file again."
+        )
     if bool((signs > 0).all()):
         return None
     return np.where(signs < 0, -1.0, 1.0)

@@ -21,6 +21,7 @@ from napari_cryoorient.particles import DensityMap, median_of_faces
 
 _MODEL_SUFFIXES = {".pdb", ".ent", ".cif", ".mmcif"}
 _VOXEL_TOLERANCE = 5e-3  # relative; voxels must be cubes
+_N_HOT, _HOT = 8, 20.0  # so many voxels, so far beyond all others, are no density
 _PIXEL_SIZE_NOTE = 1e-2  # relative; a larger difference from the header is worth a note
 
 
@@ -49,6 +50,7 @@ def read_map(
     notes = list(layout.notes)
     voxels = _zyx(layout, buffer, path, notes)
     _check_values(voxels, path)
+    notes += _hot_voxels(voxels)
     pixel_size = _pixel_size(layout, pixel_size_angstrom, path, notes)
     voxels = _cubic_and_even(voxels, layout, path, notes)
     if box is not None and box != voxels.shape[0]:
@@ -117,6 +119,16 @@ def _check_values(voxels: NDArray[np.float32], path: Path) -> None:
         raise InputError(f"{path} has {n_bad} voxels that are not finite numbers; mend the map.")
     if voxels.min() == voxels.max():
         raise InputError(f"{path} is the same value ({voxels.flat[0]:g}) everywhere; no density.")
+
+
+def _hot_voxels(voxels: NDArray[np.float32]) -> list[str]:
+    """Return a note on a few voxels that hold far more than all others together."""
+    apart = np.abs(voxels.reshape(-1) - np.median(voxels))
+    rest = float(np.partition(apart, -_N_HOT - 1)[-_N_HOT - 1]) if apart.size > _N_HOT else 0.0
+    n = int((apart > _HOT * rest).sum()) if rest > 0 else 0
+    if not n:
+        return []
+    return [f"{n} voxels are over {_HOT:g} times as far from the rest as any other: spoilt ones?"]
 
 
 def _pixel_size(layout: MrcLayout, chosen: float | None, path: Path, notes: list[str]) -> float:

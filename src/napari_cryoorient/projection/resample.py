@@ -11,6 +11,7 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
+from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.fourier_grids import (
     frequencies_half_plane,
     radius_of_fft,
@@ -24,6 +25,18 @@ from napari_cryoorient.projection.shapes import (
     ResizedVolume,
     Volume,
 )
+
+_LEAST_RADIUS = 2.0  # Fourier pixels; less holds no detail of a particle
+
+
+def refuse_coarse(what: str, resolution_angstrom: float, field_of_view_angstrom: float) -> None:
+    """Raise InputError for a resolution so coarse that hardly a frequency is left."""
+    coarsest = field_of_view_angstrom / _LEAST_RADIUS
+    if not resolution_angstrom <= coarsest:
+        raise InputError(
+            f"A {what} of {resolution_angstrom:g} A leaves no detail in images {coarsest * 2:.4g} "
+            f"A wide; choose a value below {coarsest:.4g}."
+        )
 
 
 def images_to_fourier(images: Images) -> HalfPlanes:

@@ -136,6 +136,13 @@ def _mask(
 ) -> Images | None:
     pixel_size = a.pixel_size_angstrom
     if radius_angstrom is not None:
+        if radius_angstrom < 2 * pixel_size:
+            raise InputError(
+                f"A mask of radius {radius_angstrom:g} A holds hardly a voxel of "
+                f"{pixel_size:.4g} A; choose a larger radius."
+            )
+        if radius_angstrom > a.box * pixel_size / 2:
+            say("Note: the mask's sphere is larger than the box.")
         return sphere_mask(a.box, pixel_size, radius_angstrom, EDGE_VOXELS * pixel_size)
     if mask is None:
         return None

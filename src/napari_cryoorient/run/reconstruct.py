@@ -20,6 +20,7 @@ from napari_cryoorient.io.pose_table import match_rows, read_pose_table
 from napari_cryoorient.io.star import read_particles
 from napari_cryoorient.io.star_text import StarFile
 from napari_cryoorient.particles import DensityMap, Floats, Images, Integers, ParticleSet
+from napari_cryoorient.projection.resample import refuse_coarse
 from napari_cryoorient.reconstruction.backproject import back_project
 from napari_cryoorient.reconstruction.contrast import looks_inverted
 from napari_cryoorient.reconstruction.fsc import ShellCorrelation, fourier_shell_correlation
@@ -327,7 +328,9 @@ def _radius(particles: ParticleSet, max_resolution_angstrom: float | None) -> fl
             f"A resolution of {max_resolution_angstrom:g} A is finer than the {nyquist:.4g} A that "
             f"pixels of {particles.pixel_size_angstrom:.4g} A hold; choose a larger value."
         )
-    return particles.box * particles.pixel_size_angstrom / max_resolution_angstrom
+    field = particles.box * particles.pixel_size_angstrom
+    refuse_coarse("resolution", max_resolution_angstrom, field)
+    return field / max_resolution_angstrom
 
 
 def _confidences(star: StarFile, star_path: Path) -> Floats:

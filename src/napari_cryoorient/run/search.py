@@ -18,6 +18,7 @@ from napari_cryoorient.io.kept_inputs import refuse_replacing
 from napari_cryoorient.io.star import refuse_kind, write_poses
 from napari_cryoorient.likelihood import ParticleLikelihood
 from napari_cryoorient.particles import DensityMap, Integers
+from napari_cryoorient.projection.resample import refuse_coarse
 from napari_cryoorient.run.inputs import PairedInputs, load_inputs
 from napari_cryoorient.run.kept_poses import found_of_all
 from napari_cryoorient.run.measured_scale import scale_note
@@ -187,8 +188,14 @@ def random_rows(n: int, subset: int | None, seed: int) -> Integers:
 
 
 def radius_of(field_of_view_angstrom: float, resolution_angstrom: float | None) -> float | None:
-    """Return a resolution as a radius in Fourier pixels; None stays None."""
-    return None if resolution_angstrom is None else field_of_view_angstrom / resolution_angstrom
+    """Return a resolution as a radius in Fourier pixels; None stays None.
+
+    Raises InputError for one that leaves nothing to compare.
+    """
+    if resolution_angstrom is None:
+        return None
+    refuse_coarse("resolution", resolution_angstrom, field_of_view_angstrom)
+    return field_of_view_angstrom / resolution_angstrom
 
 
 def describe_band(likelihood: ParticleLikelihood) -> str:

@@ -91,7 +91,7 @@ class FastRecipe:
         self._elapsed_s, self._progress = 0.0, 0.0
         self._last_time: float | None = None
 
-        band_box = min(BAND_BOX, particles.box, density.box)
+        band_box = min(BAND_BOX, particles.box, density.box, config.box or BAND_BOX)
         statistics = stack_statistics(density, particles, band_box)
         self.notes: tuple[str, ...] = (
             f"Stack: SNR {statistics.snr:.3g} up to "
