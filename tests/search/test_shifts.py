@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_cryoorient.search.shifts import ShiftPrior, hexagonal_shifts
+from napari_cryoorient.search.shifts import ShiftPrior, hexagonal_shifts, trusted
 
 
 def test_hexagonal_shifts_lie_a_step_apart_within_reach():
@@ -42,3 +42,16 @@ def test_a_stack_teaches_centre_and_spread_whatever_a_few_do():
     assert learned.centre_angstrom == pytest.approx((3.0, -6.0), abs=1.0)
     assert ShiftPrior(13.0, 25.0).learned(shifts[:4], 1.0) == ShiftPrior(13.0, 25.0)
     assert ShiftPrior(13.0, 25.0).learned(0 * shifts, 1.0).sigma_angstrom == 1.0
+
+
+def test_fairly_sure_poses_teach_where_few_are_sure():
+    random = np.random.default_rng(2)
+    shifts = random.normal(0.0, 4.5, (64, 2))
+    shifts[22:] = random.uniform(-25.0, 25.0, (42, 2))  # of these, eight are believed
+    confidence = np.where(np.arange(64) < 30, 0.6, 0.2)
+    confidence[:5] = 0.97
+    assert len(trusted(shifts, confidence)) == 30
+    learned = ShiftPrior(13.0, 25.0).learned(trusted(shifts, confidence), 1.0)
+    assert learned.sigma_angstrom == pytest.approx(4.5, rel=0.35)
+    confidence[:8] = 0.97
+    assert len(trusted(shifts, confidence)) == 8

@@ -23,7 +23,7 @@ from napari_cryoorient.refine.local import is_weak
 from napari_cryoorient.refine.posterior import Choice, choose, correlations
 from napari_cryoorient.search.coarse import CoarseSearch
 from napari_cryoorient.search.plans import SURE, Plan, quick_plan, thorough_plan
-from napari_cryoorient.search.shifts import SIGMAS, ShiftPrior
+from napari_cryoorient.search.shifts import SIGMAS, ShiftPrior, trusted
 
 # Of what the best pose gains by the wider bands, this part counts against those left out before.
 COUNTED_GAIN = 0.07
@@ -140,7 +140,7 @@ class GlobalSearch:
         if not parts:
             return
         found = FoundPoses.joined(parts)
-        sure = found.poses.shifts_angstrom[found.confidence >= SURE]
+        sure = trusted(found.poses.shifts_angstrom, found.confidence)
         least = self.likelihood.field_of_view_angstrom * LEAST_SIGMA
         self._prior = self._prior.learned(sure, least)
         self.coarse.take_shifts(self._prior)

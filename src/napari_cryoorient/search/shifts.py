@@ -16,6 +16,8 @@ SIGMAS = 1.9
 # This part of the particles may lie anywhere, whatever the others do.
 ELSEWHERE = 0.05
 FEWEST_SEEN = 8
+# Shifts are learned from poses of the first confidence that enough particles reach.
+TRUSTED_CONFIDENCES = (0.95, 0.5)
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,18 @@ class ShiftPrior:
         spread = 1.4826 * float(np.median(np.abs(shifts_angstrom - centre)))
         sigma = min(max(spread, least_sigma_angstrom), 2 * self.sigma_angstrom)
         return ShiftPrior(sigma, self.reach_angstrom, (float(centre[0]), float(centre[1])))
+
+
+def trusted(shifts_angstrom: Floats, confidence: Floats) -> Floats:
+    """Return the shifts ``(k, 2)``, of ``(n, 2)`` with confidences ``(n,)``, to learn from.
+
+    In noisy stacks few poses are sure; medians stand a quarter of wrong ones.
+    """
+    for least in TRUSTED_CONFIDENCES:
+        chosen = shifts_angstrom[confidence >= least]
+        if len(chosen) >= FEWEST_SEEN:
+            break
+    return chosen
 
 
 def hexagonal_shifts(reach: float, step: float) -> Tensor:
