@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +29,19 @@ def pytest_configure() -> None:
     from support.shapes import check_shapes_of
 
     check_shapes_of("napari_cryoorient.projection")
+    take_ignored_signals()
+
+
+def take_ignored_signals() -> None:
+    """Let programs under test be stopped where the tests run in the background or under ``nohup``.
+
+    A signal that is ignored stays ignored in every program started; one that is handled does not.
+    """
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    hangup = getattr(signal, "SIGHUP", None)  # Windows has none
+    if hangup is not None and signal.getsignal(hangup) == signal.SIG_IGN:
+        signal.signal(hangup, lambda *_: None)
 
 
 @pytest.hookimpl(tryfirst=True)
