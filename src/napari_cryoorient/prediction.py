@@ -78,14 +78,15 @@ def predict(
     done = 0
     # One chunk is read while the network is at the one before.
     with ThreadPoolExecutor(1, "read-particles") as reader:
-        ahead = reader.submit(batches.images, chunks[0]) if chunks else None
+        ahead = reader.submit(particles.images.read, chunks[0]) if chunks else None
         for number, chunk in enumerate(chunks):
             assert ahead is not None
-            images = ahead.result()
+            read = ahead.result()
             if should_stop is not None and should_stop():
                 return
             if number + 1 < len(chunks):
-                ahead = reader.submit(batches.images, chunks[number + 1])
+                ahead = reader.submit(particles.images.read, chunks[number + 1])
+            images = batches.prepared(read)
             yield _in_numpy(chunk, images, _run(network, images, batches.ctf(chunk)))
             done += len(chunk)
             if progress is not None:
