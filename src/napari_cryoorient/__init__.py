@@ -30,6 +30,8 @@ TYPE_CHECKING = False  # as type checkers see it, without the import of typing
 
 # Each name of the public face, and the module it is in.
 _FACE = {
+    "compare": "api.compare",
+    "Comparison": "diagnosis.comparison",
     "evaluate": "api.evaluate",
     "Evaluation": "api.evaluate",
     "fsc": "api.maps",
@@ -71,6 +73,7 @@ if TYPE_CHECKING:
 
     __version__: str
 
+    from napari_cryoorient.api.compare import compare
     from napari_cryoorient.api.estimates import PoseEstimates
     from napari_cryoorient.api.evaluate import Evaluation, evaluate
     from napari_cryoorient.api.files import (
@@ -89,6 +92,7 @@ if TYPE_CHECKING:
     from napari_cryoorient.api.simulate import project, simulate
     from napari_cryoorient.api.train import train
     from napari_cryoorient.config import TrainConfig
+    from napari_cryoorient.diagnosis.comparison import Comparison
     from napari_cryoorient.errors import InputError, TrainingFailure
     from napari_cryoorient.geometry.euler import euler_zyz_deg_to_matrix, matrix_to_euler_zyz_deg
     from napari_cryoorient.particles import (
@@ -105,6 +109,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ArrayImages",
+    "Comparison",
     "CtfParameters",
     "DensityMap",
     "DetectedSymmetry",
@@ -121,6 +126,7 @@ __all__ = [
     "TrainConfig",
     "TrainedNetwork",
     "TrainingFailure",
+    "compare",
     "euler_zyz_deg_to_matrix",
     "evaluate",
     "fsc",

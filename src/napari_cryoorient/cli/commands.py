@@ -9,6 +9,7 @@ COMMANDS = (
     *("simulate", "train", "predict", "search", "refine", "evaluate", "project"),
     *("reconstruct", "fsc", "iterate"),
     *("sweep", "cross-validate", "noise-study", "representation-study", "reconstruct-sweep"),
+    "compare",
     *("export", "symmetry", "demo", "view"),
 )
 

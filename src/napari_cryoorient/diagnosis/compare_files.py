@@ -1,0 +1,168 @@
+"""Two files of poses compared, and what came of it written: what ``compare`` does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from napari_cryoorient.chunks import Advance
+from napari_cryoorient.diagnosis.comparison import Comparison, compare_poses
+from napari_cryoorient.diagnosis.pose_files import PoseFile, paired_rows
+from napari_cryoorient.diagnosis.preference import Preference, preferred_poses
+from napari_cryoorient.errors import InputError
+from napari_cryoorient.geometry.symmetry import symmetry_matrices
+from napari_cryoorient.io.cs_file import SUFFIX, write_cs
+from napari_cryoorient.io.maps import is_model_path, read_map
+from napari_cryoorient.io.new_star import printed
+from napari_cryoorient.io.particle_table import particle_block
+from napari_cryoorient.io.star import refuse_kind
+from napari_cryoorient.io.star_text import StarBlock, StarFile, quoted, text_table, write_star
+from napari_cryoorient.likelihood import ParticleLikelihood
+from napari_cryoorient.particles import DensityMap, Floats, Integers, ParticleSet, counted
+from napari_cryoorient.run.inputs import pair_inputs
+
+Say = Callable[[str], None]
+
+
+def compare_files(a: PoseFile, b: PoseFile, *, symmetry: str = "C1", say: Say) -> Comparison:
+    """Pair the particles of two files by name and compare their poses; raises InputError."""
+    group = symmetry_matrices(symmetry)
+    for each in (a, b):
+        for note in each.notes:
+            if not note.startswith("no CTF"):
+                say(f"Note on {each.path}: {note}")
+    rows, other_rows = paired_rows(a.names, b.names)
+    if not len(rows):
+        raise InputError(
+            f"No particle of {a.path} ({a.names[0]} ...) is in {b.path} ({b.names[0]} ...); "
+            "compare files of one stack."
+        )
+    for each, n in ((a, len(a.names) - len(rows)), (b, len(b.names) - len(rows))):
+        if n:
+            say(f"Note: {n} particles of {each.path} are not in the other file; left out.")
+    return compare_poses(
+        a.poses[rows],
+        b.poses[other_rows],
+        group,
+        rows=rows,
+        other_rows=other_rows,
+        micrographs=None if a.micrographs is None else a.micrographs[rows],
+    )
+
+
+def preference_of(
+    found: Comparison,
+    particles: ParticleSet,
+    density: DensityMap,
+    device: torch.device,
+    *,
+    invert_contrast: str = "auto",
+    name: str = "the stack",
+    progress: Advance | None = None,
+    say: Say,
+    should_stop: Callable[[], bool] | None = None,
+) -> Preference:
+    """Ask the images of set A which pose of each pair they prefer.
+
+    ``particles`` are those of set A, all of them, its poses among them.  Pairs whose images tell
+    nothing prefer neither.  Raises InputError where map and stack do not fit, and Stopped.
+    """
+    inputs = pair_inputs(particles, density, invert_contrast=invert_contrast, name=name)
+    for note in inputs.notes:
+        say(note)
+    stack = inputs.particles
+    is_usable = np.isin(found.rows, stack.usable_rows())
+    if not is_usable.all():
+        n_left = counted(int((~is_usable).sum()), "particle")
+        say(f"Note: {n_left} whose images tell nothing prefer neither pose.")
+    if not is_usable.any():
+        raise InputError(f"No image of {name} tells anything; there is no preference to find.")
+    usable = np.flatnonzero(is_usable)
+    likelihood = ParticleLikelihood(inputs.density, stack, device)
+    known = preferred_poses(
+        likelihood,
+        found.rows[usable],
+        found.a[usable],
+        found.b[usable],
+        found.frame,
+        progress=progress,
+        should_stop=should_stop,
+    )
+
+    def of_all(values: Floats) -> Floats:
+        whole = np.zeros(len(found))
+        whole[usable] = values
+        return whole
+
+    return Preference(
+        of_all(known.at_a),
+        of_all(known.at_b),
+        of_all(known.from_a),
+        of_all(known.from_b),
+        known.map_is_in_first_frame,
+    )
+
+
+def map_for(
+    path: Path, particles: ParticleSet, *, pixel_size_angstrom: float | None = None
+) -> DensityMap:
+    """Read a map; a model is put on the grid of the particles."""
+    if is_model_path(path):
+        return read_map(path, pixel_size_angstrom=particles.pixel_size_angstrom, box=particles.box)
+    return read_map(path, pixel_size_angstrom=pixel_size_angstrom)
+
+
+def write_comparison(found: Comparison, names: Sequence[str], path: Path) -> None:
+    """Write a STAR table with a row for each pair: names of set A, and all differences."""
+    columns = {"rlnImageName": [quoted(names[row]) for row in found.rows]}
+    if found.micrographs is not None:
+        named = [quoted(name) for name in found.micrographs.names]
+        columns["rlnMicrographName"] = [named[i] for i in found.micrographs.group_of]
+    views = found.a.rotations[:, 2]
+    columns |= {
+        "cryoorientAngleDifference": printed(found.angles_deg),
+        "cryoorientShiftDifferenceAngst": printed(found.shifts_angstrom),
+        "cryoorientOtherCopy": [str(int(each)) for each in found.is_other_copy],
+        **{f"cryoorientView{axis}": printed(views[:, i]) for i, axis in enumerate("XYZ")},
+    }
+    if found.preference is not None:
+        p = found.preference
+        columns |= {
+            "cryoorientLogLikelihoodA": printed(p.from_a),
+            "cryoorientLogLikelihoodB": printed(p.from_b),
+            "cryoorientProbabilityA": printed(p.probability_of_a),
+        }
+    write_star(StarFile((StarBlock("comparison", text_table(columns)),)), path)
+
+
+def write_agreeing(found: Comparison, a: PoseFile, within_deg: float, path: Path) -> int:
+    """Write the particles of file A that agree within an angle; return how many.
+
+    All their columns stay as they are.  Raises InputError where none agrees.
+    """
+    kept = np.sort(found.rows[found.agreeing(within_deg)])
+    return write_rows(a, kept, path, f"No two poses agree within {within_deg:g} degrees")
+
+
+def write_rows(a: PoseFile, rows: Integers, path: Path, why_none: str) -> int:
+    """Write some rows of a file, letter by letter as they are; return how many.
+
+    A ``path`` that ends in ``.cs`` is written as one.  Raises InputError for no row.
+    """
+    if not len(rows):
+        raise InputError(f"{why_none}; {path} was not written.")
+    star = a.star
+    if star is None:
+        raise ValueError("the columns of this file were not kept")
+    if path.suffix.lower() == SUFFIX:
+        refuse_kind(a.path, path)
+        assert star.cs is not None
+        write_cs(star.cs.records[rows], path, star.cs)
+        return len(rows)
+    block = particle_block(star)
+    table = block.table.iloc[rows].reset_index(drop=True)
+    write_star(star.with_block(StarBlock(block.name, table, block.is_loop, block.line)), path)
+    return len(rows)

@@ -1,0 +1,95 @@
+"""Poses with what tells particles apart, read from files without their images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from napari_cryoorient.diagnosis.comparison import Groups
+from napari_cryoorient.errors import InputError
+from napari_cryoorient.io.aberrations import lenses_of_table
+from napari_cryoorient.io.cryosparc import notes_of_cs
+from napari_cryoorient.io.image_names import match_rows, split_image_names
+from napari_cryoorient.io.particle_table import ParticleTable
+from napari_cryoorient.io.star import poses_of_table, read_star, stated_confidence
+from napari_cryoorient.io.star_text import StarFile
+from napari_cryoorient.particles import Floats, Integers, Poses
+
+MICROGRAPH = "rlnMicrographName"
+_PIXEL_ORIGIN, _ANGSTROM_ORIGIN = "rlnOriginX", "rlnOriginXAngst"
+
+
+@dataclass(frozen=True, eq=False)
+class PoseFile:
+    """Poses of a STAR or ``.cs`` file; shifts are where objects lie in the images on disk.
+
+    ``micrographs`` tells which each particle is of, None where the file does not; ``star`` is kept
+    where rows are to be written again.
+    """
+
+    path: Path
+    names: Sequence[str]
+    poses: Poses
+    micrographs: Groups | None
+    confidence: Floats | None
+    notes: tuple[str, ...]
+    star: StarFile | None
+
+
+def read_poses(
+    path: Path | str, *, pixel_size_angstrom: float | None = None, keep_star: bool = False
+) -> PoseFile:
+    """Read the poses of every particle; raises InputError where the file has none.
+
+    ``pixel_size_angstrom`` is for origins in pixels where the file does not say how large they are.
+    ``keep_star`` keeps all columns, which are most of the memory.
+    """
+    star = read_star(path)
+    table = ParticleTable(star)
+    notes = [*([] if star.cs is None else notes_of_cs(star.cs)), *table.notes]
+    in_pixels = _PIXEL_ORIGIN in table and _ANGSTROM_ORIGIN not in table
+    sizes = table.pixel_sizes(pixel_size_angstrom, None, notes) if in_pixels else 1.0
+    poses = poses_of_table(table, sizes, notes, lenses_of_table(table))
+    if poses is None:
+        why = next(note for note in notes if note.startswith("no poses"))
+        raise InputError(f"There are no poses to look at in {path}: {why}.")
+    names = table.image_names()
+    return PoseFile(
+        Path(path),
+        names,
+        poses,
+        micrographs_of(table),
+        stated_confidence(star),
+        tuple(notes),
+        star if keep_star else None,
+    )
+
+
+def micrographs_of(table: ParticleTable) -> Groups | None:
+    """Return the micrograph of each particle.
+
+    Where no column names it, the stack does, if there are several: one a micrograph, as RELION
+    extracts them.  None otherwise.
+    """
+    if MICROGRAPH in table:
+        codes, names = pd.factorize(np.asarray(table.texts(MICROGRAPH), dtype=object))
+        return Groups(tuple(names.tolist()), codes.astype(np.int64))
+    _, stack_of, stacks = split_image_names(table.image_names())
+    return Groups(tuple(stacks), stack_of) if len(stacks) > 1 else None
+
+
+def paired_rows(names: Sequence[str], others: Sequence[str]) -> tuple[Integers, Integers]:
+    """Pair particles of two files by image name, as ``match_rows``, which says what it raises.
+
+    Files that spell all names alike, as most do, are paired many times faster.
+    """
+    index = pd.Index(others, dtype=object)
+    if index.is_unique:
+        found = index.get_indexer(pd.Index(names, dtype=object))
+        if (found >= 0).all() and len(np.unique(found)) == len(found):
+            return np.arange(len(names), dtype=np.int64), found.astype(np.int64)
+    return match_rows(names, others)

@@ -1,0 +1,148 @@
+"""Which of two poses a particle image prefers, by the likelihood of its pixels.
+
+Both poses are climbed from alike, for a few steps: poses from another program and another map lie a
+little beside the top of their basin, and it is basins that are compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_cryoorient.chunks import Advance, Stopped, in_threads
+from napari_cryoorient.diagnosis.frames import Frame
+from napari_cryoorient.likelihood import BandData, ParticleLikelihood
+from napari_cryoorient.particles import Floats, Integers, Poses
+from napari_cryoorient.refine.local import CHUNK_SIZE, LocalRefinement
+
+# Particles that tell in which of the two frames the map lies.
+N_FRAME = 256
+# A pose is clearly preferred from this probability on.
+CLEAR = 0.95
+
+
+@dataclass(frozen=True)
+class Preference:
+    """Log-likelihoods ``(k,)`` over that of an empty image, from pose A and from pose B.
+
+    ``at_a`` and ``at_b`` are those of the poses as they are, ``from_a`` and ``from_b`` those that
+    a short climb from them reaches.  ``map_is_in_first_frame`` tells whose map it is.
+    """
+
+    at_a: Floats
+    at_b: Floats
+    from_a: Floats
+    from_b: Floats
+    map_is_in_first_frame: bool
+
+    @property
+    def difference(self) -> Floats:
+        """How much likelier pose A is, as a difference of logarithms ``(k,)``."""
+        return self.from_a - self.from_b
+
+    @property
+    def probability_of_a(self) -> Floats:
+        """Probability ``(k,)`` that the particle is at pose A, if it is at one of the two."""
+        return np.asarray(1 / (1 + np.exp(-np.clip(self.difference, -500, 500))))
+
+    @property
+    def prefers_a(self) -> np.ndarray:
+        """Which pairs ``(k,)`` clearly prefer pose A."""
+        return np.asarray(self.probability_of_a > CLEAR)
+
+    @property
+    def prefers_b(self) -> np.ndarray:
+        """Which pairs ``(k,)`` clearly prefer pose B."""
+        return np.asarray(self.probability_of_a < 1 - CLEAR)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the figures by name."""
+        return {
+            "prefer_a": int(self.prefers_a.sum()),
+            "prefer_b": int(self.prefers_b.sum()),
+            "prefer_neither": int((~self.prefers_a & ~self.prefers_b).sum()),
+            "mean_log_likelihood_at_a": float(self.at_a.mean()),
+            "mean_log_likelihood_at_b": float(self.at_b.mean()),
+            "map_in_frame_of": "A" if self.map_is_in_first_frame else "B",
+        }
+
+    def describe(self) -> str:
+        """Say how many particles prefer which pose."""
+        s = self.summary()
+        return (
+            f"By the map, {s['prefer_a']} particles clearly prefer pose A, {s['prefer_b']} pose B, "
+            f"{s['prefer_neither']} neither; the map lies in the frame of {s['map_in_frame_of']}."
+        )
+
+
+@torch.no_grad()
+def preferred_poses(
+    likelihood: ParticleLikelihood,
+    rows: Integers,
+    a: Poses,
+    b: Poses,
+    frame: Frame,
+    *,
+    progress: Advance | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> Preference:
+    """Compare the likelihoods of poses ``a`` and ``b`` for the images ``rows``, pair by pair.
+
+    Both are in the frame of map A.  Where the map is that of B, both are taken there.  Raises
+    Stopped when asked to stop.
+    """
+    refinement = LocalRefinement(likelihood)
+    few = np.unique(np.linspace(0, len(rows) - 1, N_FRAME).astype(np.int64))
+    is_first = True
+    if frame.is_clear:
+        totals = []
+        for turned in (lambda poses: poses, frame.onto_second):
+            data = likelihood.load(rows[few])
+            ends = [_climbed(refinement, data, turned(each[few]))[1] for each in (a, b)]
+            totals.append(float(np.maximum(*ends).sum()))
+        is_first = totals[0] >= totals[1]
+    if not is_first:
+        a, b = frame.onto_second(a), frame.onto_second(b)
+
+    def work(chunk: slice, data: BandData, _: object) -> tuple[Floats, ...]:
+        parts = [_climbed(refinement, data, each[chunk]) for each in (a, b)]
+        return parts[0][0], parts[1][0], parts[0][1], parts[1][1]
+
+    device = likelihood.device
+    parts = list(
+        in_threads(
+            len(rows),
+            CHUNK_SIZE[device.type],
+            device,
+            load=lambda chunk: likelihood.load(rows[chunk]),
+            work=work,
+            progress=progress,
+            should_stop=should_stop,
+        )
+    )
+    columns = [np.concatenate(each) for each in zip(*parts, strict=True)] if parts else []
+    if not columns or len(columns[0]) < len(rows):
+        raise Stopped
+    return Preference(columns[0], columns[1], columns[2], columns[3], is_first)
+
+
+def _climbed(refinement: LocalRefinement, data: BandData, poses: Poses) -> tuple[Floats, Floats]:
+    """Return the log-likelihoods ``(b,)`` at poses, and where a climb from them ends."""
+    likelihood = refinement.likelihood
+    m = data.cross.shape[1]
+    rotations = torch.from_numpy(poses.rotations).float().to(likelihood.device)
+    shifts = torch.from_numpy(poses.shifts_angstrom).float().to(likelihood.device)
+    slices = likelihood.slices(rotations, m) * likelihood.ramps(shifts, m)
+    power = slices.real.square() + slices.imag.square()
+    at = 2 * (data.cross.conj() * slices).real - data.power * power
+    ends = refinement.climbed_once(data, poses)
+    return _numpy(at.sum(1)), _numpy(ends.log_likelihood)
+
+
+def _numpy(tensor: Tensor) -> Floats:
+    return np.asarray(tensor.double().cpu().numpy())
