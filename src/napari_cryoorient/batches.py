@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from napari_cryoorient.geometry.fourier_grids import centred_axis
-from napari_cryoorient.particles import Images, Integers, ParticleSet
+from napari_cryoorient.particles import Integers, ParticleSet
 from napari_cryoorient.projection.ctf import ctf_half_plane
 from napari_cryoorient.projection.resample import fourier_crop_images
 
@@ -22,8 +23,10 @@ _EXTREME_PART, _FEWEST_EXTREME = 0.002, 4
 _SUSPECT = 8.0
 # Beyond this, sums of squares over an image leave single precision.
 LARGEST_GREY = 1e15
-# Images at the working box are kept in memory up to this size, and read anew beyond it.
+# Images at the working box are kept in memory up to this size, and read anew beyond it; a GPU
+# keeps them, with their CTFs, in this part of what it has free.
 CACHE_BYTES = 1 << 29
+CACHE_PART_OF_GPU = 0.25
 # Pixels cleaned and resampled at once, which takes several times their memory.
 PIECE_PIXELS = 2**22
 
@@ -53,6 +56,35 @@ class Batch:
         )
 
 
+class _Cache:
+    """Keeps what ``make`` returns of rows on the device, row by row, once it has been asked for."""
+
+    def __init__(
+        self, shape: tuple[int, ...], device: torch.device, make: Callable[[Integers], Tensor]
+    ) -> None:
+        self._kept = torch.empty(shape, device=device)
+        self._is_kept = np.zeros(shape[0], dtype=bool)
+        self._make = make
+
+    def of(self, rows: Integers) -> Tensor:
+        """Return those of ``rows`` (k,): a copy."""
+        missing = rows[~self._is_kept[rows]]
+        if len(missing):
+            self._kept[self._places(missing)] = self._make(missing)
+            self._is_kept[missing] = True
+        return self._kept[self._places(rows)]
+
+    def _places(self, rows: Integers) -> Tensor:
+        return torch.from_numpy(rows).to(self._kept.device)
+
+
+def _cache_bytes(device: torch.device) -> int:
+    if device.type != "cuda":
+        return CACHE_BYTES
+    free, _ = torch.cuda.mem_get_info(device)
+    return max(CACHE_BYTES, int(CACHE_PART_OF_GPU * free))
+
+
 class ParticleBatches:
     """Reads rows of a particle set as tensors at ``box`` on ``device``, Fourier-resampled."""
 
@@ -62,17 +94,21 @@ class ParticleBatches:
         box: int,
         device: torch.device,
         *,
-        cache_bytes: int = CACHE_BYTES,
+        cache_bytes: int | None = None,
     ) -> None:
         self.particles = particles
         self.box = box
         self.device = device
         self.pixel_size_angstrom = particles.pixel_size_angstrom * particles.box / box
         n = len(particles)
-        self._cache: Images | None = None
+        if cache_bytes is None:
+            cache_bytes = _cache_bytes(device)
+        self._images: _Cache | None = None
+        self._ctfs: _Cache | None = None
         if n * box * box * 4 <= cache_bytes:
-            self._cache = np.empty((n, box, box), dtype=np.float32)
-            self._is_cached = np.zeros(n, dtype=bool)
+            self._images = _Cache((n, box, box), device, self._made_images)
+        if device.type == "cuda" and 2 * n * box * (box + 1) * 4 <= cache_bytes:
+            self._ctfs = _Cache((n, box, box // 2 + 1), device, self._computed_ctf)
 
     def images(self, rows: Integers) -> Tensor:
         """Return images (k, box, box), hot pixels replaced, each less the mean of its corners.
@@ -80,14 +116,10 @@ class ParticleBatches:
         A constant carries no orientation; at zero frequency it would outweigh all else.  Images
         that tell nothing (``are_empty``) are zero.
         """
-        if self._cache is None:
-            return self.prepared(self.particles.images.read(rows))
-        missing = rows[~self._is_cached[rows]]
-        if len(missing):
-            read = self.particles.images.read(missing)
-            self._cache[missing] = self.prepared(read).cpu().numpy()
-            self._is_cached[missing] = True
-        return torch.from_numpy(self._cache[rows]).to(self.device)
+        return self._made_images(rows) if self._images is None else self._images.of(rows)
+
+    def _made_images(self, rows: Integers) -> Tensor:
+        return self.prepared(self.particles.images.read(rows))
 
     def prepared(self, read: Images) -> Tensor:
         """Bring images (k, N, N) read from the file to what ``images`` returns.
@@ -96,7 +128,9 @@ class ParticleBatches:
         hardly reuses torch's blocks made in one thread and freed in another, 10 kB a particle.
         """
         per_piece = max(1, PIECE_PIXELS // self.particles.box**2)
-        pieces = [read[start : start + per_piece] for start in range(0, len(read), per_piece)]
+        if self.device.type != "cpu":  # whoever chose how many to read looked at its memory
+            per_piece = len(read)
+        pieces = [read[start : start + per_piece] for start in range(0, len(read), per_piece or 1)]
         return torch.cat([self._prepared_piece(piece) for piece in pieces or [read]])
 
     def _prepared_piece(self, read: Images) -> Tensor:
@@ -112,6 +146,10 @@ class ParticleBatches:
         """
         if self.particles.ctf is None:
             return None
+        return self._computed_ctf(rows) if self._ctfs is None else self._ctfs.of(rows)
+
+    def _computed_ctf(self, rows: Integers) -> Tensor:
+        assert self.particles.ctf is not None
         ctf = ctf_half_plane(
             self.particles.ctf[rows], self.box, self.pixel_size_angstrom, device=self.device
         )

@@ -86,7 +86,7 @@ class SpectralFilter(nn.Module):
             raise ValueError(f"images of {n} pixels are smaller than the filter's {self.box}")
         coefficients = self.crop(images_to_fourier(images.float())) * (self.box / n) ** 2
         signal = self.at_frequencies(self.signal_power)
-        signal = signal.clamp_min(float(signal.max()) * SIGNAL_FLOOR)
+        signal = torch.maximum(signal, signal.max() * SIGNAL_FLOOR)
         noise = torch.maximum(self.at_frequencies(self.noise_power), NOISE_FLOOR * signal)
         transfer = torch.ones_like(signal) if ctf_half_plane is None else self.crop(ctf_half_plane)
         weight = transfer * signal.sqrt() / (transfer.square() * signal + noise)

@@ -37,9 +37,8 @@ def _grid_sampled_slice(transform: HalfSpace, points: Points) -> Values:
     """Interpolate with ``grid_sample``: fastest on a GPU, and it has all the gradients."""
     edge = transform.shape[-1] - 1
     sign, folded = _fold(points)
-    offset = points.new_tensor([-edge / 2, 0, 0])[:, None]
-    half_width = points.new_tensor([edge / 2, edge, edge])[:, None]
-    grid = ((folded + offset) / half_width).transpose(1, 2)  # (b, p, 3)
+    x, y, z = folded.unbind(1)
+    grid = torch.stack([x * (2 / edge) - 1, y / edge, z / edge], dim=-1)  # (b, p, 3)
     sampled = torch.nn.functional.grid_sample(
         transform[None], grid[None, None], align_corners=True, padding_mode="zeros"
     )[0, :, 0]

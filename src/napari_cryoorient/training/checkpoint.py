@@ -18,6 +18,8 @@ from napari_cryoorient.training.older_checkpoint import from_format_1
 from napari_cryoorient.training.recipe import Recipe
 
 FORMAT = 2
+# Settings of an optimiser that depend on where it runs, not on the run.
+_DEVICE_FLAGS = ("fused", "capturable", "foreach")
 
 
 def random_states(device: torch.device) -> dict[str, Tensor]:
@@ -61,7 +63,7 @@ def restore(recipe: Recipe, state: dict[str, Any]) -> None:
         recipe.network.load_state_dict(state["network"])
         if state["evaluation_network"] is not None:
             recipe.evaluation_network.load_state_dict(state["evaluation_network"])
-        recipe.optimizer.load_state_dict(state["optimizer"])
+        recipe.optimizer.load_state_dict(_on_this_device(state["optimizer"], recipe.optimizer))
     except (RuntimeError, ValueError) as error:
         raise InputError(
             "The checkpoint does not fit this run's settings: resume with the settings the run was "
@@ -73,6 +75,15 @@ def restore(recipe: Recipe, state: dict[str, Any]) -> None:
     recipe.batch_size = state["batch_size"]
     recipe.chunk_size = state["chunk_size"]
     set_random_states(state["random"], recipe.device)
+
+
+def _on_this_device(saved: dict[str, Any], optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """Return an optimiser's state with the flags that fit the device it goes on at."""
+    groups = [
+        group | {name: own[name] for name in _DEVICE_FLAGS if name in own}
+        for group, own in zip(saved["param_groups"], optimizer.param_groups, strict=True)
+    ]
+    return {**saved, "param_groups": groups}
 
 
 def write_checkpoint(state: dict[str, Any], path: Path) -> None:

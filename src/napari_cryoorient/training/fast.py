@@ -82,6 +82,7 @@ class FastRecipe:
         self.chunk_size = self.batch_size
         self.max_gradient_norm: float | None = 1.0
         self.allows_bfloat16 = True
+        self.is_recordable = False  # angles and learning rate change at each step
         self.scheduler: torch.optim.lr_scheduler.LRScheduler | None = None
         is_new = config.from_run is None
         self._peak_rate = config.learning_rate or (LEARNING_RATE if is_new else FINE_TUNING_RATE)
@@ -127,6 +128,7 @@ class FastRecipe:
             lr=self._peak_rate,
             betas=(0.9, 0.98),
             weight_decay=config.weight_decay,
+            fused=device.type == "cuda",
         )
 
         self._synthetic = SyntheticParticles(density, particles, statistics, device, config.seed)
@@ -228,8 +230,9 @@ class FastRecipe:
     def after_step(self, step: int) -> None:
         """Average the weights, and set what depends on how far the training is."""
         decay = min(AVERAGING, (1.0 + step) / (10.0 + step))
-        for mean, weight in zip(self._average.parameters(), self.network.parameters(), strict=True):
-            mean.lerp_(weight, 1.0 - decay)
+        means: list[Tensor] = list(self._average.parameters())
+        weights: list[Tensor] = list(self.network.parameters())
+        torch._foreach_lerp_(means, weights, 1.0 - decay)
         if self._budget_s is None:
             self._progress = (step + 1) / self.n_steps
         else:

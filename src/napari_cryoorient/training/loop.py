@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -29,6 +29,7 @@ from napari_cryoorient.training.held_out import HeldOut, Scores, ScoreSums, eval
 from napari_cryoorient.training.interrupt import Abandoned, abandoning
 from napari_cryoorient.training.precision import arranged, autocast
 from napari_cryoorient.training.recipe import Recipe
+from napari_cryoorient.training.recorded import RecordedSteps
 from napari_cryoorient.training.report import Control, Metrics, NoControl, Report
 
 # A step that takes longer is left half-done rather than awaited.
@@ -55,24 +56,33 @@ class Cadence:
 
 @dataclass
 class _StepSums:
-    """Losses since the last report, and the last step's predictions."""
+    """Steps since the last report: their figures, still on the device, and the last's predictions.
 
-    n_steps: int = 0
+    ``figures`` are ``(4,)`` a step: loss, QD, reprojection and the norm of the gradient.  They are
+    read when there is something to tell: reading makes a GPU wait.
+    """
+
+    first_step: int = 0
     n_images: int = 0
-    loss: float = 0.0
-    qd: float = 0.0
-    reprojection: float = 0.0
+    figures: list[Tensor] = field(default_factory=list)
     batch: Batch | None = None
-    predictions: list[PosePrediction] = field(default_factory=list)
+    prediction: PosePrediction | None = None
 
-    def add(self, step: _StepSums) -> None:
+    def add(self, batch: Batch, figures: Tensor, prediction: PosePrediction) -> None:
         """Take one more step in."""
-        self.n_steps += step.n_steps
-        self.n_images += step.n_images
-        self.loss += step.loss
-        self.qd += step.qd
-        self.reprojection += step.reprojection
-        self.batch, self.predictions = step.batch, step.predictions
+        self.n_images += len(batch)
+        self.figures.append(figures)
+        self.batch, self.prediction = batch, prediction
+
+    def means(self) -> tuple[float, float, float]:
+        """Return mean loss, QD and reprojection.
+
+        Raises TrainingFailure, naming the first step at which a figure is not finite.
+        """
+        by_step = torch.stack(self.figures).cpu().double()
+        _raise_if_not_finite(by_step.tolist(), self.first_step)
+        loss, qd, reprojection, _ = by_step.mean(0).tolist()
+        return loss, qd, reprojection
 
 
 class _Due:
@@ -118,7 +128,7 @@ def train(
     arranged(recipe.network, precision, recipe.device)
     scores: Scores | None = None
     told: Metrics | None = None
-    sums, last_report = _StepSums(), time.perf_counter()
+    sums, last_report = _StepSums(first_step), time.perf_counter()
     step = first_step
     stopping = False
 
@@ -151,8 +161,19 @@ def train(
 
     yield Report(checkpoint=checkpoint())
     checkpoint_due.done(time.perf_counter())
+
+    def check(figures: Tensor) -> None:
+        if is_slow:
+            _raise_if_not_finite([figures.tolist()], step)
+
+    def whole_step(batch: Batch, w: float) -> tuple[Tensor, PosePrediction]:
+        return _whole_step(recipe, batch, w, precision, check=check)
+
+    steps = RecordedSteps(recipe, whole_step)
     last_step_s, w_used = math.inf, w
-    with abandoning(recipe.network, should_abandon):
+    # Steps of a GPU are short; hooks between its layers, and reading losses, would hold it up.
+    is_slow = recipe.device.type != "cuda"
+    with abandoning(recipe.network, should_abandon) if is_slow else nullcontext():
         while not is_over() and not should_stop():
             step_began = time.perf_counter()
             w_used = w
@@ -160,11 +181,11 @@ def train(
 
             # One step; smaller when memory runs out, abandoned when a slow one is to stop.
             batch: Batch | None = None
-            taken: _StepSums | None = None
+            taken: tuple[Tensor, PosePrediction] | None = None
             while True:
                 try:
                     batch = recipe.batch(step) if batch is None else batch
-                    taken = _add_gradients(recipe, batch, w_used, precision, step)
+                    taken = steps.step(batch, w_used)
                 except Abandoned:
                     break
                 except (RuntimeError, MemoryError) as error:
@@ -179,17 +200,11 @@ def train(
                 if before is not None:
                     _go_back(recipe, before)
                 break
-            if recipe.max_gradient_norm is not None:
-                parameters = [p for group in recipe.optimizer.param_groups for p in group["params"]]
-                norm = float(torch.nn.utils.clip_grad_norm_(parameters, recipe.max_gradient_norm))
-                if not math.isfinite(norm):
-                    raise TrainingFailure(_not_finite("gradient", norm, step))
-            recipe.optimizer.step()
             if recipe.scheduler is not None:
                 recipe.scheduler.step()
             recipe.after_step(step)
             step += 1
-            sums.add(taken)
+            sums.add(batch, *taken)
             last_step_s = time.perf_counter() - step_began
 
             # What there is to tell, when it is time.
@@ -207,18 +222,20 @@ def train(
             if report_due() and not is_over():  # the last step is told of after the final test
                 told = metrics()
                 yield Report(metrics=told, preview=shown)
-                sums, last_report = _StepSums(), time.perf_counter()
+                sums, last_report = _StepSums(step), time.perf_counter()
                 report_due.done(last_report)
             if checkpoint_due() and _is_finite(recipe):
                 yield Report(checkpoint=checkpoint())
                 checkpoint_due.done(time.perf_counter())
 
     recipe.optimizer.zero_grad(set_to_none=True)
+    if sums.figures:
+        sums.means()
     if not _is_finite(recipe):
         raise TrainingFailure(_not_finite("network's weights", math.nan, step))
     yield Report(checkpoint=checkpoint())
     if stopping:
-        if sums.n_steps:
+        if sums.figures:
             yield Report(metrics=metrics())
         yield Report(outcome="stopped")
         return
@@ -226,7 +243,7 @@ def train(
         scores = evaluate(recipe, held_out, cadence.n_final_test, should_stop) or scores
         shown = preview(recipe, held_out, step, cadence.n_preview)
         yield Report(preview=shown)
-    if sums.n_steps:
+    if sums.figures:
         told = metrics()
     if told is not None:
         yield Report(
@@ -237,27 +254,43 @@ def train(
     yield Report(outcome="finished")
 
 
-def _add_gradients(recipe: Recipe, batch: Batch, w: float, precision: str, step: int) -> _StepSums:
-    """Run a batch forward and backward, in chunks whose gradients add up to the batch's."""
+def _add_gradients(
+    recipe: Recipe, batch: Batch, w: float, precision: str
+) -> tuple[Tensor, list[PosePrediction]]:
+    """Run a batch forward and backward, in chunks whose gradients add up to the batch's.
+
+    Returns loss, QD, reprojection and a place for the gradient's norm ``(4,)``, and predictions.
+    """
     recipe.network.train()
     recipe.optimizer.zero_grad(set_to_none=True)
-    taken = _StepSums(n_steps=1, n_images=len(batch), batch=batch)
+    figures, predictions = torch.zeros(4, device=recipe.device), []
     for start in range(0, len(batch), recipe.chunk_size):
         chunk = batch[start : start + recipe.chunk_size]
         part = len(chunk) / len(batch)
         with autocast(recipe.device, precision):
             prediction = recipe.network(chunk.images, chunk.ctf)
         terms = recipe.losses(prediction, chunk, w)
-        values = torch.stack([terms.total, terms.qd, terms.reprojection]).detach()
-        loss, qd, reprojection = values.float().cpu().tolist()
-        if not math.isfinite(loss):
-            raise TrainingFailure(_not_finite("loss", loss, step))
+        values = torch.stack([terms.total, terms.qd, terms.reprojection]).detach().float()
         (terms.total * part).backward()  # type: ignore[no-untyped-call]
-        taken.loss += loss * part
-        taken.qd += qd * part
-        taken.reprojection += reprojection * part
-        taken.predictions.append(prediction.detach())
-    return taken
+        figures[:3] += values * part
+        predictions.append(prediction.detach())
+    return figures, predictions
+
+
+def _whole_step(
+    recipe: Recipe, batch: Batch, w: float, precision: str, *, check: Callable[[Tensor], None]
+) -> tuple[Tensor, PosePrediction]:
+    """Make a step; ``check`` is told its figures before the weights change."""
+    figures, predictions = _add_gradients(recipe, batch, w, precision)
+    if recipe.max_gradient_norm is not None:
+        parameters = [p for group in recipe.optimizer.param_groups for p in group["params"]]
+        norm = torch.nn.utils.clip_grad_norm_(parameters, recipe.max_gradient_norm)
+        figures[3] = norm.detach()
+    check(figures)
+    recipe.optimizer.step()
+    if len(predictions) == 1:
+        return figures, predictions[0]
+    return figures, concatenate_predictions(predictions)
 
 
 def _remember(recipe: Recipe) -> tuple[dict[str, Any], dict[str, Tensor], list[Tensor]]:
@@ -286,17 +319,19 @@ def _metrics(
 ) -> Metrics:
     """Losses as means over the steps since the last report; train RMSE of the last batch."""
     assert sums.batch is not None
+    assert sums.prediction is not None
     trained = ScoreSums(recipe)
-    trained.add(concatenate_predictions(sums.predictions), sums.batch)
+    trained.add(sums.prediction, sums.batch)
     last_batch = trained.scores()
-    steps_a_second = sums.n_steps / max(elapsed_s, 1e-9)
+    loss, qd, reprojection = sums.means()
+    steps_a_second = len(sums.figures) / max(elapsed_s, 1e-9)
     return Metrics(
         step=step,
         seconds=seconds,
         w=w,
-        loss=sums.loss / sums.n_steps,
-        qd=sums.qd / sums.n_steps,
-        reprojection=sums.reprojection / sums.n_steps,
+        loss=loss,
+        qd=qd,
+        reprojection=reprojection,
         learning_rate=float(recipe.optimizer.param_groups[0]["lr"]),
         images_per_second=sums.n_images / max(elapsed_s, 1e-9),
         time_left_s=(recipe.n_steps - step) / steps_a_second,
@@ -345,6 +380,13 @@ def _is_finite(recipe: Recipe) -> bool:
     with suppress(RuntimeError):
         return all(bool(p.isfinite().all()) for p in recipe.network.parameters())
     return False
+
+
+def _raise_if_not_finite(figures_by_step: list[list[float]], first_step: int) -> None:
+    for step, figures in enumerate(figures_by_step, first_step):
+        for name, value in (("loss", figures[0]), ("gradient", figures[3])):
+            if not math.isfinite(value):
+                raise TrainingFailure(_not_finite(name, value, step))
 
 
 def _not_finite(what: str, value: float, step: int) -> str:

@@ -75,9 +75,11 @@ class PaperRecipe:
             self.chunk_size = max(1, min(self.batch_size, CPU_CHUNK_PIXELS // config.box**2))
         self.max_gradient_norm: float | None = None
         self.allows_bfloat16 = True
+        self.is_recordable = True
         self.group = symmetry_matrices(config.symmetry).to(torch.float32).to(device)
         self._seed = config.seed
         self._rows = train_rows
+        self._order: tuple[int, Integers] | None = None  # an epoch, and the rows as shuffled for it
         self._batches = ParticleBatches(particles, config.box, device)
         self._made = None if warm_up is None else ParticleBatches(warm_up, config.box, device)
         self._n_warm_up = round((config.warm_up or 0.0) * config.steps)
@@ -93,7 +95,11 @@ class PaperRecipe:
         self.network: torch.nn.Module = network.to(device)
         # L2 penalty as Adam's own weight decay, which adds it to the gradient.
         self.optimizer: torch.optim.Optimizer = torch.optim.Adam(
-            self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+            self.network.parameters(),
+            lr=config.learning_rate,
+            weight_decay=config.weight_decay,
+            fused=device.type == "cuda",
+            capturable=device.type == "cuda",
         )
         decay_step = round(config.decay_at * config.steps)
         factor = 1.0 / config.decay_factor
@@ -133,8 +139,10 @@ class PaperRecipe:
             return self._made.batch(np.sort(made).astype(np.int64))
         steps_an_epoch = len(self._rows) // self.batch_size
         epoch, place = divmod(step, steps_an_epoch)
-        order = np.random.default_rng([self._seed, epoch]).permutation(self._rows)
-        return self._batches.batch(order[place * self.batch_size :][: self.batch_size])
+        if self._order is None or self._order[0] != epoch:
+            shuffled = np.random.default_rng([self._seed, epoch]).permutation(self._rows)
+            self._order = epoch, shuffled
+        return self._batches.batch(self._order[1][place * self.batch_size :][: self.batch_size])
 
     def losses(self, prediction: PosePrediction, batch: Batch, w: float) -> LossTerms:
         """Return equations 12, 14 and 15; projections are at the true shift."""

@@ -36,7 +36,9 @@ class Recipe(Protocol):
     training: the loop reads it before each step.  ``chunk_size`` is the number of images that go
     through the network at once: gradients of the chunks of a batch are summed, and the loop halves
     it when memory runs out (``batch_size`` too, should making the batch be what fills the memory).
-    ``allows_bfloat16`` tells whether the network may run under bfloat16 autocast.  ``batch(step)``
+    ``allows_bfloat16`` tells whether the network may run under bfloat16 autocast, and
+    ``is_recordable`` whether a step does the same operations on every batch (and its optimiser is
+    capturable on a GPU).  ``batch(step)``
     must depend on the step and on the state in ``state_dict`` alone.
     """
 
@@ -48,6 +50,7 @@ class Recipe(Protocol):
     chunk_size: int
     max_gradient_norm: float | None
     allows_bfloat16: bool
+    is_recordable: bool
     group: Tensor
     device: torch.device
     notes: tuple[str, ...]
