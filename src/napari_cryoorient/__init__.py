@@ -150,10 +150,19 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Import what a name of the public face needs (PEP 562)."""
     if name == "__version__":  # of what was installed; it takes a while to look up
-        return import_module("importlib.metadata").version("napari-cryoorient")
+        return _installed_version()
     if name not in _FACE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_FACE[name]}"), name)
+
+
+def _installed_version() -> str:
+    """Return the version; "unknown" for a source folder that was not installed."""
+    metadata = import_module("importlib.metadata")
+    try:
+        return str(metadata.version("napari-cryoorient"))
+    except metadata.PackageNotFoundError:
+        return "unknown"
 
 
 def __dir__() -> list[str]:

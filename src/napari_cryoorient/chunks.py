@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import torch
 
-from napari_cryoorient.device import one_thread_each
+from napari_cryoorient.device import is_out_of_memory, one_thread_each, release_memory
 
 Data = TypeVar("Data")
 Result = TypeVar("Result")
@@ -40,8 +40,9 @@ def in_threads(
     """Yield the result of ``work`` for each ``size`` of n particles, in order.
 
     ``load`` reads a chunk, always in one thread, ahead of the work; ``work`` is told when to give
-    up, and raises ``Stopped``.  ``progress`` is told (done, of so many); when ``should_stop`` says
-    so, it ends early.  What either raises is raised here.
+    up, and raises ``Stopped``.  Where memory runs out, a chunk is done in halves, each of which is
+    a result.  ``progress`` is told (done, of so many); when ``should_stop`` says so, it ends early.
+    What either raises is raised here.
     """
     chunks = iter([slice(start, min(start + size, n)) for start in range(0, n, size)])
     is_over = threading.Event()
@@ -49,22 +50,33 @@ def in_threads(
     def ends() -> bool:
         return is_over.is_set() or (should_stop is not None and should_stop())
 
-    def worked(chunk: slice, loaded: Future[Data]) -> Result:
+    def whole(chunk: slice, loaded: Future[Data]) -> Result:
         data = loaded.result()
         if ends():
             raise Stopped
         return work(chunk, data, ends)
+
+    def worked(chunk: slice, waiting: list[Future[Data]]) -> list[Result]:
+        try:
+            return [whole(chunk, waiting.pop())]  # taken out: what does not fit shall not be held
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error) or chunk.stop - chunk.start == 1:
+                raise
+        release_memory(device)
+        middle = (chunk.start + chunk.stop) // 2
+        halves = slice(chunk.start, middle), slice(middle, chunk.stop)
+        return [r for half in halves for r in worked(half, [reader.submit(load, half)])]
 
     with (
         one_thread_each(device) as n_threads,
         ThreadPoolExecutor(1, "read-particles") as reader,
         ThreadPoolExecutor(n_threads, "chunks") as workers,
     ):
-        under_way: deque[tuple[slice, Future[Result]]] = deque()
+        under_way: deque[tuple[slice, Future[list[Result]]]] = deque()
 
         def begin(chunk: slice) -> None:
             loaded = reader.submit(load, chunk)
-            under_way.append((chunk, workers.submit(worked, chunk, loaded)))
+            under_way.append((chunk, workers.submit(worked, chunk, [loaded])))
 
         try:
             for chunk in islice(chunks, n_threads + 1):
@@ -72,12 +84,12 @@ def in_threads(
             while under_way and not ends():
                 chunk, future = under_way.popleft()
                 try:
-                    result = future.result()
+                    results = future.result()
                 except Stopped:
                     return
                 for following in islice(chunks, 1):
                     begin(following)
-                yield result
+                yield from results
                 if progress is not None:
                     progress(chunk.stop, n)
         finally:

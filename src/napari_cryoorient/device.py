@@ -36,6 +36,28 @@ def choose_device(name: str = "auto") -> torch.device:
     return torch.device(name)
 
 
+# What is done together on a GPU takes at most this part of the memory that is free.
+_PART_OF_GPU = 0.125
+# Metal does not tell what is free.
+_MPS_BYTES = 1 << 30
+
+
+def room_for(bytes_each: float, device: torch.device, *, cpu: int, most: int) -> int:
+    """Return how many things of so many bytes to work on together, 1 at least.
+
+    On a GPU as many as its free memory lets, ``most`` at the most: each call there costs the host
+    the same for few as for many.  On a CPU always ``cpu``, whose arrays its caches hold.
+    """
+    if device.type == "cpu":
+        return cpu
+    n_bytes = _MPS_BYTES
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        n_bytes = int((free + kept) * _PART_OF_GPU)
+    return max(1, min(most, int(n_bytes / bytes_each)))
+
+
 def describe_device(device: torch.device) -> str:
     """Name the device for a person, such as ``"cuda (NVIDIA H200)"``."""
     if device.type == "cuda":

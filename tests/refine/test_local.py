@@ -74,7 +74,7 @@ def test_images_of_another_particle_hold_less_of_the_projection_and_are_doubtful
 
 def test_chunks_and_stop(likelihood, particles, monkeypatch):
     whole = refined(likelihood, particles.poses)
-    monkeypatch.setattr("napari_cryoorient.refine.local.CHUNK_SIZE", {"cpu": 7})
+    monkeypatch.setattr("napari_cryoorient.refine.local.CPU_CHUNK", 7)
     parts = refined(likelihood, particles.poses)
     np.testing.assert_allclose(parts.poses.rotations, whole.poses.rotations, atol=2e-3)
     seen: list[tuple[int, int]] = []

@@ -67,7 +67,7 @@ def test_results_do_not_depend_on_the_chunk(likelihood, monkeypatch):
     data = likelihood.load(np.arange(12))
     rungs = (Rung(6.0), Rung(8.0, 60))
     whole = coarse(likelihood, *rungs).best(data)
-    monkeypatch.setattr("napari_cryoorient.search.view_bank.SCORES", {"cpu": 2**16})
+    monkeypatch.setattr("napari_cryoorient.search.view_bank.CPU_SCORES", 2**16)
     monkeypatch.setattr("napari_cryoorient.search.coarse.TOGETHER", {"cpu": 5})
     parts = coarse(likelihood, *rungs).best(data)
     torch.testing.assert_close(parts.scores, whole.scores, atol=1e-3, rtol=1e-4)
@@ -119,7 +119,7 @@ def test_runner_up_is_elsewhere_and_less_likely(found, density):
 
 
 def test_search_stops_when_asked_to(likelihood, monkeypatch):
-    monkeypatch.setattr("napari_cryoorient.search.global_search.CHUNK_SIZE", {"cpu": 4})
+    monkeypatch.setattr("napari_cryoorient.search.global_search.CPU_CHUNK", 4)
     seen: list[int] = []
     parts = GlobalSearch(likelihood, C1).search(
         np.arange(12), progress=lambda done, _: seen.append(done), should_stop=lambda: bool(seen)
@@ -130,7 +130,7 @@ def test_search_stops_when_asked_to(likelihood, monkeypatch):
 
 def test_results_do_not_depend_on_the_number_of_threads(likelihood, monkeypatch):
     """Chunks come back in order, whichever thread is done first."""
-    monkeypatch.setattr("napari_cryoorient.search.global_search.CHUNK_SIZE", {"cpu": 3})
+    monkeypatch.setattr("napari_cryoorient.search.global_search.CPU_CHUNK", 3)
     rows = np.arange(12)
     before, told = torch.get_num_threads(), []
     found = []
@@ -152,7 +152,7 @@ def test_results_do_not_depend_on_the_number_of_threads(likelihood, monkeypatch)
 
 
 def test_a_stop_ends_all_threads(likelihood, monkeypatch):
-    monkeypatch.setattr("napari_cryoorient.search.global_search.CHUNK_SIZE", {"cpu": 2})
+    monkeypatch.setattr("napari_cryoorient.search.global_search.CPU_CHUNK", 2)
     seen = []
     search = GlobalSearch(likelihood, C1)
     for part in search.search(np.arange(12), should_stop=lambda: len(seen) > 0):

@@ -53,7 +53,7 @@ def test_what_a_poor_search_missed_is_found_by_the_thorough_one(likelihood, part
 
 
 def test_sure_particles_are_left_alone(likelihood, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(global_search, "CHUNK_SIZE", {"cpu": 40})
+    monkeypatch.setattr(global_search, "CPU_CHUNK", 40)
     first = searched(GlobalSearch(likelihood, C1))
     chosen: list[int] = []
     again = GlobalSearch._again
@@ -75,8 +75,8 @@ def test_sure_particles_are_left_alone(likelihood, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.usefixtures("poor")
 def test_a_thorough_search_is_left_in_the_middle(likelihood, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(global_search, "CHUNK_SIZE", {"cpu": 40})
-    monkeypatch.setattr(global_search, "THOROUGH_SIZE", {"cpu": 2})
+    monkeypatch.setattr(global_search, "CPU_CHUNK", 40)
+    monkeypatch.setattr(global_search, "CPU_THOROUGH", 2)
     search = GlobalSearch(likelihood, C1)
     parts = search.search(ROWS, should_stop=lambda: search.n_thorough >= 2)
     assert list(parts) == []

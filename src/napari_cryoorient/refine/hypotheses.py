@@ -11,11 +11,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from napari_cryoorient.device import room_for
 from napari_cryoorient.likelihood import BandData, ParticleLikelihood
 from napari_cryoorient.refine.gauss_newton import Hypotheses, gauss_newton
 
-# Frequencies of all hypotheses that are looked at together.
-CHUNK = {"cpu": 2**17, "mps": 2**22, "cuda": 2**24}
+# Frequencies of all hypotheses that are looked at together: on a CPU, and at the most; each takes
+# so many float32 on the way.
+CPU_CHUNK, LARGEST_CHUNK, NUMBERS_EACH = 2**17, 2**26, 48
 
 
 def climb(
@@ -32,7 +34,8 @@ def climb(
     """Climb from pose j on image ``owner[j]`` of ``data`` in the band of ``radius``."""
     m = likelihood.n_frequencies(radius)
     band = data.band(m)
-    size = max(1, CHUNK[rotations.device.type] // m)
+    together = room_for(4 * NUMBERS_EACH, rotations.device, cpu=CPU_CHUNK, most=LARGEST_CHUNK)
+    size = max(1, together // m)
     parts = []
     for start in range(0, len(owner), size):
         these = slice(start, start + size)

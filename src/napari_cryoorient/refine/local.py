@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from napari_cryoorient.chunks import Advance, in_threads
+from napari_cryoorient.device import room_for
 from napari_cryoorient.geometry.grids import view_directions
 from napari_cryoorient.geometry.rotations import (
     angular_distance_deg,
@@ -43,7 +44,8 @@ AMPLITUDE_SPREAD, DOUBTFUL_DEVIATIONS = 0.1, 2.0
 # New starts: turned by these angles about axes this far apart.
 RESTART_ANGLES_DEG, RESTART_AXES_DEG = (18.0, 36.0), 50.0
 RESTART_THINNING = Thinning(4, deficit=8.0, part=0.2)
-CHUNK_SIZE = {"cpu": 128, "mps": 512, "cuda": 2048}
+# Images of a chunk: on a CPU, and at the most; a GPU's memory holds so many float32 of each pixel.
+CPU_CHUNK, LARGEST_CHUNK, NUMBERS_A_PIXEL = 128, 16384, 24
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,12 @@ class LocalRefinement:
         device = self.likelihood.device
         return in_threads(
             len(rows),
-            CHUNK_SIZE[device.type],
+            room_for(
+                4 * NUMBERS_A_PIXEL * self.likelihood.particles.box**2,
+                device,
+                cpu=CPU_CHUNK,
+                most=LARGEST_CHUNK,
+            ),
             device,
             load=lambda chunk: self.likelihood.load(rows[chunk]),
             work=lambda chunk, data, _: self.of_images(rows[chunk], data, poses[chunk]),

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from napari_cryoorient.chunks import Advance, Stopped, in_threads
+from napari_cryoorient.device import room_for
 from napari_cryoorient.information import information_of
 from napari_cryoorient.likelihood import SHIFT_REACH, BandData, ParticleLikelihood
 from napari_cryoorient.particles import Floats, Integers, Poses
@@ -27,13 +28,14 @@ from napari_cryoorient.search.shifts import SIGMAS, ShiftPrior, trusted
 
 # Of what the best pose gains by the wider bands, this part counts against those left out before.
 COUNTED_GAIN = 0.07
-CHUNK_SIZE = {"cpu": 64, "mps": 512, "cuda": 2048}
+# Images of a chunk: on a CPU, and at the most; a GPU's memory holds so many float32 of each pixel.
+CPU_CHUNK, LARGEST_CHUNK, NUMBERS_A_PIXEL = 64, 16384, 24
 # Particles that show how far they lie from the centre, and the fewest of a stack that are asked.
 N_TO_LEARN_FROM, FEWEST_TO_LEARN_FROM = 64, 64
 # Shifts are taken to scatter by this part of the field of view at least.
 LEAST_SIGMA = 0.01
 # Images that are searched thoroughly together: about a second's work.
-THOROUGH_SIZE = {"cpu": 16, "mps": 256, "cuda": 1024}
+CPU_THOROUGH, LARGEST_THOROUGH, THOROUGH_NUMBERS_A_PIXEL = 16, 4096, 64
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,14 @@ class GlobalSearch:
         self.coarse = self._look(quick_plan(self._information), self._prior)
         self._further: dict[str, CoarseSearch] = {}
         self._is_thorough = is_thorough
+        n_bytes = 4 * likelihood.particles.box**2
+        self._chunk, self._thorough_chunk = (
+            room_for(numbers * n_bytes, likelihood.device, cpu=cpu, most=most)
+            for numbers, cpu, most in (
+                (NUMBERS_A_PIXEL, CPU_CHUNK, LARGEST_CHUNK),
+                (THOROUGH_NUMBERS_A_PIXEL, CPU_THOROUGH, LARGEST_THOROUGH),
+            )
+        )
         self._is_prior_learned = False
         self.n_thorough = 0
         self._lock = threading.Lock()  # of what the further looks share between threads
@@ -170,7 +180,7 @@ class GlobalSearch:
         device = self.likelihood.device
         return in_threads(
             len(rows),
-            CHUNK_SIZE[device.type],
+            self._chunk,
             device,
             load=lambda chunk: self.likelihood.load(rows[chunk]),
             work=lambda chunk, data, ends: work(rows[chunk], data, ends),
@@ -233,8 +243,7 @@ class GlobalSearch:
         should_stop: Callable[[], bool] | None,
     ) -> Left:
         """Give images ``which`` ``(b,)`` another look; what they had stays in the running."""
-        size = THOROUGH_SIZE[self.likelihood.device.type]
-        for again in torch.split(torch.nonzero(which)[:, 0], size):
+        for again in torch.split(torch.nonzero(which)[:, 0], self._thorough_chunk):
             if not len(again):
                 break
             if should_stop is not None and should_stop():

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from napari_cryoorient.device import room_for
 from napari_cryoorient.geometry.grids import directions_to_matrices, view_directions
 from napari_cryoorient.geometry.rotations import turn_in_plane
 from napari_cryoorient.likelihood import BandData, ParticleLikelihood
@@ -26,7 +27,7 @@ SPACING_DEG_TIMES_RADIUS = 72.0
 N_SECTORS = 4
 # Views that one product takes, and scores that it may fill, in numbers.
 VIEWS_TOGETHER = 64
-SCORES = {"cpu": 2**21, "mps": 2**25, "cuda": 2**28}
+CPU_SCORES, LARGEST_SCORES, NUMBERS_A_SCORE = 2**21, 2**28, 8
 _N_NEIGHBOURS = 3
 
 
@@ -90,7 +91,8 @@ class ViewBank:
 
     def score_all(self, data: BandData, shifts_angstrom: Tensor, prior: Tensor) -> CellScores:
         """Compare images, moved by shifts ``(s, 2)``, with every view; add ``prior`` ``(s,)``."""
-        size = SCORES[data.power.device.type]
+        device = data.power.device
+        size = room_for(4 * NUMBERS_A_SCORE, device, cpu=CPU_SCORES, most=LARGEST_SCORES)
         size = max(1, size // (VIEWS_TOGETHER * self.rings.n_angles * len(shifts_angstrom)))
         if len(data) > size:
             chunks = [
