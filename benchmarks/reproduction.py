@@ -54,6 +54,7 @@ MOLECULES = (
     Molecule("bgal", "beta-galactosidase (D2)", "10061-simu", "D2", "0.1", "0.0,0.8"),
     Molecule("t20s", "T20S (D7)", "10025-simu", "D7", "0.0", "0.0,0.8", ("--shift-sigma", "5")),
 )
+STUDIES = ("sweep", "noise", "folds", "representations")
 FOLDED = ("ribosome", "t20s")  # cross-validated where things are kept small
 RECONSTRUCTED, RECONSTRUCTED_W = "t20s", (0.0, 0.4, 0.8)
 
@@ -77,20 +78,22 @@ def simulate(m: Molecule, path: Path | None, folder: Path, full: bool) -> None:
         run("simulate", *source, "-o", folder, *size, *m.shift, "--symmetry", m.symmetry)
 
 
-def study(m: Molecule, out: Path, full: bool, settings: list[str]) -> None:
+def study(m: Molecule, out: Path, full: bool, settings: list[str], kinds: list[str]) -> None:
     """Carry out the studies of one molecule."""
     here = out / m.name
     stack = (here / "data" / "particles.star", "--map", here / "data" / "map.mrc")
-    run("sweep", *stack, "-o", here / "sweep", *settings)
+    if "sweep" in kinds:
+        run("sweep", *stack, "-o", here / "sweep", *settings)
     shifts = ("--shift-sigma", 5) if m.shift else ()
     n = 8000 if full else 1500
     noise = ("--n", n, *shifts, "--snr-values", SNR_VALUES, "--w", m.noise_w)
-    run("noise-study", here / "data" / "map.mrc", "-o", here / "noise", *noise, *settings)
-    if full or m.name in FOLDED:
-        fewer = () if full else ("--w-values", m.fold_w)
+    if "noise" in kinds:
+        run("noise-study", here / "data" / "map.mrc", "-o", here / "noise", *noise, *settings)
+    if "folds" in kinds and (full or m.name in FOLDED):
+        fewer = ("--w-values", m.fold_w)
         shorter = [s if full else s.replace("150", "100") for s in settings]
         run("cross-validate", *stack, "-o", here / "folds", *fewer, *shorter)
-    if m.name == "ribosome":
+    if "representations" in kinds and m.name == "ribosome":
         # The paper's rates for its own recipe; for the fast one, the same ratios about its own.
         rates = () if full else ("--learning-rates", "4e-3,2e-3,4e-4")
         rest = [s for s in settings if s not in ("--representation", "quaternion")]
@@ -206,19 +209,30 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=Path("reproduction"))
     parser.add_argument("--images", type=Path, default=Path("docs/images/reproduction"))
     parser.add_argument("--full", action="store_true", help="the paper's sizes and recipe")
+    parser.add_argument("--jobs", type=int, help="runs side by side, on one GPU too")
+    parser.add_argument("--weights", help="start of the paper's network, as train takes it")
+    parser.add_argument("--molecules", nargs="+", default=[m.name for m in MOLECULES])
+    parser.add_argument("--studies", nargs="+", choices=STUDIES, default=list(STUDIES))
     parser.add_argument("--collect", action="store_true", help="only tables and figures")
     given = parser.parse_args()
     settings = ["--preset", "paper"]
     if not given.full:
         settings = ["--representation", "quaternion", "--steps", "150", "--precision", "float32"]
-    for m in MOLECULES if not given.collect else ():
+    if given.weights is not None:
+        settings += ["--weights", given.weights]
+    if given.jobs is not None:
+        settings += ["--jobs", str(given.jobs)]
+    chosen_ones = [m for m in MOLECULES if m.name in given.molecules]
+    for m in chosen_ones if not given.collect else ():
         path = getattr(given, m.name)
         if path is None and not given.full:
             path = made_map(m, given.output / m.name)
         simulate(m, path, given.output / m.name / "data", given.full)
-        study(m, given.output, given.full, settings)
-    chosen = next(m for m in MOLECULES if m.name == RECONSTRUCTED)
-    curves = reconstruct(chosen, given.output / chosen.name)
+        study(m, given.output, given.full, settings, given.studies)
+    curves = []
+    for m in chosen_ones:
+        if m.name == RECONSTRUCTED and (given.output / m.name / "sweep" / "table.csv").is_file():
+            curves = reconstruct(m, given.output / m.name)
     collect(given.output, given.images, curves)
 
 

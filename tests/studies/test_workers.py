@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import time
 from itertools import pairwise
@@ -92,6 +93,11 @@ def test_jobs_limits_gpus_and_shares_out_the_threads_of_a_cpu(
 ) -> None:
     assert [w.name for w in workers_for("auto", 1, ["0", "1"])] == ["GPU 0"]
     monkeypatch.setattr("os.cpu_count", lambda: 8)
+    shared = workers_for("auto", 4, ["0", "1"])
+    assert [w.environment["CUDA_VISIBLE_DEVICES"] for w in shared] == ["0", "1", "0", "1"]
+    assert len({w.name for w in shared}) == 4
+    if "OMP_NUM_THREADS" not in os.environ:
+        assert {w.environment["OMP_NUM_THREADS"] for w in shared} == {"2"}
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     workers = workers_for("cpu", 2, [])
     assert [w.environment["OMP_NUM_THREADS"] for w in workers] == ["4", "4"]

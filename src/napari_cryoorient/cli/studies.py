@@ -29,7 +29,8 @@ Jobs = Annotated[
     typer.Option(
         min=1,
         metavar="N",
-        help="Runs side by side. [default: one on the CPU, or one for each GPU]",
+        help="Runs side by side; more than there are GPUs share them. [default: one on the CPU, "
+        "or one for each GPU]",
         show_default=False,
     ),
 ]

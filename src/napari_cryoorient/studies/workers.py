@@ -73,19 +73,26 @@ class Stopper:
 
 
 def workers_for(device: str, n_jobs: int | None, gpus: Sequence[str]) -> list[Worker]:
-    """Choose workers: one for each of ``gpus``, at most ``n_jobs``; without any, ``n_jobs`` shares.
+    """Choose workers: one for each of ``gpus``, or ``n_jobs`` that share them, or the CPU.
 
     ``gpus`` are entries of CUDA_VISIBLE_DEVICES.  Threads are shared out where the user has not
     set their number.
     """
-    if gpus and device in ("auto", "cuda"):
-        chosen = gpus[:n_jobs] if n_jobs is not None else gpus
-        return [Worker(f"GPU {gpu}", {"CUDA_VISIBLE_DEVICES": gpu}) for gpu in chosen]
-    n = n_jobs or 1
+    on_gpus = gpus if device in ("auto", "cuda") else ()
+    n = n_jobs or len(on_gpus) or 1
     environment = {}
-    if n > 1:
+    if n > max(len(on_gpus), 1):
         threads = str(max(1, (os.cpu_count() or 1) // n))
         environment = {name: threads for name in THREAD_SETTINGS if name not in os.environ}
+    if on_gpus:
+        dealt = [on_gpus[i % len(on_gpus)] for i in range(n)]
+        return [
+            Worker(
+                f"GPU {gpu}" if n <= len(on_gpus) else f"GPU {gpu}, run {i // len(on_gpus) + 1}",
+                {"CUDA_VISIBLE_DEVICES": gpu, **environment},
+            )
+            for i, gpu in enumerate(dealt)
+        ]
     kind = "MPS" if device == "mps" else "CPU"
     return [Worker(f"{kind} {i + 1}" if n > 1 else kind, environment) for i in range(n)]
 
