@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from napari_cryoorient.geometry.fourier_grids import centred_axis
-from napari_cryoorient.particles import Integers, ParticleSet
+from napari_cryoorient.particles import Images, Integers, ParticleSet
 from napari_cryoorient.projection.ctf import ctf_half_plane
 from napari_cryoorient.projection.resample import fourier_crop_images
 

@@ -196,7 +196,7 @@ def train(
                     break
                 release_memory(recipe.device)
                 yield Report(note=note)
-            if taken is None:
+            if batch is None or taken is None:
                 if before is not None:
                     _go_back(recipe, before)
                 break
