@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -40,6 +41,16 @@ def choose_device(name: str = "auto") -> torch.device:
 _PART_OF_GPU = 0.125
 # Metal does not tell what is free.
 _MPS_BYTES = 1 << 30
+
+
+# However much fits, work on many things is cut into so many parts that reading goes on beside it,
+# unless they are as small as this.
+_PARTS, _SMALL_PART = 8, 2048
+
+
+def part_of(n: int, most: int) -> int:
+    """Return how many of n things to work on together, where memory lets ``most``."""
+    return min(most, max(_SMALL_PART, math.ceil(n / _PARTS)))
 
 
 def room_for(bytes_each: float, device: torch.device, *, cpu: int, most: int) -> int:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from napari_cryoorient.chunks import Advance, in_threads
-from napari_cryoorient.device import room_for
+from napari_cryoorient.device import part_of, room_for
 from napari_cryoorient.geometry.grids import view_directions
 from napari_cryoorient.geometry.rotations import (
     angular_distance_deg,
@@ -129,14 +129,11 @@ class LocalRefinement:
         ``progress`` is told (done, of so many); when ``should_stop`` says so, it ends early.
         """
         device = self.likelihood.device
+        bytes_each = 4 * NUMBERS_A_PIXEL * self.likelihood.particles.box**2
+        room = room_for(bytes_each, device, cpu=CPU_CHUNK, most=LARGEST_CHUNK)
         return in_threads(
             len(rows),
-            room_for(
-                4 * NUMBERS_A_PIXEL * self.likelihood.particles.box**2,
-                device,
-                cpu=CPU_CHUNK,
-                most=LARGEST_CHUNK,
-            ),
+            part_of(len(rows), room),
             device,
             load=lambda chunk: self.likelihood.load(rows[chunk]),
             work=lambda chunk, data, _: self.of_images(rows[chunk], data, poses[chunk]),

@@ -11,12 +11,14 @@ from dataclasses import dataclass, fields
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from napari_cryoorient.batches import (
     LARGEST_GREY,
     are_computable,
     are_empty,
-    emptied,
+    may_have_hot_pixels,
+    standard_deviations,
     without_hot_pixels,
 )
 from napari_cryoorient.errors import InputError
@@ -164,16 +166,29 @@ def _measured(particles: ParticleSet) -> _Measured:
     for start in range(0, len(rows), size):
         part = slice(start, start + size)
         images = torch.from_numpy(particles.images.read(rows[part]))
-        is_computable[part] = are_computable(images).numpy() & _has_ctf(particles, rows[part])
-        images = emptied(images)
-        images[torch.from_numpy(~is_computable[part])] = 0.0
-        mended = without_hot_pixels(images)
-        has_hot[part] = (mended != images).flatten(1).any(1).numpy()
-        scale = mended.abs().amax().clamp_min(torch.finfo(mended.dtype).tiny)  # squares in range
-        deviations[part] = ((mended / scale).std((1, 2)).double() * scale).numpy()
-        is_empty[part] = are_empty(mended).numpy()
+        fine = are_computable(images) & torch.from_numpy(_has_ctf(particles, rows[part]))
+        if not bool(fine.all()):
+            images = images.masked_fill(~fine[:, None, None], 0.0)
+        spread, empty = _spread(images), are_empty(images)
+        suspects = may_have_hot_pixels(images).nonzero().flatten()
+        hot = torch.zeros_like(fine)
+        if len(suspects):
+            mended = without_hot_pixels(images[suspects])
+            hot[suspects] = (mended != images[suspects]).flatten(1).any(1)
+            spread[suspects], empty[suspects] = _spread(mended), are_empty(mended)
+        is_computable[part], is_empty[part] = fine.numpy(), empty.numpy()
+        has_hot[part], deviations[part] = hot.numpy(), spread.numpy()
     deviations[is_empty] = 0.0
     return _Measured(rows, deviations, has_hot, is_computable, is_empty)
+
+
+def _spread(images: Tensor) -> Tensor:
+    """Return the standard deviations ``(k,)`` of images, float64, squares kept in range."""
+    scale = float(torch.maximum(images.amax(), -images.amin()))
+    if 1e-10 < scale < 1e10:
+        return standard_deviations(images).double()
+    scale = max(scale, torch.finfo(images.dtype).tiny)
+    return standard_deviations(images / scale).double() * scale
 
 
 def _has_ctf(particles: ParticleSet, rows: Integers) -> NDArray[np.bool_]:

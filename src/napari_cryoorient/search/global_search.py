@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from napari_cryoorient.chunks import Advance, Stopped, in_threads
-from napari_cryoorient.device import room_for
+from napari_cryoorient.device import part_of, room_for
 from napari_cryoorient.information import information_of
 from napari_cryoorient.likelihood import SHIFT_REACH, BandData, ParticleLikelihood
 from napari_cryoorient.particles import Floats, Integers, Poses
@@ -180,7 +180,7 @@ class GlobalSearch:
         device = self.likelihood.device
         return in_threads(
             len(rows),
-            self._chunk,
+            part_of(len(rows), self._chunk),
             device,
             load=lambda chunk: self.likelihood.load(rows[chunk]),
             work=lambda chunk, data, ends: work(rows[chunk], data, ends),
