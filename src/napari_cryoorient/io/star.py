@@ -194,17 +194,6 @@ def write_poses(
     write_star(star.with_block(replace(block, table=table)), path)
 
 
-def stated_confidence(star: StarFile) -> Floats | None:
-    """Return rlnParticleFigureOfMerit ``(n,)``, or None where a file has none, or no numbers."""
-    table = ParticleTable(star)
-    if CONFIDENCE not in table:
-        return None
-    try:
-        return table.floats(CONFIDENCE)
-    except InputError:  # nothing depends on it
-        return None
-
-
 def poses_of_table(
     table: ParticleTable,
     pixel_sizes: float | Floats,

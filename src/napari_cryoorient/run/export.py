@@ -10,13 +10,13 @@ import numpy as np
 
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.atomic import refuse_unwritable
+from napari_cryoorient.io.confidence import needed_confidence
 from napari_cryoorient.io.cryodrgn import POSE_FILE, write_cryodrgn
 from napari_cryoorient.io.cryosparc import notes_of_cs
 from napari_cryoorient.io.cs_file import CsFile, write_cs
 from napari_cryoorient.io.image_names import stack_name
 from napari_cryoorient.io.kept_inputs import refuse_replacing
 from napari_cryoorient.io.locate import StackFinder
-from napari_cryoorient.io.new_star import CONFIDENCE
 from napari_cryoorient.io.particle_table import ParticleTable, particle_block
 from napari_cryoorient.io.stacks import MrcStack
 from napari_cryoorient.io.star import poses_of_table, read_star, refuse_kind, write_star
@@ -97,13 +97,7 @@ def _confident(star: StarFile, least: float | None) -> StarFile:
     """Keep the particles whose confidence is at least that."""
     if least is None:
         return star
-    table = ParticleTable(star)
-    if CONFIDENCE not in table:
-        raise InputError(
-            f"{star.path} has no confidence to filter by (_{CONFIDENCE}): write one with search, "
-            "or predict --refine."
-        )
-    rows = np.flatnonzero(table.floats(CONFIDENCE) >= least)
+    rows = np.flatnonzero(needed_confidence(star, "--min-confidence") >= least)
     if not len(rows):
         raise InputError(f"No particle of {star.path} has a confidence of at least {least:g}.")
     block = particle_block(star)

@@ -14,11 +14,10 @@ from napari_cryoorient.device import choose_device, describe_device
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.io.atomic import refuse_unwritable
+from napari_cryoorient.io.confidence import needed_confidence
 from napari_cryoorient.io.maps import write_map
-from napari_cryoorient.io.particle_table import ParticleTable
 from napari_cryoorient.io.pose_table import match_rows, read_pose_table
 from napari_cryoorient.io.star import read_particles
-from napari_cryoorient.io.star_text import StarFile
 from napari_cryoorient.particles import DensityMap, Floats, Images, Integers, ParticleSet
 from napari_cryoorient.projection.resample import refuse_coarse
 from napari_cryoorient.reconstruction.backproject import back_project
@@ -28,7 +27,7 @@ from napari_cryoorient.reconstruction.solve import solve_map
 from napari_cryoorient.run.memory import HALF_MAPS, RECONSTRUCTION, refuse_beyond
 from napari_cryoorient.run.odd_images import find_odd_images
 
-CONFIDENCE = "rlnParticleFigureOfMerit"
+WEIGH = "--weigh-by-confidence"
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ def reconstruct_star(
     for path in (out_path, *half_paths):
         refuse_unwritable(path)
     particles, star = read_particles(star_path, project_dir=project_dir, with_ctf=with_ctf)
-    weights = _confidences(star, star_path) if weigh_by_confidence else None
+    weights = needed_confidence(star, WEIGH) if weigh_by_confidence else None
     if rows is not None:
         particles = particles.subset(rows)
         weights = None if weights is None else weights[rows]
@@ -169,6 +168,9 @@ def reconstruct_particles(
 
     ``name`` is what messages call the stack.
     """
+    if weights is not None:
+        weights = np.asarray(weights, dtype=np.float64)
+        _check_weights(weights, len(particles))
     particles, weights = _without_odd(particles, weights, name, say)
     known, n = particles.random_subset, len(particles)
     sets: tuple[Integers, ...] = (np.arange(n, dtype=np.int64),)
@@ -333,17 +335,18 @@ def _radius(particles: ParticleSet, max_resolution_angstrom: float | None) -> fl
     return field / max_resolution_angstrom
 
 
-def _confidences(star: StarFile, star_path: Path) -> Floats:
-    table = ParticleTable(star)
-    if CONFIDENCE not in table:
+def _check_weights(weights: Floats, n: int) -> None:
+    """Raise InputError for weights that do not weigh n particles."""
+    if np.shape(weights) != (n,):
+        raise InputError(f"Weights of shape {np.shape(weights)} are given for {n} particles.")
+    wrong = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
+    if wrong.size:
         raise InputError(
-            f"{star_path} has no column _{CONFIDENCE} to weigh particles by; leave out "
-            "--weigh-by-confidence."
+            f"The weight of particle {wrong[0]} (counted from 0) is {weights[wrong[0]]:g}: give "
+            "numbers from 0 on."
         )
-    weights = table.floats(CONFIDENCE)
-    if (weights < 0).any() or not (weights > 0).any():
-        raise InputError(f"{star_path}: _{CONFIDENCE} must be positive numbers to weigh by.")
-    return weights
+    if not weights.any():
+        raise InputError("All weights are 0, which leaves no particle.")
 
 
 def _decide(

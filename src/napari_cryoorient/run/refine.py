@@ -14,8 +14,9 @@ from napari_cryoorient.chunks import Stopped
 from napari_cryoorient.device import choose_device, describe_device
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.symmetry import symmetric_distance_deg, symmetry_matrices
+from napari_cryoorient.io.confidence import stated_confidence
 from napari_cryoorient.io.finite import refuse_starts_not_finite
-from napari_cryoorient.io.star import stated_confidence, write_poses
+from napari_cryoorient.io.star import write_poses
 from napari_cryoorient.likelihood import ParticleLikelihood
 from napari_cryoorient.particles import Floats, Integers, Poses
 from napari_cryoorient.refine.confidence import confidence_of

@@ -202,19 +202,11 @@ def _with_stack(data: Data, star_path: Path, project_dir: Path | None) -> Data:
 
 
 def _confidence_of(star: StarFile) -> Floats | None:
-    """Return rlnParticleFigureOfMerit ``(n,)`` where it is a probability that says anything.
+    """Return rlnParticleFigureOfMerit ``(n,)`` where it says anything."""
+    from napari_cryoorient.io.confidence import stated_confidence
 
-    Pickers keep scores of other kinds in that column, or zeros.
-    """
-    from napari_cryoorient.io.new_star import CONFIDENCE
-    from napari_cryoorient.io.particle_table import ParticleTable
-
-    table = ParticleTable(star)
-    if CONFIDENCE not in table:
-        return None
-    values = table.floats(CONFIDENCE)
-    is_probability = bool(((values >= 0.0) & (values <= 1.0)).all())
-    return values if is_probability and values.any() else None
+    values = stated_confidence(star)
+    return None if values is None or not values.any() else values
 
 
 def _with_map(data: Data, map_path: Path) -> Data:
