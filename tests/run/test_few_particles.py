@@ -41,11 +41,29 @@ def test_commands_take_few_particles(folder: Path):
     assert np.isfinite(read_map("made.mrc").voxels).all()
 
 
-def test_training_says_what_it_wants(folder: Path, capsys):
-    if len(read_particles("particles.star")[0]) > 1:
+def test_training_takes_two_and_says_so_of_one(folder: Path, capsys):
+    n = len(read_particles("particles.star")[0])
+    line = "train particles.star --map map.mrc -o run --steps 1"
+    assert main(line.split()) == (2 if n == 1 else 0)
+    if n == 1:
+        assert "at least 2" in capsys.readouterr().err
+        assert not Path("run").exists()
         return
-    assert main(["train", "particles.star", "--map", "map.mrc", "-o", "run", "--steps", "1"]) == 2
-    assert "at least 2" in capsys.readouterr().err
+    assert main(["predict", "particles.star", "--run", "run", "-o", "predicted.star"]) == 0
+    for written in ("run/poses.star", "predicted.star"):
+        poses = read_particles(written)[0].poses
+        assert poses is not None
+        assert len(poses) == n
+        assert np.isfinite(poses.rotations).all()
+
+
+def test_rounds_say_how_many_they_want_before_they_begin(folder: Path, capsys):
+    assert (
+        main(["iterate", "particles.star", "--map", "map.mrc", "-o", "rounds", "--rounds", "1"])
+        == 2
+    )
+    assert "20 particles at least" in capsys.readouterr().err
+    assert not Path("rounds").exists()
 
 
 def test_the_sign_of_a_few_noisy_images_is_not_clear():

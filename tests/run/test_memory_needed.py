@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from napari_cryoorient.cli import main
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.maps import write_map
+from napari_cryoorient.io.stacks import StackWriter
 from napari_cryoorient.particles import DensityMap
 from napari_cryoorient.run import memory
 from napari_cryoorient.run.fsc import correlate_maps
@@ -65,3 +68,32 @@ def test_a_mask_beyond_the_memory_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     correlate_maps(density, density, say=lambda _: None)
     with pytest.raises(InputError, match="A mask on maps of 16 voxels needs about"):
         correlate_maps(density, density, mask="auto", say=lambda _: None)
+
+
+def test_more_particles_than_memory_are_refused_with_advice_on_their_number(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    voxels = np.random.default_rng(0).normal(size=(16,) * 3).astype(np.float32)
+    write_map(DensityMap(voxels, 5.0), tmp_path / "map.mrc")
+    for n in ("99999999999", "9000000000000000000"):
+        out = tmp_path / "sim"
+        assert main(["simulate", str(tmp_path / "map.mrc"), "-o", str(out), "--n", n]) == 2
+        said = capsys.readouterr().err
+        assert f"Simulating {n} particles needs about" in said
+        assert "choose fewer" in said
+        assert not out.exists()
+
+
+def test_a_stack_larger_than_the_disk_is_refused_before_it_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = shutil.disk_usage(tmp_path)._replace(free=2_000_000)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: room)
+    with StackWriter(tmp_path / "a.mrcs", 2, 16, 1.0) as writer:
+        writer.append(np.zeros((2, 16, 16), dtype=np.float32))
+    with (
+        pytest.raises(InputError, match=r"b\.mrcs will be 4 MB large, and the disk has 2 MB left"),
+        StackWriter(tmp_path / "new" / "b.mrcs", 1000, 32, 1.0),
+    ):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mrcs"]

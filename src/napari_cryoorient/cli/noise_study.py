@@ -68,14 +68,13 @@ def run(
 
     from napari_cryoorient.device import choose_device
     from napari_cryoorient.io.maps import is_model_path, read_map
-    from napari_cryoorient.run.memory import PROJECTIONS, refuse_beyond
+    from napari_cryoorient.run.memory import refuse_simulating_beyond
     from napari_cryoorient.simulate import Microscope, SimulationSettings, working_map
     from napari_cryoorient.studies.job import TrainingCommand
     from napari_cryoorient.studies.noise import noise_study
 
     box = config.box
-    if box is not None and choose_device(config.device).type == "cpu":
-        refuse_beyond(PROJECTIONS * box**3, f"Simulating in a box of {box}")
+    refuse_simulating_beyond(n, box, choose_device(config.device))
     original = read_map(
         map_path, pixel_size_angstrom=pixel_size, box=box if is_model_path(map_path) else None
     )

@@ -111,7 +111,7 @@ def run(
 
     from napari_cryoorient.device import choose_device, describe_device
     from napari_cryoorient.io.maps import is_model_path, read_map
-    from napari_cryoorient.run.memory import PROJECTIONS, refuse_beyond
+    from napari_cryoorient.run.memory import refuse_simulating_beyond
     from napari_cryoorient.simulate import (
         Microscope,
         SimulationSettings,
@@ -124,8 +124,7 @@ def run(
 
     where = choose_device(device)
     refuse_other_particles(output)
-    if box is not None and where.type == "cpu":
-        refuse_beyond(PROJECTIONS * box**3, f"Simulating in a box of {box}")
+    refuse_simulating_beyond(n or 0, box, where)
     notes: list[str] = []
     if dataset is not None:
         settled = {"--lowpass": lowpass, "--shift-sigma": shift_sigma, "--pixel-size": pixel_size}
@@ -152,8 +151,8 @@ def run(
             shift_sigma_angstrom=shift_sigma,
             seed=seed,
         )
-    if box is None and where.type == "cpu":
-        refuse_beyond(PROJECTIONS * density.box**3, f"Simulating in a box of {density.box}")
+    if box is None:
+        refuse_simulating_beyond(settings.n, density.box, where)
     agreement = symmetry_agreement(density, symmetry)
     with progress("Simulating") as advance:
         for note in notes:

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import platform
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -90,6 +91,21 @@ def refuse_unwritable(final: Path | str) -> None:
     with suppress(Enough), atomic_path(final) as temporary:
         temporary.write_bytes(b"\0" * 4096)  # a full disk shows at the first block
         raise Enough
+
+
+def refuse_without_space(final: Path, n_bytes: int) -> None:
+    """Raise InputError where the disk has no room for a file of so many bytes."""
+    folder = next((each for each in final.absolute().parents if each.is_dir()), None)
+    try:
+        free = None if folder is None else shutil.disk_usage(folder).free
+    except OSError:  # some network file systems do not tell
+        return
+    if free is not None and n_bytes > free:
+        raise InputError(
+            f"{final.name} will be {n_bytes / 1e6:.0f} MB large, and the disk has "
+            f"{free / 1e6:.0f} MB left: make it smaller, free some space or write elsewhere than "
+            f"{final.parent}."
+        )
 
 
 def _write_failure(error: OSError, final: Path) -> str | None:

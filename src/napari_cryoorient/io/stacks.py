@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_cryoorient.errors import InputError
-from napari_cryoorient.io.atomic import atomic_path
+from napari_cryoorient.io.atomic import atomic_path, refuse_without_space
 from napari_cryoorient.io.finite import refuse_values_not_finite
 from napari_cryoorient.io.fourier_resize import fourier_resize
 from napari_cryoorient.io.mrc import (
@@ -238,6 +238,7 @@ class StackWriter:
         self._sum = self._sum_of_squares = 0.0
 
     def __enter__(self) -> StackWriter:
+        refuse_without_space(self.path, HEADER_BYTES + 4 * self._n * self._box**2)
         self._atomic = atomic_path(self.path)
         temporary = self._atomic.__enter__()
         try:

@@ -17,7 +17,7 @@ from napari_cryoorient.io.maps import is_model_path, read_map, write_map
 from napari_cryoorient.io.star import read_particles
 from napari_cryoorient.iteration import stages
 from napari_cryoorient.iteration.picture import save_rounds
-from napari_cryoorient.iteration.stages import Stack
+from napari_cryoorient.iteration.stages import FEWEST_LABELS, Stack
 from napari_cryoorient.particles import DensityMap
 from napari_cryoorient.projection.resample import lowpass
 from napari_cryoorient.reconstruction.fsc import (
@@ -142,7 +142,13 @@ def round_folder(folder: Path, number: int) -> Path:
 
 def _read_once(stack: Stack, map_path: Path) -> None:
     """Raise InputError for files that cannot be read, before anything is written."""
-    read_particles(stack.star, project_dir=stack.project_dir)
+    particles, _ = read_particles(stack.star, project_dir=stack.project_dir)
+    if len(particles) < FEWEST_LABELS:
+        raise InputError(
+            f"A network learns from {FEWEST_LABELS} particles at least, and there are "
+            f"{len(particles)} in {stack.star}: find their poses with search, and make a map of "
+            "them with reconstruct."
+        )
     if not Path(map_path).is_file():
         raise InputError(f"{map_path} does not exist; give a map to start from with --map.")
 

@@ -20,13 +20,14 @@ from napari_cryoorient.device import choose_device
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.io.maps import read_map
+from napari_cryoorient.io.new_star import CONFIDENCE
 from napari_cryoorient.io.particle_table import ParticleTable, particle_block
 from napari_cryoorient.io.star import read_particles, read_star, write_poses, write_star
 from napari_cryoorient.particles import Floats, Poses
 from napari_cryoorient.run.inputs import RunInputs, in_free_scale, load_inputs, matched_map
 from napari_cryoorient.run.predict import predict_star
 from napari_cryoorient.run.reader import RunReader
-from napari_cryoorient.run.reconstruct import CONFIDENCE, half_sets, reconstruct_star
+from napari_cryoorient.run.reconstruct import half_sets, reconstruct_star
 from napari_cryoorient.run.refine import polish
 from napari_cryoorient.run.search import search_star
 from napari_cryoorient.run.train import Progress, run_training

@@ -5,12 +5,18 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from napari_cryoorient.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
 
 PAGE_FIELD = 1  # of /proc/self/statm: resident pages
 # Bytes for each voxel of the box, from peaks measured at boxes of 192 to 512.
 PROJECTIONS, RECONSTRUCTION, HALF_MAPS, MASKED_CORRELATION = 60, 325, 110, 80
+# Bytes for the poses, CTF and row of a particle that is made.
+PARTICLE = 1600
 
 
 def memory_in_use() -> dict[str, int]:
@@ -53,15 +59,21 @@ def _gpu_bytes() -> int | None:
     return None
 
 
-def refuse_beyond(needed_bytes: float, what: str) -> None:
+def refuse_beyond(needed_bytes: float, what: str, instead: str = "choose a smaller box") -> None:
     """Raise InputError where ``what`` needs more memory than this process can have."""
     available = available_bytes()
     if available is not None and needed_bytes > available:
         raise InputError(
             f"{what} needs about {needed_bytes / 1e9:.1f} GB of memory, and "
-            f"{available / 1e9:.1f} GB are free for it: choose a smaller box, or a machine with "
-            "more."
+            f"{available / 1e9:.1f} GB are free for it: {instead}, or take a machine with more."
         )
+
+
+def refuse_simulating_beyond(n: int, box: int | None, device: torch.device) -> None:
+    """Raise InputError where n particles, or projections in this box, need too much memory."""
+    refuse_beyond(PARTICLE * n, f"Simulating {n} particles", "choose fewer with --n")
+    if box is not None and device.type == "cpu":
+        refuse_beyond(PROJECTIONS * box**3, f"Simulating in a box of {box}")
 
 
 def available_bytes() -> int | None:
