@@ -67,7 +67,7 @@ def run(
     from napari_cryoorient.evaluation import pose_errors, reprojection_rmse
     from napari_cryoorient.geometry.symmetry import symmetry_matrices
     from napari_cryoorient.io.maps import read_map
-    from napari_cryoorient.io.pose_table import match_rows, read_pose_table
+    from napari_cryoorient.io.pose_table import match_rows, other_pixel_sizes, read_pose_table
     from napari_cryoorient.simulate import projector_of
 
     where = choose_device(device)
@@ -88,6 +88,9 @@ def run(
             f"({tables[1].names[0]} ...); compare files of one stack."
         )
     n_paired = len(rows)
+    sizes = [table.pixel_sizes_angstrom for table in tables]
+    if (other := other_pixel_sizes(sizes[0], sizes[1], rows, true_rows)) is not None:
+        print(f"Note: {other}: shifts are compared in angstrom.", file=sys.stderr)
     if run_dir is not None:
         held_out = _is_held_out(run_dir, tables[0].names)[rows]
         if not held_out.any():

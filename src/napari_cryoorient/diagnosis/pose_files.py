@@ -12,10 +12,11 @@ import pandas as pd
 from napari_cryoorient.diagnosis.comparison import Groups
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.aberrations import lenses_of_table
+from napari_cryoorient.io.confidence import stated_confidence
 from napari_cryoorient.io.cryosparc import notes_of_cs
 from napari_cryoorient.io.image_names import match_rows, split_image_names
 from napari_cryoorient.io.particle_table import ParticleTable
-from napari_cryoorient.io.star import poses_of_table, read_star, stated_confidence
+from napari_cryoorient.io.star import poses_of_table, read_star
 from napari_cryoorient.io.star_text import StarFile
 from napari_cryoorient.particles import Floats, Integers, Poses
 

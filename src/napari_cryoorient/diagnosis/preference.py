@@ -18,7 +18,7 @@ from napari_cryoorient.chunks import Advance, Stopped, in_threads
 from napari_cryoorient.diagnosis.frames import Frame
 from napari_cryoorient.likelihood import BandData, ParticleLikelihood
 from napari_cryoorient.particles import Floats, Integers, Poses
-from napari_cryoorient.refine.local import CHUNK_SIZE, LocalRefinement
+from napari_cryoorient.refine.local import LocalRefinement
 
 # Particles that tell in which of the two frames the map lies.
 N_FRAME = 256
@@ -117,7 +117,7 @@ def preferred_poses(
     parts = list(
         in_threads(
             len(rows),
-            CHUNK_SIZE[device.type],
+            refinement.chunk_size(len(rows)),
             device,
             load=lambda chunk: likelihood.load(rows[chunk]),
             work=work,

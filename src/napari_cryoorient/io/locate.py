@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,12 @@ _PROJECT_MARKS = (
     *("workspaces.json", "job_manifest.json"),  # cryoSPARC's
 )
 _MOST_PARENTS = 8
+_KINDS = {
+    stat.S_IFREG: "a file in a folder that may not be looked into",
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+}
 
 
 class StackFinder:
@@ -131,6 +138,11 @@ class StackFinder:
         self._notes.setdefault(kind, []).append(sentence)
 
     def _not_found(self, name: str) -> str:
+        if (other := self._other_kind(name)) is not None:
+            return (
+                f"The stack {name} named in {self._star_path} is {other[1]}, not a file: put the "
+                f"stack in place of {other[0]}, or mend the name."
+            )
         hint = "; image names are like 000001@stack.mrcs" if "@" in name or not name else ""
         if os.path.isabs(name):
             return (
@@ -143,6 +155,19 @@ class StackFinder:
             "); name the folder its path starts from with --project-dir (in napari: Project folder "
             "under File > Preferences > CryoOrient)."
         )
+
+    def _other_kind(self, name: str) -> tuple[Path, str] | None:
+        """Return what lies where the stack should, and is no file, and what it is."""
+        for folder in self.folders if name else ():
+            place = folder / name  # the name itself where it is absolute
+            try:
+                mode = place.stat().st_mode
+            except (OSError, ValueError):
+                if os.path.islink(place):
+                    return place, "a link that leads nowhere"
+                continue
+            return place, _KINDS.get(stat.S_IFMT(mode), "a device")
+        return None
 
 
 def _is_project(folder: Path) -> bool:

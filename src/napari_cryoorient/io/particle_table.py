@@ -21,9 +21,9 @@ from napari_cryoorient.particles import CtfParameters, CtfState, Floats, Integer
 
 _IMAGE_NAME = "rlnImageName"
 _OPTICS = "optics"
+_IN_OPTICS = "data_optics, row "
 _GROUP, _GROUP_NAME = "rlnOpticsGroup", "rlnOpticsGroupName"
 _OF_TILT_SERIES = "rlnTomo"  # how the names of all their columns begin
-_TILT_STACKS = "rlnTomoSubTomosAre2DStacks"
 _SAME_NUMBER = 1e-6  # what six decimals cannot tell apart
 _LARGEST_WHOLE = 2.0**53
 _MICROMETRE_IN_ANGSTROM = 1e4
@@ -104,9 +104,8 @@ class ParticleTable:
 
     def _refuse_tilt_series(self, star: StarFile) -> None:
         """Raise InputError for subtomograms as stacks of tilts (RELION 5, Warp, M)."""
-        tables = [block.table for block in star.blocks]
-        of_tilts = [n for n in self._rows if str(n).startswith(_OF_TILT_SERIES)]
-        of_tilts += [_TILT_STACKS for table in tables if _TILT_STACKS in table]
+        columns = [str(name) for block in star.blocks for name in block.table]
+        of_tilts = [name for name in columns if name.startswith(_OF_TILT_SERIES)]
         if of_tilts:
             raise InputError(
                 f"{self._path} lists particles of tilt series (it has _{of_tilts[0]}), each of "
@@ -117,7 +116,7 @@ class ParticleTable:
         """Leave out rows that say the same again; raise InputError if they say something else."""
         if _GROUP not in optics or not len(optics):
             return optics
-        groups = self._whole_numbers(optics[_GROUP], _GROUP)
+        groups = self._whole_numbers(optics[_GROUP], _GROUP, of=_IN_OPTICS)
         for group in np.unique(groups[pd.Series(groups).duplicated()]):
             rows = optics[groups == group]
             differing = [name for name in rows if name != _GROUP_NAME and rows[name].nunique() > 1]
@@ -163,7 +162,8 @@ class ParticleTable:
         if name in self._rows:
             return self._numbers(self._rows[name], name)
         if self._optics is not None and self._optics_row is not None and name in self._optics:
-            return self._numbers(self._optics[name], name)[self._optics_row]
+            used, which = np.unique(self._optics_row, return_inverse=True)
+            return self._numbers(self._optics[name].iloc[used], name, of=_IN_OPTICS)[which]
         if default is None:
             raise InputError(f"{self._path} has no column _{name}.")
         return np.full(len(self), default)
@@ -328,7 +328,7 @@ class ParticleTable:
             return self._whole_numbers(self._rows[_GROUP], _GROUP)
         group = 1
         if self._optics is not None and _GROUP in self._optics:
-            groups = self._whole_numbers(self._optics[_GROUP], _GROUP)
+            groups = self._whole_numbers(self._optics[_GROUP], _GROUP, of=_IN_OPTICS)
             if len(groups) > 1:
                 raise InputError(
                     f"{self._path} describes {len(groups)} optics groups and has no column "
@@ -344,7 +344,7 @@ class ParticleTable:
             if len(self._optics) > 1:
                 raise InputError(f"{self._path} has no column _rlnOpticsGroup in data_optics.")
             return np.zeros(len(self), dtype=np.int64)
-        described = self._whole_numbers(self._optics[_GROUP], _GROUP)
+        described = self._whole_numbers(self._optics[_GROUP], _GROUP, of=_IN_OPTICS)
         order = np.argsort(described, kind="stable")
         place = np.searchsorted(described[order], self.optics_group).clip(max=len(order) - 1)
         rows = order[place]
@@ -360,27 +360,27 @@ class ParticleTable:
     def _dimensionality(self) -> int:
         return int(self.floats("rlnImageDimensionality", default=2.0)[0])
 
-    def _whole_numbers(self, column: pd.Series, name: str) -> Integers:
-        numbers = self._numbers(column, name)
-        self._refuse_fractions(numbers, name)
+    def _whole_numbers(self, column: pd.Series, name: str, *, of: str = "row ") -> Integers:
+        numbers = self._numbers(column, name, of=of)
+        self._refuse_fractions(numbers, name, of=of)
         return numbers.astype(np.int64)
 
-    def _refuse_fractions(self, numbers: Floats, name: str) -> None:
+    def _refuse_fractions(self, numbers: Floats, name: str, *, of: str = "row ") -> None:
         bad = np.flatnonzero((numbers != np.rint(numbers)) | (np.abs(numbers) > _LARGEST_WHOLE))
         if bad.size:
             raise InputError(
-                f"{self._path}: row {bad[0] + 1} has {numbers[bad[0]]:g} in _{name}, where a whole "
+                f"{self._path}: {of}{bad[0] + 1} has {numbers[bad[0]]:g} in _{name}, where a whole "
                 "number is needed."
             )
 
-    def _numbers(self, column: pd.Series, name: str) -> Floats:
+    def _numbers(self, column: pd.Series, name: str, *, of: str = "row ") -> Floats:
         numbers: Floats = pd.to_numeric(column, errors="coerce").to_numpy(
             dtype=np.float64, na_value=np.nan, copy=True
         )  # a copy, for pandas shares its own read-only
         bad = np.flatnonzero(~np.isfinite(numbers))
         if bad.size:
             raise InputError(
-                f"{self._path}: row {bad[0] + 1} has '{column.iloc[int(bad[0])]}' in _{name}, "
-                "where a number is needed."
+                f"{self._path}: {of}{column.index[bad[0]] + 1} has '{column.iloc[int(bad[0])]}' in "
+                f"_{name}, where a number is needed."
             )
         return numbers

@@ -103,7 +103,7 @@ def _parse_tokens(
             is_cut = len(all_tokens(line)) > len(tokens)
             hidden = " before a # that begins a comment" if is_cut else ""
             is_last = not any(tokens_of(after) for _, after in lines)
-            last = "; it is the last row: is the file cut short?" if is_last else ""
+            last = "; it is the last row, so the file may be cut short" if is_last else ""
             raise InputError(
                 f"{path}: row {n_rows} of data_{name} has {len(tokens)} values{hidden} for "
                 f"{len(columns)} columns (line {line_number(text, start)}){last}."

@@ -129,17 +129,21 @@ class LocalRefinement:
         ``progress`` is told (done, of so many); when ``should_stop`` says so, it ends early.
         """
         device = self.likelihood.device
-        bytes_each = 4 * NUMBERS_A_PIXEL * self.likelihood.particles.box**2
-        room = room_for(bytes_each, device, cpu=CPU_CHUNK, most=LARGEST_CHUNK)
         return in_threads(
             len(rows),
-            part_of(len(rows), room),
+            self.chunk_size(len(rows)),
             device,
             load=lambda chunk: self.likelihood.load(rows[chunk]),
             work=lambda chunk, data, _: self.of_images(rows[chunk], data, poses[chunk]),
             progress=progress,
             should_stop=should_stop,
         )
+
+    def chunk_size(self, n: int) -> int:
+        """Return how many of n particles are refined together."""
+        bytes_each = 4 * NUMBERS_A_PIXEL * self.likelihood.particles.box**2
+        room = room_for(bytes_each, self.likelihood.device, cpu=CPU_CHUNK, most=LARGEST_CHUNK)
+        return part_of(n, room)
 
     @torch.no_grad()
     def of_images(self, rows: Integers, data: BandData, poses: Poses) -> RefinedPoses:
