@@ -246,13 +246,6 @@ class LocalRefinement:
         return at[index[:, 0]]
 
 
-def images_together(n: int, likelihood: ParticleLikelihood) -> int:
-    """Return how many of n images make a chunk of a refinement."""
-    bytes_each = 4 * NUMBERS_A_PIXEL * likelihood.particles.box**2
-    room = room_for(bytes_each, likelihood.device, cpu=CPU_CHUNK, most=LARGEST_CHUNK)
-    return part_of(n, room)
-
-
 def is_weak(at: Hypotheses) -> Tensor:
     """Tell ``(q,)`` where an image holds less of its projection than noise explains."""
     # The likelihood at amplitude a is about a^2 |T|^2: what the noise does to a follows from it.
