@@ -18,6 +18,9 @@ case $which in
   *) usage ;;
 esac
 case $binding in pyqt6 | pyside6) ;; *) usage ;; esac
+# PySide6 6.12.0 takes a reference to None with each null pointer, which ends Python before 3.12.
+echo 'PySide6 != 6.12.0; python_version < "3.12"' > build/binding.txt
+constraints+=(-c build/binding.txt)
 
 venv=build/env-$which-$binding
 [ -d "$venv" ] || "${PYTHON:-python3}" -m venv "$venv"

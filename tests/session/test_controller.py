@@ -89,7 +89,9 @@ def test_train_steer_stop_resume_predict_export(controller: Controller, tmp_path
     session.set_selection("angular error", float(np.median(session.inspection.errors_deg)))
     out = tmp_path / "best.star"
     controller.export(out, "kept")
-    assert "12 particles written" in told(controller).infos[-1]
+    n_kept = len(session.selected())  # half of them, and those whose figure reads the same
+    assert 12 <= n_kept < N
+    assert f"{n_kept} particles written" in told(controller).infos[-1]
     before = particle_block(read_star(star)).table
     after = particle_block(read_star(out)).table
     kept = session.selected()

@@ -126,7 +126,7 @@ def test_confidence_keeps_what_is_at_least_the_threshold(session: Session) -> No
 
 def test_read_out_of_a_particle_has_star_values_and_a_high_correlation(session: Session) -> None:
     rows = dict(readout(session.data, session.inspection, 4))
-    assert rows["Particle"] == "000005@particles.mrcs"
+    assert rows["Image"] == "000005@particles.mrcs"
     assert float(rows["Correlation"]) > 0.5  # SNR 2, at the true pose, through the CTF
     assert "STAR angles" in rows
     assert "µm" in rows["Defocus"]

@@ -8,9 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from napari_cryoorient.api.search import search
 from napari_cryoorient.demo.density import demo_density
+from napari_cryoorient.evaluation import pose_errors
+from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.session.controller import Controller
-from napari_cryoorient.session.data import load_data
+from napari_cryoorient.session.data import Data, load_data
+from napari_cryoorient.session.decoys import decoy_of
+from napari_cryoorient.session.inspection import Predictions
 from napari_cryoorient.session.session import Session
 from napari_cryoorient.session.verdict import verdict_on_poses, verdict_on_search
 from napari_cryoorient.simulate import SimulationSettings, draw_simulation, write_simulation
@@ -54,7 +59,57 @@ def test_a_foreign_map_is_told_from_the_stack_s_own_poses(shared_data: Path):
     assert "do not show this map" in verdict_on_poses(data)
 
 
-def test_a_search_that_is_sure_of_nothing_says_so():
-    assert verdict_on_search(np.full(20, 0.8)) == ""
-    assert verdict_on_search(None) == ""
-    assert "sure of 3% of them" in verdict_on_search(np.full(20, 0.03))
+def searched(star: Path, map_path: Path, symmetry: str = "C1") -> tuple[Data, Predictions]:
+    """Search some particles as the panel's button does."""
+    data = load_data(star, map_path)
+    found = search(data.particles, data.density, symmetry=symmetry, subset=32, device="cpu")
+    names = list(data.particles.names)
+    rows = np.array([names.index(name) for name in found.particles.names])
+    errors = None
+    if data.particles.poses is not None:
+        errors = pose_errors(
+            found.poses, data.particles.poses[rows], symmetry_matrices(symmetry)
+        ).angles_deg
+    confidence = found.confidence
+    return data, Predictions(star, found.poses, confidence, errors, None, symmetry, "search", rows)
+
+
+def test_a_search_that_is_sure_of_nothing_says_so(noisy: Path):
+    data, found = searched(noisy, noisy.with_name("map.mrc"))
+    unsure = replace(found, confidence=np.full(len(found.poses), 0.03))
+    assert "sure of 3% of them" in verdict_on_search(data, unsure)
+    unknown = replace(found, confidence=np.full(len(found.poses), np.nan))
+    assert verdict_on_search(data, unknown) == ""
+    assert verdict_on_search(data, replace(found, confidence=None)) == ""
+
+
+def test_the_right_map_beats_its_decoys(noisy: Path):
+    assert verdict_on_search(*searched(noisy, noisy.with_name("map.mrc"))) == ""
+
+
+@pytest.mark.parametrize(
+    ("map_name", "symmetry", "is_right"),
+    [("bgal_D2_96px_2.2A.mrc", "D2", True), ("ribosome70S_C1_96px_4.0A.mrc", "C1", False)],
+)
+def test_real_particles_are_told_from_a_foreign_map_after_a_search(
+    shared_data: Path, map_name: str, symmetry: str, is_right: bool
+):
+    star = shared_data / "particles" / "empiar10061_bgal" / "particles_192_1.274A.star"
+    said = verdict_on_search(*searched(star, shared_data / "maps" / map_name, symmetry))
+    assert said == "" if is_right else "do not show this map" in said
+
+
+def test_poses_that_a_search_finds_elsewhere_do_not_clear_a_foreign_map(shared_data: Path):
+    star = shared_data / "particles" / "aspire_sample" / "sample_particles_relion30.star"
+    assert verdict_on_search(*searched(star, shared_data / "maps" / "emd_1832.map"))
+
+
+def test_a_decoy_spreads_as_the_map_does_and_shows_nothing_of_it():
+    density = demo_density(BOX, PIXEL_SIZE)
+    decoy = decoy_of(density, seed=0)
+    first, second = (np.abs(np.fft.fftn(m.voxels)) for m in (density, decoy))
+    low = np.s_[1:4, 1:4, 1:4]
+    assert np.sum(second[low] ** 2) == pytest.approx(np.sum(first[low] ** 2), rel=0.5)
+    likeness = np.corrcoef(density.voxels.ravel(), decoy.voxels.ravel())[0, 1]
+    assert abs(likeness) < 0.5
+    assert not np.array_equal(decoy.voxels, decoy_of(density, seed=1).voxels)

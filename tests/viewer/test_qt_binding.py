@@ -51,6 +51,21 @@ def test_what_is_missing_is_said_in_one_sentence(install, packages, qt_api, sent
     assert problem.endswith(".")
 
 
+@pytest.mark.parametrize(
+    ("python", "pyside", "is_broken"),
+    [((3, 11), "6.12.0", True), ((3, 12), "6.12.0", False), ((3, 11), "6.11.1", False)],
+)
+def test_a_pyside_that_ends_python_is_refused(install, monkeypatch, python, pyside, is_broken):
+    monkeypatch.setattr(qt_binding, "PYTHON", python)
+    monkeypatch.setattr(qt_binding, "version", lambda _: pyside)
+    assert bool(qt_binding.binding_problem("PySide6")) == is_broken
+    assert qt_binding.binding_problem("PyQt6") is None
+    install("napari", "qtpy", "PySide6")
+    assert bool(qt_binding.window_problem()) == is_broken
+    install("napari", "qtpy", "PySide6", "PyQt6")
+    assert qt_binding.window_problem() is None
+
+
 def test_view_says_it_and_ends_with_status_2(install, run, monkeypatch, tmp_path):
     install("napari", "qtpy")
     monkeypatch.setattr("napari_cryoorient.cli.view.has_screen", lambda: True)

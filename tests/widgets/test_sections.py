@@ -131,7 +131,7 @@ def test_inspect_goes_to_the_worst_and_filters(qtbot, controller, made, monkeypa
     inspect.threshold.setValue(45.0)
     assert len(session.selected()) == int((errors <= 45.0).sum())
     assert f"{len(session.selected())} of {len(errors)}" in inspect.kept.text()
-    qtbot.waitUntil(lambda: ("Particle", "000023@particles.mrcs") in inspect.facts.rows())
+    qtbot.waitUntil(lambda: ("Image", "000023@particles.mrcs") in inspect.facts.rows())
     session.set_selection("angular error", 60.0)
     assert inspect.threshold.value() == pytest.approx(60.0)
     inspect.filter.setChecked(False)

@@ -53,6 +53,7 @@ def _fraction(run: RunView) -> float | None:
     seconds, left = last_of(run, "seconds"), last_of(run, "time_left_s")
     if seconds is None or left is None:
         return 0.0 if run.is_over else None
+    left = _within_budget(run, seconds, left)
     return seconds / max(seconds + left, 1e-9)
 
 
@@ -79,12 +80,19 @@ def _figures(run: RunView) -> list[str]:
     return [*lines, " · ".join(scores)] if scores else lines
 
 
+def _within_budget(run: RunView, seconds: float, left: float) -> float:
+    """Bound an estimate by the time the run was given; the first ones know little of the end."""
+    minutes = run.record.get("config", {}).get("minutes")
+    return left if minutes is None else min(left, max(60.0 * float(minutes) - seconds, 0.0))
+
+
 def _left(run: RunView) -> list[str]:
     countdown, shown = Countdown(), None
     for line in run.metrics:
         seconds, left = line.get("seconds"), line.get("time_left_s")
         if isinstance(seconds, int | float) and isinstance(left, int | float):
-            shown = countdown.update(float(seconds), float(left))
+            left = _within_budget(run, float(seconds), float(left))
+            shown = countdown.update(float(seconds), left)
     return [] if shown is None else [left_words(shown, is_slower=countdown.is_slower)]
 
 

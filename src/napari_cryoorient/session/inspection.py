@@ -98,22 +98,23 @@ class Inspection:
         return tuple(name for name in _CRITERIA if self.values(name) is not None)
 
     def values(self, criterion: Criterion) -> Floats | None:
-        """Return a figure of each particle, or None where it is not known."""
+        """Return a figure of each particle (NaN: not known), or None where it is known of none."""
         values: dict[Criterion, Floats | None] = {
             "angular error": self.errors_deg,
             "confidence": self.confidence,
             "shift error": self.shift_errors_angstrom,
             "correlation": self.correlations,
         }
-        return values[criterion]
+        found = values[criterion]
+        return None if found is None or not np.isfinite(found).any() else found
 
     def ranking(self, criterion: Criterion) -> Integers:
-        """Return all particles from the worst to the best."""
+        """Return all particles from the worst to the best; those not known come first."""
         values = self.values(criterion)
         if values is None:
             return np.arange(len(self))
         worst_first = values if is_higher_better(criterion) else -values
-        return np.argsort(worst_first, kind="stable")
+        return np.argsort(np.where(np.isnan(values), -np.inf, worst_first), kind="stable")
 
 
 @dataclass(frozen=True)
@@ -172,9 +173,19 @@ FORMATS: dict[Criterion, str] = {
 }
 
 
+UNKNOWN = "unknown"
+
+
 def figure_of(criterion: Criterion, value: float) -> str:
     """Spell a figure of a particle with its unit."""
+    if not np.isfinite(value):
+        return UNKNOWN
     return f"{value:{FORMATS[criterion]}}{UNITS[criterion]}"
+
+
+def as_shown(criterion: Criterion, values: Floats) -> Floats:
+    """Round figures as they are spelt, so that what is compared is what is read."""
+    return np.asarray(np.round(values, int(FORMATS[criterion][1:-1])))
 
 
 def signed(criterion: Criterion) -> str:

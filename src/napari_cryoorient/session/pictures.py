@@ -17,9 +17,9 @@ from napari_cryoorient.particles import Images, Integers
 from napari_cryoorient.session.eye import LowPassed
 from napari_cryoorient.session.follow import RunView
 from napari_cryoorient.session.inspection import (
-    UNITS,
     Criterion,
     Inspection,
+    figure_of,
     is_higher_better,
     signed,
 )
@@ -104,7 +104,7 @@ def _figures_of(inspection: Inspection, particle: int) -> list[str]:
     for criterion in inspection.criteria:
         values = inspection.values(criterion)
         if values is not None and np.isfinite(values[particle]):
-            lines.append(f"{criterion} {values[particle]:.3g}{UNITS[criterion]}")
+            lines.append(f"{criterion} {figure_of(criterion, float(values[particle]))}")
     return lines
 
 
@@ -137,6 +137,12 @@ def save_directions(
         axes.scatter(rot, latitude, color="#0072b2", **options)
     else:
         values = values[shown]
+        known = values[np.isfinite(values)]
+        if not len(known):
+            known = np.zeros(1)
+        # What is not known is drawn like the worst.
+        worst = known.min() if is_higher_better(criterion) else known.max()
+        values = np.where(np.isfinite(values), values, worst)
         better_is_higher = is_higher_better(criterion)
         order = np.argsort(-values if better_is_higher else values)  # the worst on top
         drawn = axes.scatter(

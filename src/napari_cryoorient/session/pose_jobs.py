@@ -9,6 +9,7 @@ from psygnal import Signal
 
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.session.background import BackgroundJobs, Notify
+from napari_cryoorient.session.data import Data
 from napari_cryoorient.session.inspection import Predictions, Source
 from napari_cryoorient.session.launch import next_run_dir
 from napari_cryoorient.session.predicted import load_predictions
@@ -173,7 +174,7 @@ class PoseJobs:
                 if self._session.data is data:
                     self._session.set_predictions(predictions)
                     if source == "search":
-                        self._session.set_verdict(verdict_on_search(predictions.confidence))
+                        self._judge(data, predictions)
 
             self._jobs.start(
                 "Reading poses",
@@ -183,6 +184,21 @@ class PoseJobs:
             )
 
         self.start_command(title, arguments, folder, take)
+
+    def _judge(self, data: Data, predictions: Predictions) -> None:
+        """Say in the background whether what a search found shows the map."""
+        session = self._session
+
+        def take(sentence: str) -> None:
+            if session.data is data:
+                session.set_verdict(sentence)
+
+        self._jobs.start(
+            "Comparing with decoys",
+            lambda: verdict_on_search(data, predictions),
+            take,
+            self._notify.error,
+        )
 
     def start_command(
         self, title: str, arguments: list[str], folder: Path, take: Callable[[JobView], None]

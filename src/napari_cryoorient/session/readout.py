@@ -24,7 +24,7 @@ def readout(data: Data, inspection: Inspection, index: int) -> list[tuple[str, s
     if not 0 <= index < len(inspection):
         return []
     row = int(inspection.rows[index])
-    rows = [("Particle", name_of(data, row))]
+    rows = [("Image", name_of(data, row))]
     is_refined_star = inspection.source == "STAR, refined"
     if inspection.errors_deg is not None:
         label = "Turned by" if is_refined_star else "Angular error"

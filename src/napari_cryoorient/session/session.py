@@ -22,6 +22,7 @@ from napari_cryoorient.session.inspection import (
     Fourth,
     Inspection,
     Predictions,
+    as_shown,
     inspect,
     is_about,
     is_higher_better,
@@ -174,6 +175,13 @@ class Session:
         self.marks_changed.emit()
         self.selection_changed.emit()
 
+    def symmetry_hint(self) -> str:
+        """Say that the map's symmetry is not the one that is set; empty where it is."""
+        name, _, where = self.map_symmetry.partition(", ")
+        if not where.startswith("on RELION's axes") or name == self.settings.symmetry:
+            return ""
+        return f"The map has {name} symmetry: Suggest sets it."
+
     def set_map_symmetry(self, words: str) -> None:
         """Take what has been found of the map's symmetry."""
         self.map_symmetry = words
@@ -304,16 +312,17 @@ class Session:
             self.selection_changed.emit()
 
     def selection_mask(self) -> np.ndarray:
-        """Tell of each particle ``(n,)`` whether it is kept: by hand, or else by the threshold."""
+        """Tell of each particle ``(n,)`` whether it is kept: by hand, or else by the threshold.
+
+        Figures count as they are shown: 0.996 reads 1.00, and passes "at least 1.00".
+        """
         values = self.inspection.values(self.criterion)
         kept = np.ones(len(self.inspection), dtype=bool)
         if values is not None and self.threshold is not None:
-            kept = np.asarray(
-                values >= self.threshold
-                if is_higher_better(self.criterion)
-                else (values <= self.threshold),
-                dtype=bool,
-            )
+            shown = as_shown(self.criterion, values)
+            limit = as_shown(self.criterion, np.asarray(self.threshold))
+            is_kept = shown >= limit if is_higher_better(self.criterion) else shown <= limit
+            kept = np.asarray(is_kept, dtype=bool)
         if len(self.marks):
             rows = self.inspection.rows
             kept |= np.isin(rows, self.marks.rows("keep"))

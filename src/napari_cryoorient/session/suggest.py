@@ -64,5 +64,6 @@ def suggest(density: DensityMap) -> Suggestion:
         )
     advice = "For symmetric particles the paper advises w of at most 0.4."
     if found.is_on_relion_axes:
-        return Suggestion(found.name, W_SYMMETRIC, f"{found.describe()} {advice}")
+        words = f"{symmetry_words(found)}." if found.pseudo is None else found.describe()
+        return Suggestion(found.name, W_SYMMETRIC, f"{words} {advice}")
     return Suggestion("C1", W_SYMMETRIC, f"{found.describe()} {advice}", warning=found.describe())

@@ -16,7 +16,7 @@ LETTER = 7.6  # width of a letter, in pixels
 def said_in_the_middle(words: str, size: tuple[int, int]) -> list[tuple[NDArray[np.float64], str]]:
     """Break words into lines that fit a canvas; return the place and the text of each."""
     height, width = size
-    lines = wrap(words, max(int(0.9 * width / LETTER), 10))
+    lines = wrap(words, max(int(0.8 * width / LETTER), 10))
     first = height / 2 - ROW * 1.2 * (len(lines) - 1) / 2
     return [(np.array([first + 1.2 * ROW * i, width / 2]), line) for i, line in enumerate(lines)]
 

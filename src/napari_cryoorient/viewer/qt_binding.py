@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
 BINDINGS = ("PyQt6", "PySide6")
 OLD_BINDINGS = ("PyQt5", "PySide2")  # without what the panel is made of, and dropped by napari 0.10
+# Each method of it that returns no object takes a reference to None; Python 3.12 bears that.
+LOSES_NONE = "6.12.0"
+PYTHON = sys.version_info[:2]
 ALL_OF_IT = "pip install 'napari-cryoorient[all]'"
 
 
@@ -17,8 +22,10 @@ def window_problem() -> str | None:
     wanted = os.environ.get("QT_API", "").lower()
     if wanted in map(str.lower, OLD_BINDINGS):
         return f"QT_API asks for {wanted}, which is not supported; set it to pyqt6 or pyside6."
-    if _installed(BINDINGS):
-        return None
+    new = _installed(BINDINGS)
+    if new:
+        taken = next((name for name in new if name.lower() == wanted), new[0])
+        return binding_problem(taken)
     old = _installed(OLD_BINDINGS)
     if old:
         return f"napari has only {old[0]} here, which is not supported; install PyQt6: {ALL_OF_IT}."
@@ -31,13 +38,26 @@ def prefer_new_binding() -> None:
         os.environ["QT_API"] = _installed(BINDINGS)[0].lower()
 
 
-def old_binding_problem(name: str) -> str | None:
-    """Say in one sentence that napari's binding, as qtpy names it, is too old, or return None."""
-    if name in BINDINGS:
-        return None
-    return (
-        f"CryoOrient does not run on {name}: install PyQt6 or PySide6 for napari and start again."
-    )
+def binding_problem(name: str) -> str | None:
+    """Say in one sentence why napari's binding, as qtpy names it, will not do, or return None."""
+    if name not in BINDINGS:
+        return (
+            f"CryoOrient does not run on {name}: install PyQt6 or PySide6 for napari and start "
+            "again."
+        )
+    if name == "PySide6" and PYTHON < (3, 12) and _version_of(name) == LOSES_NONE:
+        return (
+            f"PySide6 {LOSES_NONE} ends Python {PYTHON[0]}.{PYTHON[1]} without "
+            "a word (it loses references to None): install PyQt6, or PySide6 below 6.12."
+        )
+    return None
+
+
+def _version_of(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
 
 
 def _installed(bindings: tuple[str, ...]) -> list[str]:

@@ -53,6 +53,7 @@ class ViewSphere:
             face_color="transparent",
             border_color="white",
             border_width=0.2,
+            blending="translucent_no_depth",  # other points do not hide the ring
         )
         viewer.dims.ndisplay = 3
         camera = camera_of(viewer)
@@ -99,22 +100,27 @@ class ViewSphere:
         self.points.size = size
         self.points.face_color = _PLAIN  # before the column goes that coloured them
         features = features_of(inspection)
-        self.points.features = {name: column[particles] for name, column in features.items()}
         if values is None or not len(particles):
+            self.points.features = {name: column[particles] for name, column in features.items()}
             self.points.face_color = _PLAIN
             return
         column = criterion.replace(" ", "_")
+        known = values[np.isfinite(values)]
+        # What is not known is no better than the worst.
+        worst = known.min() if is_higher_better(criterion) else known.max()
+        features[column] = np.where(np.isfinite(values), values, worst)
+        self.points.features = {name: column[particles] for name, column in features.items()}
         self.points.face_color = column
         worst_is_low = is_higher_better(criterion)
         colours = _GOOD_TO_BAD[::-1] if worst_is_low else _GOOD_TO_BAD
         self.points.face_colormap = Colormap(colours, name=f"good to bad {worst_is_low}")
-        low, high = float(values.min()), float(values.max())
+        low, high = float(known.min()), float(known.max())
         if criterion == "confidence":
             low, high = 0.0, 1.0  # a probability: the same colours for every stack
         elif worst_is_low:
-            low = float(np.quantile(values, 1.0 - _HIGH_QUANTILE))
+            low = float(np.quantile(known, 1.0 - _HIGH_QUANTILE))
         else:
-            high = float(np.quantile(values, _HIGH_QUANTILE))
+            high = float(np.quantile(known, _HIGH_QUANTILE))
         self.colour_ends = (high, low) if worst_is_low else (low, high)
         if high <= low:  # all alike: all good
             low, high = (low - 1.0, low) if worst_is_low else (low, low + 1.0)

@@ -38,6 +38,11 @@ class CurvesPanel(Canvas):
         self.plot = CurvePlot(self.model)
         self.quantity = QComboBox()
         self.quantity.addItems(list(QUANTITIES))
+        self.quantity.setAccessibleName("What the curves show")
+        self.quantity.setMinimumContentsLength(6)  # a narrow window does not cut "RMSE"
+        self.quantity.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
         menu = QMenu(self)
         self.add_action = QAction("Add a run or a folder of runs…", self)
         self.neighbours_action = QAction("Show all runs beside this one", self)

@@ -120,6 +120,8 @@ class DataSection(QWidget):
         """Show the file that is loaded, or the one that could not be, and why."""
         problem = self._session.problems.get(role)
         row.set_path(loaded if problem is None else problem.path)
+        if loaded is not None:  # the next file is looked for where this one is
+            self.map_row.start_dir = self.star_row.start_dir = loaded.parent
         row.set_problem("" if problem is None else on_screen(problem.sentence))
 
     def _pull_warnings(self, *_: object) -> None:

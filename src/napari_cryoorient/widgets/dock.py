@@ -21,12 +21,14 @@ from qtpy.QtWidgets import (
 )
 
 from napari_cryoorient.errors import InputError
-from napari_cryoorient.viewer.qt_binding import old_binding_problem
+from napari_cryoorient.viewer.qt_binding import binding_problem
 from napari_cryoorient.widgets.data_section import DataSection
 from napari_cryoorient.widgets.elided import ElidedLabel
 from napari_cryoorient.widgets.export_section import ExportSection
+from napari_cryoorient.widgets.focus_ring import FocusRing
 from napari_cryoorient.widgets.inspect_section import InspectSection
 from napari_cryoorient.widgets.memory import Memory
+from napari_cryoorient.widgets.messages import MessageBar
 from napari_cryoorient.widgets.napari_space import NapariSpace
 from napari_cryoorient.widgets.panels import Panels
 from napari_cryoorient.widgets.places import dock_of, entitle, place_of, put_back
@@ -55,7 +57,7 @@ class CryoOrientDock(QWidget):
         parent: QWidget | None = None,
         memory: Memory | None = None,
     ) -> None:
-        problem = old_binding_problem(qtpy.API_NAME)
+        problem = binding_problem(qtpy.API_NAME)
         if problem:
             raise InputError(problem)
         super().__init__(parent)
@@ -70,6 +72,7 @@ class CryoOrientDock(QWidget):
         self.inspect_section = InspectSection(self.controller)
         self.export_section = ExportSection(self.controller)
         self.job_bar = JobBar(self.controller)
+        self.messages = MessageBar()
         self.busy = ElidedLabel()
         self.workspace_button = QPushButton("Show particles and plots")
         self.workspace_button.hide()
@@ -86,6 +89,7 @@ class CryoOrientDock(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.tabs, 1)
+        layout.addWidget(self.messages)
         layout.addWidget(self.job_bar)
         layout.addWidget(self.workspace_button)
         layout.addWidget(self.busy)
@@ -104,6 +108,12 @@ class CryoOrientDock(QWidget):
         bind(self, self.controller)
         self._guard = WheelGuard(self)
         self._guard.watch(self)
+        self._ring = FocusRing(self)
+        self._ring.watch(self)
+        self._ring.set_theme(napari_viewer.theme)
+        napari_viewer.events.theme.connect(self._on_theme)
+        # A click on a title, a tab or a picture brings the keys along.
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
 
         self.data_section.wanted.connect(self.controller.load)
         self.data_section.sample_wanted.connect(self._on_sample)
@@ -183,7 +193,10 @@ class CryoOrientDock(QWidget):
         self._space = self._window = None  # under PySide6 napari's window would outlive its closing
         for step in self.steps.values():
             step.close_section()
+        self.viewer.events.theme.disconnect(self._on_theme)
+        self._ring.close_ring()
         self.job_bar.close_part()
+        self.messages.close_bar()
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
         """Take a place in the window it is in."""
@@ -220,13 +233,21 @@ class CryoOrientDock(QWidget):
         self._window.setCorner(Qt.Corner.BottomRightCorner, right)
         self.viewer.window.add_dock_widget(self.workspace, name=TITLE, area="bottom")
         self.workspace_button.hide()
-        self._guard.watch(self.workspace)
+        self._watch(self.workspace)
+        self.workspace.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         bind(self.workspace, self.controller)
-        self.workspace.panels.made.connect(self._guard.watch)
+        self.workspace.panels.made.connect(self._watch)
         self._space.make_room(dock_of(self), dock_of(self.workspace))
         put_back(self.workspace, layout.get("below"))
         self.workspace.put_back(layout.get("heights"))
         self.workspace.panels.put_back(layout.get("sides"), layout.get("in_front"))
+
+    def _watch(self, widget: QWidget) -> None:
+        self._guard.watch(widget)
+        self._ring.watch(widget)
+
+    def _on_theme(self, _event: object = None) -> None:
+        self._ring.set_theme(self.viewer.theme)
 
     def _on_workspace_closed(self) -> None:
         """Let go of what the user has closed, and offer it again."""

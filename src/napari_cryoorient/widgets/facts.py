@@ -23,7 +23,6 @@ class Facts(QWidget):
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.setVerticalSpacing(2)
         self._layout.setColumnStretch(1, 1)
-        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self._labels: list[tuple[QLabel, QLabel]] = []
 
     def show_rows(self, rows: Sequence[tuple[str, str]]) -> None:

@@ -45,6 +45,7 @@ SOURCES: dict[Source, str] = {
     "search": "The stack, with poses found by global search.",
     "STAR, refined": "The stack, with the STAR file's poses refined.",
 }
+DOUBTFUL = "\N{WARNING SIGN} These particles do not seem to show this map: see 1 Data."
 FOURTH: dict[str, Fourth] = {
     "none": "none",
     "difference": "difference",
@@ -221,7 +222,9 @@ class InspectSection(QWidget):
         inspection = self._session.inspection
         is_new = inspection.kind == "predictions"
         what = SOURCES[inspection.source] if is_new else KINDS[inspection.kind]
-        self.what.setText(self._session.verdict or what)
+        verdict = self._session.verdict
+        self.what.setText(DOUBTFUL if verdict else what)
+        self.what.setToolTip(verdict or what)
 
     def _pull_range(self) -> None:
         """Let the threshold run over the values there are."""
@@ -244,7 +247,7 @@ class InspectSection(QWidget):
         try:
             rows = readout(session.data, session.inspection, session.particle)
         except (InputError, OSError) as error:  # a stack that went away
-            rows = [("Particle", on_screen(f"cannot be read: {error}"))]
+            rows = [("Image", on_screen(f"cannot be read: {error}"))]
         self.facts.show_rows(rows)
 
     def _pull_selection(self) -> None:

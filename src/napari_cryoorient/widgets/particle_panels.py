@@ -21,7 +21,7 @@ class DirectionsPanel(Canvas):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
         self.sphere = ViewSphere(self.model)
-        self.hint = ElidedLabel()
+        self.hint = ElidedLabel(is_sentence=True)
         self._column.addWidget(self.hint)
         self._column.addWidget(self.qt_viewer, 1)
         self.model.mouse_drag_callbacks.append(self._on_click)
@@ -75,7 +75,7 @@ class MapPanel(Canvas):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
         self.map_view = MapView(self.model)
-        self.hint = ElidedLabel()
+        self.hint = ElidedLabel(is_sentence=True)
         self._column.addWidget(self.hint)
         self._column.addWidget(self.qt_viewer, 1)
         call_on_resize(self.model, self.qt_viewer, self._on_size)

@@ -36,7 +36,7 @@ class ParticlesPanel(Canvas):
         self.display = Display(session, self.model)
         assert self.qt_viewer is not None
         self.qt_viewer.dims.setVisible(False)  # the slider below counts from 1
-        self.headline = ElidedLabel()
+        self.headline = ElidedLabel(is_sentence=True)
         self.problem = QLabel()
         self.problem.setWordWrap(True)
         self.problem.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)

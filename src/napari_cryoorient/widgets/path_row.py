@@ -22,6 +22,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_cryoorient.widgets.elided import cut_path
+
 
 class PathEdit(QLineEdit):
     """Shows a path cut in the middle, and the whole of it while it is edited."""
@@ -60,7 +62,7 @@ class PathEdit(QLineEdit):
 
     def _show(self, *, is_cut: bool) -> None:
         room = max(self.width() - 30, 20)
-        cut = self.fontMetrics().elidedText(self._whole, Qt.TextElideMode.ElideMiddle, room)
+        cut = cut_path(self._whole, self.fontMetrics(), room)
         self._cut = cut if is_cut else self._whole
         self.setText(self._cut)
         self.setToolTip(self._whole)

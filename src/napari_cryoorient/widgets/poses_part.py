@@ -9,6 +9,7 @@ from qtpy.QtWidgets import (
     QLabel,
     QProgressBar,
     QPushButton,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -89,41 +90,62 @@ class JobBar(QWidget):
     def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._jobs = controller.pose_jobs
+        self._session = controller.session
         self.headline = QLabel()
         self.headline.setWordWrap(True)
         self.headline.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.close_button = QToolButton()
+        self.close_button.setText("\N{MULTIPLICATION SIGN}")
+        self.close_button.setToolTip("<p>Put this line away</p>")
+        self.close_button.setAccessibleName("Put away what came of the command")
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
+        self.bar.setAccessibleName("Progress of the command")
         self.stop_button = QPushButton("Stop")
+        self.stop_button.setAccessibleName("Stop the command")
         self.stop_button.setToolTip(
             "<p>Ends the command. Poses found so far are not kept; a sweep keeps its runs.</p>"
         )
+        self.said = QLabel()
+        self.said.setWordWrap(True)
+        top = QHBoxLayout()
+        top.addWidget(self.headline, 1)
+        top.addWidget(self.close_button, 0, Qt.AlignmentFlag.AlignTop)
         line = QHBoxLayout()
         line.addWidget(self.bar, 1)
         line.addWidget(self.stop_button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 2, 6, 2)
-        layout.addWidget(self.headline)
+        layout.addLayout(top)
         layout.addLayout(line)
-        self.said = QLabel()
-        self.said.setWordWrap(True)
         layout.addWidget(self.said)
-        self.stop_button.clicked.connect(self._on_button)
+        self.stop_button.clicked.connect(self._jobs.stop)
+        self.close_button.clicked.connect(self._dismiss)
         self._dismissed: JobView | None = None  # what has been read and put away
+        self._files = self._loaded()
         self._jobs.changed.connect(self._pull)
+        self._session.data_changed.connect(self._on_data)
         self._pull()
 
     def close_part(self) -> None:
-        """Leave the jobs alone from now on."""
+        """Leave jobs and session alone from now on."""
         self._jobs.changed.disconnect(self._pull)
+        self._session.data_changed.disconnect(self._on_data)
 
-    def _on_button(self) -> None:
-        """Stop what is at work; put away what is over."""
-        if self._jobs.is_going:
-            self._jobs.stop()
-        else:
-            self._dismissed = self._jobs.view
-            self._pull()
+    def _loaded(self) -> tuple[object, object]:
+        data = self._session.data
+        return data.star_path, data.map_path
+
+    def _on_data(self, _data: object) -> None:
+        """Put away what came of a command for other data."""
+        if self._loaded() != self._files:
+            self._files = self._loaded()
+            if not self._jobs.is_going:
+                self._dismiss()
+
+    def _dismiss(self) -> None:
+        self._dismissed = self._jobs.view
+        self._pull()
 
     def _pull(self) -> None:
         view = self._jobs.view
@@ -131,11 +153,10 @@ class JobBar(QWidget):
         if view is None:
             return
         self.bar.setVisible(not view.is_over)
+        self.stop_button.setVisible(not view.is_over)
+        self.close_button.setVisible(view.is_over)
         self.stop_button.setEnabled(not self._jobs.is_stopping)
-        if view.is_over:
-            self.stop_button.setText("Close")
-        else:
-            self.stop_button.setText("Stopping…" if self._jobs.is_stopping else "Stop")
+        self.stop_button.setText("Stopping…" if self._jobs.is_stopping else "Stop")
         self.bar.setRange(0, 0 if view.fraction is None else 1000)
         if view.fraction is not None:
             self.bar.setValue(round(1000 * view.fraction))
@@ -152,4 +173,5 @@ class JobBar(QWidget):
             self.headline.setText(on_screen(f"{noun_of(view.title)} {view.state}: {view.reason}"))
         self.said.setText(on_screen(view.said[-1]) if view.said else "")
         self.said.setToolTip("\n".join(view.said))
-        self.said.setVisible(bool(view.said))
+        self.headline.setToolTip("\n".join(view.said))
+        self.said.setVisible(bool(view.said) and not view.is_over)

@@ -10,7 +10,7 @@ from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt, QTimer
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QVBoxLayout, QWidget
 
 from napari_cryoorient.particles import Poses
-from napari_cryoorient.session.inspection import FORMATS, signed
+from napari_cryoorient.session.inspection import FORMATS, UNKNOWN, signed
 from napari_cryoorient.session.session import Session
 
 PULL_MS = 300
@@ -73,7 +73,8 @@ class ParticleTable(QAbstractTableModel):
         """Return the text of a cell."""
         if role == Qt.ItemDataRole.DisplayRole:
             _, values, form = self._columns[index.column()]
-            return format(values[self._order[index.row()]], form)
+            value = values[self._order[index.row()]]
+            return format(value, form) if np.isfinite(value) else UNKNOWN
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         return None

@@ -52,10 +52,14 @@ class ThresholdSlider(QWidget):
 
     def middle(self) -> float:
         """Return the threshold that lets half of the particles through."""
-        return float(np.quantile(self._sorted, 0.5))
+        return self._as_shown(float(np.quantile(self._sorted, 0.5)))
+
+    def _as_shown(self, value: float) -> float:
+        """Round as the label does: what is read is what counts."""
+        return float(np.round(value, int(self._form[1:-1])))
 
     def _on_step(self, step: int) -> None:
-        self._value = float(np.quantile(self._sorted, step / STEPS))
+        self._value = self._as_shown(float(np.quantile(self._sorted, step / STEPS)))
         self._show_number()
         self.valueChanged.emit(self._value)
 

@@ -159,6 +159,7 @@ class TrainSection(QWidget):
         self._session.data_changed.connect(self._pull)
         self._session.run_changed.connect(self._pull_run)
         self._session.data_changed.connect(self._on_data)
+        self._session.map_symmetry_changed.connect(self._pull)
         controller.pose_jobs.changed.connect(self._pull_run)
         self._pull()
         self._pull_run()
@@ -170,6 +171,7 @@ class TrainSection(QWidget):
         self._session.data_changed.disconnect(self._pull)
         self._session.run_changed.disconnect(self._pull_run)
         self._session.data_changed.disconnect(self._on_data)
+        self._session.map_symmetry_changed.disconnect(self._pull)
         self._controller.pose_jobs.changed.disconnect(self._pull_run)
         self.poses_part.close_part()
 
@@ -180,7 +182,8 @@ class TrainSection(QWidget):
         if not self._steer.isActive():
             with signals_blocked(self.w_slider):
                 self.w_slider.setValue(settings.w)
-        self.reason.setText(self._session.advice)
+        hint = "" if self._session.is_training else self._session.symmetry_hint()
+        self.reason.setText(" ".join(part for part in (self._session.advice, hint) if part))
         self._pull_command()
 
     def _pull_command(self) -> None:
