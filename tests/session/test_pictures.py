@@ -65,7 +65,7 @@ def test_a_triptych_starts_with_the_current_particle_and_goes_on_by_rank(
     words = words_of(out)
     assert {"input", "true pose", "predicted pose", "50 Å"} <= words  # a box of 256 A
     assert {f"0000{i}@particles.mrcs" for i in (21, 20, 19)} <= words
-    assert {"angular error 20°", "confidence 0.833"} <= words
+    assert {"angular error 20.0°", "confidence 0.83"} <= words
     images = images_of(out)
     assert len(images) == 9
     assert not np.array_equal(images[1], images[2])  # another pose

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from napari_cryoorient.particles import Poses
 from napari_cryoorient.session.data import load_data
 from napari_cryoorient.session.figures import standing
 from napari_cryoorient.session.follow import Follower, RunView
-from napari_cryoorient.session.inspection import Predictions
+from napari_cryoorient.session.inspection import Predictions, figure_of
 from napari_cryoorient.session.readout import readout
 from napari_cryoorient.session.session import Session
 
@@ -186,3 +187,38 @@ def test_more_memory_is_news_and_is_told_in_gib(tmp_path: Path) -> None:
     view = follower.look()
     assert view is not None
     assert view.log == "a line\n"
+
+
+def test_figures_count_as_they_are_shown_and_unknown_ones_are_the_worst(made: Stack):
+    session = Session()
+    session.set_data(load_data(made.star, made.map))
+    n = len(session.inspection)
+    confidence = np.full(n, 0.5)
+    confidence[:3] = [0.996, np.nan, 1.0]
+    session.inspection = replace(session.inspection, confidence=confidence)
+    session.set_selection("confidence", 1.0)
+    assert session.selected().tolist() == [0, 2]  # both read 1.00
+    session.set_selection("confidence", 0.0)
+    assert 1 not in session.selected()
+    assert session.inspection.ranking("confidence")[0] == 1
+    assert figure_of("confidence", float("nan")) == "unknown"
+    unknown = replace(session.inspection, confidence=np.full(n, np.nan))
+    assert "confidence" not in unknown.criteria
+
+
+def test_a_map_s_symmetry_that_is_not_set_is_pointed_out(made: Stack):
+    session = Session()
+    session.set_map_symmetry("D2, on RELION's axes (agreement 1.00)")
+    assert session.symmetry_hint() == "The map has D2 symmetry: Suggest sets it."
+    session.change_settings(symmetry="D2")
+    assert session.symmetry_hint() == ""
+    session.set_map_symmetry("none found (C1)")
+    assert session.symmetry_hint() == ""
+
+
+def test_the_time_left_is_no_longer_than_the_time_given(tmp_path: Path):
+    line = {"step": 1, "seconds": 0.4, "time_left_s": 413_059.0}
+    record = {"phase": "training", "config": {"minutes": 0.7}}
+    run = RunView(tmp_path, "running", record=record, metrics=(line,))
+    assert "42 s left" in standing(run).details[0]
+    assert standing(run).fraction < 0.05

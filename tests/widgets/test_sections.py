@@ -254,10 +254,16 @@ def test_the_job_at_work_is_shown_and_stopped(qtbot, controller, made, tmp_path)
     jobs.view = replace(jobs.view, state="failed", reason="no memory")
     jobs.changed.emit()
     assert "no memory" in bar.headline.text()
-    bar.stop_button.click()  # Close, by now
+    bar.close_button.click()
     assert not bar.isVisible()
     jobs.changed.emit()
     assert not bar.isVisible()  # read, and put away
+    jobs.view = replace(jobs.view, state="finished")
+    jobs.changed.emit()
+    assert bar.isVisible()
+    controller.load(made.star, None)  # other data: what came of the command is not about them
+    assert not bar.isVisible()
+    controller.load(made.star, made.map)
     assert train.train_button.isEnabled()
 
 

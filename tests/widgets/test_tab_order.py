@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QAbstractButton, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QAbstractButton,
+    QFormLayout,
+    QGridLayout,
+    QLabel,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_cryoorient.session.controller import Controller
 from napari_cryoorient.session.session import Session
@@ -29,6 +37,23 @@ def test_the_order_is_that_of_the_layout(qtbot):
     while not following.focusPolicy() & Qt.FocusPolicy.TabFocus:
         following = following.nextInFocusChain()
     assert following is last
+
+
+def test_forms_and_grids_are_gone_through_row_by_row(qtbot):
+    root = QWidget()
+    qtbot.addWidget(root)
+    column, form, grid = QVBoxLayout(root), QFormLayout(), QGridLayout()
+    column.addLayout(form)
+    column.addLayout(grid)
+    names = ("first", "second", "third", "left", "right", "below")
+    buttons = {name: QPushButton(name) for name in names}
+    form.addRow("a", buttons["first"])
+    form.addRow("c", buttons["third"])
+    form.insertRow(1, "b", buttons["second"])
+    grid.addWidget(buttons["below"], 1, 0)
+    grid.addWidget(buttons["right"], 0, 1)
+    grid.addWidget(buttons["left"], 0, 0)
+    assert [button.text() for button in order_tabs(root)] == list(names)
 
 
 @pytest.mark.parametrize("kind", [DataSection, TrainSection, InspectSection, ExportSection])

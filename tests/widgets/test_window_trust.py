@@ -22,7 +22,7 @@ from napari_cryoorient.io.fourier_resize import fourier_resize
 from napari_cryoorient.io.stacks import StackWriter
 from napari_cryoorient.particles import Images
 from napari_cryoorient.session.eye import LowPassed
-from napari_cryoorient.session.inspection import NOTHING
+from napari_cryoorient.session.inspection import NOTHING, Predictions
 from napari_cryoorient.viewer.napari_api import camera_of
 
 from .conftest import WAIT_MS, Stack
@@ -252,3 +252,16 @@ def test_the_wheel_edits_nothing_that_has_no_focus(open_dock, qtbot, made: Stack
     monkeypatch.setattr(spin, "hasFocus", lambda: True)  # no window manager here gives any focus
     wheel_over(spin)
     assert spin.value() == 2
+
+
+def test_images_never_appear_a_pixel_large_when_a_view_is_added(open_dock, qtbot, made: Stack):
+    dock = open_dock()
+    load(dock, qtbot, made.star, made.map)
+    canvas = dock.workspace.particles.qt_viewer.canvas
+    poses = dock.session.inspection.true_poses
+    found = Predictions(made.star, poses, None, None, None)
+    dock.session.set_predictions(found)  # three views take the place of two
+    assert len(canvas.grid_views) == 3
+    for view in canvas.grid_views:  # nothing has been painted on the screen in between
+        assert min(view.rect.size) > 50
+        assert min(view.camera.rect.size) > 50

@@ -41,7 +41,7 @@ from napari_cryoorient.session.suggest import (
     suggest,
 )
 from napari_cryoorient.session.sweeps import Sweeps
-from napari_cryoorient.session.words import counted
+from napari_cryoorient.session.words import counted, warning_of
 
 SAMPLE_MINUTES = 2.0
 # Which particles are written: all, those the filter and the marks keep, those rejected by hand.
@@ -307,9 +307,10 @@ class Controller:
 
     def _tell(self, view: RunView) -> None:
         for note in view.record.get("notes", []):
-            if "WARNING" in note and note not in self._told:
+            warning = warning_of(note, is_negated=self.session.data.is_negated)
+            if warning and note not in self._told:
                 self._told.add(note)
-                self._notify.warning(note.replace("WARNING: ", ""))
+                self._notify.warning(warning)
         if view.state in ("failed", "crashed") and view.reason and view.reason not in self._told:
             self._told.add(view.reason)
             kept = (view.path / "checkpoint.pt").is_file()

@@ -16,6 +16,7 @@ from napari_cryoorient.session.predicted import load_predictions
 from napari_cryoorient.session.process_job import JobView, ProcessJob
 from napari_cryoorient.session.session import Session
 from napari_cryoorient.session.verdict import verdict_on_search
+from napari_cryoorient.session.words import warning_of
 
 OUT = "poses.star"
 
@@ -218,8 +219,9 @@ class PoseJobs:
             if view.is_over:
                 self._job = None
                 for line in view.said:
-                    if "WARNING" in line:
-                        self._notify.warning(line.replace("WARNING: ", ""))
+                    warning = warning_of(line, is_negated=self._session.data.is_negated)
+                    if warning:
+                        self._notify.warning(warning)
             if view.state == "failed":
                 self._notify.error(f"{noun_of(view.title)} failed: {view.reason}")
             self.changed.emit()

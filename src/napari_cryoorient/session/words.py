@@ -42,6 +42,17 @@ def on_screen(sentence: str) -> str:
     return path_last(_ANGSTROM.sub(" Å", sentence))
 
 
+def warning_of(line: str, *, is_negated: bool = False) -> str:
+    """Return the warning in a line that a command said; empty where there is none to be told.
+
+    That particles are turned over is under 1 Data already, where they are: ``is_negated``.
+    """
+    _, found, warning = line.partition("WARNING: ")
+    if not found or (is_negated and warning.startswith("contrast is inverted, ")):
+        return ""
+    return warning[:1].upper() + warning[1:]
+
+
 def path_last(sentence: str) -> str:
     """Let a sentence that begins with a path begin with the file's name; the path comes last."""
     found = _PATH_FIRST.match(sentence)

@@ -63,6 +63,17 @@ def call_on_resize(viewer: ViewerModel, qt_viewer: Any, callback: Callable[..., 
         qt_viewer.canvas.events.resize.connect(callback, position="last")
 
 
+def draw_unseen(qt_viewer: Any) -> None:
+    """Draw the canvas once where nobody sees it.
+
+    The cells of a new grid get their sizes while they are drawn for the first time, which shows a
+    few pixels of each image as large as the cell.
+    """
+    native = qt_viewer.canvas.native
+    if native.isVisible() and hasattr(native, "grabFramebuffer"):
+        native.grabFramebuffer()
+
+
 def show_titles(viewer: ViewerModel, layers: Sequence[Image], font_size: float) -> None:
     """Write each layer's name in its cell; in napari before 0.7 all names in one line on top."""
     if hasattr(Image, "name_overlay"):

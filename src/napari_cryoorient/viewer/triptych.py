@@ -35,6 +35,7 @@ class Triptych:
         self, viewer: ViewerModel, on_problem: Callable[[str], None] = lambda _: None
     ) -> None:
         self._viewer = viewer
+        self.on_arranged: Callable[[], None] = lambda: None  # called after cells were made anew
         self._on_problem = on_problem  # hears why an image cannot be read, or "" once it can
         self._kind: tuple[object, ...] = ()
         self._blinking: Blinking | None = None
@@ -121,6 +122,7 @@ class Triptych:
         if n_panels:
             self._viewer.dims.set_current_step(0, 0)
             self._viewer.reset_view()
+            self.on_arranged()
 
     def forget_view(self) -> None:
         """Let grey levels and zoom be chosen anew when the images are shown next."""

@@ -25,6 +25,17 @@ class Part(QCollapsible):
         layout = self.layout()
         if layout is not None:
             layout.setContentsMargins(0, 0, 0, 0)
+        self.content().hide()
+
+    def expand(self, animate: bool = True) -> None:
+        """Show what is inside."""
+        self.content().show()
+        super().expand(animate)
+
+    def collapse(self, animate: bool = True) -> None:
+        """Hide what is inside, from the keyboard too."""
+        super().collapse(animate)
+        self.content().hide()
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
         """Take the height that the content asks for now."""

@@ -14,7 +14,7 @@ from napari_cryoorient.session.eye import DISPLAY_LOW_PASS_ANGSTROM
 from napari_cryoorient.session.readout import headline_of
 from napari_cryoorient.session.words import on_screen
 from napari_cryoorient.viewer.display import Display
-from napari_cryoorient.viewer.napari_api import call_on_resize
+from napari_cryoorient.viewer.napari_api import call_on_resize, draw_unseen
 from napari_cryoorient.widgets.canvas import Canvas
 from napari_cryoorient.widgets.elided import ElidedLabel
 
@@ -68,6 +68,7 @@ class ParticlesPanel(Canvas):
         self.setAcceptDrops(True)
 
         self._fit_later = qdebounced(self.display.triptych.fit, timeout=FIT_AFTER_MS)
+        self.display.triptych.on_arranged = self._on_arranged
         call_on_resize(self.model, self.qt_viewer, self._on_size)
         self.slider.valueChanged.connect(lambda value: session.set_particle(value - 1))
         self.low_pass_button.clicked.connect(self._on_low_pass)
@@ -94,6 +95,10 @@ class ParticlesPanel(Canvas):
         data = None if event is None else event.mimeData()
         if data is not None and data.urls():
             self.dropped.emit([Path(url.toLocalFile()) for url in data.urls()])
+
+    def _on_arranged(self) -> None:
+        if self.qt_viewer is not None:
+            draw_unseen(self.qt_viewer)
 
     def _on_size(self, _event: object = None) -> None:
         self._fit_later()

@@ -12,9 +12,11 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QGridLayout,
     QHBoxLayout,
+    QLineEdit,
     QPlainTextEdit,
     QProgressBar,
     QPushButton,
+    QSlider,
     QVBoxLayout,
     QWidget,
 )
@@ -61,6 +63,15 @@ class TrainSection(QWidget):
         self.w_slider.setDecimals(2)
         self.w_slider.setToolTip(W_TOOLTIP)
         self.w_slider.setMinimumWidth(100)
+        # Slider and number take the keyboard; what holds both would do nothing with it.
+        self.w_slider.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        for inner, name in (
+            (QSlider, "w, rotation against projection"),
+            (QLineEdit, "w as a number"),
+        ):
+            for widget in self.w_slider.findChildren(inner):
+                widget.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+                widget.setAccessibleName(name)
         self.suggest_button = QPushButton("Suggest")
         self.suggest_button.setToolTip(
             "<p>Tests the map for symmetry, and sets symmetry and w as the paper advises.</p>"
