@@ -45,7 +45,7 @@ _MPS_BYTES = 1 << 30
 
 # However much fits, work on many things is cut into so many parts that reading goes on beside it,
 # unless they are as small as this.
-_PARTS, _SMALL_PART = 8, 2048
+_PARTS, _SMALL_PART = 4, 4096
 
 
 def part_of(n: int, most: int) -> int:
