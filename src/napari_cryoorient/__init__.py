@@ -32,6 +32,8 @@ TYPE_CHECKING = False  # as type checkers see it, without the import of typing
 _FACE = {
     "compare": "api.compare",
     "Comparison": "diagnosis.comparison",
+    "orientations": "api.orientations",
+    "OrientationReport": "diagnosis.orientations",
     "evaluate": "api.evaluate",
     "Evaluation": "api.evaluate",
     "fsc": "api.maps",
@@ -85,6 +87,7 @@ if TYPE_CHECKING:
     )
     from napari_cryoorient.api.maps import Reconstruction, fsc, reconstruct, symmetry
     from napari_cryoorient.api.network import TrainedNetwork
+    from napari_cryoorient.api.orientations import orientations
     from napari_cryoorient.api.predict import predict
     from napari_cryoorient.api.progress import Stopped
     from napari_cryoorient.api.refine import refine
@@ -93,6 +96,7 @@ if TYPE_CHECKING:
     from napari_cryoorient.api.train import train
     from napari_cryoorient.config import TrainConfig
     from napari_cryoorient.diagnosis.comparison import Comparison
+    from napari_cryoorient.diagnosis.orientations import OrientationReport
     from napari_cryoorient.errors import InputError, TrainingFailure
     from napari_cryoorient.geometry.euler import euler_zyz_deg_to_matrix, matrix_to_euler_zyz_deg
     from napari_cryoorient.particles import (
@@ -115,6 +119,7 @@ __all__ = [
     "DetectedSymmetry",
     "Evaluation",
     "InputError",
+    "OrientationReport",
     "Particle",
     "ParticleSet",
     "Pose",
@@ -131,6 +136,7 @@ __all__ = [
     "evaluate",
     "fsc",
     "matrix_to_euler_zyz_deg",
+    "orientations",
     "predict",
     "project",
     "read_map",

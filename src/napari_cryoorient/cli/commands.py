@@ -9,7 +9,7 @@ COMMANDS = (
     *("simulate", "train", "predict", "search", "refine", "evaluate", "project"),
     *("reconstruct", "fsc", "iterate"),
     *("sweep", "cross-validate", "noise-study", "representation-study", "reconstruct-sweep"),
-    "compare",
+    *("compare", "orientations"),
     *("export", "symmetry", "demo", "view"),
 )
 

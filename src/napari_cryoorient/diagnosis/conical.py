@@ -93,6 +93,8 @@ def conical_correlation(
     norm = np.sqrt(of_a * of_b)
     curves = np.divide(cross, norm, out=np.zeros_like(cross), where=norm > 0)
     curves[:, 0] = 1.0
+    for shell in range(1, n_shells):  # the first shells have no frequency in some cones
+        curves[:, shell] = np.where(norm[:, shell] > 0, curves[:, shell], curves[:, shell - 1])
     frequencies = np.arange(n_shells) / (box * pixel_size_angstrom)
     areas = np.array([_area(frequencies, curve) for curve in curves])
     return ConicalCorrelation(directions, frequencies, curves, areas)

@@ -1,4 +1,4 @@
-"""What a set of poses says of its views: their spread, what they sample, and what to do about it."""
+"""What a set of poses says of its views: their spread, what they sample, what to do about it."""
 
 from __future__ import annotations
 
