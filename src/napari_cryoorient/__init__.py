@@ -32,6 +32,8 @@ TYPE_CHECKING = False  # as type checkers see it, without the import of typing
 _FACE = {
     "compare": "api.compare",
     "Comparison": "diagnosis.comparison",
+    "filter_curve": "api.filter_curve",
+    "FilterCurve": "diagnosis.filter_curve",
     "orientations": "api.orientations",
     "OrientationReport": "diagnosis.orientations",
     "evaluate": "api.evaluate",
@@ -85,6 +87,7 @@ if TYPE_CHECKING:
         write_particles,
         write_poses,
     )
+    from napari_cryoorient.api.filter_curve import filter_curve
     from napari_cryoorient.api.maps import Reconstruction, fsc, reconstruct, symmetry
     from napari_cryoorient.api.network import TrainedNetwork
     from napari_cryoorient.api.orientations import orientations
@@ -96,6 +99,7 @@ if TYPE_CHECKING:
     from napari_cryoorient.api.train import train
     from napari_cryoorient.config import TrainConfig
     from napari_cryoorient.diagnosis.comparison import Comparison
+    from napari_cryoorient.diagnosis.filter_curve import FilterCurve
     from napari_cryoorient.diagnosis.orientations import OrientationReport
     from napari_cryoorient.errors import InputError, TrainingFailure
     from napari_cryoorient.geometry.euler import euler_zyz_deg_to_matrix, matrix_to_euler_zyz_deg
@@ -118,6 +122,7 @@ __all__ = [
     "DensityMap",
     "DetectedSymmetry",
     "Evaluation",
+    "FilterCurve",
     "InputError",
     "OrientationReport",
     "Particle",
@@ -134,6 +139,7 @@ __all__ = [
     "compare",
     "euler_zyz_deg_to_matrix",
     "evaluate",
+    "filter_curve",
     "fsc",
     "matrix_to_euler_zyz_deg",
     "orientations",

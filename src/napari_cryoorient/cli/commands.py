@@ -9,7 +9,7 @@ COMMANDS = (
     *("simulate", "train", "predict", "search", "refine", "evaluate", "project"),
     *("reconstruct", "fsc", "iterate"),
     *("sweep", "cross-validate", "noise-study", "representation-study", "reconstruct-sweep"),
-    *("compare", "orientations"),
+    *("compare", "orientations", "filter-curve"),
     *("export", "symmetry", "demo", "view"),
 )
 

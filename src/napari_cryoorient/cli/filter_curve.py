@@ -1,0 +1,119 @@
+"""``filter-curve``: what a threshold on the confidence keeps, and what the map makes of it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from napari_cryoorient.cli import options
+from napari_cryoorient.cli.files import Reads, Writes
+from napari_cryoorient.cli.fsc import PICTURES
+from napari_cryoorient.cli.progress import print_json, progress
+from napari_cryoorient.errors import InputError
+
+SUMMARY = "For each threshold on the confidence: particles kept, wrong poses, resolution."
+
+
+def run(
+    star_path: Annotated[
+        Path,
+        typer.Argument(metavar="STAR", help="Particles with poses and rlnParticleFigureOfMerit."),
+        Reads("particles"),
+    ],
+    map_path: options.OptionalMapPath = None,
+    symmetry: options.Symmetry = "C1",
+    thresholds: Annotated[
+        list[float] | None,
+        typer.Option(
+            "--threshold",
+            min=0.0,
+            max=1.0,
+            metavar="P",
+            help="A threshold; may be given several times. [default: ten, that keep 100 to 10%]",
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="OUT", help="Write the particles kept (STAR, .cs)."),
+        Writes(holds="poses"),
+    ] = None,
+    min_confidence: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            metavar="P",
+            help="Threshold for -o. [default: that of the finest half-maps]",
+        ),
+    ] = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option("--csv", metavar="FILE", help="Write the curve as a table."),
+        Writes(holds="table"),
+    ] = None,
+    figure: Annotated[
+        Path | None,
+        typer.Option("--figure", metavar="FILE", help="Draw the curve (.png, .svg or .pdf)."),
+        Writes(),
+    ] = None,
+    invert_contrast: options.InvertContrast = "auto",
+    pixel_size: options.PixelSize = None,
+    project_dir: options.ProjectDir = None,
+    device: options.Device = "auto",
+    seed: options.Seed = 0,
+    json: options.Json = False,
+) -> None:
+    """Reconstruct half-maps of the particles above each threshold, in one pass over the images.
+
+    Half-sets are those of rlnRandomSubset, or drawn with --seed. With a map the curves are taken
+    within its mask, and the FSC with it is given too.
+    """
+    from napari_cryoorient.diagnosis.filter_curve import save_filter_curve, write_filter_curve
+    from napari_cryoorient.diagnosis.filter_files import filter_curve_of_file, write_kept
+    from napari_cryoorient.io.atomic import refuse_unwritable
+
+    began = time.monotonic()
+    if figure is not None and figure.suffix.lower() not in PICTURES:
+        raise InputError(f"--figure {figure}: the name has to end in {', '.join(PICTURES)}.")
+    for path in (output, csv, figure):
+        if path is not None:
+            refuse_unwritable(path)
+    with progress("Entering images") as advance:
+        curve = filter_curve_of_file(
+            star_path,
+            map_path,
+            thresholds=thresholds or None,
+            symmetry=symmetry,
+            invert_contrast=invert_contrast,
+            map_pixel_size_angstrom=pixel_size,
+            project_dir=project_dir,
+            device=device,
+            seed=seed,
+            progress=advance,
+            say=advance.say,
+        )
+    print("threshold  particles  expected wrong  half-maps  reference")
+    for row in curve.rows():
+        print(
+            f"{row['threshold']:9.4f}  {row['kept']:9d}  {row['expected_wrong_share']:14.1%}  "
+            f"{row['half_map_angstrom']:7.2f} A  {row['reference_angstrom']:7.2f} A"
+        )
+    print(curve.describe())
+    results: dict[str, Any] = curve.summary()
+    if csv is not None:
+        write_filter_curve(curve, csv)
+        results["csv"] = csv
+    if figure is not None:
+        save_filter_curve(figure, curve, title=star_path.name)
+        results["figure"] = figure
+    if output is not None:
+        least = float(curve.thresholds[curve.best]) if min_confidence is None else min_confidence
+        results["n_written"] = write_kept(star_path, least, output)
+        results["output"] = output
+        print(f"{results['n_written']} particles of at least {least:.4g}: {output}")
+    results["seconds"] = time.monotonic() - began
+    if json:
+        print_json(results)

@@ -1,0 +1,84 @@
+"""The filter curve of a file, and the particles it keeps: what ``filter-curve`` does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from napari_cryoorient.chunks import Advance
+from napari_cryoorient.device import choose_device
+from napari_cryoorient.diagnosis.compare_files import map_for, write_rows
+from napari_cryoorient.diagnosis.filter_curve import FilterCurve, filter_curve
+from napari_cryoorient.diagnosis.pose_files import read_poses
+from napari_cryoorient.errors import InputError
+from napari_cryoorient.geometry.symmetry import symmetry_matrices
+from napari_cryoorient.io.confidence import stated_confidence
+from napari_cryoorient.io.new_star import CONFIDENCE
+from napari_cryoorient.io.star import read_particles
+from napari_cryoorient.particles import Floats
+from napari_cryoorient.run.inputs import pair_inputs
+
+
+def filter_curve_of_file(
+    star_path: Path,
+    map_path: Path | None,
+    *,
+    thresholds: Sequence[float] | None = None,
+    symmetry: str = "C1",
+    invert_contrast: str = "auto",
+    map_pixel_size_angstrom: float | None = None,
+    project_dir: Path | None = None,
+    device: str = "auto",
+    seed: int = 0,
+    progress: Advance | None = None,
+    say: Callable[[str], None],
+    should_stop: Callable[[], bool] | None = None,
+) -> FilterCurve:
+    """Read particles, their confidence and a map, and make the curve; raises InputError.
+
+    Images that tell nothing are left out.
+    """
+    place = choose_device(device)
+    symmetry_matrices(symmetry)  # refuses a name before the files are read
+    particles, star = read_particles(star_path, project_dir=project_dir)
+    confidence = _checked(stated_confidence(star), star_path)
+    density = None
+    if map_path is not None:
+        density = map_for(map_path, particles, pixel_size_angstrom=map_pixel_size_angstrom)
+        inputs = pair_inputs(
+            particles, density, invert_contrast=invert_contrast, name=str(star_path)
+        )
+        for note in inputs.notes:
+            say(note)
+        particles, density = inputs.particles, inputs.density
+    usable = particles.usable_rows()
+    return filter_curve(
+        particles.subset(usable) if len(usable) < len(particles) else particles,
+        confidence[usable],
+        place,
+        density=density,
+        thresholds=thresholds,
+        symmetry=symmetry,
+        seed=seed,
+        progress=progress,
+        say=say,
+        should_stop=should_stop,
+    )
+
+
+def write_kept(star_path: Path, least: float, path: Path) -> int:
+    """Write the particles with a confidence of at least ``least``; return how many."""
+    file = read_poses(star_path, keep_star=True)
+    kept = np.flatnonzero(_checked(file.confidence, star_path) >= least)
+    return write_rows(file, kept, path, f"No particle has a confidence of at least {least:g}")
+
+
+def _checked(confidence: Floats | None, star_path: Path) -> Floats:
+    if confidence is None:
+        raise InputError(
+            f"There is no confidence from 0 to 1 to filter by (_{CONFIDENCE}): write one with "
+            f"search, refine or predict --refine into a copy of {star_path}."
+        )
+    return confidence
