@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import sys
 
-_called = (*sys.argv[:1], *sys.orig_argv[1:3])
-if _called[0].endswith("napari-cryoorient") or _called[1:] == ("-m", __name__):
+_called = "".join(sys.argv[:1]).removesuffix(".exe")  # "-m" as long as Python looks for a module
+if _called.endswith("napari-cryoorient") or (_called == "-m" and __name__ in sys.orig_argv):
     # The command line is starting. Ctrl-C is looked after before anything is imported.
     from napari_cryoorient.run.interrupts import watch_signals
 

@@ -310,3 +310,35 @@ def test_nobody_needs_a_home_or_a_name(
         assert "atplotlib" not in done.stderr
     assert not list(tmp_path.glob("cryoorient-*"))
     assert not (tmp_path / "~").exists()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ulimit -v of Linux")
+@pytest.mark.parametrize("limit_kilobytes", [60_000, 400_000, 700_000])
+def test_too_little_room_for_the_libraries_is_one_sentence(
+    limit_kilobytes: int, folder: Path, tmp_path: Path
+) -> None:
+    program = " ".join([*PROGRAM, "search", str(folder / "particles.star")])
+    line = f"{program} --map {folder / 'map.mrc'} -o {tmp_path / 'out.star'} --json"
+    done = subprocess.run(
+        ["bash", "-c", f"ulimit -v {limit_kilobytes}; {line}"],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        check=False,
+        timeout=200,
+    )
+    assert done.returncode == 1, done.stderr
+    assert "emory" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert json.loads(done.stdout)["status"] == 1
+
+
+@pytest.mark.parametrize("flags", [["-m"], ["-u", "-m"], ["-X", "dev", "-W", "ignore", "-m"]])
+def test_signals_are_looked_after_however_python_is_called(flags: list[str]) -> None:
+    code = (
+        "import sys, _signal; sys.argv = ['-m']; import napari_cryoorient.run.interrupts as i;"
+        "sys.exit(_signal.getsignal(_signal.SIGINT) is not i._on_signal)"
+    )
+    asked = f"sys.orig_argv = {[sys.executable, *flags, 'napari_cryoorient']!r}"
+    done = subprocess.run([sys.executable, "-c", f"import sys; {asked}; {code}"], check=False)
+    assert done.returncode == 0

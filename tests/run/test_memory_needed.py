@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from napari_cryoorient.cli import main
+from napari_cryoorient.demo.density import demo_density
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.maps import write_map
 from napari_cryoorient.io.stacks import StackWriter
@@ -97,3 +99,56 @@ def test_a_stack_larger_than_the_disk_is_refused_before_it_is_made(
     ):
         pass
     assert [path.name for path in tmp_path.iterdir()] == ["a.mrcs"]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made")
+    write_map(demo_density(32, 8.0), folder / "in.mrc")
+    assert main(["simulate", str(folder / "in.mrc"), "-o", str(folder), "--n", "40"]) == 0
+    return folder
+
+
+@pytest.mark.parametrize("ending", ["", ".gz"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "search particles.star --map MAP -o OUT.star",
+        "refine particles.star --map MAP -o OUT.star",
+        "train particles.star --map MAP -o OUT --steps 1",
+        "iterate particles.star --map MAP -o OUT",
+        "reconstruct particles.star -o OUT.mrc",
+        "project MAP particles.star -o OUT.mrcs",
+        "evaluate particles.star particles.star --map MAP",
+        "symmetry MAP",
+        "symmetry map.mrc --against MAP -o OUT.mrc",
+        "fsc MAP map.mrc",
+        "simulate MAP -o OUT",
+        "noise-study MAP -o OUT",
+    ],
+)
+def test_a_map_beyond_the_memory_is_refused_before_it_is_read(
+    made: Path, line: str, ending: str, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    monkeypatch.setattr(memory, "available_bytes", lambda: 1_200_000)  # the map needs 1.3 to 11 MB
+    monkeypatch.chdir(made)
+    density = Path("map.mrc")
+    if ending:
+        density = Path("map.mrc.gz")
+        density.write_bytes(gzip.compress(Path("map.mrc").read_bytes()))
+    arguments = line.replace("MAP", str(density)).replace("OUT", "new").split()
+    before = sorted(path.name for path in made.iterdir())
+    assert main([*arguments, *(["--device", "cpu"] if "fsc" not in line else [])]) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert "GB of memory, and 0.0 GB are free for it" in said
+    assert sorted(path.name for path in made.iterdir()) == before
+
+
+def test_prediction_does_without_the_map_of_its_run(
+    made: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    monkeypatch.chdir(made)
+    assert main(["train", "particles.star", "--map", "map.mrc", "-o", "run", "--steps", "1"]) == 0
+    monkeypatch.setattr(memory, "available_bytes", lambda: 1_200_000)
+    assert main(["predict", "particles.star", "--run", "run", "-o", "predicted.star"]) == 0
+    assert "contrast is not compared" in capsys.readouterr().err

@@ -13,6 +13,11 @@ from typing import Annotated
 
 import typer
 
+from napari_cryoorient.cli.address_space import (
+    TOO_LITTLE_MEMORY,
+    is_address_space_short,
+    is_library_without_room,
+)
 from napari_cryoorient.cli.commands import COMMANDS, module_of
 from napari_cryoorient.cli.files import keeping_inputs
 from napari_cryoorient.cli.home import ensure_home
@@ -126,6 +131,8 @@ def _carry_out(given: list[str]) -> int:
             print_json({"error": sentence, "status": status})
         return status
 
+    if is_address_space_short():
+        return say(TOO_LITTLE_MEMORY, FAILED)
     try:
         remove_left_over()
         with watching_inputs():
@@ -145,6 +152,8 @@ def _carry_out(given: list[str]) -> int:
         if _is_usage_error(error):
             said: str = error.format_message()  # type: ignore[attr-defined]
             return say(said.replace("Value error, ", ""), BAD_INPUT)
+        if is_library_without_room(error):
+            return say(TOO_LITTLE_MEMORY, FAILED)
         if _is_out_of_memory(error):
             return say("Memory ran out: choose a smaller --box or other --device.", FAILED)
         if "--json" in given:

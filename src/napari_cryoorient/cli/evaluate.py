@@ -68,10 +68,13 @@ def run(
     from napari_cryoorient.geometry.symmetry import symmetry_matrices
     from napari_cryoorient.io.maps import read_map
     from napari_cryoorient.io.pose_table import match_rows, other_pixel_sizes, read_pose_table
+    from napari_cryoorient.run.memory import PROJECTIONS, refuse_map_beyond
     from napari_cryoorient.simulate import projector_of
 
     where = choose_device(device)
     group = symmetry_matrices(symmetry)
+    if map_path is not None:
+        refuse_map_beyond(map_path, PROJECTIONS, "Projecting a map")
     density = None if map_path is None else read_map(map_path, pixel_size_angstrom=pixel_size)
     tables = [read_pose_table(path) for path in (predicted_path, true_path)]
     predicted, true = (

@@ -46,10 +46,12 @@ def run(
     from napari_cryoorient.device import choose_device, describe_device
     from napari_cryoorient.io.maps import read_map
     from napari_cryoorient.io.pose_table import read_pose_table
-    from napari_cryoorient.run.memory import PROJECTIONS, refuse_beyond
+    from napari_cryoorient.run.memory import PROJECTIONS, refuse_map_beyond
     from napari_cryoorient.simulate import write_projections
 
     where = choose_device(device)
+    if where.type == "cpu":
+        refuse_map_beyond(map_path, PROJECTIONS, "Projecting a map")
     density = read_map(map_path, pixel_size_angstrom=pixel_size)
     table = read_pose_table(star_path)
     if table.poses is None:
@@ -62,8 +64,6 @@ def run(
             f"{star_path} gives nothing for --ctf: {table.why_not('CTF')}; "
             "leave --ctf out, or add those columns."
         )
-    if where.type == "cpu":
-        refuse_beyond(PROJECTIONS * density.box**3, f"Projecting a map of {density.box} voxels")
     n = len(table.poses)
     with progress("Projecting") as advance:
         for note in density.notes:

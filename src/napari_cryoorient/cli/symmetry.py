@@ -52,6 +52,7 @@ def run(
     from napari_cryoorient.geometry.symmetry import symmetry_matrices
     from napari_cryoorient.io.atomic import refuse_unwritable
     from napari_cryoorient.io.maps import read_map, write_map
+    from napari_cryoorient.run.memory import TURNED, refuse_map_beyond
     from napari_cryoorient.symmetry_detection import align_maps, detect_symmetry, turned_map
     from napari_cryoorient.symmetry_detection.describe import (
         axes_of_map,
@@ -61,6 +62,9 @@ def run(
 
     if output is not None:
         refuse_unwritable(output)
+    for path in (map_path, against):
+        if path is not None:
+            refuse_map_beyond(path, TURNED, "Turning a map")
     density = read_map(map_path, pixel_size_angstrom=pixel_size)
     other = None if against is None else read_map(against, pixel_size_angstrom=other_pixel_size)
     with progress("Comparing the map with itself") as advance:

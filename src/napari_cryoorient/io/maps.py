@@ -6,6 +6,8 @@ stays at voxel N // 2 of what is returned: padding is placed so.
 
 from __future__ import annotations
 
+import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,14 @@ from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.atomic import atomic_path
 from napari_cryoorient.io.finite import refuse_values_not_finite
 from napari_cryoorient.io.fourier_resize import fourier_resize
-from napari_cryoorient.io.mrc import HEADER_BYTES, MrcLayout, map_header, parse_layout, read_bytes
+from napari_cryoorient.io.mrc import (
+    HEADER_BYTES,
+    MrcLayout,
+    map_header,
+    open_plain,
+    parse_layout,
+    read_bytes,
+)
 from napari_cryoorient.io.pixel_sizes import check_pixel_size
 from napari_cryoorient.particles import DensityMap, median_of_faces
 
@@ -58,6 +67,16 @@ def read_map(
         pixel_size *= voxels.shape[0] / box
         voxels = fourier_resize(voxels, box, 3)
     return DensityMap(voxels, pixel_size, path, tuple(notes))
+
+
+def voxels_along(path: Path) -> int | None:
+    """Return the longest edge of a map by its header, read alone; None where there is none."""
+    try:
+        with open_plain(path) as file:
+            layout = parse_layout(file.read(HEADER_BYTES), sys.maxsize, path)
+    except (InputError, OSError, EOFError, zlib.error):  # reading the map says why
+        return None
+    return max(layout.shape)
 
 
 def write_map(density_map: DensityMap, path: Path | str) -> None:

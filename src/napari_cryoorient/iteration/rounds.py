@@ -31,6 +31,7 @@ from napari_cryoorient.reconstruction.masks import molecule_mask
 from napari_cryoorient.reconstruction.reference import filtered_references
 from napari_cryoorient.run.fsc import same_sampling, write_curve
 from napari_cryoorient.run.inputs import matched_map
+from napari_cryoorient.run.memory import SEARCHED, refuse_map_beyond
 from napari_cryoorient.run.reader import read_json
 from napari_cryoorient.studies.folder import StudyFolder, write_table
 
@@ -151,6 +152,7 @@ def _read_once(stack: Stack, map_path: Path) -> None:
         )
     if not Path(map_path).is_file():
         raise InputError(f"{map_path} does not exist; give a map to start from with --map.")
+    refuse_map_beyond(Path(map_path), SEARCHED, "Searching against a map")
 
 
 def _first_reference(

@@ -21,7 +21,12 @@ from napari_cryoorient.reconstruction.fsc import (
     sphere_mask,
 )
 from napari_cryoorient.reconstruction.masks import molecule_mask
-from napari_cryoorient.run.memory import MASKED_CORRELATION, refuse_beyond
+from napari_cryoorient.run.memory import (
+    CORRELATED,
+    MASKED_CORRELATION,
+    refuse_beyond,
+    refuse_map_beyond,
+)
 
 # Pixel sizes closer than this are one; a header's rounding makes such a difference.
 TOLERANCE = 5e-3
@@ -89,6 +94,8 @@ def _pair(
     """Read two maps; a model is put on the grid of the other."""
     if is_model_path(a_path) and is_model_path(b_path):
         raise InputError("Two atomic models are given: make a map of one first, or name a map.")
+    for path in (a_path, b_path):
+        refuse_map_beyond(path, CORRELATED, "Correlating maps")
     if is_model_path(a_path):
         b, a = _pair(b_path, a_path, pixel_size_angstrom)
         return a, b

@@ -26,6 +26,7 @@ from napari_cryoorient.particles import (
 from napari_cryoorient.projection.fourier_slice import Projector
 from napari_cryoorient.projection.reference import reference_volume
 from napari_cryoorient.projection.resample import fourier_to_images, images_to_fourier
+from napari_cryoorient.run.memory import MATCHED, refuse_map_beyond
 from napari_cryoorient.run.odd_images import BlankedImages, find_odd_images
 
 # Pixel sizes no further apart than this, in equal boxes, are one: a header is rounded.
@@ -85,8 +86,13 @@ def load_inputs(
     invert_contrast: str = "auto",
     project_dir: Path | None = None,
     map_pixel_size_angstrom: float | None = None,
+    bytes_a_voxel: int = MATCHED,
 ) -> RunInputs:
-    """Read stack and map and make them fit; raises InputError where they do not."""
+    """Read stack and map and make them fit; raises InputError where they do not.
+
+    ``bytes_a_voxel`` is what the work to come needs for each voxel of the map.
+    """
+    refuse_map_beyond(Path(map_path), bytes_a_voxel, "Comparing images with a map")
     particles, star = read_particles(star_path, project_dir=project_dir)
     if is_model_path(map_path):
         density = read_map(

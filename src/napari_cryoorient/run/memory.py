@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_cryoorient.errors import InputError
+from napari_cryoorient.io.maps import is_model_path, voxels_along
 
 if TYPE_CHECKING:
     import torch
 
 PAGE_FIELD = 1  # of /proc/self/statm: resident pages
-# Bytes for each voxel of the box, from peaks measured at boxes of 192 to 512.
+# Bytes for each voxel of the box, from peaks measured at boxes of 192 to 512: of
+# commands that make maps and images, then of those that compare them.
 PROJECTIONS, RECONSTRUCTION, HALF_MAPS, MASKED_CORRELATION = 60, 325, 110, 80
+MATCHED, SEARCHED, TURNED, CORRELATED = 45, 77, 74, 40
 # Bytes for the poses, CTF and row of a particle that is made.
 PARTICLE = 1600
 
@@ -66,6 +69,15 @@ def refuse_beyond(needed_bytes: float, what: str, instead: str = "choose a small
         raise InputError(
             f"{what} needs about {needed_bytes / 1e9:.1f} GB of memory, and "
             f"{available / 1e9:.1f} GB are free for it: {instead}, or take a machine with more."
+        )
+
+
+def refuse_map_beyond(path: Path, bytes_a_voxel: int, what: str) -> None:
+    """Raise InputError where ``what`` needs more memory for a map than there is, read or not."""
+    edge = None if is_model_path(path) else voxels_along(path)
+    if edge is not None:
+        refuse_beyond(
+            bytes_a_voxel * edge**3, f"{what} of {edge} voxels a side", "take one in a smaller box"
         )
 
 

@@ -21,6 +21,7 @@ from napari_cryoorient.run.inputs import (
     matched_map,
     measure_contrast,
 )
+from napari_cryoorient.run.memory import MATCHED, refuse_map_beyond
 from napari_cryoorient.run.odd_images import left_out
 from napari_cryoorient.run.reach import unreached_images
 from napari_cryoorient.run.reader import RunReader
@@ -145,7 +146,15 @@ def _doubts_about_contrast(particles: ParticleSet, run_dir: Path) -> list[str]:
     Their poses are not looked at: they may be what the user wants to replace.
     """
     try:
-        density = matched_map(read_map(map_of_run(run_dir)), particles)
+        map_path = map_of_run(run_dir)
+    except InputError:
+        return []
+    try:
+        refuse_map_beyond(map_path, MATCHED, "Comparing images with the run's map")
+    except InputError as error:
+        return [f"contrast is not compared with that of training: {str(error).rstrip('.')}"]
+    try:
+        density = matched_map(read_map(map_path), particles)
     except InputError:
         return []
     contrast = measure_contrast(density, replace(particles, poses=None))

@@ -22,6 +22,7 @@ from napari_cryoorient.projection.resample import refuse_coarse
 from napari_cryoorient.run.inputs import PairedInputs, load_inputs
 from napari_cryoorient.run.kept_poses import found_of_all
 from napari_cryoorient.run.measured_scale import scale_note
+from napari_cryoorient.run.memory import SEARCHED
 from napari_cryoorient.run.odd_images import left_out
 from napari_cryoorient.run.reach import unreached_images
 from napari_cryoorient.search.global_search import FoundPoses, GlobalSearch
@@ -74,6 +75,7 @@ def search_star(
         invert_contrast=invert_contrast,
         project_dir=project_dir,
         map_pixel_size_angstrom=map_pixel_size_angstrom,
+        bytes_a_voxel=SEARCHED,
     )
     rows = random_rows(len(inputs.particles), subset, seed)
     try:

@@ -11,6 +11,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from napari_cryoorient.device import is_out_of_memory
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.atomic import atomic_path
 from napari_cryoorient.network.build import build_network
@@ -102,6 +103,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for what is not its own file
+        if is_out_of_memory(error):
+            raise
         raise InputError(f"{path} is not a checkpoint of this program, or is damaged.") from error
     found = state.get("format") if isinstance(state, dict) else None
     if not isinstance(found, int):
