@@ -59,7 +59,7 @@ def sampling_by_cone(half_angle_deg: float, tilts: Floats) -> Floats:
     return np.asarray(((ends[0] - ends[1]) / np.pi * weight).sum(1) * MOST_VIEWS)
 
 
-@pytest.mark.parametrize("symmetry", ["C1", "D7"])
+@pytest.mark.parametrize("symmetry", ["C1", "D7", "I"])
 def test_even_views_have_an_scf_of_1(symmetry: str) -> None:
     report = orientation_report(poses_of(even_views(N)), symmetry_matrices(symmetry))
     assert report.scf == pytest.approx(1.0, abs=0.01)
@@ -100,7 +100,15 @@ def test_views_in_a_cone_leave_the_rest_of_a_right_angle_empty(half_angle_deg: f
     # The slab of the outermost views reaches half a Fourier pixel into it.
     slab = math.degrees(1 / (2 * RADIUS))
     assert cone.half_angle_deg == pytest.approx(90 - half_angle_deg - slab / 2, abs=0.5)
-    assert report.scf_star < 0.3
+    tilts = np.linspace(0, np.pi / 2, 4001)
+    tilts = (tilts[1:] + tilts[:-1]) / 2
+    counts = sampling_by_cone(half_angle_deg, tilts)
+    weight, full = np.sin(tilts) / np.sin(tilts).sum(), counts >= 1
+    part, mean = weight[full].sum(), weight @ counts
+    scf = part / (mean * (weight[full] @ (1 / counts[full])))
+    expected = scf / (1 + (1 - part) / part * mean * scf / 2)
+    assert report.scf_star == pytest.approx(expected, rel=0.01)
+    assert report.sampling.empty_share == pytest.approx(1 - part, rel=0.01)
     # A tilt by the half angle of the gap closes it.
     assert abs(report.best_tilt_deg - (90 - half_angle_deg)) <= 10
     assert "Collect at a tilt of about" in report.advice
@@ -144,6 +152,44 @@ def test_conical_curves_end_where_the_signal_does_and_cfar_is_their_ratio() -> N
     assert found.areas.argmin() in np.flatnonzero(np.abs(found.directions[:, 2]) > 0.9)
     even = conical_correlation(*half_maps(box, wide, wide), 2.0)
     assert even.cfar > 0.95
+
+
+def test_a_weak_coefficient_of_the_first_shells_ends_no_curve() -> None:
+    """Signal alike in all directions, fading to the edge: no direction is worse than another."""
+    box = 48
+    rng = np.random.default_rng(3)
+    axis = np.fft.fftfreq(box)
+    z, y, x = np.meshgrid(axis, axis, np.fft.rfftfreq(box), indexing="ij")
+    falloff = np.exp(-(x * x + y * y + z * z) / 0.04)
+    signal = np.fft.rfftn(rng.normal(size=(box,) * 3)) * falloff * 10
+    noise = (np.fft.rfftn(rng.normal(size=(box,) * 3)) for _ in range(2))
+    first, second = (signal + each for each in noise)
+    second[0, 0, 2] = -first[0, 0, 2]  # the only one of its shell in the cone about x
+    a, b = (
+        np.fft.irfftn(each, s=(box,) * 3, axes=(0, 1, 2)).astype(np.float32)
+        for each in (first, second)
+    )
+    found = conical_correlation(a, b, 1.5)
+    assert found.curves[:, 1:4].min() < 0.143
+    assert found.cfar > 0.8
+
+
+def test_the_curve_of_a_cone_is_that_of_its_frequencies() -> None:
+    """Against sums over the very frequencies of one cone."""
+    a, b = half_maps(48, 12.0, 22.0)
+    found = conical_correlation(a, b, 1.5)
+    box, direction = len(a), found.directions[17]
+    axis = np.fft.fftfreq(box, 1 / box)
+    z, y, x = np.meshgrid(axis, axis, axis, indexing="ij")
+    radius = np.sqrt(x * x + y * y + z * z)
+    along = np.abs(x * direction[0] + y * direction[1] + z * direction[2])
+    inside = along >= radius * math.cos(math.radians(20))
+    f, g = np.fft.fftn(a), np.fft.fftn(b)
+    for shell in (10, 15, 20):
+        chosen = inside & (np.rint(radius) == shell)
+        cross = (f[chosen] * g[chosen].conj()).real.sum()
+        power = (np.abs(f[chosen]) ** 2).sum() * (np.abs(g[chosen]) ** 2).sum()
+        assert found.curves[17, shell] == pytest.approx(cross / power**0.5, abs=0.05)
 
 
 def test_command_and_face_say_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -73,7 +73,11 @@ def run(
             raise InputError(f"--figure {figure}: the name has to end in {', '.join(PICTURES)}.")
         refuse_unwritable(figure)
     with progress("Views") as advance:
-        report = orientation_report(read_poses(star_path).poses, group, seed=seed)
+        file = read_poses(star_path)
+        for note in file.notes:
+            if not note.startswith("no CTF"):
+                advance.say(f"Note: {note}")
+        report = orientation_report(file.poses, group, seed=seed)
         if half1 is not None and half2 is not None:
             advance.restart("Half-maps")
             a, b = (read_map(each, pixel_size_angstrom=pixel_size) for each in (half1, half2))
@@ -84,7 +88,7 @@ def run(
         f"{report.sampling.empty_share:.1%} of Fourier space is empty."
     )
     print(report.advice)
-    results: dict[str, Any] = report.summary()
+    results: dict[str, Any] = report.summary() | {"symmetry": symmetry, "seed": seed}
     if figure is not None:
         save_orientations(figure, report, title=star_path.name)
         results["figure"] = figure

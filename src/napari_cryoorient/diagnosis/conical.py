@@ -4,6 +4,7 @@ The conical FSC of a direction is that of the frequencies within 20 degrees of i
 (Tan et al., Nat. Methods 14 (2017) 793).  The conical FSC area ratio cFAR is the least area under
 such a curve divided by the largest, as introduced with cryoSPARC 4.4; 0.5 and more is taken to be
 even.  An area is that up to where its curve first falls below 0.143: what lies beyond is noise.
+Shells of which a cone holds a few coefficients alone end no curve: one weak coefficient would.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from napari_cryoorient.reconstruction.fsc import GOLD_STANDARD, ShellCorrelation
 
 HALF_ANGLE_DEG, SPACING_DEG = 20.0, 9.0
 EVEN = 0.5
+# Coefficients of a shell in a cone from which on its correlation is one.
+FEWEST_COEFFICIENTS = 10
 # Frequencies are gathered in pixels of 1.8 degrees before the cones are laid over them.
 _NSIDE = 32
 
@@ -28,19 +31,32 @@ _NSIDE = 32
 class ConicalCorrelation:
     """Curves ``(c, r)`` in cones about ``directions`` ``(c, 3)``; ``frequencies`` ``(r,)`` in 1/A.
 
-    ``areas`` ``(c,)`` are in 1/angstrom.
+    ``first_shell`` is the first in which every cone holds enough coefficients.
     """
 
     directions: Floats
     frequencies: Floats
     curves: Floats
-    areas: Floats
+    first_shell: int
+
+    @property
+    def areas(self) -> Floats:
+        """Area ``(c,)`` under each curve up to its crossing, in 1/angstrom."""
+        ends = 1 / self.crossings_angstrom()
+        return np.array([self._area(c, e) for c, e in zip(self.curves, ends, strict=True)])
+
+    def _area(self, curve: Floats, end: float) -> float:
+        inside = self.frequencies < end
+        x = np.append(self.frequencies[inside], end)
+        y = np.append(curve[inside], np.interp(end, self.frequencies, curve))
+        return float(np.trapezoid(np.maximum(y, 0), x))
 
     @property
     def cfar(self) -> float:
         """The least area divided by the largest; 0 where no curve encloses any."""
-        largest = float(self.areas.max())
-        return float(self.areas.min()) / largest if largest > 0 else 0.0
+        areas = self.areas
+        largest = float(areas.max())
+        return float(areas.min()) / largest if largest > 0 else 0.0
 
     def crossings_angstrom(self, threshold: float = GOLD_STANDARD) -> Floats:
         """Return the resolution ``(c,)`` where each curve first falls below a threshold.
@@ -48,8 +64,9 @@ class ConicalCorrelation:
         That of Nyquist where it never does.
         """
         nyquist = 1 / self.frequencies[-1]
-        curves = (ShellCorrelation(self.frequencies, curve) for curve in self.curves)
-        found = (curve.crossing_angstrom(threshold) for curve in curves)
+        curves = self.curves.copy()
+        curves[:, : self.first_shell] = 1.0
+        found = (ShellCorrelation(self.frequencies, c).crossing_angstrom(threshold) for c in curves)
         return np.array([nyquist if each is None else each for each in found])
 
 
@@ -69,7 +86,7 @@ def conical_correlation(
     box = len(a)
     first, second = (scipy.fft.rfftn(np.asarray(each, np.float32)) for each in (a, b))
     n_shells, n_bins = box // 2 + 1, n_pixels(_NSIDE)
-    sums = np.zeros((3, n_bins * n_shells))
+    sums = np.zeros((4, n_bins * n_shells))
     full, half = np.fft.fftfreq(box, 1 / box), np.fft.rfftfreq(box, 1 / box)
     once = np.where((half == 0) | (half == box / 2), 0.5, 1.0)
     ky, kx = np.meshgrid(full, half, indexing="ij")
@@ -82,29 +99,20 @@ def conical_correlation(
         where = pixel_of(k, _NSIDE) * n_shells + shell[inside]
         x, y = first[i][inside], second[i][inside]
         weight = np.broadcast_to(once, radius.shape)[inside]
-        for row, values in enumerate(((x * y.conj()).real, np.abs(x) ** 2, np.abs(y) ** 2)):
+        parts = ((x * y.conj()).real, np.abs(x) ** 2, np.abs(y) ** 2, np.ones(len(x)))
+        for row, values in enumerate(parts):
             sums[row] += np.bincount(where, weight * values, minlength=sums.shape[1])
     directions = view_directions(SPACING_DEG).numpy()
     directions = directions[directions[:, 2] > 0]
     in_cone = np.abs(directions @ centres(_NSIDE).T) >= math.cos(math.radians(HALF_ANGLE_DEG))
-    cross, of_a, of_b = (
-        in_cone.astype(np.float64) @ each.reshape(n_bins, n_shells) for each in sums
-    )
+    cones = in_cone.astype(np.float64)
+    cross, of_a, of_b, n = (cones @ each.reshape(n_bins, n_shells) for each in sums)
     norm = np.sqrt(of_a * of_b)
     curves = np.divide(cross, norm, out=np.zeros_like(cross), where=norm > 0)
     curves[:, 0] = 1.0
     for shell in range(1, n_shells):  # the first shells have no frequency in some cones
         curves[:, shell] = np.where(norm[:, shell] > 0, curves[:, shell], curves[:, shell - 1])
     frequencies = np.arange(n_shells) / (box * pixel_size_angstrom)
-    areas = np.array([_area(frequencies, curve) for curve in curves])
-    return ConicalCorrelation(directions, frequencies, curves, areas)
-
-
-def _area(frequencies: Floats, curve: Floats) -> float:
-    """Return the area under a curve up to where it first falls below 0.143."""
-    crossing = ShellCorrelation(frequencies, curve).crossing_angstrom(GOLD_STANDARD)
-    end = float(frequencies[-1]) if crossing is None else 1 / crossing
-    inside = frequencies < end
-    x = np.append(frequencies[inside], end)
-    y = np.append(curve[inside], np.interp(end, frequencies, curve))
-    return float(np.trapezoid(y, x))
+    is_enough = n.min(axis=0) >= FEWEST_COEFFICIENTS
+    first_shell = int(is_enough.argmax()) if is_enough.any() else n_shells - 1
+    return ConicalCorrelation(directions, frequencies, curves, first_shell)

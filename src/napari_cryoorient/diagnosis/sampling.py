@@ -75,7 +75,8 @@ class Sampling:
         if empty >= 1:
             return 0.0
         scf = self.scf / (1 - empty)
-        return scf / (1 + empty / (1 - empty) * float(self.counts.mean()) * scf / 2)
+        # Of a few views alone, which hardly overlap, the formula makes more than 1.
+        return min(scf / (1 + empty / (1 - empty) * float(self.counts.mean()) * scf / 2), 1.0)
 
     @property
     def scf_of_even_views(self) -> float:
@@ -109,17 +110,19 @@ def sampling_of(
 ) -> Sampling:
     """Count how often each direction is sampled by views ``(n, 3)`` and their equivalents.
 
-    ``group`` ``(g, 3, 3)`` is the symmetry.  ``n_counted`` are drawn where there are more.
+    ``group`` ``(g, 3, 3)`` is the symmetry.  Of more than ``n_counted`` views so many are drawn.
     """
     n_views = len(views) * len(group)
-    rng = np.random.default_rng([seed, *b"views"])
     if n_views <= n_counted:
         across = np.einsum("gij,nj->gni", group.numpy(), views).reshape(-1, 3)
-    elif len(group) == 1:
-        across = views[rng.permutation(len(views))[:n_counted]]
     else:
-        elements = group.numpy()[rng.integers(len(group), size=n_counted)]
-        across = np.einsum("nij,nj->ni", elements, views[rng.integers(len(views), size=n_counted)])
+        # Each once at the most: a view drawn twice would be an unevenness of the drawing.
+        rng = np.random.default_rng([seed, *b"views"])
+        drawn = np.sort(rng.choice(n_views, n_counted, replace=False))
+        rows, elements = np.divmod(drawn, len(group))
+        across = np.einsum("nij,nj->ni", group.numpy()[elements], views[rows])
+    # The half sphere whatever the symmetry: directions on the edges of an asymmetric unit, among
+    # them its axes, belong to it in part alone.
     directions = view_directions(math.degrees(math.sqrt(2 * math.pi / N_DIRECTIONS)))
     directions = directions[directions[:, 2] > 0]
     points, normals = directions.float(), torch.from_numpy(across).float().t().contiguous()
