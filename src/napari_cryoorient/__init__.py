@@ -35,6 +35,8 @@ _FACE = {
     "filter_curve": "api.filter_curve",
     "FilterCurve": "diagnosis.filter_curve",
     "orientations": "api.orientations",
+    "pixel_size": "api.pixel_size",
+    "Magnification": "diagnosis.magnification",
     "OrientationReport": "diagnosis.orientations",
     "evaluate": "api.evaluate",
     "Evaluation": "api.evaluate",
@@ -91,6 +93,7 @@ if TYPE_CHECKING:
     from napari_cryoorient.api.maps import Reconstruction, fsc, reconstruct, symmetry
     from napari_cryoorient.api.network import TrainedNetwork
     from napari_cryoorient.api.orientations import orientations
+    from napari_cryoorient.api.pixel_size import pixel_size
     from napari_cryoorient.api.predict import predict
     from napari_cryoorient.api.progress import Stopped
     from napari_cryoorient.api.refine import refine
@@ -100,6 +103,7 @@ if TYPE_CHECKING:
     from napari_cryoorient.config import TrainConfig
     from napari_cryoorient.diagnosis.comparison import Comparison
     from napari_cryoorient.diagnosis.filter_curve import FilterCurve
+    from napari_cryoorient.diagnosis.magnification import Magnification
     from napari_cryoorient.diagnosis.orientations import OrientationReport
     from napari_cryoorient.errors import InputError, TrainingFailure
     from napari_cryoorient.geometry.euler import euler_zyz_deg_to_matrix, matrix_to_euler_zyz_deg
@@ -124,6 +128,7 @@ __all__ = [
     "Evaluation",
     "FilterCurve",
     "InputError",
+    "Magnification",
     "OrientationReport",
     "Particle",
     "ParticleSet",
@@ -143,6 +148,7 @@ __all__ = [
     "fsc",
     "matrix_to_euler_zyz_deg",
     "orientations",
+    "pixel_size",
     "predict",
     "project",
     "read_map",
