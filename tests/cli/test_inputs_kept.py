@@ -6,6 +6,7 @@ import hashlib
 import inspect
 import json
 import os
+import pkgutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -17,6 +18,8 @@ import typer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from napari_cryoorient import cli
+from napari_cryoorient.cli.app import program
 from napari_cryoorient.cli.commands import COMMANDS as NAMES
 from napari_cryoorient.cli.commands import module_of
 from napari_cryoorient.cli.files import Reads, Writes, roles_of
@@ -246,6 +249,15 @@ def test_every_command_says_what_its_paths_are_for(command: ModuleType) -> None:
         words = " ".join(str(getattr(m, "metavar", "")) for m in get_args(parameter.annotation))
         if any(word in words for word in ("FILE", "MAP", "STAR")):
             assert name in with_roles, f"{name} seems to take a path ({words})"
+
+
+def test_no_command_is_missing_here() -> None:
+    """Every module of the room that has a summary for the help is driven by the tests above."""
+    modules = {info.name for info in pkgutil.iter_modules(cli.__path__)}
+    commands = {name for name in modules if hasattr(module_of(name), "SUMMARY")}
+    assert commands == {name.replace("-", "_") for name in NAMES}
+    registered = [each.name for each in program().registered_commands]
+    assert registered == list(NAMES)
 
 
 def test_a_command_with_a_path_of_no_known_use_is_refused() -> None:

@@ -152,3 +152,15 @@ def test_prediction_does_without_the_map_of_its_run(
     monkeypatch.setattr(memory, "available_bytes", lambda: 1_200_000)
     assert main(["predict", "particles.star", "--run", "run", "-o", "predicted.star"]) == 0
     assert "contrast is not compared" in capsys.readouterr().err
+
+
+def test_a_damaged_header_is_no_reason_to_speak_of_memory(
+    made: Path, tmp_path: Path, capsys
+) -> None:
+    content = bytearray((made / "map.mrc").read_bytes())
+    content[:12] = np.array([2000] * 3, "<i4").tobytes()
+    (tmp_path / "map.mrc").write_bytes(content)
+    assert main(["symmetry", str(tmp_path / "map.mrc")]) == 2
+    said = capsys.readouterr().err
+    assert "GB of memory" not in said
+    assert "map.mrc" in said

@@ -73,7 +73,7 @@ def run(
 
     where = choose_device(device)
     group = symmetry_matrices(symmetry)
-    if map_path is not None:
+    if map_path is not None and where.type == "cpu":
         refuse_map_beyond(map_path, PROJECTIONS, "Projecting a map")
     density = None if map_path is None else read_map(map_path, pixel_size_angstrom=pixel_size)
     tables = [read_pose_table(path) for path in (predicted_path, true_path)]

@@ -20,6 +20,7 @@ from napari_cryoorient.io.fourier_resize import fourier_resize
 from napari_cryoorient.io.mrc import (
     HEADER_BYTES,
     MrcLayout,
+    compression,
     map_header,
     open_plain,
     parse_layout,
@@ -73,7 +74,9 @@ def voxels_along(path: Path) -> int | None:
     """Return the longest edge of a map by its header, read alone; None where there is none."""
     try:
         with open_plain(path) as file:
-            layout = parse_layout(file.read(HEADER_BYTES), sys.maxsize, path)
+            packed = compression(path) is not None  # what it unpacks to is not known yet
+            size = sys.maxsize if packed else path.stat().st_size
+            layout = parse_layout(file.read(HEADER_BYTES), size, path)
     except (InputError, OSError, EOFError, zlib.error):  # reading the map says why
         return None
     return max(layout.shape)
