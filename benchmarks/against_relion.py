@@ -33,11 +33,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from napari_cryoorient.alignment.likelihood import ParticleLikelihood
+from napari_cryoorient.alignment.search.global_search import GlobalSearch
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.io.maps import read_map
-from napari_cryoorient.likelihood import ParticleLikelihood
-from napari_cryoorient.run.inputs import load_inputs
-from napari_cryoorient.search.global_search import GlobalSearch
+from napari_cryoorient.stack.pairing import load_inputs
 
 CORES = 2
 RELION = (

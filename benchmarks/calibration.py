@@ -22,25 +22,25 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
+from napari_cryoorient.alignment.likelihood import ParticleLikelihood
+from napari_cryoorient.alignment.refine.confidence import confidence_of
+from napari_cryoorient.alignment.refine.local import LocalRefinement, RefinedPoses
+from napari_cryoorient.alignment.search.global_search import FoundPoses, GlobalSearch
 from napari_cryoorient.evaluation import pose_errors
 from napari_cryoorient.geometry.rotations import random_rotations, rotation_vector_to_matrix
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.io.maps import read_map
 from napari_cryoorient.io.star_text import StarFile
-from napari_cryoorient.likelihood import ParticleLikelihood
+from napari_cryoorient.networks.prediction import collect, predict
 from napari_cryoorient.particles import ArrayImages, DensityMap, ParticleSet, Poses
-from napari_cryoorient.prediction import collect, predict
-from napari_cryoorient.refine.confidence import confidence_of
-from napari_cryoorient.refine.local import LocalRefinement, RefinedPoses
-from napari_cryoorient.run.inputs import Contrast, RunInputs
-from napari_cryoorient.run.refine import polish
-from napari_cryoorient.search.global_search import FoundPoses, GlobalSearch
-from napari_cryoorient.simulate import (
+from napari_cryoorient.simulation.simulate import (
     SimulationSettings,
     draw_simulation,
     simulated_images,
     working_map,
 )
+from napari_cryoorient.stack.pairing import Contrast, RunInputs
+from napari_cryoorient.tasks.refine import polish
 from napari_cryoorient.training.checkpoint import network_of_checkpoint, read_checkpoint
 
 CPU = torch.device("cpu")

@@ -31,8 +31,8 @@ def command(*words: object) -> dict[str, Any]:
 
 def made_map(folder: Path) -> Path:
     """Write the demo's map and return where."""
-    from napari_cryoorient.demo.density import demo_density
     from napari_cryoorient.io.maps import write_map
+    from napari_cryoorient.simulation.demo_density import demo_density
 
     folder.mkdir(parents=True, exist_ok=True)
     write_map(demo_density(96, 4.0), folder / "made.mrc")

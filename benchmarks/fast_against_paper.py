@@ -29,7 +29,7 @@ from fast_accuracy import command, made_map
 
 from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.device import choose_device, synchronize
-from napari_cryoorient.run.inputs import RunInputs, load_inputs
+from napari_cryoorient.stack.pairing import RunInputs, load_inputs
 from napari_cryoorient.training.fast import fast_recipe
 from napari_cryoorient.training.held_out import (
     HeldOutParticles,

@@ -21,7 +21,7 @@ from fast_accuracy import command
 
 from napari_cryoorient.io.maps import read_map, write_map
 from napari_cryoorient.particles import DensityMap
-from napari_cryoorient.simulate import working_map
+from napari_cryoorient.simulation.simulate import working_map
 
 LOW_PASS_ANGSTROM, BALL_PART = 15.0, 0.16
 

@@ -30,10 +30,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import napari_cryoorient as nc
 from napari_cryoorient.config import TrainConfig
-from napari_cryoorient.demo.density import demo_density
 from napari_cryoorient.device import choose_device, describe_device, is_out_of_memory
 from napari_cryoorient.particles import DensityMap, ParticleSet
-from napari_cryoorient.run.inputs import pair_inputs
+from napari_cryoorient.simulation.demo_density import demo_density
+from napari_cryoorient.stack.pairing import pair_inputs
 from napari_cryoorient.training.fast import fast_recipe
 from napari_cryoorient.training.paper import paper_recipe
 from napari_cryoorient.training.precision import arranged, choose_precision

@@ -20,13 +20,13 @@ import numpy as np
 import torch
 from fast_accuracy import command
 
+from napari_cryoorient.alignment.likelihood import ParticleLikelihood
+from napari_cryoorient.alignment.search.global_search import FoundPoses, GlobalSearch
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.io.maps import read_map, write_map
 from napari_cryoorient.io.star import read_star, write_star
-from napari_cryoorient.likelihood import ParticleLikelihood
 from napari_cryoorient.particles import DensityMap
-from napari_cryoorient.run.inputs import load_inputs
-from napari_cryoorient.search.global_search import FoundPoses, GlobalSearch
+from napari_cryoorient.stack.pairing import load_inputs
 
 PIXEL, BOX, GROUP = 1.274, 192, "D2"
 SUPPORT_PART, N_ROUNDS = 0.02, 40

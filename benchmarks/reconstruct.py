@@ -24,9 +24,9 @@ import numpy as np
 import torch
 
 from napari_cryoorient.io.maps import read_map
-from napari_cryoorient.reconstruction.fsc import fourier_shell_correlation
-from napari_cryoorient.reconstruction.solve import within_sphere
-from napari_cryoorient.simulate import (
+from napari_cryoorient.maps.fsc import fourier_shell_correlation
+from napari_cryoorient.maps.solve import within_sphere
+from napari_cryoorient.simulation.simulate import (
     Microscope,
     SimulationSettings,
     draw_simulation,

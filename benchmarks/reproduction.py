@@ -23,12 +23,12 @@ from pathlib import Path
 import numpy as np
 
 from napari_cryoorient.config import TrainConfig
-from napari_cryoorient.demo.density import demo_density
 from napari_cryoorient.figures import save_fsc
 from napari_cryoorient.io.maps import write_map
 from napari_cryoorient.io.pose_table import read_pose_table
 from napari_cryoorient.io.star import read_star, write_poses
 from napari_cryoorient.particles import Floats
+from napari_cryoorient.simulation.demo_density import demo_density
 from napari_cryoorient.studies.pictures import save_figure_against_w
 from napari_cryoorient.studies.results import Row
 from napari_cryoorient.training.split import split_of

@@ -159,8 +159,12 @@ def last_step(run_dir: Path) -> tuple[int, float]:
 
 def make_data(folder: Path) -> tuple[Path, Path]:
     """Make a stack and its map."""
-    from napari_cryoorient.demo.density import demo_density
-    from napari_cryoorient.simulate import SimulationSettings, draw_simulation, write_simulation
+    from napari_cryoorient.simulation.demo_density import demo_density
+    from napari_cryoorient.simulation.simulate import (
+        SimulationSettings,
+        draw_simulation,
+        write_simulation,
+    )
 
     settings = SimulationSettings(n=N, snr=SNR, shift_sigma_angstrom=5.0)
     star = write_simulation(draw_simulation(demo_density(BOX, PIXEL_SIZE), settings), folder)
@@ -200,7 +204,7 @@ def measure(rounds: int, seconds: float, work: Path) -> dict[str, object]:
                 bench.turn(probe, results[kind], run_dir, seconds, scrolls)
     finally:
         probe.close()
-        from napari_cryoorient.run.reader import RunReader
+        from napari_cryoorient.runs.reader import RunReader
 
         RunReader(run_dir).ask(stop=True)
         bench.wait_for(lambda: RunReader(run_dir).status().state != "running")

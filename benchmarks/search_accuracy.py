@@ -17,17 +17,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from napari_cryoorient.demo.density import demo_density
+from napari_cryoorient.alignment.likelihood import ParticleLikelihood
+from napari_cryoorient.alignment.refine.confidence import confidence_of
+from napari_cryoorient.alignment.refine.local import LocalRefinement, RefinedPoses
+from napari_cryoorient.alignment.search.global_search import FoundPoses, GlobalSearch
 from napari_cryoorient.evaluation import PoseErrors, pose_errors
 from napari_cryoorient.geometry.rotations import rotation_vector_to_matrix
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.io.maps import read_map
-from napari_cryoorient.likelihood import ParticleLikelihood
 from napari_cryoorient.particles import ArrayImages, ParticleSet, Poses
-from napari_cryoorient.refine.confidence import confidence_of
-from napari_cryoorient.refine.local import LocalRefinement, RefinedPoses
-from napari_cryoorient.search.global_search import FoundPoses, GlobalSearch
-from napari_cryoorient.simulate import (
+from napari_cryoorient.simulation.demo_density import demo_density
+from napari_cryoorient.simulation.simulate import (
     SimulationSettings,
     draw_simulation,
     simulated_images,

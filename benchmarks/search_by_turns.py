@@ -71,11 +71,11 @@ def searched(given: argparse.Namespace) -> dict[str, float]:
     """Search with the version that is imported; return figures."""
     import torch
 
+    from napari_cryoorient.alignment.likelihood import ParticleLikelihood
+    from napari_cryoorient.alignment.search.global_search import FoundPoses, GlobalSearch
     from napari_cryoorient.evaluation import pose_errors
     from napari_cryoorient.geometry.symmetry import symmetry_matrices
-    from napari_cryoorient.likelihood import ParticleLikelihood
-    from napari_cryoorient.run.inputs import load_inputs
-    from napari_cryoorient.search.global_search import FoundPoses, GlobalSearch
+    from napari_cryoorient.stack.pairing import load_inputs
 
     torch.set_num_threads(1)
     inputs = load_inputs(given.star, given.map)

@@ -17,7 +17,7 @@ PARTS = {
     "typer, which loads pydantic": ["typer", "pydantic", "typer._adapters"],
     "pandas, which loads pyarrow": ["pandas"],
     "ours: the command line": ["napari_cryoorient.cli", "napari_cryoorient.cli.search"],
-    "ours: the search": ["napari_cryoorient.run.search"],
+    "ours: the search": ["napari_cryoorient.tasks.search"],
 }
 REPEATS = 5
 PROGRAM = """

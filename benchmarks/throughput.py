@@ -29,7 +29,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.device import choose_device, is_out_of_memory, synchronize
-from napari_cryoorient.run.inputs import load_inputs
+from napari_cryoorient.stack.pairing import load_inputs
 from napari_cryoorient.training.fast import fast_recipe
 from napari_cryoorient.training.paper import paper_recipe
 from napari_cryoorient.training.precision import arranged, autocast, choose_precision

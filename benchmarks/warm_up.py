@@ -18,7 +18,7 @@ from fast_accuracy import command
 from fine_tuning import changed
 
 from napari_cryoorient.io.maps import read_map, write_map
-from napari_cryoorient.simulate import working_map
+from napari_cryoorient.simulation.simulate import working_map
 
 
 def main() -> None:

@@ -10,27 +10,27 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_cryoorient.demo.density import demo_density
+from napari_cryoorient.alignment.likelihood import ParticleLikelihood
+from napari_cryoorient.alignment.refine.local import LocalRefinement
+from napari_cryoorient.alignment.search.global_search import GlobalSearch
 from napari_cryoorient.evaluation import reprojection_rmse
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
-from napari_cryoorient.likelihood import ParticleLikelihood
+from napari_cryoorient.maps.backproject import back_project
+from napari_cryoorient.maps.fsc import masked_correlation, sphere_mask
+from napari_cryoorient.maps.solve import solve_map
+from napari_cryoorient.maps.symmetry import detect_symmetry
 from napari_cryoorient.particles import ArrayImages, DensityMap, Images, ParticleSet, Poses
 from napari_cryoorient.projection.reference import reference_volume
-from napari_cryoorient.reconstruction.backproject import back_project
-from napari_cryoorient.reconstruction.fsc import masked_correlation, sphere_mask
-from napari_cryoorient.reconstruction.solve import solve_map
-from napari_cryoorient.refine.local import LocalRefinement
-from napari_cryoorient.run.inputs import in_free_scale, matched_map, measure_contrast
-from napari_cryoorient.search.global_search import GlobalSearch
-from napari_cryoorient.simulate import (
+from napari_cryoorient.simulation.demo_density import demo_density
+from napari_cryoorient.simulation.simulate import (
     Microscope,
     SimulationSettings,
     draw_simulation,
     projector_of,
     simulated_images,
 )
-from napari_cryoorient.statistics import stack_statistics
-from napari_cryoorient.symmetry_detection import detect_symmetry
+from napari_cryoorient.stack.pairing import in_free_scale, matched_map, measure_contrast
+from napari_cryoorient.stack.statistics import stack_statistics
 
 BOX, PIXEL, N = 32, 8.0, 24
 CPU = torch.device("cpu")

@@ -90,8 +90,16 @@ def test_the_rooms_of_the_documentation_are_those_that_are_checked():
     rooms = {room for line in listed for room in re.findall(r"\w+", line.split("   ")[0])}
     assert rooms == checked
     source = REPOSITORY / "src" / "napari_cryoorient"
-    there = {path.stem for path in source.iterdir() if path.suffix in ("", ".py")}
+    there = {p.stem for p in source.iterdir() if p.suffix == ".py" or any(p.glob("*.py"))}
     assert rooms == {room for room in there if not room.startswith("_")}
+
+
+def test_files_that_the_architecture_names_are_there():
+    text = (REPOSITORY / "docs" / "architecture.md").read_text()
+    named = set(re.findall(r"`((?:\w+/)*\w+\.py)`", text))
+    source = REPOSITORY / "src" / "napari_cryoorient"
+    assert len(named) > 20
+    assert not {n for n in named if not ((source / n).is_file() or (REPOSITORY / n).is_file())}
 
 
 def test_every_pinned_version_meets_its_floor():
@@ -116,7 +124,7 @@ def test_a_command_loads_no_library_that_it_has_no_use_for(command: str):
     slow = ["scipy", "sympy", "torch._dynamo", "roma", "gemmi", "matplotlib", "pooch", "rich"]
     done = run(
         "-c",
-        f"import sys, napari_cryoorient.cli, napari_cryoorient.run.{command};"
+        f"import sys, napari_cryoorient.cli, napari_cryoorient.tasks.{command};"
         f"print([name for name in {slow} if name in sys.modules])",
     )
     assert done.stdout.strip() == "[]", done.stderr

@@ -19,12 +19,11 @@ import sys
 _called = "".join(sys.argv[:1]).removesuffix(".exe")  # "-m" as long as Python looks for a module
 if _called.endswith("napari-cryoorient") or (_called == "-m" and __name__ in sys.orig_argv):
     # The command line is starting. Ctrl-C is looked after before anything is imported.
-    from napari_cryoorient.run.interrupts import watch_signals
+    from napari_cryoorient.processes.interrupts import watch_signals
 
     watch_signals()
 
 from importlib import import_module  # noqa: E402
-from types import ModuleType  # noqa: E402
 
 TYPE_CHECKING = False  # as type checkers see it, without the import of typing
 
@@ -70,8 +69,8 @@ _FACE = {
     "ParticleSet": "particles",
     "Pose": "particles",
     "Poses": "particles",
-    "ShellCorrelation": "reconstruction.fsc",
-    "DetectedSymmetry": "symmetry_detection.point_group",
+    "ShellCorrelation": "maps.fsc",
+    "DetectedSymmetry": "maps.symmetry.point_group",
 }
 
 if TYPE_CHECKING:
@@ -107,6 +106,8 @@ if TYPE_CHECKING:
     from napari_cryoorient.diagnosis.orientations import OrientationReport
     from napari_cryoorient.errors import InputError, TrainingFailure
     from napari_cryoorient.geometry.euler import euler_zyz_deg_to_matrix, matrix_to_euler_zyz_deg
+    from napari_cryoorient.maps.fsc import ShellCorrelation
+    from napari_cryoorient.maps.symmetry.point_group import DetectedSymmetry
     from napari_cryoorient.particles import (
         ArrayImages,
         CtfParameters,
@@ -116,8 +117,6 @@ if TYPE_CHECKING:
         Pose,
         Poses,
     )
-    from napari_cryoorient.reconstruction.fsc import ShellCorrelation
-    from napari_cryoorient.symmetry_detection.point_group import DetectedSymmetry
 
 __all__ = [
     "ArrayImages",
@@ -185,28 +184,3 @@ def _installed_version() -> str:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-class _Room(ModuleType):
-    """A room that has the name of a function of the face, and may be called as that function.
-
-    Python sets a room as an attribute of its package when it is first imported, which would hide
-    the function of the same name.
-    """
-
-    def __call__(self, *arguments: Any, **settings: Any) -> Any:
-        return self.__wrapped__(*arguments, **settings)
-
-    @property
-    def __wrapped__(self) -> Any:  # where inspect finds the signature
-        return __getattr__(self.__name__.rpartition(".")[2])
-
-
-class _Package(ModuleType):
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name in _FACE and isinstance(value, ModuleType):
-            value.__class__ = _Room
-        super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

@@ -19,7 +19,7 @@ import pytest
 from napari_cryoorient.io.maps import write_map
 from napari_cryoorient.io.scratch import PREFIX
 from napari_cryoorient.particles import DensityMap
-from napari_cryoorient.run.interrupts import STOPPED
+from napari_cryoorient.processes.interrupts import STOPPED
 
 PROGRAM = [sys.executable, "-m", "napari_cryoorient"]
 Run = Callable[..., tuple[int, str, str]]
@@ -72,7 +72,14 @@ sys.exit(main())
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize(
-    "module", ["typer", "numpy", "napari_cryoorient.cli.app", "torch", "napari_cryoorient.simulate"]
+    "module",
+    [
+        "typer",
+        "numpy",
+        "napari_cryoorient.cli.app",
+        "torch",
+        "napari_cryoorient.simulation.simulate",
+    ],
 )
 def test_a_stop_during_imports_is_one_line(
     module: str, number: signal.Signals, folder: Path, tmp_path: Path
@@ -336,7 +343,8 @@ def test_too_little_room_for_the_libraries_is_one_sentence(
 @pytest.mark.parametrize("flags", [["-m"], ["-u", "-m"], ["-X", "dev", "-W", "ignore", "-m"]])
 def test_signals_are_looked_after_however_python_is_called(flags: list[str]) -> None:
     code = (
-        "import sys, _signal; sys.argv = ['-m']; import napari_cryoorient.run.interrupts as i;"
+        "import sys, _signal; sys.argv = ['-m'];"
+        "import napari_cryoorient.processes.interrupts as i;"
         "sys.exit(_signal.getsignal(_signal.SIGINT) is not i._on_signal)"
     )
     asked = f"sys.orig_argv = {[sys.executable, *flags, 'napari_cryoorient']!r}"

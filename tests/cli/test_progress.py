@@ -11,7 +11,7 @@ from napari_cryoorient.cli import progress as module
 from napari_cryoorient.cli.progress import Progress, format_duration, print_json
 from napari_cryoorient.cli.train import Follower
 from napari_cryoorient.environment import STATUS_VARIABLE
-from napari_cryoorient.run.train import Progress as RunProgress
+from napari_cryoorient.tasks.train import Progress as RunProgress
 from napari_cryoorient.training.report import Metrics
 
 METRICS = Metrics(

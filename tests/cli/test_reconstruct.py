@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_cryoorient.demo.density import demo_density
 from napari_cryoorient.io.maps import read_map, write_map
 from napari_cryoorient.io.stacks import MrcStackCollection
 from napari_cryoorient.io.star import read_star, write_star
+from napari_cryoorient.maps.fsc import sphere_mask
 from napari_cryoorient.particles import DensityMap
-from napari_cryoorient.reconstruction.fsc import sphere_mask
-from napari_cryoorient.run.reconstruct import reconstruct_run, reconstruct_star
+from napari_cryoorient.simulation.demo_density import demo_density
+from napari_cryoorient.tasks.reconstruct import reconstruct_run, reconstruct_star
 from support.command_line import simulated
 
 Run = Callable[..., tuple[int, str, str]]

@@ -13,11 +13,11 @@ import pytest
 import torch
 
 from napari_cryoorient.cli import main
-from napari_cryoorient.demo.density import demo_density
 from napari_cryoorient.geometry.rotations import rotation_vector_to_matrix
 from napari_cryoorient.io.maps import write_map
 from napari_cryoorient.io.star import read_particles, write_poses
 from napari_cryoorient.particles import Poses
+from napari_cryoorient.simulation.demo_density import demo_density
 
 Run = Callable[..., tuple[int, str, str]]
 N, ERRORS_DEG = 300, {0.0: 25.0, 0.5: 5.0, 1.0: 12.0}

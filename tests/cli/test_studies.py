@@ -13,9 +13,13 @@ from pathlib import Path
 import pytest
 
 from napari_cryoorient.cli.studies import estimate_sentence, numbers_of
-from napari_cryoorient.demo.density import demo_density
 from napari_cryoorient.errors import InputError
-from napari_cryoorient.simulate import SimulationSettings, draw_simulation, write_simulation
+from napari_cryoorient.simulation.demo_density import demo_density
+from napari_cryoorient.simulation.simulate import (
+    SimulationSettings,
+    draw_simulation,
+    write_simulation,
+)
 from napari_cryoorient.studies.progress import Estimate
 from support.command_line import TINY, call
 

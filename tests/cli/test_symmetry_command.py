@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from napari_cryoorient.cli import main
-from napari_cryoorient.demo.density import demo_density
 from napari_cryoorient.geometry.rotations import rotation_vector_to_matrix
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.io.maps import write_map
+from napari_cryoorient.maps.symmetry import turned_map
 from napari_cryoorient.particles import DensityMap
-from napari_cryoorient.run.search import symmetry_note
-from napari_cryoorient.symmetry_detection import turned_map
+from napari_cryoorient.simulation.demo_density import demo_density
+from napari_cryoorient.tasks.search import symmetry_note
 
 
 def symmetric(name: str, box: int = 40) -> DensityMap:

@@ -12,9 +12,13 @@ import pytest
 from napari_cryoorient.cli import main
 from napari_cryoorient.cli.settings_flags import build_settings
 from napari_cryoorient.config import TrainConfig
-from napari_cryoorient.demo.density import demo_density
 from napari_cryoorient.errors import InputError
-from napari_cryoorient.simulate import SimulationSettings, draw_simulation, write_simulation
+from napari_cryoorient.simulation.demo_density import demo_density
+from napari_cryoorient.simulation.simulate import (
+    SimulationSettings,
+    draw_simulation,
+    write_simulation,
+)
 from support.command_line import TINY, call
 
 

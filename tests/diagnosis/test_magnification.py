@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import napari_cryoorient as nc
-from napari_cryoorient.demo.density import demo_density
 from napari_cryoorient.particles import Poses
+from napari_cryoorient.simulation.demo_density import demo_density
 from support.command_line import call, simulated
 from support.pose_sets import rotations, turned
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from napari_cryoorient.io.maps import read_map
-from napari_cryoorient.reconstruction.fsc import fourier_shell_correlation
+from napari_cryoorient.maps.fsc import fourier_shell_correlation
 from support.faults import median_error_deg, run
 
 

@@ -17,7 +17,7 @@ from napari_cryoorient.geometry.fourier_grids import (
     raised_cosine,
     shell_mean,
 )
-from napari_cryoorient.reconstruction.fsc import radius_half_space
+from napari_cryoorient.maps.fsc import radius_half_space
 
 DOUBLE = torch.float64
 

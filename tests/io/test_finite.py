@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 import torch
 
-from napari_cryoorient.demo.density import demo_density
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.io.maps import write_map
 from napari_cryoorient.io.stacks import StackWriter
 from napari_cryoorient.io.star import new_particle_star, write_poses
+from napari_cryoorient.maps.backproject import back_project
+from napari_cryoorient.maps.solve import solve_map
 from napari_cryoorient.particles import ArrayImages, ParticleSet, Poses
-from napari_cryoorient.reconstruction.backproject import back_project
-from napari_cryoorient.reconstruction.solve import solve_map
-from napari_cryoorient.simulate import (
+from napari_cryoorient.simulation.demo_density import demo_density
+from napari_cryoorient.simulation.simulate import (
     Microscope,
     SimulationSettings,
     draw_simulation,

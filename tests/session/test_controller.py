@@ -175,8 +175,8 @@ def test_a_stack_without_poses_learns_from_the_map(made: Stack) -> None:
 
 @pytest.mark.parametrize(("symmetry", "w"), [("C1", 0.8), ("D2", 0.4), ("D7", 0.4)])
 def test_suggest_finds_the_symmetry_of_made_maps(symmetry: str, w: float, tmp_path: Path) -> None:
-    from napari_cryoorient.demo.density import demo_density
     from napari_cryoorient.io.maps import write_map
+    from napari_cryoorient.simulation.demo_density import demo_density
 
     write_map(demo_density(32, 8.0, symmetry=symmetry), tmp_path / "map.mrc")
     controller = Controller(Session(), AtOnce(), Told())
@@ -190,8 +190,8 @@ def test_suggest_finds_the_symmetry_of_made_maps(symmetry: str, w: float, tmp_pa
 
 
 def test_axes_that_are_not_relion_s_are_named_and_not_used(tmp_path: Path) -> None:
-    from napari_cryoorient.demo.density import demo_density
     from napari_cryoorient.io.maps import write_map
+    from napari_cryoorient.simulation.demo_density import demo_density
 
     density = demo_density(48, 5.5, symmetry="D7")
     turned = replace(density, voxels=np.ascontiguousarray(density.voxels.transpose(2, 0, 1)))

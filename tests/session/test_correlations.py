@@ -50,7 +50,7 @@ def test_an_image_is_its_own_projection_or_the_opposite(data: Data) -> None:
     assert data.projector is not None
     values = correlations_of(data, poses, rows)
     assert np.median(values) > 0.5  # SNR 2
-    from napari_cryoorient.simulate import project_chunk
+    from napari_cryoorient.simulation.simulate import project_chunk
 
     exact = project_chunk(data.projector, poses, data.particles.ctf)
     pixel_size = data.particles.pixel_size_angstrom

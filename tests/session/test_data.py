@@ -23,7 +23,7 @@ from napari_cryoorient.session.data import (
 from napari_cryoorient.session.export import export_poses
 from napari_cryoorient.session.eye import LowPassed, display_low_pass_of
 from napari_cryoorient.session.inspection import Predictions, inspect
-from napari_cryoorient.simulate import Projections
+from napari_cryoorient.simulation.simulate import Projections
 
 from .conftest import BOX, PIXEL_SIZE, N, Stack
 

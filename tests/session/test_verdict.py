@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from napari_cryoorient.api.search import search
-from napari_cryoorient.demo.density import demo_density
 from napari_cryoorient.evaluation import pose_errors
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.session.controller import Controller
@@ -18,7 +17,12 @@ from napari_cryoorient.session.decoys import decoy_of
 from napari_cryoorient.session.inspection import Predictions
 from napari_cryoorient.session.session import Session
 from napari_cryoorient.session.verdict import verdict_on_poses, verdict_on_search
-from napari_cryoorient.simulate import SimulationSettings, draw_simulation, write_simulation
+from napari_cryoorient.simulation.demo_density import demo_density
+from napari_cryoorient.simulation.simulate import (
+    SimulationSettings,
+    draw_simulation,
+    write_simulation,
+)
 
 from .conftest import BOX, PIXEL_SIZE, AtOnce, Stack, Told
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_cryoorient.demo.density import demo_density
 from napari_cryoorient.io.star import read_particles
-from napari_cryoorient.simulate import SimulationSettings
+from napari_cryoorient.simulation.demo_density import demo_density
+from napari_cryoorient.simulation.simulate import SimulationSettings
 from napari_cryoorient.studies.job import TrainingCommand
 from napari_cryoorient.studies.noise import noise_study
 from napari_cryoorient.studies.study import Telling, run_study

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from napari_cryoorient.cli import main
-from napari_cryoorient.demo.density import demo_density
 from napari_cryoorient.io.maps import write_map
 from napari_cryoorient.io.star import StarFile
+from napari_cryoorient.simulation.demo_density import demo_density
 
 # A run of the paper's preset that takes seconds.
 TINY = ["--preset", "paper", "--box", "32", "--batch-size", "2", "--weights", "none"]

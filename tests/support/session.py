@@ -9,11 +9,15 @@ from typing import Any
 
 import pytest
 
-from napari_cryoorient.demo.density import demo_density
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.session.follow import RunView, follow
 from napari_cryoorient.session.launch import Launched
-from napari_cryoorient.simulate import SimulationSettings, draw_simulation, write_simulation
+from napari_cryoorient.simulation.demo_density import demo_density
+from napari_cryoorient.simulation.simulate import (
+    SimulationSettings,
+    draw_simulation,
+    write_simulation,
+)
 
 BOX, PIXEL_SIZE, N = 32, 8.0, 24
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from napari_cryoorient.demo.density import demo_density
-from napari_cryoorient.likelihood import ParticleLikelihood
+from napari_cryoorient.alignment.likelihood import ParticleLikelihood
 from napari_cryoorient.particles import ArrayImages, DensityMap, ParticleSet
-from napari_cryoorient.simulate import (
+from napari_cryoorient.simulation.demo_density import demo_density
+from napari_cryoorient.simulation.simulate import (
     Microscope,
     Simulation,
     SimulationSettings,

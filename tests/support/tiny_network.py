@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from napari_cryoorient.geometry.rotations import quaternion_to_matrix
-from napari_cryoorient.network.output import PosePrediction
-from napari_cryoorient.network.vgg import min_max_scaled, vgg16_blocks
+from napari_cryoorient.networks.output import PosePrediction
+from napari_cryoorient.networks.vgg import min_max_scaled, vgg16_blocks
 
 
 class TinyNetwork(nn.Module):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from napari_cryoorient.config import TrainConfig
-from napari_cryoorient.network import build
+from napari_cryoorient.networks import build
 from support.tiny_network import TinyNetwork
 
 

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from napari_cryoorient.config import TrainConfig
-from napari_cryoorient.demo.density import demo_density
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.rotations import random_rotations
 from napari_cryoorient.geometry.symmetry import symmetric_distance_deg
 from napari_cryoorient.particles import ArrayImages, DensityMap, ParticleSet, Poses
 from napari_cryoorient.projection.fourier_slice import Projector
+from napari_cryoorient.simulation.demo_density import demo_density
 from napari_cryoorient.training.checkpoint import restore
 from napari_cryoorient.training.fast import FastRecipe, fast_recipe
 from napari_cryoorient.training.loop import Cadence, train

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from napari_cryoorient.config import TrainConfig
-from napari_cryoorient.demo.density import demo_density
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.rotations import random_rotations
 from napari_cryoorient.particles import ArrayImages, ParticleSet, Poses
+from napari_cryoorient.simulation.demo_density import demo_density
 from napari_cryoorient.training.checkpoint import snapshot
 from napari_cryoorient.training.fast import FINE_TUNING_STEPS, FastRecipe, fast_recipe
 from napari_cryoorient.training.fine_tuning import EarlierNetwork

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from napari_cryoorient.batches import Batch, ParticleBatches
 from napari_cryoorient.errors import InputError, TrainingFailure
+from napari_cryoorient.stack.batches import Batch, ParticleBatches
 from napari_cryoorient.training import loop
 from napari_cryoorient.training.checkpoint import (
     network_of_checkpoint,

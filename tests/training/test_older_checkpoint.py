@@ -9,8 +9,8 @@ import torch
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.grids import is_in_asymmetric_unit, view_directions
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
-from napari_cryoorient.network.build import build_network
-from napari_cryoorient.network.compact import CompactNetwork
+from napari_cryoorient.networks.build import build_network
+from napari_cryoorient.networks.compact import CompactNetwork
 from napari_cryoorient.training.checkpoint import network_of_checkpoint, read_checkpoint
 
 SPACING_DEG = 18.0

@@ -9,7 +9,7 @@ import torch
 
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.rotations import matrix_to_quaternion, quaternion_to_matrix
-from napari_cryoorient.network.output import PosePrediction
+from napari_cryoorient.networks.output import PosePrediction
 from napari_cryoorient.particles import ArrayImages
 from napari_cryoorient.training.checkpoint import snapshot
 from napari_cryoorient.training.loop import Cadence, train

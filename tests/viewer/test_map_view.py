@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 
-from napari_cryoorient.demo.density import demo_density
 from napari_cryoorient.geometry.rotations import euler_zyz_deg_to_matrix
 from napari_cryoorient.particles import Poses
-from napari_cryoorient.simulate import project_chunk, projector_of
+from napari_cryoorient.simulation.demo_density import demo_density
+from napari_cryoorient.simulation.simulate import project_chunk, projector_of
 from napari_cryoorient.viewer.map_view import MapView, camera_of_rotation
 from napari_cryoorient.viewer.napari_api import camera_of
 

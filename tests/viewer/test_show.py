@@ -13,7 +13,7 @@ from napari.components import ViewerModel
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.maps import read_map
 from napari_cryoorient.particles import Poses
-from napari_cryoorient.simulate import project_chunk, projector_of
+from napari_cryoorient.simulation.simulate import project_chunk, projector_of
 from napari_cryoorient.viewer.napari_api import grid_of
 from napari_cryoorient.viewer.show import layers_of, show
 

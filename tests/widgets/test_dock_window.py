@@ -11,7 +11,7 @@ import pytest
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QMessageBox
 
-from napari_cryoorient.run.reader import RunReader
+from napari_cryoorient.runs.reader import RunReader
 from napari_cryoorient.widgets import memory
 from napari_cryoorient.widgets.places import dock_of, is_place
 

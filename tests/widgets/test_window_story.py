@@ -13,7 +13,7 @@ from napari_cryoorient.io.maps import read_map
 from napari_cryoorient.io.particle_table import particle_block
 from napari_cryoorient.io.star import read_star
 from napari_cryoorient.session.follow import RunView
-from napari_cryoorient.simulate import (
+from napari_cryoorient.simulation.simulate import (
     SimulationSettings,
     draw_simulation,
     working_map,

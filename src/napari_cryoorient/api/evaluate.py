@@ -22,7 +22,7 @@ from napari_cryoorient.evaluation import (
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.io.pose_table import match_rows, read_pose_table
 from napari_cryoorient.particles import Floats, Integers, ParticleSet, Poses
-from napari_cryoorient.simulate import projector_of
+from napari_cryoorient.simulation.simulate import projector_of
 
 AnyPoses = Poses | ParticleSet | PoseEstimates | AnyPath
 

@@ -16,7 +16,7 @@ from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.io.confidence import stated_confidence
 from napari_cryoorient.io.star_text import StarFile
 from napari_cryoorient.particles import Floats
-from napari_cryoorient.run.inputs import pair_inputs
+from napari_cryoorient.stack.pairing import pair_inputs
 
 
 def filter_curve(

@@ -13,11 +13,11 @@ from napari_cryoorient.config import DeviceName, InvertContrast
 from napari_cryoorient.device import choose_device
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
+from napari_cryoorient.maps.fsc import ShellCorrelation
+from napari_cryoorient.maps.symmetry import DetectedSymmetry, detect_symmetry
 from napari_cryoorient.particles import DensityMap, Floats, Images
-from napari_cryoorient.reconstruction.fsc import ShellCorrelation
-from napari_cryoorient.run.fsc import correlate_maps
-from napari_cryoorient.run.reconstruct import reconstruct_particles
-from napari_cryoorient.symmetry_detection import DetectedSymmetry, detect_symmetry
+from napari_cryoorient.tasks.fsc import correlate_maps
+from napari_cryoorient.tasks.reconstruct import reconstruct_particles
 
 
 @dataclass(frozen=True, eq=False, repr=False)

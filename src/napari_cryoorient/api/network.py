@@ -8,7 +8,7 @@ from typing import Any
 
 from napari_cryoorient.api.files import AnyPath
 from napari_cryoorient.config import TrainConfig
-from napari_cryoorient.run.reader import RunReader
+from napari_cryoorient.runs.reader import RunReader
 from napari_cryoorient.training.checkpoint import read_checkpoint, write_checkpoint
 from napari_cryoorient.training.report import Metrics
 

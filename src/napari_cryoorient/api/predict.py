@@ -12,13 +12,13 @@ from napari_cryoorient.config import DeviceName
 from napari_cryoorient.device import choose_device
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
+from napari_cryoorient.networks.prediction import collect
+from napari_cryoorient.networks.prediction import predict as predicted_chunks
 from napari_cryoorient.particles import NegatedImages
-from napari_cryoorient.prediction import collect
-from napari_cryoorient.prediction import predict as predicted_chunks
-from napari_cryoorient.run.inputs import pair_inputs
-from napari_cryoorient.run.odd_images import left_out
-from napari_cryoorient.run.predict import map_of_run, refuse_all_empty, refuse_other_field
-from napari_cryoorient.run.refine import polish
+from napari_cryoorient.stack.odd_images import left_out
+from napari_cryoorient.stack.pairing import pair_inputs
+from napari_cryoorient.tasks.predict import map_of_run, refuse_all_empty, refuse_other_field
+from napari_cryoorient.tasks.refine import polish
 from napari_cryoorient.training.checkpoint import network_of_checkpoint
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from napari_cryoorient.chunks import Stopped
+from napari_cryoorient.stack.chunks import Stopped
 
 __all__ = ["Advance", "Say", "ShouldStop", "Stopped", "silent"]
 

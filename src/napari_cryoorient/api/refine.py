@@ -10,8 +10,8 @@ from napari_cryoorient.api.progress import Advance, Say, ShouldStop, silent
 from napari_cryoorient.config import DeviceName, InvertContrast
 from napari_cryoorient.device import choose_device
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
-from napari_cryoorient.run.inputs import pair_inputs
-from napari_cryoorient.run.refine import refine_inputs
+from napari_cryoorient.stack.pairing import pair_inputs
+from napari_cryoorient.tasks.refine import refine_inputs
 
 
 def refine(

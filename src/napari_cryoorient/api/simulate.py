@@ -20,7 +20,7 @@ from napari_cryoorient.particles import (
     ParticleSet,
     Poses,
 )
-from napari_cryoorient.simulate import (
+from napari_cryoorient.simulation.simulate import (
     Microscope,
     Simulation,
     SimulationSettings,

@@ -17,18 +17,18 @@ from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.device import choose_device
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
-from napari_cryoorient.run.inputs import pair_inputs
-from napari_cryoorient.run.preparation import (
+from napari_cryoorient.runs.reader import RunReader
+from napari_cryoorient.stack.pairing import pair_inputs
+from napari_cryoorient.tasks.preparation import (
     held_out_of,
     loop_budget_s,
     precision_of,
     prediction_facts,
     usable_split,
 )
-from napari_cryoorient.run.reader import RunReader
-from napari_cryoorient.run.recipes import make_recipe
-from napari_cryoorient.run.settled import fine_tuning, with_box
-from napari_cryoorient.run.train import Progress, run_training
+from napari_cryoorient.tasks.recipes import make_recipe
+from napari_cryoorient.tasks.resolve_config import fine_tuning, with_box
+from napari_cryoorient.tasks.train import Progress, run_training
 from napari_cryoorient.training.loop import Cadence
 from napari_cryoorient.training.loop import train as train_loop
 from napari_cryoorient.training.report import Metrics, Wish

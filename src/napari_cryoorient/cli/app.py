@@ -26,7 +26,7 @@ from napari_cryoorient.cli.streams import open_closed_streams, unfailing_streams
 from napari_cryoorient.errors import InputError, TrainingFailure
 from napari_cryoorient.io.kept_inputs import watching_inputs
 from napari_cryoorient.io.scratch import remove_left_over
-from napari_cryoorient.run.interrupts import (
+from napari_cryoorient.processes.interrupts import (
     PROGRAM,
     STOPPED,
     begin,

@@ -44,7 +44,7 @@ def run(
     summary.json. At the end napari opens with the finished run; with --headless, or where there is
     no screen, a picture of that is saved as napari.png, if napari and Xvfb are installed.
     """
-    from napari_cryoorient.demo.job import DemoSettings, run_demo
+    from napari_cryoorient.tasks.demo import DemoSettings, run_demo
 
     settings = DemoSettings(
         n_train=particles,

@@ -68,8 +68,8 @@ def run(
     from napari_cryoorient.geometry.symmetry import symmetry_matrices
     from napari_cryoorient.io.maps import read_map
     from napari_cryoorient.io.pose_table import match_rows, other_pixel_sizes, read_pose_table
-    from napari_cryoorient.run.memory import PROJECTIONS, refuse_map_beyond
-    from napari_cryoorient.simulate import projector_of
+    from napari_cryoorient.memory import PROJECTIONS, refuse_map_beyond
+    from napari_cryoorient.simulation.simulate import projector_of
 
     where = choose_device(device)
     group = symmetry_matrices(symmetry)
@@ -123,7 +123,7 @@ def run(
 def _is_held_out(run_dir: Path, names: Sequence[str]) -> NDArray[np.bool_]:
     """Tell which of the particles ``names`` a run held out for testing."""
     from napari_cryoorient.io.pose_table import match_rows, read_pose_table
-    from napari_cryoorient.run.reader import RunReader
+    from napari_cryoorient.runs.reader import RunReader
 
     reader = RunReader(run_dir)
     test_rows = reader.test_rows()

@@ -48,7 +48,7 @@ def run(
 
     The images stay where they are. cryoDRGN gets poses and CTF as far as the file has them.
     """
-    from napari_cryoorient.run.export import export_particles
+    from napari_cryoorient.tasks.export import export_particles
 
     with progress("Exporting") as advance:
         done = export_particles(

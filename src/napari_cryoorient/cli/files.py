@@ -137,7 +137,7 @@ def _check(roles: Sequence[tuple[str, Role]], given: Mapping[str, Any]) -> None:
     if there:  # else nothing can be replaced, and no file need be looked into
         refuse_replacing(there, [path for _, path in inputs])
 
-        from napari_cryoorient.run.named_files import files_of
+        from napari_cryoorient.runs.named_files import files_of
 
         project_dir = given.get("project_dir")
         for kind, path in inputs:

@@ -13,7 +13,7 @@ from napari_cryoorient.cli.progress import print_json, progress
 from napari_cryoorient.errors import InputError
 
 if TYPE_CHECKING:
-    from napari_cryoorient.reconstruction.fsc import ShellCorrelation
+    from napari_cryoorient.maps.fsc import ShellCorrelation
 
 SUMMARY = "Fourier shell correlation of two maps, and where it crosses 0.5 and 0.143."
 PICTURES = (".png", ".svg", ".pdf")
@@ -65,7 +65,7 @@ def run(
     refused. --seed draws the phases that the correction for the mask needs.
     """
     from napari_cryoorient.io.atomic import refuse_unwritable
-    from napari_cryoorient.run.fsc import compare_maps
+    from napari_cryoorient.tasks.fsc import compare_maps
 
     if figure is not None and figure.suffix.lower() not in PICTURES:
         raise InputError(f"--figure {figure}: the name has to end in {', '.join(PICTURES)}.")
@@ -106,7 +106,7 @@ def write_curves(
 ) -> dict[str, Any]:
     """Write the table and the figure that are asked for; return what --json says of the curve."""
     from napari_cryoorient.figures import save_fsc
-    from napari_cryoorient.run.fsc import write_curve
+    from napari_cryoorient.tasks.fsc import write_curve
 
     if csv is not None:
         write_curve(curve, csv)

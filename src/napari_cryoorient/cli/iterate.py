@@ -16,7 +16,7 @@ from napari_cryoorient.cli.train import Follower, budget_s_of
 from napari_cryoorient.config import TrainConfig
 
 if TYPE_CHECKING:
-    from napari_cryoorient.iteration.rounds import Round
+    from napari_cryoorient.studies.iterate.rounds import Round
 
 SUMMARY = "Find poses and map together, round by round, from a poor map."
 _RESULTS = ("map.mrc", "map_half1.mrc", "map_half2.mrc", "poses.star", "fsc.csv")
@@ -74,9 +74,9 @@ def run(
     """
     config = check_settings(settings)
 
-    from napari_cryoorient.iteration.project import project_folder_of
-    from napari_cryoorient.iteration.rounds import iterate
-    from napari_cryoorient.iteration.stages import Stack, Telling
+    from napari_cryoorient.studies.iterate.project import project_folder_of
+    from napari_cryoorient.studies.iterate.rounds import iterate
+    from napari_cryoorient.studies.iterate.stages import Stack, Telling
 
     with progress("Preparing") as bar:
         stack = Stack(

@@ -68,8 +68,8 @@ def run(
 
     from napari_cryoorient.device import choose_device
     from napari_cryoorient.io.maps import is_model_path, read_map
-    from napari_cryoorient.run.memory import refuse_simulating_beyond
-    from napari_cryoorient.simulate import Microscope, SimulationSettings, working_map
+    from napari_cryoorient.memory import refuse_simulating_beyond
+    from napari_cryoorient.simulation.simulate import Microscope, SimulationSettings, working_map
     from napari_cryoorient.studies.job import TrainingCommand
     from napari_cryoorient.studies.noise import noise_study
 

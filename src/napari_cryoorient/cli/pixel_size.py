@@ -37,7 +37,7 @@ def run(
     from napari_cryoorient.diagnosis.compare_files import map_for
     from napari_cryoorient.diagnosis.magnification import HAND, measure_magnification
     from napari_cryoorient.io.star import read_particles
-    from napari_cryoorient.run.inputs import pair_inputs
+    from napari_cryoorient.stack.pairing import pair_inputs
 
     began = time.monotonic()
     with progress("Measuring") as advance:

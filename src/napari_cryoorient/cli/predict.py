@@ -50,7 +50,7 @@ def run(
     A confidence, where the network gives one, goes to rlnParticleFigureOfMerit. --refine takes the
     map the run was trained with, or --map.
     """
-    from napari_cryoorient.run.predict import predict_star
+    from napari_cryoorient.tasks.predict import predict_star
 
     began = time.monotonic()
     with progress("Predicting") as advance:

@@ -46,8 +46,8 @@ def run(
     from napari_cryoorient.device import choose_device, describe_device
     from napari_cryoorient.io.maps import read_map
     from napari_cryoorient.io.pose_table import read_pose_table
-    from napari_cryoorient.run.memory import PROJECTIONS, refuse_map_beyond
-    from napari_cryoorient.simulate import write_projections
+    from napari_cryoorient.memory import PROJECTIONS, refuse_map_beyond
+    from napari_cryoorient.simulation.simulate import write_projections
 
     where = choose_device(device)
     if where.type == "cpu":

@@ -84,7 +84,7 @@ def run(
 
     Half-sets are those of rlnRandomSubset, or drawn with --seed.
     """
-    from napari_cryoorient.run.reconstruct import reconstruct_star
+    from napari_cryoorient.tasks.reconstruct import reconstruct_star
 
     began = time.monotonic()
     with progress("Reconstructing") as advance:

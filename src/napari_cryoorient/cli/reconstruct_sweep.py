@@ -42,8 +42,8 @@ def run(
     import numpy as np
 
     from napari_cryoorient.cli.studies import numbers_of
-    from napari_cryoorient.run.reader import read_json
-    from napari_cryoorient.run.reconstruct_each import reconstruct_each
+    from napari_cryoorient.runs.reader import read_json
+    from napari_cryoorient.tasks.reconstruct_each import reconstruct_each
 
     study = read_json(folder / "study.json")
     if study is None or study.get("kind") != "sweep":

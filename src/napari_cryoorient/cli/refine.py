@@ -42,7 +42,7 @@ def run(
     Particles that fit badly are started anew from poses around theirs. The confidence goes to
     rlnParticleFigureOfMerit; the symmetry matters for it alone.
     """
-    from napari_cryoorient.run.refine import refine_star
+    from napari_cryoorient.tasks.refine import refine_star
 
     began = time.monotonic()
     with progress("Refining") as advance:

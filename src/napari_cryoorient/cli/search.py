@@ -50,7 +50,7 @@ def run(
     The confidence, the probability that a pose is right within 10 degrees, goes to
     rlnParticleFigureOfMerit. All columns of the rows written are kept.
     """
-    from napari_cryoorient.run.search import search_star
+    from napari_cryoorient.tasks.search import search_star
 
     began = time.monotonic()
     with progress("Searching") as advance:

@@ -14,7 +14,7 @@ from napari_cryoorient.errors import InputError
 
 if TYPE_CHECKING:
     from napari_cryoorient.particles import DensityMap
-    from napari_cryoorient.simulate import SimulationSettings
+    from napari_cryoorient.simulation.simulate import SimulationSettings
 
 SUMMARY = "Simulate particles with known poses from a map or an atomic model."
 
@@ -111,8 +111,8 @@ def run(
 
     from napari_cryoorient.device import choose_device, describe_device
     from napari_cryoorient.io.maps import is_model_path, read_map
-    from napari_cryoorient.run.memory import refuse_simulating_beyond
-    from napari_cryoorient.simulate import (
+    from napari_cryoorient.memory import refuse_simulating_beyond
+    from napari_cryoorient.simulation.simulate import (
         Microscope,
         SimulationSettings,
         draw_simulation,
@@ -225,7 +225,12 @@ def _of_dataset(
     notes: list[str],
 ) -> tuple[DensityMap, SimulationSettings, str]:
     """Return map, settings, symmetry of a data set; ``notes`` gets what the paper leaves open."""
-    from napari_cryoorient.datasets import dataset_map, dataset_named, fetch_model, what_was_checked
+    from napari_cryoorient.simulation.datasets import (
+        dataset_map,
+        dataset_named,
+        fetch_model,
+        what_was_checked,
+    )
 
     wanted = dataset_named(name)
     notes.append(f"{name}: the paper does not state, so chosen here: {'; '.join(wanted.chosen)}")

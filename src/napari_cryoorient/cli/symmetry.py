@@ -52,13 +52,13 @@ def run(
     from napari_cryoorient.geometry.symmetry import symmetry_matrices
     from napari_cryoorient.io.atomic import refuse_unwritable
     from napari_cryoorient.io.maps import read_map, write_map
-    from napari_cryoorient.run.memory import TURNED, refuse_map_beyond
-    from napari_cryoorient.symmetry_detection import align_maps, detect_symmetry, turned_map
-    from napari_cryoorient.symmetry_detection.describe import (
+    from napari_cryoorient.maps.symmetry import align_maps, detect_symmetry, turned_map
+    from napari_cryoorient.maps.symmetry.describe import (
         axes_of_map,
         describe_alignment,
         describe_axes,
     )
+    from napari_cryoorient.memory import TURNED, refuse_map_beyond
 
     if output is not None:
         refuse_unwritable(output)

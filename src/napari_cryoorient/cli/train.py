@@ -15,7 +15,7 @@ from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.errors import InputError
 
 if TYPE_CHECKING:
-    from napari_cryoorient.run.train import Progress as RunProgress
+    from napari_cryoorient.tasks.train import Progress as RunProgress
     from napari_cryoorient.training.report import Metrics
 
 SUMMARY = "Train a network on a particle stack and a reference map."
@@ -49,8 +49,8 @@ def run(
         settings = settings_of_run(output) | settings
     config = build_settings(TrainConfig, settings)
 
-    from napari_cryoorient.run.reader import RunReader
-    from napari_cryoorient.run.train import run_training
+    from napari_cryoorient.runs.reader import RunReader
+    from napari_cryoorient.tasks.train import run_training
 
     with progress("Preparing") as bar:
         try:
@@ -80,7 +80,7 @@ def run(
 
 def settings_of_run(folder: Path) -> dict[str, Any]:
     """Return the settings a run was started with; none where there is no run."""
-    from napari_cryoorient.run.reader import RunReader
+    from napari_cryoorient.runs.reader import RunReader
 
     config = (RunReader(folder).run() or {}).get("config", {})
     known = TrainConfig.model_fields

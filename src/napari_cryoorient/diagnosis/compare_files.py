@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from napari_cryoorient.chunks import Advance
+from napari_cryoorient.alignment.likelihood import ParticleLikelihood
 from napari_cryoorient.diagnosis.comparison import Comparison, compare_poses
 from napari_cryoorient.diagnosis.pose_files import PoseFile, paired_rows
 from napari_cryoorient.diagnosis.preference import Preference, preferred_poses
@@ -20,9 +20,9 @@ from napari_cryoorient.io.new_star import printed
 from napari_cryoorient.io.particle_table import particle_block
 from napari_cryoorient.io.star import refuse_kind
 from napari_cryoorient.io.star_text import StarBlock, StarFile, quoted, text_table, write_star
-from napari_cryoorient.likelihood import ParticleLikelihood
 from napari_cryoorient.particles import DensityMap, Floats, Integers, ParticleSet, counted
-from napari_cryoorient.run.inputs import pair_inputs
+from napari_cryoorient.stack.chunks import Advance
+from napari_cryoorient.stack.pairing import pair_inputs
 
 Say = Callable[[str], None]
 

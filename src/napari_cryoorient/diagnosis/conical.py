@@ -16,8 +16,8 @@ import numpy as np
 
 from napari_cryoorient.geometry.grids import view_directions
 from napari_cryoorient.geometry.healpix import centres, n_pixels, pixel_of
+from napari_cryoorient.maps.fsc import GOLD_STANDARD, ShellCorrelation
 from napari_cryoorient.particles import Floats, Images, without_solvent
-from napari_cryoorient.reconstruction.fsc import GOLD_STANDARD, ShellCorrelation
 
 HALF_ANGLE_DEG, SPACING_DEG = 20.0, 9.0
 EVEN = 0.5

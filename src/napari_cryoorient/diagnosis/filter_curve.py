@@ -16,18 +16,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from napari_cryoorient.chunks import Advance, Stopped
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.io.atomic import atomic_path
+from napari_cryoorient.maps.backproject import back_project
+from napari_cryoorient.maps.fsc import GOLD_STANDARD, HALF, fourier_shell_correlation
+from napari_cryoorient.maps.insertion import SliceSums
+from napari_cryoorient.maps.masks import molecule_mask
+from napari_cryoorient.maps.solve import solve_map
 from napari_cryoorient.particles import DensityMap, Floats, Images, Integers, ParticleSet
-from napari_cryoorient.reconstruction.backproject import back_project
-from napari_cryoorient.reconstruction.fsc import GOLD_STANDARD, HALF, fourier_shell_correlation
-from napari_cryoorient.reconstruction.insertion import SliceSums
-from napari_cryoorient.reconstruction.masks import molecule_mask
-from napari_cryoorient.reconstruction.solve import solve_map
-from napari_cryoorient.run.fsc import same_sampling
-from napari_cryoorient.run.reconstruct import half_sets
+from napari_cryoorient.stack.chunks import Advance, Stopped
+from napari_cryoorient.tasks.fsc import same_sampling
+from napari_cryoorient.tasks.reconstruct import half_sets
 
 Say = Callable[[str], None]
 # Parts of the stack that are kept, where no thresholds are named.

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_cryoorient.chunks import Advance
 from napari_cryoorient.device import choose_device
 from napari_cryoorient.diagnosis.compare_files import map_for, write_rows
 from napari_cryoorient.diagnosis.filter_curve import FilterCurve, filter_curve
@@ -18,7 +17,8 @@ from napari_cryoorient.io.confidence import stated_confidence
 from napari_cryoorient.io.new_star import CONFIDENCE
 from napari_cryoorient.io.star import read_particles
 from napari_cryoorient.particles import Floats
-from napari_cryoorient.run.inputs import pair_inputs
+from napari_cryoorient.stack.chunks import Advance
+from napari_cryoorient.stack.pairing import pair_inputs
 
 
 def filter_curve_of_file(

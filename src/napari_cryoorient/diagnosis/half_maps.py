@@ -10,9 +10,9 @@ import numpy as np
 from napari_cryoorient.diagnosis.conical import ConicalCorrelation, conical_correlation
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.maps import read_map
+from napari_cryoorient.maps.masks import molecule_mask
 from napari_cryoorient.particles import DensityMap, Images
-from napari_cryoorient.reconstruction.masks import molecule_mask
-from napari_cryoorient.run.fsc import same_sampling
+from napari_cryoorient.tasks.fsc import same_sampling
 
 
 def conical_of_maps(

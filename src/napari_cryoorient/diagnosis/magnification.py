@@ -16,11 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from napari_cryoorient.chunks import Advance, Stopped, in_threads
+from napari_cryoorient.alignment.likelihood import BandData, ParticleLikelihood
 from napari_cryoorient.errors import InputError
-from napari_cryoorient.likelihood import BandData, ParticleLikelihood
 from napari_cryoorient.particles import DensityMap, Floats, Integers, ParticleSet, Poses
-from napari_cryoorient.run.inputs import SILENT_TOLERANCE, TOLERANCE
+from napari_cryoorient.stack.chunks import Advance, Stopped, in_threads
+from napari_cryoorient.stack.pairing import SILENT_TOLERANCE, TOLERANCE
 
 # Scales tried: at first so far either way in so many steps on so many images, then about the best.
 REACH, N_SCALES, N_FIRST = 0.06, 25, 200

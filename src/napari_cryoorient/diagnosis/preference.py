@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from napari_cryoorient.chunks import Advance, Stopped, in_threads
+from napari_cryoorient.alignment.likelihood import BandData, ParticleLikelihood
+from napari_cryoorient.alignment.refine.local import LocalRefinement
 from napari_cryoorient.diagnosis.frames import Frame
-from napari_cryoorient.likelihood import BandData, ParticleLikelihood
 from napari_cryoorient.particles import Floats, Integers, Poses
-from napari_cryoorient.refine.local import LocalRefinement
+from napari_cryoorient.stack.chunks import Advance, Stopped, in_threads
 
 # Particles that tell in which of the two frames the map lies.
 N_FRAME = 256

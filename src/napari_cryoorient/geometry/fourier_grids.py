@@ -1,7 +1,7 @@
 """Radii and frequencies of centred boxes, and what depends on the radius alone.
 
 The centre is pixel ``N // 2``; frequencies count Fourier pixels (cycles per box).  A half plane
-``(N, N // 2 + 1)`` is the output layout of ``rfft2``, zero frequency first.  ``reconstruction.fsc``
+``(N, N // 2 + 1)`` is the output layout of ``rfft2``, zero frequency first.  ``maps.fsc``
 has its radii in NumPy, since a window that shows a curve has no torch loaded.
 """
 

@@ -90,7 +90,7 @@ class ProjectedPoses:
 
     def read(self, indices: Integers) -> Images:
         """Project at poses ``indices``: ``(k, box, box)``."""
-        from napari_cryoorient.simulate import project_chunk
+        from napari_cryoorient.simulation.simulate import project_chunk
 
         rows = np.asarray(indices)
         ctf = None if self.ctf is None else self.ctf[rows]
@@ -220,7 +220,7 @@ def _with_map(data: Data, map_path: Path) -> Data:
     data = replace(data, density=density, notes=(*data.notes, *density.notes))
     if particles is None:
         return replace(data, projector=_projector(density))
-    from napari_cryoorient.run.inputs import matched_map, measure_contrast
+    from napari_cryoorient.stack.pairing import matched_map, measure_contrast
 
     try:
         matched = matched_map(density, particles)
@@ -243,7 +243,7 @@ def _with_map(data: Data, map_path: Path) -> Data:
 
 
 def _projector(density: DensityMap) -> Projector:
-    from napari_cryoorient.simulate import projector_of, working_map
+    from napari_cryoorient.simulation.simulate import projector_of, working_map
 
     if density.box > MAX_PROJECTED_BOX:
         density = working_map(density, MAX_PROJECTED_BOX)

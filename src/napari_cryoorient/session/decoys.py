@@ -17,7 +17,7 @@ def decoy_of(density: DensityMap, seed: int) -> DensityMap:
     Shell by shell, in space and then in Fourier space, its root mean square is that of the map; no
     detail is where it was.
     """
-    from napari_cryoorient.simulate import working_map
+    from napari_cryoorient.simulation.simulate import working_map
 
     if density.box > LARGEST_BOX:
         density = working_map(density, LARGEST_BOX)

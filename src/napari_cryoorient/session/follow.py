@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cryoorient.run.reader import RunReader, WatchedState
+from napari_cryoorient.runs.reader import RunReader, WatchedState
 from napari_cryoorient.session.launch import Launched
 
 INTERVAL_S = 0.25

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from napari_cryoorient.run.reader import read_json
+from napari_cryoorient.runs.reader import read_json
 from napari_cryoorient.session.countdown import Countdown
 from napari_cryoorient.session.launch import TERMINAL, Launched, launch
 

@@ -55,8 +55,12 @@ def make_sample(
         InputError: where the folder cannot be written.
 
     """
-    from napari_cryoorient.demo.density import demo_density
-    from napari_cryoorient.simulate import SimulationSettings, draw_simulation, write_simulation
+    from napari_cryoorient.simulation.demo_density import demo_density
+    from napari_cryoorient.simulation.simulate import (
+        SimulationSettings,
+        draw_simulation,
+        write_simulation,
+    )
 
     folder = sample_dir(symmetry) if folder is None else folder
     star, map_path = folder / "particles.star", folder / "map.mrc"

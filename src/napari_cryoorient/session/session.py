@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.particles import Floats, Integers
-from napari_cryoorient.run.reader import RunReader
+from napari_cryoorient.runs.reader import RunReader
 from napari_cryoorient.session.data import Data, Problem, Role
 from napari_cryoorient.session.follow import RunView
 from napari_cryoorient.session.inspection import (

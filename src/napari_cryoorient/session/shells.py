@@ -16,7 +16,7 @@ from napari_cryoorient.errors import InputError
 from napari_cryoorient.session.background import BackgroundJobs, Notify
 
 if TYPE_CHECKING:
-    from napari_cryoorient.reconstruction.fsc import ShellCorrelation
+    from napari_cryoorient.maps.fsc import ShellCorrelation
 
 THRESHOLDS = (0.5, 0.143)
 
@@ -45,7 +45,7 @@ def read_curve(path: Path) -> NamedCurve:
         InputError: for what is neither.
 
     """
-    from napari_cryoorient.reconstruction.fsc import ShellCorrelation
+    from napari_cryoorient.maps.fsc import ShellCorrelation
 
     try:
         columns = _of_json(path) if path.suffix.lower() == ".json" else _of_table(path)
@@ -100,7 +100,7 @@ class Shells:
         label = f"{a.stem} / {b.stem}{' (masked)' if with_mask else ''}"
 
         def work() -> NamedCurve:
-            from napari_cryoorient.run.fsc import compare_maps
+            from napari_cryoorient.tasks.fsc import compare_maps
 
             curve = compare_maps(a, b, mask="auto" if with_mask else None)
             return NamedCurve(label, curve)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from napari_cryoorient.particles import DensityMap
 
 if TYPE_CHECKING:
-    from napari_cryoorient.symmetry_detection import DetectedSymmetry
+    from napari_cryoorient.maps.symmetry import DetectedSymmetry
 
 # Lian et al. (2022): at least 0.6 for asymmetric particles, at most 0.4 for symmetric ones.
 W_ASYMMETRIC, W_SYMMETRIC = 0.8, 0.4
@@ -31,7 +31,7 @@ _REMEMBERED = 8
 
 def find_symmetry(density: DensityMap) -> DetectedSymmetry:
     """Find the point group of a map, once for each map; takes seconds, and torch loads here."""
-    from napari_cryoorient.symmetry_detection import detect_symmetry
+    from napari_cryoorient.maps.symmetry import detect_symmetry
 
     key = hashlib.sha1(density.voxels.tobytes(), usedforsecurity=False).hexdigest()
     if key not in _FOUND:

@@ -21,7 +21,7 @@ from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.atomic import atomic_path
 from napari_cryoorient.io.json_values import jsonable
 from napari_cryoorient.io.living import is_alive
-from napari_cryoorient.run.reader import read_json
+from napari_cryoorient.runs.reader import read_json
 from napari_cryoorient.studies.job import Job
 
 FORMAT = 1

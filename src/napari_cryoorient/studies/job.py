@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from napari_cryoorient.run.reader import RunReader
+from napari_cryoorient.runs.reader import RunReader
 
 
 @dataclass(frozen=True)

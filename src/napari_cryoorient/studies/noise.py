@@ -14,7 +14,11 @@ from typing import Any
 
 from napari_cryoorient.device import choose_device
 from napari_cryoorient.particles import DensityMap
-from napari_cryoorient.simulate import SimulationSettings, draw_simulation, write_simulation
+from napari_cryoorient.simulation.simulate import (
+    SimulationSettings,
+    draw_simulation,
+    write_simulation,
+)
 from napari_cryoorient.studies.job import TrainingCommand
 from napari_cryoorient.studies.pictures import save_examples, save_figure_against_snr, save_preview
 from napari_cryoorient.studies.results import Row, best_of, finished

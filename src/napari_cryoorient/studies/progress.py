@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from napari_cryoorient.run.reader import RunReader
+from napari_cryoorient.runs.reader import RunReader
 from napari_cryoorient.studies.job import Job
 
 # A run's own forecast counts once it has trained for so long, or so large a part.

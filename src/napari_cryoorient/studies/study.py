@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from napari_cryoorient.errors import InputError
-from napari_cryoorient.run.interrupts import is_status_of_stop
-from napari_cryoorient.run.reader import RunReader
+from napari_cryoorient.processes.interrupts import is_status_of_stop
+from napari_cryoorient.runs.reader import RunReader
 from napari_cryoorient.studies.folder import StudyFolder, write_table
 from napari_cryoorient.studies.job import Job
 from napari_cryoorient.studies.progress import Estimate, StudyForecast, StudyProgress

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from napari_cryoorient.errors import InputError
-from napari_cryoorient.run.reader import RunReader
-from napari_cryoorient.run.signals import first_signal_to
+from napari_cryoorient.processes.signals import first_signal_to
+from napari_cryoorient.runs.reader import RunReader
 from napari_cryoorient.studies.job import Job
 
 TERMINAL = "terminal.txt"

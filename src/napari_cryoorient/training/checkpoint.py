@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from napari_cryoorient.device import is_out_of_memory
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.atomic import atomic_path
-from napari_cryoorient.network.build import build_network
+from napari_cryoorient.networks.build import build_network
 from napari_cryoorient.training.older_checkpoint import from_format_1
 from napari_cryoorient.training.recipe import Recipe
 

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from napari_cryoorient.batches import Batch, ParticleBatches
 from napari_cryoorient.geometry.symmetry import symmetric_distance_deg
-from napari_cryoorient.network.output import PosePrediction
+from napari_cryoorient.networks.output import PosePrediction
 from napari_cryoorient.particles import Integers
+from napari_cryoorient.stack.batches import Batch, ParticleBatches
 from napari_cryoorient.training.recipe import Recipe
 from napari_cryoorient.training.report import Preview
 

@@ -16,10 +16,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from napari_cryoorient.batches import Batch
 from napari_cryoorient.device import is_out_of_memory, release_memory
 from napari_cryoorient.errors import TrainingFailure
-from napari_cryoorient.network.output import PosePrediction, concatenate_predictions
+from napari_cryoorient.networks.output import PosePrediction, concatenate_predictions
+from napari_cryoorient.stack.batches import Batch
 from napari_cryoorient.training.checkpoint import (
     random_states,
     set_random_states,

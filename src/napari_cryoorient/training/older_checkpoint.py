@@ -15,7 +15,7 @@ from torch import Tensor
 
 from napari_cryoorient.geometry.grids import is_in_asymmetric_unit, view_directions
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
-from napari_cryoorient.network.build import build_network
+from napari_cryoorient.networks.build import build_network
 
 # What has one row a view.
 _PER_VIEW = ("head.weight", "head.bias")

@@ -12,24 +12,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from napari_cryoorient.batches import Batch, ParticleBatches
 from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.rotations import matrix_to_quaternion, random_rotations
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
-from napari_cryoorient.losses import (
+from napari_cryoorient.networks.output import PosePrediction
+from napari_cryoorient.networks.vgg import N_OUTPUTS, PaperNetwork
+from napari_cryoorient.networks.weights import load_imagenet_weights
+from napari_cryoorient.particles import DensityMap, Integers, ParticleSet
+from napari_cryoorient.projection.fourier_slice import Projector
+from napari_cryoorient.projection.reference import reference_volume
+from napari_cryoorient.stack.batches import Batch, ParticleBatches
+from napari_cryoorient.training.fine_tuning import EarlierNetwork, begin_with
+from napari_cryoorient.training.losses import (
     quaternion_distance,
     reprojection_loss,
     unit_contrast_scale,
     weighted_objective,
 )
-from napari_cryoorient.network.output import PosePrediction
-from napari_cryoorient.network.vgg import N_OUTPUTS, PaperNetwork
-from napari_cryoorient.network.weights import load_imagenet_weights
-from napari_cryoorient.particles import DensityMap, Integers, ParticleSet
-from napari_cryoorient.projection.fourier_slice import Projector
-from napari_cryoorient.projection.reference import reference_volume
-from napari_cryoorient.training.fine_tuning import EarlierNetwork, begin_with
 from napari_cryoorient.training.recipe import LossTerms
 
 # Projections that settle the grey scale: enough for a mean to half a percent.

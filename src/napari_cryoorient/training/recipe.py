@@ -8,8 +8,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from napari_cryoorient.batches import Batch
-from napari_cryoorient.network.output import PosePrediction
+from napari_cryoorient.networks.output import PosePrediction
+from napari_cryoorient.stack.batches import Batch
 
 __all__ = ["Batch", "LossTerms", "Recipe"]
 

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from napari_cryoorient.batches import Batch
-from napari_cryoorient.network.output import PosePrediction
+from napari_cryoorient.networks.output import PosePrediction
+from napari_cryoorient.stack.batches import Batch
 from napari_cryoorient.training.recipe import Recipe
 
 # Steps taken one by one with the same settings before one is recorded: w may be moving.

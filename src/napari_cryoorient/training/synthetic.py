@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from napari_cryoorient.batches import Batch, ParticleBatches
 from napari_cryoorient.geometry.rotations import random_rotations
 from napari_cryoorient.particles import DensityMap, ParticleSet
 from napari_cryoorient.projection.resample import fourier_shift, fourier_to_images
-from napari_cryoorient.statistics import StackStatistics, band_limited_projector, shaped_noise
+from napari_cryoorient.stack.batches import Batch, ParticleBatches
+from napari_cryoorient.stack.statistics import StackStatistics, band_limited_projector, shaped_noise
 
 # Particles whose CTFs the made images have.
 N_CTFS = 4096

@@ -52,7 +52,7 @@ def _emdb_sample(entry: emdb.EmdbMap) -> list[LayerData]:
     """Fetch a map and bring it to a box for looking at; its file stays whole in the cache."""
     from napari_cryoorient.io.fetch import cache_folder
     from napari_cryoorient.io.maps import read_map
-    from napari_cryoorient.simulate import working_map
+    from napari_cryoorient.simulation.simulate import working_map
 
     path = emdb.fetch_emdb_map(entry, cache_folder() / "emdb")
     density = read_map(path)

@@ -15,8 +15,8 @@ from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.maps import read_map
 from napari_cryoorient.io.star import read_particles
 from napari_cryoorient.particles import ArrayImages
-from napari_cryoorient.run.reader import RunReader
-from napari_cryoorient.simulate import Projections
+from napari_cryoorient.runs.reader import RunReader
+from napari_cryoorient.simulation.simulate import Projections
 from napari_cryoorient.viewer.napari_api import grid_of
 from napari_cryoorient.viewer.readers import (
     PARTICLE_SUFFIXES,

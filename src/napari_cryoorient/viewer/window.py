@@ -11,7 +11,7 @@ from matplotlib.image import imsave
 
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.atomic import atomic_path
-from napari_cryoorient.run.reader import RunReader
+from napari_cryoorient.runs.reader import RunReader
 from napari_cryoorient.session.data import load_data
 from napari_cryoorient.viewer.qt_binding import prefer_new_binding
 from napari_cryoorient.viewer.readers import PARTICLE_SUFFIXES

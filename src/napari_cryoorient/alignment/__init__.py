@@ -1,0 +1,1 @@
+"""Poses from the likelihood of images: global search, refinement, and how sure both are."""

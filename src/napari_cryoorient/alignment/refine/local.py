@@ -1,0 +1,263 @@
+"""Local refinement of poses that are known roughly: from narrow bands to the whole one.
+
+The same climb in the whole band alone is the other way up, and the likelier end is kept: a pose
+never ends at less than a plain climb makes of it.
+
+A particle whose fit stays weaker than the noise explains, or that moved further than the narrow
+band can carry it, is doubtful: it is started anew from poses all around, and the likeliest end
+wins.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_cryoorient.alignment.information import fill_of
+from napari_cryoorient.alignment.likelihood import BandData, ParticleLikelihood
+from napari_cryoorient.alignment.refine.bands import bands_up_to
+from napari_cryoorient.alignment.refine.gauss_newton import Hypotheses
+from napari_cryoorient.alignment.refine.hypotheses import Thinning, by_image, climb, thinned
+from napari_cryoorient.alignment.refine.posterior import correlations
+from napari_cryoorient.alignment.refine.two_groups import Strengths
+from napari_cryoorient.device import part_of, room_for
+from napari_cryoorient.geometry.grids import view_directions
+from napari_cryoorient.geometry.rotations import (
+    angular_distance_deg,
+    rotation_vector_to_matrix,
+)
+from napari_cryoorient.particles import Floats, Integers, Poses
+from napari_cryoorient.stack.chunks import Advance, in_threads
+
+# Steps of the climb that goes straight to the whole band.
+N_STRAIGHT_STEPS = 8
+# The narrowest band carries a pose about this far (docs/search-and-refine.md).
+BASIN_DEG = 18.0
+# Amplitudes of right poses spread by this beside what the noise adds; how many of these
+# deviations below the mean are doubtful.
+AMPLITUDE_SPREAD, DOUBTFUL_DEVIATIONS = 0.1, 2.0
+# New starts: turned by these angles about axes this far apart.
+RESTART_ANGLES_DEG, RESTART_AXES_DEG = (18.0, 36.0), 50.0
+RESTART_THINNING = Thinning(4, deficit=8.0, part=0.2)
+# Images of a chunk: on a CPU, and at the most; a GPU's memory holds so many float32 of each pixel.
+CPU_CHUNK, LARGEST_CHUNK, NUMBERS_A_PIXEL = 128, 16384, 24
+
+
+@dataclass(frozen=True)
+class RefinedPoses:
+    """Refined poses of particles ``rows`` ``(k,)``; the other fields are ``(k,)`` too.
+
+    ``moved_deg`` is the angle from the pose at the start, ``moved_angstrom`` the same for the
+    shift; ``is_doubtful`` tells where the fit is weaker than noise explains, ``was_restarted``
+    where many new starts were tried; ``log_likelihood`` is over that of an empty image, in the
+    whole band; ``strengths`` are those of ``refine.two_groups``, ``first_strengths`` those before
+    any new start.
+    """
+
+    rows: Integers
+    poses: Poses
+    correlation: Floats
+    log_likelihood: Floats
+    moved_deg: Floats
+    moved_angstrom: Floats
+    is_doubtful: np.ndarray
+    was_restarted: np.ndarray
+    strengths: Strengths
+    first_strengths: Strengths
+
+    @property
+    def n_beyond_basin(self) -> int:
+        """How many particles moved further than the narrowest band can be trusted to carry."""
+        return int((self.moved_deg > BASIN_DEG).sum())
+
+    @property
+    def median_moved_deg(self) -> float:
+        """Median angle between the poses before and after."""
+        return float(np.median(self.moved_deg))
+
+    @property
+    def median_moved_angstrom(self) -> float:
+        """Median distance between the shifts before and after."""
+        return float(np.median(self.moved_angstrom))
+
+    @staticmethod
+    def joined(parts: list[RefinedPoses]) -> RefinedPoses:
+        """Join chunks, in order."""
+        return RefinedPoses(
+            np.concatenate([p.rows for p in parts]),
+            Poses(
+                np.concatenate([p.poses.rotations for p in parts]),
+                np.concatenate([p.poses.shifts_angstrom for p in parts]),
+            ),
+            np.concatenate([p.correlation for p in parts]),
+            np.concatenate([p.log_likelihood for p in parts]),
+            np.concatenate([p.moved_deg for p in parts]),
+            np.concatenate([p.moved_angstrom for p in parts]),
+            np.concatenate([p.is_doubtful for p in parts]),
+            np.concatenate([p.was_restarted for p in parts]),
+            Strengths.joined([p.strengths for p in parts]),
+            Strengths.joined([p.first_strengths for p in parts]),
+        )
+
+
+class LocalRefinement:
+    """Refines the particles of a likelihood, whatever the symmetry of its map."""
+
+    def __init__(self, likelihood: ParticleLikelihood) -> None:
+        self.likelihood = likelihood
+        self.bands = bands_up_to(likelihood.radius, fill_of(likelihood.volume))
+        axes = view_directions(RESTART_AXES_DEG).float()
+        vectors = torch.cat([axes * math.radians(angle) for angle in RESTART_ANGLES_DEG])
+        self._turns = rotation_vector_to_matrix(vectors).to(likelihood.device)
+        self._group = torch.eye(3, device=likelihood.device)[None]
+
+    def refine(
+        self,
+        rows: Integers,
+        poses: Poses,
+        *,
+        progress: Advance | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> Iterator[RefinedPoses]:
+        """Yield refined poses of particles ``rows``, pose i being that of row i, in order.
+
+        ``progress`` is told (done, of so many); when ``should_stop`` says so, it ends early.
+        """
+        device = self.likelihood.device
+        return in_threads(
+            len(rows),
+            self.chunk_size(len(rows)),
+            device,
+            load=lambda chunk: self.likelihood.load(rows[chunk]),
+            work=lambda chunk, data, _: self.of_images(rows[chunk], data, poses[chunk]),
+            progress=progress,
+            should_stop=should_stop,
+        )
+
+    def chunk_size(self, n: int) -> int:
+        """Return how many of n particles are refined together."""
+        bytes_each = 4 * NUMBERS_A_PIXEL * self.likelihood.particles.box**2
+        room = room_for(bytes_each, self.likelihood.device, cpu=CPU_CHUNK, most=LARGEST_CHUNK)
+        return part_of(n, room)
+
+    @torch.no_grad()
+    def of_images(self, rows: Integers, data: BandData, poses: Poses) -> RefinedPoses:
+        """Refine images already loaded from ``poses``."""
+        device = self.likelihood.device
+        rotations, shifts = self._tensors(poses)
+        owner = torch.arange(len(data), device=device)
+        best, went_far = self._climb_both_ways(data, owner, rotations, shifts)
+        first = best
+        moved = angular_distance_deg(best.rotations, rotations)
+        was_restarted = is_weak(best) | (moved > BASIN_DEG) | went_far
+        again = torch.nonzero(was_restarted)[:, 0]
+        if len(again):
+            restarted = self._restarted(data[again], rotations[again], shifts[again])
+            everywhere = torch.searchsorted(again, owner).clamp_max(len(again) - 1)
+            better = torch.zeros(len(data), dtype=torch.bool, device=device)
+            better[again] = restarted.log_likelihood > best.log_likelihood[again]
+            best = best.where(better, restarted[everywhere])
+        return RefinedPoses(
+            rows,
+            Poses(_numpy(best.rotations), _numpy(best.shifts_angstrom)),
+            _numpy(correlations(data, best)),
+            _numpy(best.log_likelihood),
+            _numpy(angular_distance_deg(best.rotations, rotations)),
+            _numpy((best.shifts_angstrom - shifts).norm(dim=1)),
+            is_weak(best).cpu().numpy(),
+            was_restarted.cpu().numpy(),
+            strengths_of(best),
+            strengths_of(first),
+        )
+
+    @torch.no_grad()
+    def climbed_once(self, data: BandData, poses: Poses) -> Hypotheses:
+        """Return where images climb to from ``poses``, with no new starts."""
+        rotations, shifts = self._tensors(poses)
+        owner = torch.arange(len(data), device=self.likelihood.device)
+        return self._climb_both_ways(data, owner, rotations, shifts)[0]
+
+    def _tensors(self, poses: Poses) -> tuple[Tensor, Tensor]:
+        device = self.likelihood.device
+        rotations = torch.from_numpy(poses.rotations).float().to(device)
+        return rotations, torch.from_numpy(poses.shifts_angstrom).float().to(device)
+
+    def _climb_both_ways(
+        self, data: BandData, owner: Tensor, rotations: Tensor, shifts: Tensor
+    ) -> tuple[Hypotheses, Tensor]:
+        """Climb through all bands and in the whole one alone; return the likelier ends.
+
+        From a good start the narrow bands can lead away; the climb in the whole one never ends at
+        less than where it began.  Second ``(b,)``: where the way through the bands left the basin.
+        """
+        straight = climb(
+            self.likelihood,
+            data,
+            owner,
+            rotations,
+            shifts,
+            radius=self.likelihood.radius,
+            n_steps=N_STRAIGHT_STEPS,
+            largest_turn_deg=self.bands[-1].largest_turn_deg,
+        )
+        through, _ = self._climb_through(data, owner, rotations, shifts, None)
+        went_far = angular_distance_deg(through.rotations, rotations) > BASIN_DEG
+        return straight.where(through.log_likelihood > straight.log_likelihood, through), went_far
+
+    def _climb_through(
+        self,
+        data: BandData,
+        owner: Tensor,
+        rotations: Tensor,
+        shifts: Tensor,
+        rule: Thinning | None,
+    ) -> tuple[Hypotheses, Tensor]:
+        """Climb from the narrowest band to the whole one, thinned between them by a rule."""
+        at: Hypotheses | None = None
+        for band in self.bands:
+            at = climb(
+                self.likelihood,
+                data,
+                owner,
+                rotations if at is None else at.rotations,
+                shifts if at is None else at.shifts_angstrom,
+                radius=band.radius,
+                n_steps=band.n_steps,
+                largest_turn_deg=band.largest_turn_deg,
+            )
+            if rule is not None:
+                kept, _ = thinned(at, owner, self._group, rule)
+                at, owner = at[kept], owner[kept]
+        assert at is not None
+        return at, owner
+
+    def _restarted(self, data: BandData, rotations: Tensor, shifts: Tensor) -> Hypotheses:
+        """Return the likeliest end of climbs from poses all around."""
+        n, n_turns = len(data), len(self._turns)
+        owner = torch.arange(n, device=rotations.device).repeat_interleave(n_turns)
+        turned = (self._turns[None] @ rotations[:, None]).flatten(0, 1)
+        at, owner = self._climb_through(data, owner, turned, shifts[owner], RESTART_THINNING)
+        _, index, _ = by_image(at.log_likelihood, owner)
+        return at[index[:, 0]]
+
+
+def is_weak(at: Hypotheses) -> Tensor:
+    """Tell ``(q,)`` where an image holds less of its projection than noise explains."""
+    # The likelihood at amplitude a is about a^2 |T|^2: what the noise does to a follows from it.
+    norm = (at.log_likelihood / at.amplitude.square()).clamp_min(1.0)
+    deviation = (AMPLITUDE_SPREAD**2 + 0.5 / norm).sqrt()
+    return (at.amplitude < 1 - DOUBTFUL_DEVIATIONS * deviation) | (at.log_likelihood <= 0)
+
+
+def strengths_of(at: Hypotheses) -> Strengths:
+    """Return how strongly each image holds its projection."""
+    return Strengths(_numpy(at.strength), _numpy(at.information))
+
+
+def _numpy(tensor: Tensor) -> Floats:
+    return np.array(tensor.cpu().numpy(), dtype=np.float64)

@@ -1,0 +1,85 @@
+"""How sure a pose is, from the hypotheses that an image was left with.
+
+Each hypothesis is a Gaussian peak of the posterior: its mass is ``exp(log-likelihood)`` times the
+volume that the curvature leaves it.  The confidence is the share of all mass that lies within ten
+degrees of the best pose.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from napari_cryoorient.alignment.likelihood import BandData
+from napari_cryoorient.alignment.refine.gauss_newton import Hypotheses
+from napari_cryoorient.alignment.refine.hypotheses import by_image
+from napari_cryoorient.geometry.symmetry import symmetric_distance_deg
+
+WITHIN_DEG = 10.0
+# Peaks are climbed and only the best are kept, which makes the first look surer than it is: the
+# likelihood is taken to be flatter by this factor (fitted, see docs/search-and-refine.md).
+TEMPERATURE = 1.5
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The best hypothesis of each image ``(b,)`` and the runner-up, as indices.
+
+    ``runner_up`` is -1 where there is none; ``confidence`` is in [0, 1].
+    """
+
+    best: Tensor
+    runner_up: Tensor
+    confidence: Tensor
+
+
+def choose(at: Hypotheses, owner: Tensor, group: Tensor, lost: Tensor) -> Choice:
+    """Choose for every image; each has at least one hypothesis.
+
+    ``lost`` ``(b,)`` is the log of what the hypotheses left out on the way weigh against the best.
+    """
+    _, index, is_there = by_image(at.log_likelihood, owner)
+    log_mass = at.log_likelihood / TEMPERATURE - 0.5 * torch.linalg.slogdet(at.curvature)[1]
+    log_mass = torch.where(is_there, log_mass[index], -torch.inf)
+    poses = at.rotations[index]
+    distance = symmetric_distance_deg(poses, poses[:, :1].expand_as(poses), group)
+    near = (distance < WITHIN_DEG) & is_there
+    all_mass = torch.logaddexp(log_mass.logsumexp(1), log_mass[:, 0] + lost)
+    share = (torch.where(near, log_mass, -torch.inf).logsumexp(1) - all_mass).exp()
+    best = index[:, 0]
+    confidence = share * probability_within(at.curvature[best], WITHIN_DEG)
+    if index.shape[1] > 1:
+        runner_up = torch.where(is_there[:, 1], index[:, 1], torch.full_like(best, -1))
+    else:
+        runner_up = torch.full_like(best, -1)
+    # Of an image that weighs nothing all poses are alike, and the shares are no numbers.
+    return Choice(best, runner_up, confidence.nan_to_num(0.0).clamp(0, 1))
+
+
+def probability_within(curvature: Tensor, angle_deg: float) -> Tensor:
+    """Return the part ``(q,)`` of a Gaussian peak that lies within an angle of its top.
+
+    The peak is taken to be as wide in all directions, with the right mean square.
+    """
+    scale = curvature.diagonal(dim1=1, dim2=2).clamp_min(1e-12).rsqrt()
+    normalised = curvature * scale[:, :, None] * scale[:, None, :]
+    ridge = 1e-6 * torch.eye(curvature.shape[1], device=curvature.device)
+    covariance = torch.linalg.inv(normalised + ridge) * scale[:, :, None] * scale[:, None, :]
+    variance = covariance.diagonal(dim1=1, dim2=2)[:, :3].mean(1).clamp_min(1e-12)
+    x = math.radians(angle_deg) / variance.sqrt()
+    # Maxwell's distribution.
+    within: Tensor = torch.erf(x / math.sqrt(2)) - x * torch.exp(-0.5 * x * x) * math.sqrt(
+        2 / math.pi
+    )
+    return within
+
+
+def correlations(data: BandData, at: Hypotheses) -> Tensor:
+    """Return the normalised correlation ``(q,)`` of image i with its projection at pose i.
+
+    Both are whitened by the noise and cut to the band of ``data``; the CTF is in the projection.
+    """
+    return at.strength * (at.information / data.energy.sum(1).clamp_min(1e-30)).sqrt()

@@ -1,0 +1,159 @@
+"""From all views in a narrow band to a few poses in a wider one, rung by rung.
+
+The first rung compares an image with every view, in-plane angle and shift.  Each further one has a
+wider band and a finer grid, and takes the views near the best of the rung before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from napari_cryoorient.alignment.likelihood import BandData, ParticleLikelihood
+from napari_cryoorient.alignment.refine.hypotheses import distinct_first
+from napari_cryoorient.alignment.search.plans import Plan, Rung
+from napari_cryoorient.alignment.search.shifts import ShiftPrior
+from napari_cryoorient.alignment.search.view_bank import CellScores, ViewBank
+
+# Shift steps per field of view and Fourier pixel of radius.
+SHIFT_STEPS_PER_RADIUS = 3.0
+# Images that later rungs take together.
+TOGETHER = {"cpu": 16, "mps": 128, "cuda": 512}
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The best distinct poses of each image, best first: ``(b, k, 3, 3)``, ``(b, k, 2)``.
+
+    ``scores`` ``(b, k)`` are log-likelihoods in the band of the last rung, minus infinity where an
+    image has fewer; ``lost`` ``(b,)`` is the log of what all cells left out on the way weigh
+    against the best ones of their rung.
+    """
+
+    rotations: Tensor
+    shifts_angstrom: Tensor
+    scores: Tensor
+    lost: Tensor
+
+
+class CoarseSearch:
+    """The rungs of a plan, ready for images.
+
+    ``fill`` is the particle's diameter as a part of the field of view.
+    """
+
+    def __init__(
+        self,
+        likelihood: ParticleLikelihood,
+        group: Tensor,
+        plan: Plan,
+        prior: ShiftPrior,
+        *,
+        fill: float,
+    ) -> None:
+        self.plan = plan
+        self._likelihood = likelihood
+        self._group = group.float().to(likelihood.device)
+        self.banks = [
+            ViewBank(likelihood, group, radius=rung.radius, fill=fill, takes_all=i == 0)
+            for i, rung in enumerate(plan.rungs)
+        ]
+        self._parents = [
+            finer.neighbours_in(coarser)
+            for coarser, finer in zip(self.banks, self.banks[1:], strict=False)
+        ]
+        self.take_shifts(prior)
+
+    def take_shifts(self, prior: ShiftPrior) -> None:
+        """Try the shifts that are likely under ``prior``."""
+        device = self._likelihood.device
+        self.prior = prior
+        self._shifts = [prior.grid(self._step(rung)).to(device) for rung in self.plan.rungs]
+        self._log_priors = [prior.log_density(shifts) for shifts in self._shifts]
+
+    def _step(self, rung: Rung) -> float:
+        return self._likelihood.field_of_view_angstrom / (SHIFT_STEPS_PER_RADIUS * rung.radius)
+
+    @property
+    def n_shifts(self) -> int:
+        """Shifts of the first rung."""
+        return len(self._shifts[0])
+
+    def is_beyond(self, shifts_angstrom: Tensor) -> Tensor:
+        """Tell which shifts ``(..., 2)`` lie outside of those that are tried."""
+        return self.prior.beyond(shifts_angstrom, self._step(self.plan.rungs[0]))
+
+    @property
+    def n_poses(self) -> int:
+        """Orientations that the first rung compares an image with."""
+        return len(self.banks[0]) * self.banks[0].rings.n_angles
+
+    @torch.no_grad()
+    def best(self, data: BandData) -> Candidates:
+        """Return the best poses of each image."""
+        cells = self.banks[0].score_all(data, self._shifts[0], self._log_priors[0])
+        size = TOGETHER[data.power.device.type]
+        parts = []
+        for start in range(0, len(data), size):
+            these = slice(start, start + size)
+            parts.append(self._narrowed(data[these], cells.of_images(these)))
+        return Candidates(
+            torch.cat([part.rotations for part in parts]),
+            torch.cat([part.shifts_angstrom for part in parts]),
+            torch.cat([part.scores for part in parts]),
+            torch.cat([part.lost for part in parts]),
+        )
+
+    def _narrowed(self, data: BandData, cells: CellScores) -> Candidates:
+        """Go through the further rungs, each taking the views near the best of the one before."""
+        lost = torch.full_like(data.power[:, 0], -torch.inf)
+        views = torch.arange(len(self.banks[0]), device=lost.device).expand(len(data), -1)
+        for rung, parents in enumerate(self._parents, start=1):
+            bank = self.banks[rung]
+            by_view = cells.scores.amax(0)
+            everywhere = by_view.new_full((len(data), len(self.banks[rung - 1])), -torch.inf)
+            by_view = everywhere.scatter(1, views, by_view)
+            n_kept = min(self.plan.rungs[rung].n_views, len(bank))
+            views = by_view[:, parents].amax(2).topk(n_kept, dim=1).indices
+            lost = torch.logaddexp(lost, _weight_left(by_view, parents[views][..., 0]))
+            cells = bank.score_some(data, self._shifts[rung], self._log_priors[rung], views)
+        return self._chosen(cells, views, lost)
+
+    def _chosen(self, cells: CellScores, views: Tensor, lost: Tensor) -> Candidates:
+        """Return the distinct poses among the best cells of the last rung."""
+        n = cells.scores.shape[2]
+        scores, angles, shifts = (
+            part.transpose(0, 1).flatten(1) for part in (cells.scores, cells.angles, cells.shifts)
+        )
+        value, place = scores.topk(min(self.plan.n_cells, scores.shape[1]), dim=1)
+        rotations = self.banks[-1].rotations(views.gather(1, place % n), angles.gather(1, place))
+        places = self._shifts[-1][shifts.gather(1, place)]
+        rule = self.plan.candidates
+        distinct = distinct_first(rotations, self._group, rule.distinct_deg)
+        good = distinct & (value >= value[:, :1] - rule.allowed(value[:, :1]))
+        good &= good.cumsum(1) <= rule.n_kept
+        # Cells beside one that is climbed are part of its peak.
+        left = torch.where(distinct & ~good, value, -torch.inf).logsumexp(1)
+        rest = _log_of_rest(scores.logsumexp(1), value)
+        lost = torch.logaddexp(lost, torch.logaddexp(left, rest) - value[:, 0])
+        score, order = torch.where(good, value, -torch.inf).topk(min(rule.n_kept, len(value[0])))
+        return Candidates(
+            rotations.gather(1, order[..., None, None].expand(-1, -1, 3, 3)),
+            places.gather(1, order[..., None].expand(-1, -1, 2)),
+            score,
+            lost,
+        )
+
+
+def _weight_left(by_view: Tensor, kept: Tensor) -> Tensor:
+    """Return the log of what the views ``(b, v)`` that are not kept weigh against the best."""
+    left = by_view.scatter(1, kept, -torch.inf)
+    return left.logsumexp(1) - by_view.amax(1)
+
+
+def _log_of_rest(total: Tensor, parts: Tensor) -> Tensor:
+    """Return ``log(exp(total) - sum exp(parts))`` of ``(b,)`` and ``(b, k)``."""
+    share = (parts.logsumexp(1) - total).exp().clamp_max(1.0)
+    return total + torch.log1p(-share).clamp_min(-80.0)

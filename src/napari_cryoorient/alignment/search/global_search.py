@@ -1,0 +1,313 @@
+"""Global search of a stack: all poses in a narrow band, the best of them climbed in wider ones.
+
+Particles that this leaves in doubt are searched once more, in a wider band and with more climbed.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_cryoorient.alignment.information import information_of
+from napari_cryoorient.alignment.likelihood import SHIFT_REACH, BandData, ParticleLikelihood
+from napari_cryoorient.alignment.refine.gauss_newton import Hypotheses
+from napari_cryoorient.alignment.refine.hypotheses import climb, thinned
+from napari_cryoorient.alignment.refine.local import is_weak
+from napari_cryoorient.alignment.refine.posterior import Choice, choose, correlations
+from napari_cryoorient.alignment.search.coarse import CoarseSearch
+from napari_cryoorient.alignment.search.plans import SURE, Plan, quick_plan, thorough_plan
+from napari_cryoorient.alignment.search.shifts import SIGMAS, ShiftPrior, trusted
+from napari_cryoorient.device import part_of, room_for
+from napari_cryoorient.particles import Floats, Integers, Poses
+from napari_cryoorient.stack.chunks import Advance, Stopped, in_threads
+
+# Of what the best pose gains by the wider bands, this part counts against those left out before.
+COUNTED_GAIN = 0.07
+# Images of a chunk: on a CPU, and at the most; a GPU's memory holds so many float32 of each pixel.
+CPU_CHUNK, LARGEST_CHUNK, NUMBERS_A_PIXEL = 64, 16384, 24
+# Particles that show how far they lie from the centre, and the fewest of a stack that are asked.
+N_TO_LEARN_FROM, FEWEST_TO_LEARN_FROM = 64, 64
+# Shifts are taken to scatter by this part of the field of view at least.
+LEAST_SIGMA = 0.01
+# Images that are searched thoroughly together: about a second's work.
+CPU_THOROUGH, LARGEST_THOROUGH, THOROUGH_NUMBERS_A_PIXEL = 16, 4096, 64
+
+
+@dataclass(frozen=True)
+class FoundPoses:
+    """Poses of particles ``rows`` ``(k,)`` with how well they fit.
+
+    ``correlation``, ``log_likelihood`` (over that of an empty image, in the whole band) and
+    ``confidence`` are ``(k,)``; ``runner_up`` are the best poses elsewhere, the
+    best ones again where there are none, and ``margin`` ``(k,)`` is how much lower their
+    log-likelihood is (infinite where there are none).
+    """
+
+    rows: Integers
+    poses: Poses
+    correlation: Floats
+    log_likelihood: Floats
+    confidence: Floats
+    runner_up: Poses
+    margin: Floats
+
+    @staticmethod
+    def joined(parts: list[FoundPoses]) -> FoundPoses:
+        """Join chunks, in order."""
+        return FoundPoses(
+            np.concatenate([p.rows for p in parts]),
+            _joined_poses([p.poses for p in parts]),
+            np.concatenate([p.correlation for p in parts]),
+            np.concatenate([p.log_likelihood for p in parts]),
+            np.concatenate([p.confidence for p in parts]),
+            _joined_poses([p.runner_up for p in parts]),
+            np.concatenate([p.margin for p in parts]),
+        )
+
+
+@dataclass(frozen=True)
+class Left:
+    """Hypotheses left of images, and the image of each ``(q,)``.
+
+    ``lost`` ``(b,)`` is the log of what was left out on the way against the best of its time, and
+    ``gained`` ``(b,)`` what the best gained after.
+    """
+
+    at: Hypotheses
+    owner: Tensor
+    lost: Tensor
+    gained: Tensor
+
+    def choice(self, group: Tensor) -> Choice:
+        """Choose the best of each image under a symmetry group."""
+        return choose(self.at, self.owner, group, self.lost - COUNTED_GAIN * self.gained)
+
+
+class GlobalSearch:
+    """Searches the particles of a likelihood under a symmetry group ``(g, 3, 3)``.
+
+    ``is_thorough`` False leaves out the second look at particles in doubt.
+    """
+
+    def __init__(
+        self,
+        likelihood: ParticleLikelihood,
+        group: Tensor,
+        *,
+        shift_reach_angstrom: float | None = None,
+        is_thorough: bool = True,
+    ) -> None:
+        self.likelihood = likelihood
+        self._wide_group = group
+        self._group = group.float().to(likelihood.device)
+        field = likelihood.field_of_view_angstrom
+        self._reach = SHIFT_REACH * field if shift_reach_angstrom is None else shift_reach_angstrom
+        self._information = information_of(likelihood)
+        self._prior = ShiftPrior(self._reach / SIGMAS, self._reach)
+        self.coarse = self._look(quick_plan(self._information), self._prior)
+        self._further: dict[str, CoarseSearch] = {}
+        self._is_thorough = is_thorough
+        n_bytes = 4 * likelihood.particles.box**2
+        self._chunk, self._thorough_chunk = (
+            room_for(numbers * n_bytes, likelihood.device, cpu=cpu, most=most)
+            for numbers, cpu, most in (
+                (NUMBERS_A_PIXEL, CPU_CHUNK, LARGEST_CHUNK),
+                (THOROUGH_NUMBERS_A_PIXEL, CPU_THOROUGH, LARGEST_THOROUGH),
+            )
+        )
+        self._is_prior_learned = False
+        self.n_thorough = 0
+        self._lock = threading.Lock()  # of what the further looks share between threads
+
+    def _look(self, plan: Plan, prior: ShiftPrior) -> CoarseSearch:
+        return CoarseSearch(
+            self.likelihood, self._wide_group, plan, prior, fill=self._information.fill
+        )
+
+    def _further_look(self, name: str) -> CoarseSearch:
+        """Return the look for particles in doubt, "thorough", or for those far off, "far"."""
+        with self._lock:
+            if name not in self._further:
+                prior = self._prior
+                plan = thorough_plan(self._information)
+                if name == "far":
+                    plan, prior = quick_plan(self._information), prior.widened(self._reach)
+                self._further[name] = self._look(plan, prior)
+            return self._further[name]
+
+    def learn_shifts(self, rows: Integers, should_stop: Callable[[], bool] | None = None) -> None:
+        """Learn from a sample of ``rows`` where particles lie in their images."""
+        self._is_prior_learned = True
+        if len(rows) < FEWEST_TO_LEARN_FROM:
+            return
+        sample = np.unique(np.linspace(0, len(rows) - 1, N_TO_LEARN_FROM).astype(np.int64))
+        parts = list(self._searched(rows[sample], self._looked_at_once, None, should_stop))
+        if not parts:
+            return
+        found = FoundPoses.joined(parts)
+        sure = trusted(found.poses.shifts_angstrom, found.confidence)
+        least = self.likelihood.field_of_view_angstrom * LEAST_SIGMA
+        self._prior = self._prior.learned(sure, least)
+        self.coarse.take_shifts(self._prior)
+
+    def search(
+        self,
+        rows: Integers,
+        *,
+        progress: Advance | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> Iterator[FoundPoses]:
+        """Yield the poses of particles ``rows`` in order, chunk by chunk.
+
+        ``progress`` is told (done, of so many); when ``should_stop`` says so, it ends early.
+        """
+        if not self._is_prior_learned:
+            self.learn_shifts(rows, should_stop)
+        yield from self._searched(rows, self.of_images, progress, should_stop)
+
+    def _searched(
+        self,
+        rows: Integers,
+        work: Callable[[Integers, BandData, Callable[[], bool]], FoundPoses],
+        progress: Advance | None,
+        should_stop: Callable[[], bool] | None,
+    ) -> Iterator[FoundPoses]:
+        device = self.likelihood.device
+        return in_threads(
+            len(rows),
+            part_of(len(rows), self._chunk),
+            device,
+            load=lambda chunk: self.likelihood.load(rows[chunk]),
+            work=lambda chunk, data, ends: work(rows[chunk], data, ends),
+            progress=progress,
+            should_stop=should_stop,
+        )
+
+    @torch.no_grad()
+    def of_images(
+        self, rows: Integers, data: BandData, should_stop: Callable[[], bool] | None = None
+    ) -> FoundPoses:
+        """Search images already loaded, those that stay doubtful twice.
+
+        Raises Stopped when ``should_stop`` says so on the way.
+        """
+        left = self._climbed(data, self.coarse)
+        if self._is_thorough:
+            choice = left.choice(self._group)
+            top = left.at[choice.best]
+            doubtful = (choice.confidence < SURE) | is_weak(top)
+            doubtful |= self.coarse.is_beyond(top.shifts_angstrom)
+            left = self._again(data, left, doubtful, "thorough", should_stop)
+            choice = left.choice(self._group)
+            far = self.coarse.is_beyond(left.at[choice.best].shifts_angstrom)
+            left = self._again(data, left, doubtful & far, "far", should_stop)
+        return self._found(rows, data, left)
+
+    @torch.no_grad()
+    def _looked_at_once(
+        self,
+        rows: Integers,
+        data: BandData,
+        should_stop: Callable[[], bool],  # noqa: ARG002 (called as the other look is)
+    ) -> FoundPoses:
+        return self._found(rows, data, self._climbed(data, self.coarse))
+
+    def _found(self, rows: Integers, data: BandData, left: Left) -> FoundPoses:
+        at = left.at
+        choice = left.choice(self._group)
+        top = at[choice.best]
+        has_second = choice.runner_up >= 0
+        second = at[torch.where(has_second, choice.runner_up, choice.best)]
+        margin = torch.where(has_second, top.log_likelihood - second.log_likelihood, torch.inf)
+        return FoundPoses(
+            rows,
+            _poses(top.rotations, top.shifts_angstrom),
+            _numpy(correlations(data, top)),
+            _numpy(top.log_likelihood),
+            _numpy(choice.confidence),
+            _poses(second.rotations, second.shifts_angstrom),
+            _numpy(margin),
+        )
+
+    def _again(
+        self,
+        data: BandData,
+        left: Left,
+        which: Tensor,
+        name: str,
+        should_stop: Callable[[], bool] | None,
+    ) -> Left:
+        """Give images ``which`` ``(b,)`` another look; what they had stays in the running."""
+        for again in torch.split(torch.nonzero(which)[:, 0], self._thorough_chunk):
+            if not len(again):
+                break
+            if should_stop is not None and should_stop():
+                raise Stopped
+            look = self._further_look(name)
+            with self._lock:
+                self.n_thorough += len(again) if name == "thorough" else 0
+            more = self._climbed(data[again], look)
+            at = Hypotheses.joined([left.at, more.at])
+            owner = torch.cat([left.owner, again[more.owner]])
+            kept, _ = thinned(at, owner, self._group, look.plan.stages[-1].thinning)
+            # Images that are not looked at again keep all they had.
+            is_again = torch.zeros(len(data), dtype=torch.bool, device=again.device)
+            is_again[again] = True
+            untouched = torch.nonzero(~is_again[owner])[:, 0]
+            kept = torch.cat([untouched, kept[is_again[owner[kept]]]])
+            lost = left.lost.index_copy(0, again, more.lost)
+            gained = left.gained.index_copy(0, again, more.gained)
+            left = Left(at[kept], owner[kept], lost, gained)
+        return left
+
+    def _climbed(self, data: BandData, coarse: CoarseSearch) -> Left:
+        """Return what a plan leaves of images."""
+        found = coarse.best(data)
+        best = found.scores[:, 0]
+        is_there = found.scores > -torch.inf
+        owner = torch.nonzero(is_there)[:, 0]
+        rotations, shifts = found.rotations[is_there], found.shifts_angstrom[is_there]
+        lost = found.lost
+        at: Hypotheses | None = None
+        for stage in coarse.plan.stages:
+            at = climb(
+                self.likelihood,
+                data,
+                owner,
+                rotations if at is None else at.rotations,
+                shifts if at is None else at.shifts_angstrom,
+                radius=stage.radius or self.likelihood.radius,
+                n_steps=stage.n_steps,
+                largest_turn_deg=stage.largest_turn_deg,
+            )
+            kept, just_lost = thinned(at, owner, self._group, stage.thinning)
+            lost = torch.logaddexp(lost, just_lost)
+            at, owner = at[kept], owner[kept]
+        assert at is not None
+        top_score = _best_of_each(at.log_likelihood, owner, len(data))
+        return Left(at, owner, lost, top_score - best)
+
+
+def _best_of_each(log_likelihood: Tensor, owner: Tensor, n: int) -> Tensor:
+    lowest = torch.full((n,), -torch.inf, device=owner.device)
+    return lowest.scatter_reduce(0, owner, log_likelihood, "amax")
+
+
+def _numpy(tensor: Tensor) -> Floats:
+    return np.array(tensor.cpu().numpy(), dtype=np.float64)
+
+
+def _poses(rotations: Tensor, shifts_angstrom: Tensor) -> Poses:
+    return Poses(_numpy(rotations), _numpy(shifts_angstrom))
+
+
+def _joined_poses(parts: list[Poses]) -> Poses:
+    return Poses(
+        np.concatenate([p.rotations for p in parts]),
+        np.concatenate([p.shifts_angstrom for p in parts]),
+    )

@@ -1,0 +1,1 @@
+"""Maps from particles: back-projection, FSC, masks; and the symmetry of maps."""

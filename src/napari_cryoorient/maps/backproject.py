@@ -1,0 +1,231 @@
+"""Every image of a stack entered into the sums of its half-set, in bounded memory.
+
+On a CPU threads work on chunks of their own, each into sums of its own: adding into the voxels is
+what takes the time, and it does not share its memory. Which thread takes which chunk is fixed, so
+that the same threads give the same map to the last bit.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_cryoorient.device import one_thread_each
+from napari_cryoorient.errors import InputError
+from napari_cryoorient.maps.insertion import SliceSums
+from napari_cryoorient.maps.symmetrise import split_by_grid
+from napari_cryoorient.particles import Floats, Integers, ParticleSet
+from napari_cryoorient.projection.resample import fourier_shift, images_to_fourier
+from napari_cryoorient.stack.batches import ParticleBatches
+
+Advance = Callable[[int, int], None]
+
+# Coefficients transformed at once: what torch does in one thread, and a core's cache holds.
+_CHUNK_COEFFICIENTS = {"cpu": 1 << 15, "mps": 1 << 20, "cuda": 1 << 22}
+# Images, and their coefficients, entered at once: a tenth of a second or a little more.
+_BLOCK_IMAGES, _BLOCK_COEFFICIENTS = 256, 1 << 21
+# Memory for the sums of more threads than half-sets.
+_SUMS_BYTES = 1 << 32
+_REPORT_S = 0.2
+
+
+@dataclass(frozen=True)
+class BackProjection:
+    """Sums of each half-set (or of the whole stack alone), and what is left of the symmetry.
+
+    ``factors`` are to be applied to the sums one after the other; ``n_images`` counts the images
+    in each of them.
+    """
+
+    sums: tuple[SliceSums, ...]
+    factors: tuple[Tensor, ...]
+    n_images: tuple[int, ...]
+
+    def joined(self) -> SliceSums:
+        """Return the sums of all images; those of the first half-set are used for it."""
+        first = self.sums[0]
+        for other in self.sums[1:]:
+            first.add(other)
+        return first
+
+
+@torch.no_grad()
+def back_project(
+    particles: ParticleSet,
+    group: Tensor,
+    device: torch.device,
+    *,
+    rows_of_sets: tuple[Integers, ...],
+    max_radius: float | None = None,
+    with_ctf: bool = True,
+    weights: Floats | None = None,
+    exact_symmetry: bool = False,
+    padding: int = 2,
+    progress: Advance | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> BackProjection | None:
+    """Enter every image at its pose and all equivalent ones; None when stopped before the end.
+
+    ``rows_of_sets`` are the rows of each half-set, or of all in one.  ``weights`` ``(n,)`` weigh
+    each image.  ``max_radius`` is in Fourier pixels.  Where the symmetry does not keep the grid,
+    ``exact_symmetry`` enters images at several poses instead of turning the sums.  ``progress`` is
+    told (done, of so many).
+    """
+    if particles.poses is None:
+        raise ValueError("these particles have no poses")
+    representatives, kept = split_by_grid(group)
+    factors = (kept,) if exact_symmetry else (representatives, kept)
+    entered = representatives if exact_symmetry else representatives[:1]
+    stop = threading.Event()
+    counter = _Counter(sum(len(rows) for rows in rows_of_sets), progress)
+
+    def new_sums() -> SliceSums:
+        return SliceSums(particles.box, padding=padding, max_radius=max_radius, device=device)
+
+    totals = tuple(new_sums() for _ in rows_of_sets)
+    n_threads = _n_threads(device, len(totals), totals[0].n_bytes)
+    jobs = []  # (sums, rows), one for each thread
+    for total, rows in zip(totals, rows_of_sets, strict=True):
+        share = max(1, n_threads // len(totals))
+        for k in range(share):
+            sums = total if k == 0 else new_sums()
+            jobs.append((total, sums, np.array_split(rows, share)[k]))
+
+    def work(sums: SliceSums, rows: Integers) -> None:
+        entry = _Entry(particles, entered, sums, device, with_ctf, weights)
+        for n in entry.enter(rows, stop.is_set):
+            counter.add(n)
+
+    with one_thread_each(device), ThreadPoolExecutor(n_threads, "back-project") as pool:
+        futures = [pool.submit(work, sums, rows) for _, sums, rows in jobs]
+        try:
+            while wait(futures, timeout=_REPORT_S, return_when="FIRST_EXCEPTION").not_done:
+                counter.report()
+                if any(f.done() and f.exception() is not None for f in futures):
+                    stop.set()
+                if should_stop is not None and should_stop():
+                    stop.set()
+        except BaseException:
+            stop.set()
+            raise
+    for future in futures:
+        future.result()
+    if stop.is_set():
+        return None
+    counter.report()
+    for total, sums, _ in jobs:
+        if sums is not total:
+            total.add(sums)
+    return BackProjection(totals, factors, tuple(len(rows) for rows in rows_of_sets))
+
+
+class _Entry:
+    """Brings images to coefficients and enters them."""
+
+    def __init__(
+        self,
+        particles: ParticleSet,
+        representatives: Tensor,
+        sums: SliceSums,
+        device: torch.device,
+        with_ctf: bool,
+        weights: Floats | None,
+    ) -> None:
+        self._batches = ParticleBatches(particles, particles.box, device, cache_bytes=0)
+        self._particles, self._device, self._sums = particles, device, sums
+        self._representatives = representatives.to(device=device, dtype=torch.float32)
+        self._with_ctf, self._weights = with_ctf, weights
+        n_points = len(sums.positions)
+        self._chunk = max(1, _CHUNK_COEFFICIENTS[device.type] // n_points)
+        self._block = max(1, min(_BLOCK_IMAGES, _BLOCK_COEFFICIENTS // n_points))
+
+    def enter(self, rows: Integers, should_stop: Callable[[], bool]) -> Iterator[int]:
+        """Enter images ``rows``; yields the number of each block that was entered whole."""
+        poses = self._particles.poses
+        assert poses is not None
+        for start in range(0, len(rows), self._block):
+            block = rows[start : start + self._block]
+            parts = [block[i : i + self._chunk] for i in range(0, len(block), self._chunk)]
+            pairs = []
+            for part in parts:
+                if should_stop():
+                    return
+                pairs.append(self._coefficients(part))
+            values, weights = (torch.cat(each) for each in zip(*pairs, strict=True))
+            rotations = self._tensor(poses.rotations[block])
+            for representative in self._representatives:
+                self._sums.insert(rotations @ representative.T, values, weights, should_stop)
+            if should_stop():
+                return
+            yield len(block)
+
+    def _tensor(self, values: Floats) -> Tensor:
+        return torch.from_numpy(values).to(dtype=torch.float32).to(self._device)
+
+    def _coefficients(self, rows: Integers) -> tuple[Tensor, Tensor]:
+        """Return ``CTF X`` and ``CTF^2``, ``(b, p)``, of images moved back to the centre."""
+        poses = self._particles.poses
+        assert poses is not None
+        images = self._batches.images(rows)
+        shifts = self._tensor(poses.shifts_angstrom[rows])
+        slices = images_to_fourier(images)
+        slices = fourier_shift(slices, -shifts / self._batches.pixel_size_angstrom)
+        positions = self._sums.positions
+        values = slices.flatten(1)[:, positions]
+        values[:, 0] = 0  # the mean grey tells nothing of the map (relion_reconstruct: likewise)
+        transfer = self._batches.ctf(rows) if self._with_ctf else None
+        if transfer is None:
+            weights = torch.ones_like(values.real)
+        else:
+            transfer = transfer.flatten(1)[:, positions]
+            if self._particles.ctf_state == "premultiplied":
+                # The signal came through CTF^2 and the noise through CTF: X is CTF times what
+                # was measured already, and its weight is CTF^2.
+                weights = transfer
+            else:
+                values, weights = values * transfer, transfer.square()
+        is_finite = torch.isfinite(values.real) & torch.isfinite(values.imag)
+        is_finite = (is_finite & torch.isfinite(weights)).all(1)
+        if not bool(is_finite.all()):
+            row = int(rows[int(is_finite.int().argmin())])
+            name = f" ({self._particles.names[row]})" if self._particles.names else ""
+            raise InputError(
+                f"Image {row + 1}{name} times its CTF is not a finite number; its values or CTF "
+                "are out of range: leave it out."
+            )
+        weights = weights * images.flatten(1).any(1)[:, None]  # empty images weigh nothing
+        if self._weights is not None:
+            each = self._tensor(self._weights[rows])[:, None]
+            values, weights = values * each, weights * each
+        return values, weights
+
+
+class _Counter:
+    """Counts images over threads; progress is told by the thread that asks."""
+
+    def __init__(self, total: int, progress: Advance | None) -> None:
+        self._lock = threading.Lock()
+        self._done, self._total, self._progress = 0, total, progress
+
+    def add(self, n: int) -> None:
+        with self._lock:
+            self._done += n
+
+    def report(self) -> None:
+        if self._progress is not None:
+            self._progress(self._done, self._total)
+
+
+def _n_threads(device: torch.device, n_sets: int, n_bytes: int) -> int:
+    """Return a multiple of the half-sets, or 1: as many as there are threads and memory for."""
+    if device.type != "cpu":
+        return 1
+    affordable = max(n_sets, _SUMS_BYTES // n_bytes)
+    threads = min(torch.get_num_threads(), affordable)
+    return max(1, threads // n_sets * n_sets)

@@ -1,0 +1,156 @@
+"""Poses for a whole stack from a trained network, chunk by chunk, in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from napari_cryoorient.device import is_out_of_memory, release_memory
+from napari_cryoorient.networks.output import PosePrediction
+from napari_cryoorient.particles import Floats, Integers, ParticleSet, Poses
+from napari_cryoorient.stack.batches import ParticleBatches
+
+# Pixels in a chunk: a few tenths of a second, so that a request to stop is met at once.
+CHUNK_PIXELS = {"cpu": 8 * 128 * 128, "mps": 64 * 128 * 128, "cuda": 512 * 128 * 128}
+# Pixels of one chunk of images as they lie in the file, before they are brought to the box.
+READ_PIXELS = 2**25
+Advance = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class PredictedPoses:
+    """What a network said of particles ``rows`` (k,); None where it says nothing.
+
+    ``rotations`` (k, 3, 3), ``shifts_angstrom`` (k, 2), ``confidence`` (k,), 0 for images that tell
+    nothing, which ``is_empty`` (k,) marks.
+    """
+
+    rows: Integers
+    rotations: Floats
+    shifts_angstrom: Floats | None
+    confidence: Floats | None
+    is_empty: NDArray[np.bool_]
+
+    def poses(self, known: Poses | None) -> Poses:
+        """Return poses; what images or network do not tell is as in ``known``, or nothing.
+
+        Nothing is a shift of zero, and the map's own frame for images that are empty.
+        """
+        if known is None:
+            turns, before = np.eye(3), np.zeros((len(self.rows), 2))
+        else:
+            turns, before = known.rotations[self.rows], known.shifts_angstrom[self.rows]
+        shifts = before if self.shifts_angstrom is None else self.shifts_angstrom
+        return Poses(
+            np.where(self.is_empty[:, None, None], turns, self.rotations),
+            np.where(self.is_empty[:, None], before, shifts),
+        )
+
+
+def predict(
+    network: nn.Module,
+    particles: ParticleSet,
+    *,
+    box: int,
+    device: torch.device,
+    rows: Integers | None = None,
+    batch_size: int | None = None,
+    progress: Advance | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> Iterator[PredictedPoses]:
+    """Yield poses of ``rows`` (default all) in order; images are brought to ``box``.
+
+    ``progress`` is told (done, of so many) after each chunk.  When ``should_stop`` says so, the
+    iterator ends early.  A chunk that does not fit in memory is tried again in halves.
+    """
+    rows = np.arange(len(particles), dtype=np.int64) if rows is None else rows
+    batches = ParticleBatches(particles, box, device, cache_bytes=0)
+    size = batch_size or max(1, CHUNK_PIXELS[device.type] // box**2)
+    size = min(size, max(1, READ_PIXELS // particles.box**2))
+    chunks = [rows[start : start + size] for start in range(0, len(rows), size)]
+    network = network.to(device).eval()
+    done = 0
+    # One chunk is read while the network is at the one before.
+    with ThreadPoolExecutor(1, "read-particles") as reader:
+        ahead = reader.submit(particles.images.read, chunks[0]) if chunks else None
+        for number, chunk in enumerate(chunks):
+            assert ahead is not None
+            read = ahead.result()
+            if should_stop is not None and should_stop():
+                return
+            if number + 1 < len(chunks):
+                ahead = reader.submit(particles.images.read, chunks[number + 1])
+            images = batches.prepared(read)
+            yield _in_numpy(chunk, images, _run(network, images, batches.ctf(chunk)))
+            done += len(chunk)
+            if progress is not None:
+                progress(done, len(rows))
+
+
+def collect(chunks: Iterable[PredictedPoses]) -> PredictedPoses | None:
+    """Join chunks; None when there are none.
+
+    Where the network tells no confidence and images are empty, it is 1 for all others.
+    """
+    parts = list(chunks)
+    if not parts:
+        return None
+
+    def join(arrays: list[Floats | None]) -> Floats | None:
+        present = [a for a in arrays if a is not None]
+        return np.concatenate(present) if len(present) == len(arrays) else None
+
+    is_empty = np.concatenate([part.is_empty for part in parts])
+    confidence = join([part.confidence for part in parts])
+    if is_empty.any():
+        confidence = np.where(is_empty, 0.0, 1.0 if confidence is None else confidence)
+    return PredictedPoses(
+        np.concatenate([part.rows for part in parts]),
+        np.concatenate([part.rotations for part in parts]),
+        join([part.shifts_angstrom for part in parts]),
+        confidence,
+        is_empty,
+    )
+
+
+@torch.no_grad()
+def _run(network: nn.Module, images: Tensor, ctf: Tensor | None) -> list[PosePrediction]:
+    try:
+        prediction: PosePrediction = network(images, ctf)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error) or len(images) == 1:
+            raise
+    else:
+        return [prediction.detach()]
+    release_memory(images.device)
+    half = len(images) // 2
+    return [
+        *_run(network, images[:half], None if ctf is None else ctf[:half]),
+        *_run(network, images[half:], None if ctf is None else ctf[half:]),
+    ]
+
+
+def _in_numpy(rows: Integers, images: Tensor, parts: list[PosePrediction]) -> PredictedPoses:
+    def joined(tensors: list[Tensor | None]) -> Floats | None:
+        present = [t for t in tensors if t is not None]
+        if len(present) < len(tensors):
+            return None
+        # A copy by numpy: torch's own small blocks, kept for long between its large ones, made the
+        # process grow by 40 kB a particle (glibc does not reuse aligned blocks well).
+        return np.array(torch.cat(present).cpu().numpy(), dtype=np.float64)
+
+    rotations = joined([part.rotations for part in parts])
+    assert rotations is not None
+    return PredictedPoses(
+        rows,
+        rotations,
+        joined([part.shifts_angstrom for part in parts]),
+        joined([part.confidence for part in parts]),
+        ~images.flatten(1).any(1).cpu().numpy(),
+    )

@@ -1,0 +1,1 @@
+"""Signals and interrupts, told to work that can stop."""

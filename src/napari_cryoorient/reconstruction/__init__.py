@@ -1,1 +1,0 @@
-"""From images with poses to a map, and how well two maps agree."""

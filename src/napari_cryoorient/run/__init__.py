@@ -1,1 +1,0 @@
-"""A run is a folder: written by the process that trains, followed and steered by any other."""

@@ -1,0 +1,1 @@
+"""Particles made from a map, and the maps they are made from."""

@@ -1,0 +1,1 @@
+"""A stack beside its map: pairing, batches, spectra, statistics, odd images, work in chunks."""

@@ -1,0 +1,171 @@
+"""What a stack looks like: its noise by frequency, and how strong the map's signal is in it.
+
+The noise is read from the images' corners, outside the circle that touches the box, or where these
+are empty from how the power follows the defocus (``spectra``); the signal is what the whole images
+hold beyond it, set against ``CTF^2`` times the power of the map's projections.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_cryoorient.geometry.fourier_grids import (
+    at_radii,
+    radial_mean_half_plane,
+    radius_half_plane,
+)
+from napari_cryoorient.geometry.rotations import random_rotations
+from napari_cryoorient.particles import DensityMap, ParticleSet
+from napari_cryoorient.projection.fourier_slice import Projector
+from napari_cryoorient.projection.reference import reference_volume
+from napari_cryoorient.projection.resample import (
+    fourier_to_images,
+    images_to_fourier,
+)
+from napari_cryoorient.stack.batches import ParticleBatches, outside_disc
+from napari_cryoorient.stack.spectra import corners_are_empty, noise_by_defocus
+
+N_IMAGES = 512
+N_VIEWS = 256
+_CHUNK = 64
+# A map is cropped to this box, or to the images' where that is larger, before it is projected.
+WORKING_BOX = 64
+# Images of so many times the power of most, or less by as much, are left out.
+UNUSUAL = 16.0
+# Where the images hold no power beyond their corners, the signal is taken to have this SNR.
+ASSUMED_SNR = 0.05
+
+
+@dataclass(frozen=True)
+class StackStatistics:
+    """Spectra by radius in Fourier pixels, ``(box // 2 + 1,)``, as mean squared coefficients.
+
+    They are those of images cropped to ``box`` in Fourier space.  ``signal_power`` is that of the
+    projections times ``gain``, before the CTF; ``gain`` turns the map's grey scale into the
+    stack's.  ``snr`` compares variances over the whole image, within the band.
+    ``are_corners_empty`` tells of images whose corners do not show their noise.
+    """
+
+    box: int
+    signal_power: Tensor
+    noise_power: Tensor
+    gain: float
+    snr: float
+    is_signal_seen: bool
+    are_corners_empty: bool = False
+
+
+@torch.no_grad()
+def stack_statistics(
+    density: DensityMap, particles: ParticleSet, box: int, *, n_images: int = N_IMAGES
+) -> StackStatistics:
+    """Measure a sample of a stack against a map of the same field of view, on the CPU.
+
+    ``box`` is even and at most the stack's and the map's.
+    """
+    n = particles.box
+    batches = ParticleBatches(particles, n, torch.device("cpu"), cache_bytes=0)
+    rows = particles.spread_rows(n_images)
+    projector = band_limited_projector(density, box)
+    views = random_rotations(N_VIEWS, torch.Generator().manual_seed(0))
+    clean = torch.cat(
+        [projector.fourier(part).abs().square() for part in torch.split(views, _CHUNK)]
+    )
+    projection_power = radial_mean_half_plane(clean.mean(0))[: box // 2 + 1]
+
+    corners = outside_disc(n).float()
+    parts = []
+    for part in np.array_split(rows, -(-len(rows) // _CHUNK)):
+        images = batches.images(part)
+        ctf = batches.ctf(part)
+        squared = torch.ones(len(part), n, n // 2 + 1) if ctf is None else ctf.square()
+        background = _spectra(images * corners) / corners.mean()
+        parts.append((_spectra(images), background, radial_mean_half_plane(squared).double()))
+    of_whole, of_noise, of_ctf = (torch.cat(each) for each in zip(*parts, strict=True))
+    usual = are_usual(of_whole) & are_usual(of_noise)
+    if not usual.any():
+        usual = are_usual(of_whole)
+    to_box = (box / n) ** 4
+    whole, noise, transferred = (
+        each[usual].mean(0)[: box // 2 + 1]
+        for each in (to_box * of_whole, to_box * of_noise, of_ctf)
+    )
+    noise = torch.minimum(noise, whole)
+    are_empty = corners_are_empty(whole, noise)
+    if are_empty:
+        powers, squared_ctf = (
+            each[usual][:, : box // 2 + 1] for each in (to_box * of_whole, of_ctf)
+        )
+        noise = noise_by_defocus(powers, squared_ctf, projection_power.double())
+
+    expected = projection_power.double() * transferred
+    band = slice(2, box // 2)
+    counts = torch.arange(box // 2 + 1, dtype=torch.float64)[band]
+    weight = counts / whole[band].clamp_min(float(whole.max()) * 1e-12).square()
+    surplus = (weight * (whole - noise)[band] * expected[band]).sum()
+    squared_gain = float(surplus / (weight * expected[band].square()).sum())
+    in_band = torch.arange(box // 2 + 1, dtype=torch.float64)
+    is_seen = squared_gain > 0.0
+    if not is_seen:
+        squared_gain = ASSUMED_SNR * float(
+            (in_band * noise).sum() / (in_band * expected).sum().clamp_min(1e-300)
+        )
+    total_noise = float((in_band * noise).sum())
+    total_signal = squared_gain * float((in_band * expected).sum())
+    return StackStatistics(
+        box=box,
+        signal_power=(squared_gain * projection_power).float(),
+        noise_power=noise.float(),
+        gain=squared_gain**0.5,
+        snr=total_signal / total_noise if total_noise > 0.0 else float("inf"),
+        is_signal_seen=is_seen,
+        are_corners_empty=are_empty,
+    )
+
+
+def band_limited_projector(density: DensityMap, box: int) -> Projector:
+    """Return a projector of ``density`` that makes images of ``box`` pixels, on the CPU."""
+    working_box = min(density.box, max(box, WORKING_BOX))
+    return Projector(
+        reference_volume(density, working_box),
+        pixel_size_angstrom=density.pixel_size_angstrom * density.box / working_box,
+        box=box,
+    )
+
+
+def _spectra(images: Tensor) -> Tensor:
+    """Return the power of images (k, N, N) by radius, (k, N // 2 + 1)."""
+    return radial_mean_half_plane(images_to_fourier(images).abs().square()).double()
+
+
+def are_usual(spectra: Tensor) -> Tensor:
+    """Tell which of some images ``(n,)`` are as strong as most, from their spectra ``(n, r)``.
+
+    One image of a hundred times the others' amplitude would be the mean of them all.
+    """
+    radius = torch.arange(spectra.shape[1], dtype=spectra.dtype)
+    strength = spectra @ radius
+    is_seen = torch.isfinite(strength) & (strength > 0)
+    if not is_seen.any():
+        return torch.ones(len(spectra), dtype=torch.bool)
+    middle = strength[is_seen].median()
+    found: Tensor = is_seen & (strength < UNUSUAL * middle) & (strength > middle / UNUSUAL)
+    return found
+
+
+def shaped_noise(
+    n: int, noise_power: Tensor, box: int, generator: torch.Generator | None
+) -> Tensor:
+    """Draw noise images ``(n, box, box)`` with the spectrum ``noise_power`` (box // 2 + 1,).
+
+    Beyond the last radius the spectrum goes on level.
+    """
+    device = noise_power.device
+    white = torch.randn(n, box, box, generator=generator, device=device)
+    radius = radius_half_plane(box, device=device).clamp_max(box // 2)
+    amplitude = at_radii(noise_power.clamp_min(0).sqrt() / box, radius)
+    return fourier_to_images(images_to_fourier(white) * amplitude)

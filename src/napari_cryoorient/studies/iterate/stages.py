@@ -1,0 +1,235 @@
+"""The stages of one round; each leaves files, and is passed over where they are there already.
+
+A round's folder holds ``reference.mrc`` (and ``reference_half1.mrc``, ``reference_half2.mrc`` where
+the half-sets have their own), ``labels.star`` (first round), ``run`` (a run folder),
+``predicted.star``, ``poses.star``, ``map.mrc``, ``map_half1.mrc``, ``map_half2.mrc``, ``fsc.csv``
+and ``round.json``, which comes last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_cryoorient.config import TrainConfig
+from napari_cryoorient.device import choose_device
+from napari_cryoorient.errors import InputError
+from napari_cryoorient.geometry.symmetry import symmetry_matrices
+from napari_cryoorient.io.maps import read_map
+from napari_cryoorient.io.new_star import CONFIDENCE
+from napari_cryoorient.io.particle_table import ParticleTable, particle_block
+from napari_cryoorient.io.star import read_particles, read_star, write_poses, write_star
+from napari_cryoorient.particles import Floats, Poses
+from napari_cryoorient.runs.reader import RunReader
+from napari_cryoorient.stack.pairing import RunInputs, in_free_scale, load_inputs, matched_map
+from napari_cryoorient.tasks.predict import predict_star
+from napari_cryoorient.tasks.reconstruct import half_sets, reconstruct_star
+from napari_cryoorient.tasks.refine import polish
+from napari_cryoorient.tasks.search import search_star
+from napari_cryoorient.tasks.train import Progress, run_training
+
+# Labels less sure than this teach nothing.
+LEAST_CONFIDENCE = 0.5
+FEWEST_LABELS = 20
+
+
+@dataclass
+class Telling:
+    """Where a series of rounds says how it goes; every part may be left out."""
+
+    begin: Callable[[str], None] = lambda title: None
+    progress: Callable[[int, int], None] = lambda done, total: None
+    training: Callable[[Progress], None] = lambda now: None
+    say: Callable[[str], None] = lambda sentence: None
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What all rounds work on: the particles, and where their image names start from."""
+
+    star: Path
+    project_dir: Path | None
+    symmetry: str
+    training: Mapping[str, Any]
+    """Fields of ``TrainConfig`` that the user gave."""
+    n_labels: int = 1000
+    fine_tuning_steps: int | None = None
+    telling: Telling = field(default_factory=Telling)
+
+    @property
+    def seed(self) -> int:
+        """Seed of everything random."""
+        return int(self.training.get("seed", 0))
+
+    @property
+    def device(self) -> str:
+        """Where to compute."""
+        return str(self.training.get("device", "auto"))
+
+    @property
+    def invert_contrast(self) -> str:
+        """What is to be done about dark particles."""
+        return str(self.training.get("invert_contrast", "auto"))
+
+
+def label(stack: Stack, folder: Path) -> None:
+    """Search a random part of the stack globally, and keep the particles that are sure."""
+    out = folder / "labels.star"
+    if out.is_file():
+        return
+    stack.telling.begin("Labels: searching")
+    everything = folder / "searched.star"
+    done = search_star(
+        stack.star,
+        folder / "reference.mrc",
+        everything,
+        symmetry=stack.symmetry,
+        subset=stack.n_labels,
+        seed=stack.seed,
+        invert_contrast=stack.invert_contrast,
+        device=stack.device,
+        project_dir=stack.project_dir,
+        progress=stack.telling.progress,
+        say=stack.telling.say,
+    )
+    assert done.found is not None
+    sure = done.found.confidence >= LEAST_CONFIDENCE
+    if sure.sum() < FEWEST_LABELS:
+        raise InputError(
+            f"The search is sure of {int(sure.sum())} of {len(sure)} particles only: the map is "
+            "too poor a start, the stack too noisy, or of another particle; see more of them "
+            "(--subset), or start from a better map."
+        )
+    star = read_star(everything)
+    block = particle_block(star)
+    kept = block.table.iloc[np.flatnonzero(sure)].reset_index(drop=True)
+    write_star(star.with_block(replace(block, table=kept)), out)
+    everything.unlink()
+    stack.telling.say(f"Labels: {int(sure.sum())} of {len(sure)} particles searched are sure.")
+
+
+def train(stack: Stack, folder: Path, star: Path, earlier_run: Path | None) -> None:
+    """Train on the round's reference, from ``earlier_run`` where there is one."""
+    run = folder / "run"
+    status = RunReader(run).status()
+    if status.state == "finished":
+        return
+    given = dict(stack.training)
+    if earlier_run is not None:
+        for name in ("steps", "minutes"):
+            given.pop(name, None)
+        if stack.fine_tuning_steps is not None:
+            given["steps"] = stack.fine_tuning_steps
+        given["from_run"] = str(earlier_run)
+    config = TrainConfig(**(given | {"symmetry": stack.symmetry, "labels": "star"}))
+    run_training(
+        config,
+        star,
+        folder / "reference.mrc",
+        run,
+        resume=(run / "checkpoint.pt").is_file(),
+        project_dir=stack.project_dir,
+        progress=stack.telling.training,
+        say=stack.telling.say,
+    )
+    if RunReader(run).status().state != "finished":  # stopped through its control.json
+        raise KeyboardInterrupt
+
+
+def predict(stack: Stack, folder: Path) -> None:
+    """Predict every particle of the stack."""
+    if (folder / "predicted.star").is_file():
+        return
+    stack.telling.begin("Predicting")
+    predict_star(
+        stack.star,
+        folder / "run",
+        folder / "predicted.star",
+        device=stack.device,
+        project_dir=stack.project_dir,
+        progress=stack.telling.progress,
+        say=stack.telling.say,
+    )
+
+
+def refine(stack: Stack, folder: Path) -> None:
+    """Refine every pose, each half-set against its own reference where it has one."""
+    out = folder / "poses.star"
+    if out.is_file():
+        return
+    predicted, _ = read_particles(folder / "predicted.star", project_dir=stack.project_dir)
+    start = predicted.poses
+    assert start is not None
+    inputs = load_inputs(
+        stack.star,
+        folder / "reference.mrc",
+        invert_contrast=stack.invert_contrast,
+        project_dir=stack.project_dir,
+    )
+    particles = replace(inputs.particles, poses=start)
+    rotations, shifts = start.rotations.copy(), start.shifts_angstrom.copy()
+    confidence = np.zeros(len(start))
+    group, device = symmetry_matrices(stack.symmetry), choose_device(stack.device)
+    for part, rows in _parts_to_refine(folder, inputs, stack.seed):
+        chosen = replace(part, particles=particles.subset(rows))
+        done = polish(
+            chosen,
+            start[rows],
+            group,
+            device,
+            progress=stack.telling.progress,
+            begin=stack.telling.begin,
+            say=stack.telling.say,
+        )
+        rotations[rows], shifts[rows] = done.poses.rotations, done.poses.shifts_angstrom
+        confidence[rows] = done.confidence
+    write_poses(inputs.star, Poses(rotations, shifts), out, confidence=confidence)
+
+
+def _parts_to_refine(
+    folder: Path, inputs: RunInputs, seed: int
+) -> list[tuple[RunInputs, np.ndarray]]:
+    """Return what is refined against what: inputs with a reference, and rows of the stack."""
+    n = len(inputs.particles)
+    own = [folder / f"reference_half{half}.mrc" for half in (1, 2)]
+    if not all(path.is_file() for path in own):
+        return [(inputs, np.arange(n, dtype=np.int64))]
+    sets = half_sets(inputs.particles.random_subset, n, seed, lambda sentence: None)
+    parts = [
+        (
+            replace(inputs, density=in_free_scale(matched_map(read_map(path), inputs.particles))),
+            rows,
+        )
+        for path, rows in zip(own, sets, strict=True)
+    ]
+    rest = np.setdiff1d(np.arange(n), np.concatenate(sets))
+    return parts if not len(rest) else [*parts, (inputs, rest)]
+
+
+def reconstruct(stack: Stack, folder: Path) -> None:
+    """Reconstruct the map and both half-maps from the round's poses, weighed by confidence."""
+    if (folder / "map.mrc").is_file():
+        return
+    stack.telling.begin("Reconstructing")
+    reconstruct_star(
+        stack.star,
+        folder / "map.mrc",
+        poses_path=folder / "poses.star",
+        symmetry=stack.symmetry,
+        half_maps=True,
+        seed=stack.seed,
+        invert_contrast=stack.invert_contrast,
+        device=stack.device,
+        project_dir=stack.project_dir,
+        progress=stack.telling.progress,
+        say=stack.telling.say,
+    )
+
+
+def confidences(folder: Path) -> Floats:
+    """Return the confidence of each of the round's poses."""
+    return ParticleTable(read_star(folder / "poses.star")).floats(CONFIDENCE)

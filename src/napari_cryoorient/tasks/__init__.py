@@ -1,0 +1,1 @@
+"""One command each: files in, files out."""

@@ -1,0 +1,178 @@
+"""Poses for a STAR file from a run folder: what the command ``predict`` does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from napari_cryoorient.device import choose_device, describe_device
+from napari_cryoorient.errors import InputError
+from napari_cryoorient.geometry.symmetry import symmetry_matrices
+from napari_cryoorient.io.maps import read_map
+from napari_cryoorient.io.star import read_particles, write_poses
+from napari_cryoorient.memory import MATCHED, refuse_map_beyond
+from napari_cryoorient.networks.prediction import PredictedPoses, collect, predict
+from napari_cryoorient.particles import NegatedImages, ParticleSet
+from napari_cryoorient.runs.reader import RunReader
+from napari_cryoorient.stack.odd_images import left_out
+from napari_cryoorient.stack.pairing import (
+    TOLERANCE,
+    RunInputs,
+    load_inputs,
+    matched_map,
+    measure_contrast,
+)
+from napari_cryoorient.tasks.reach import unreached_images
+from napari_cryoorient.tasks.refine import polish
+from napari_cryoorient.tasks.search import refuse_same_file
+from napari_cryoorient.training.checkpoint import network_of_checkpoint, read_checkpoint
+
+
+@dataclass(frozen=True)
+class StarPrediction:
+    """What was predicted; None when stopped before the end, and then nothing was written."""
+
+    predicted: PredictedPoses | None
+    n_particles: int
+    device: str
+    notes: tuple[str, ...]
+
+
+def predict_star(
+    star_path: Path,
+    run_dir: Path,
+    out_path: Path,
+    *,
+    device: str = "auto",
+    project_dir: Path | None = None,
+    batch_size: int | None = None,
+    refine: bool = False,
+    map_path: Path | None = None,
+    map_pixel_size_angstrom: float | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    begin: Callable[[str], None] | None = None,
+    say: Callable[[str], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> StarPrediction:
+    """Predict every particle of ``star_path`` and write ``out_path``, all its columns kept.
+
+    ``refine`` refines the poses against ``map_path``, by default the map of the run, and searches
+    globally for particles that stay doubtful; ``begin`` is told the name of each part of this.
+    Raises InputError for a run without a checkpoint, or a stack with another field of view.
+    """
+    refuse_same_file(star_path, out_path)
+    state = read_checkpoint(Path(run_dir) / "checkpoint.pt")
+    place = choose_device(device)
+    particles, star = read_particles(Path(star_path), project_dir=project_dir)
+    refuse_other_field(state, particles, str(star_path))
+    inputs: RunInputs | None = None
+    if refine:
+        inputs = load_inputs(
+            Path(star_path),
+            map_path or map_of_run(Path(run_dir)),
+            invert_contrast="yes" if state["contrast_negated"] else "no",
+            project_dir=project_dir,
+            map_pixel_size_angstrom=map_pixel_size_angstrom,
+        )
+    notes = list(particles.notes)
+    if state["contrast_negated"]:
+        particles = replace(particles, images=NegatedImages(particles.images))
+        notes.append("images are negated, as they were for training")
+    notes += _doubts_about_contrast(particles, Path(run_dir))
+    if say is not None:
+        for note in notes:
+            say(f"Note: {note}")
+    predicted = collect(
+        predict(
+            network_of_checkpoint(state, place),
+            particles,
+            box=int(state["box"]),
+            device=place,
+            batch_size=batch_size,
+            progress=progress,
+            should_stop=should_stop,
+        )
+    )
+    if predicted is None or len(predicted.rows) < len(particles):
+        return StarPrediction(None, len(particles), describe_device(place), tuple(notes))
+    refuse_all_empty(predicted, str(star_path))
+    if predicted.is_empty.any() and say is not None:
+        say(f"Note: {left_out(particles, predicted.rows[predicted.is_empty])}")
+    poses, confidence = predicted.poses(particles.poses), predicted.confidence
+    if inputs is not None:
+        group = symmetry_matrices(str(state["config"]["symmetry"]))
+        polished = polish(
+            inputs,
+            poses,
+            group,
+            place,
+            network_confidence=confidence,
+            progress=progress,
+            begin=begin,
+            say=say,
+        )
+        poses, confidence = polished.poses, polished.confidence
+    write_poses(star, poses, out_path, confidence=confidence)
+    if (lost := unreached_images(star, Path(out_path), project_dir)) is not None and say:
+        say(lost)
+    return StarPrediction(predicted, len(particles), describe_device(place), tuple(notes))
+
+
+def refuse_other_field(state: dict[str, Any], particles: ParticleSet, name: str) -> None:
+    """Raise InputError where the images show more or less than those a network learned from."""
+    field = particles.pixel_size_angstrom * particles.box
+    trained = float(state["field_of_view_angstrom"])
+    if abs(field / trained - 1.0) > TOLERANCE:
+        raise InputError(
+            f"The images of {name} show {field:.0f} A, those of the run {trained:.0f} A: "
+            "extract the particles in the same field of view, or train anew."
+        )
+
+
+def refuse_all_empty(predicted: PredictedPoses, name: str) -> None:
+    """Raise InputError where no image told the network anything."""
+    if predicted.is_empty.all():
+        raise InputError(
+            f"No image of {name} tells a pose: each of the {len(predicted.rows)} is of one grey "
+            "value, or of values that are not finite numbers; extract the particles again."
+        )
+
+
+def _doubts_about_contrast(particles: ParticleSet, run_dir: Path) -> list[str]:
+    """Return a warning where particles are dark where the run's map, if still there, is bright.
+
+    Their poses are not looked at: they may be what the user wants to replace.
+    """
+    try:
+        map_path = map_of_run(run_dir)
+    except InputError:
+        return []
+    try:
+        refuse_map_beyond(map_path, MATCHED, "Comparing images with the run's map")
+    except InputError as error:
+        return [f"contrast is not compared with that of training: {str(error).rstrip('.')}"]
+    try:
+        density = matched_map(read_map(map_path), particles)
+    except InputError:
+        return []
+    contrast = measure_contrast(density, replace(particles, poses=None))
+    if not contrast.is_inverted:
+        return []
+    return [
+        "WARNING: contrast is the opposite of the training stack's (mean correlation with the "
+        f"map's projections {contrast.correlation:+.3f}): these poses will be wrong; invert the "
+        "stack and predict again"
+    ]
+
+
+def map_of_run(run_dir: Path) -> Path:
+    """Return the map a run was trained with; raises InputError where it is gone."""
+    known = (RunReader(run_dir).run() or {}).get("inputs", {}).get("map")
+    if known is None or not Path(known).is_file():
+        raise InputError(
+            f"The map that {run_dir} was trained with is not there any more ({known}): name one "
+            "with --map."
+        )
+    return Path(known)

@@ -1,0 +1,254 @@
+"""Poses of a STAR file refined against a map: what ``refine`` and ``predict --refine`` do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_cryoorient.alignment.likelihood import ParticleLikelihood
+from napari_cryoorient.alignment.refine.confidence import confidence_of
+from napari_cryoorient.alignment.refine.local import BASIN_DEG, LocalRefinement, RefinedPoses
+from napari_cryoorient.alignment.refine.posterior import WITHIN_DEG
+from napari_cryoorient.alignment.search.global_search import FoundPoses, GlobalSearch
+from napari_cryoorient.alignment.search.plans import SURE
+from napari_cryoorient.device import choose_device, describe_device
+from napari_cryoorient.errors import InputError
+from napari_cryoorient.geometry.symmetry import symmetric_distance_deg, symmetry_matrices
+from napari_cryoorient.io.confidence import stated_confidence
+from napari_cryoorient.io.finite import refuse_starts_not_finite
+from napari_cryoorient.io.star import write_poses
+from napari_cryoorient.particles import Floats, Integers, Poses
+from napari_cryoorient.stack.chunks import Stopped
+from napari_cryoorient.stack.odd_images import left_out
+from napari_cryoorient.stack.pairing import PairedInputs, load_inputs
+from napari_cryoorient.tasks.kept_poses import refined_of_all
+from napari_cryoorient.tasks.measured_scale import scale_note
+from napari_cryoorient.tasks.reach import unreached_images
+from napari_cryoorient.tasks.search import describe_band, radius_of, refuse_same_file
+
+# Particles of less than this part of the median confidence of the network are searched.
+UNSURE_PART = 0.5
+Advance = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class StarRefinement:
+    """What was refined; None when stopped before the end, and then nothing was written."""
+
+    refined: RefinedPoses | None
+    n_particles: int
+    device: str
+    confidence: Floats | None = None
+
+
+def refine_star(
+    star_path: Path,
+    map_path: Path,
+    out_path: Path,
+    *,
+    symmetry: str = "C1",
+    resolution_angstrom: float | None = None,
+    invert_contrast: str = "auto",
+    device: str = "auto",
+    project_dir: Path | None = None,
+    map_pixel_size_angstrom: float | None = None,
+    progress: Advance | None = None,
+    say: Callable[[str], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> StarRefinement:
+    """Refine the poses of every particle and write them, all columns of the STAR file kept.
+
+    The confidence is written too; ``symmetry`` matters for it alone.
+
+    Raises InputError for a STAR file without poses, or files that do not fit each other.
+    """
+    say = say or (lambda sentence: None)
+    refuse_same_file(star_path, out_path)
+    place = choose_device(device)
+    symmetry_matrices(symmetry)  # refuses a name before the files are read
+    inputs = load_inputs(
+        Path(star_path),
+        Path(map_path),
+        invert_contrast=invert_contrast,
+        project_dir=project_dir,
+        map_pixel_size_angstrom=map_pixel_size_angstrom,
+    )
+    n = len(inputs.particles)
+    try:
+        refined, confidence = refine_inputs(
+            inputs,
+            place,
+            symmetry=symmetry,
+            resolution_angstrom=resolution_angstrom,
+            name=str(star_path),
+            stated=stated_confidence(inputs.star),
+            progress=progress,
+            say=say,
+            should_stop=should_stop,
+        )
+    except Stopped:
+        return StarRefinement(None, n, describe_device(place))
+    write_poses(inputs.star, refined.poses, out_path, confidence=confidence)
+    if (lost := unreached_images(inputs.star, Path(out_path), project_dir)) is not None:
+        say(lost)
+    return StarRefinement(refined, n, describe_device(place), confidence)
+
+
+def refine_inputs(
+    inputs: PairedInputs,
+    device: torch.device,
+    *,
+    symmetry: str = "C1",
+    resolution_angstrom: float | None = None,
+    name: str = "the stack",
+    stated: Floats | None = None,
+    progress: Advance | None = None,
+    say: Callable[[str], None],
+    should_stop: Callable[[], bool] | None = None,
+) -> tuple[RefinedPoses, Floats]:
+    """Refine the poses of a stack against its map; return them with their confidence.
+
+    Particles whose images tell nothing keep their poses, with a confidence of 0.  ``name`` is what
+    messages call the stack; ``stated`` ``(n,)`` is how probable the poses are said to be.  Raises
+    InputError where it has no poses, and Stopped when asked to stop.
+    """
+    particles = inputs.particles
+    if particles.poses is None:
+        raise InputError(
+            f"{name} has no poses to refine ({'; '.join(particles.notes)}): make them with "
+            "search, or with train and predict."
+        )
+    refuse_starts_not_finite(particles.poses, name)
+    for note in inputs.notes:
+        say(note)
+    usable, all_poses = particles.usable_rows(), particles.poses
+    if len(usable) < len(particles):
+        say(left_out(particles, np.setdiff1d(np.arange(len(particles)), usable)))
+        particles = particles.subset(usable)
+    likelihood = ParticleLikelihood(
+        inputs.density,
+        particles,
+        device,
+        radius=radius_of(particles.box * particles.pixel_size_angstrom, resolution_angstrom),
+    )
+    say(describe_band(likelihood))
+    rows = np.arange(len(particles), dtype=np.int64)
+    refinement = LocalRefinement(likelihood)
+    parts = list(
+        refinement.refine(rows, all_poses[usable], progress=progress, should_stop=should_stop)
+    )
+    if sum(len(part.rows) for part in parts) < len(rows):
+        raise Stopped
+    refined = RefinedPoses.joined(parts)
+    say(describe_moves(refined))
+    group = symmetry_matrices(symmetry)
+    said = None if stated is None else stated[usable]
+    confidence = confidence_of(refinement, refined, group, stated=said)
+    if (wrong := scale_note(likelihood, refined.rows, refined.poses, confidence)) is not None:
+        say(wrong)
+    return refined_of_all(refined, confidence, usable, all_poses)
+
+
+def describe_moves(refined: RefinedPoses) -> str:
+    """Say how far particles moved, and how many of them too far to be trusted."""
+    return (
+        f"Moved by {refined.median_moved_deg:.2f} degrees and "
+        f"{refined.median_moved_angstrom:.2f} A (medians); {refined.n_beyond_basin} particles "
+        f"by more than the {BASIN_DEG:.0f} degrees that refinement is safe for; "
+        f"{int(refined.is_doubtful.sum())} fit less well than noise explains."
+    )
+
+
+@dataclass(frozen=True)
+class Polished:
+    """Predicted poses after refinement, with the probability of being right within 10 degrees."""
+
+    poses: Poses
+    confidence: Floats
+    refined: RefinedPoses
+    n_searched: int
+
+
+def polish(
+    inputs: PairedInputs,
+    poses: Poses,
+    group: Tensor,
+    device: torch.device,
+    *,
+    network_confidence: Floats | None = None,
+    progress: Advance | None = None,
+    begin: Callable[[str], None] | None = None,
+    say: Callable[[str], None] | None = None,
+) -> Polished:
+    """Refine predicted poses of the whole stack; search globally for those that stay doubtful.
+
+    Particles whose images tell nothing keep their poses, with a confidence of 0.
+    ``network_confidence`` ``(n,)`` points out those that the network itself was not sure of;
+    ``begin`` is told the name of each part of the work before it starts.
+    """
+    say, begin = say or (lambda sentence: None), begin or (lambda title: None)
+    usable = inputs.particles.usable_rows()
+    if len(usable) < len(poses):
+        chosen = polish(
+            replace(inputs, particles=inputs.particles.subset(usable)),
+            poses[usable],
+            group,
+            device,
+            network_confidence=None if network_confidence is None else network_confidence[usable],
+            progress=progress,
+            begin=begin,
+            say=say,
+        )
+        refined, confidence = refined_of_all(chosen.refined, chosen.confidence, usable, poses)
+        rotations, shifts = poses.rotations.copy(), poses.shifts_angstrom.copy()
+        rotations[usable], shifts[usable] = chosen.poses.rotations, chosen.poses.shifts_angstrom
+        return Polished(Poses(rotations, shifts), confidence, refined, chosen.n_searched)
+    likelihood = ParticleLikelihood(inputs.density, inputs.particles, device)
+    say(describe_band(likelihood))
+    rows = np.arange(len(inputs.particles), dtype=np.int64)
+    begin("Refining")
+    refinement = LocalRefinement(likelihood)
+    refined = RefinedPoses.joined(list(refinement.refine(rows, poses, progress=progress)))
+    say(describe_moves(refined))
+    confidence = confidence_of(refinement, refined, group, starts_are_likely=True)
+    doubtful = doubtful_rows(refined, confidence, network_confidence)
+    if not len(doubtful):
+        return Polished(refined.poses, confidence, refined, 0)
+    begin("Searching")
+    search = GlobalSearch(likelihood, group)
+    found = FoundPoses.joined(list(search.search(doubtful, progress=progress)))
+    better = found.log_likelihood > refined.log_likelihood[doubtful]
+    say(
+        f"{len(doubtful)} doubtful particles were searched globally; {int(better.sum())} found a "
+        "likelier pose."
+    )
+    taken = doubtful[better]
+    rotations = refined.poses.rotations.copy()
+    shifts = refined.poses.shifts_angstrom.copy()
+    rotations[taken] = found.poses.rotations[better]
+    shifts[taken] = found.poses.shifts_angstrom[better]
+    # Where both agree, the search knows better how likely all other poses are.
+    apart = symmetric_distance_deg(
+        torch.from_numpy(found.poses.rotations), torch.from_numpy(rotations[doubtful]), group
+    )
+    agreed = apart.numpy() < WITHIN_DEG
+    confidence[doubtful[agreed]] = found.confidence[agreed]
+    return Polished(Poses(rotations, shifts), confidence, refined, len(doubtful))
+
+
+def doubtful_rows(
+    refined: RefinedPoses, confidence: Floats, network_confidence: Floats | None = None
+) -> Integers:
+    """Return the particles that are not sure, fit badly, or moved too far to be trusted.
+
+    A network's confidence has no scale of its own: low is what is under half of the stack's median.
+    """
+    doubtful = refined.is_doubtful | (refined.moved_deg > BASIN_DEG) | (confidence < SURE)
+    if network_confidence is not None:
+        doubtful |= network_confidence < UNSURE_PART * np.median(network_confidence)
+    return refined.rows[doubtful]

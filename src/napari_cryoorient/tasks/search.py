@@ -1,0 +1,225 @@
+"""Poses for a STAR file by global search: what the command ``search`` does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from napari_cryoorient.alignment.likelihood import ParticleLikelihood
+from napari_cryoorient.alignment.search.global_search import FoundPoses, GlobalSearch
+from napari_cryoorient.device import choose_device, describe_device
+from napari_cryoorient.errors import InputError
+from napari_cryoorient.geometry.symmetry import symmetry_matrices
+from napari_cryoorient.io.atomic import refuse_unwritable
+from napari_cryoorient.io.kept_inputs import refuse_replacing
+from napari_cryoorient.io.star import refuse_kind, write_poses
+from napari_cryoorient.maps.symmetry import (
+    detect_symmetry,
+    has_symmetry,
+    is_pseudo_symmetry,
+)
+from napari_cryoorient.memory import SEARCHED
+from napari_cryoorient.particles import DensityMap, Integers
+from napari_cryoorient.projection.resample import refuse_coarse
+from napari_cryoorient.simulation.simulate import symmetry_agreement, symmetry_doubt
+from napari_cryoorient.stack.chunks import Stopped
+from napari_cryoorient.stack.odd_images import left_out
+from napari_cryoorient.stack.pairing import PairedInputs, load_inputs
+from napari_cryoorient.tasks.kept_poses import found_of_all
+from napari_cryoorient.tasks.measured_scale import scale_note
+from napari_cryoorient.tasks.reach import unreached_images
+
+
+@dataclass(frozen=True)
+class StarSearch:
+    """What was found; None when stopped before the end, and then nothing was written."""
+
+    found: FoundPoses | None
+    n_particles: int
+    device: str
+
+
+def search_star(
+    star_path: Path,
+    map_path: Path,
+    out_path: Path,
+    *,
+    symmetry: str = "C1",
+    subset: int | None = None,
+    seed: int = 0,
+    shift_range_angstrom: float | None = None,
+    resolution_angstrom: float | None = None,
+    invert_contrast: str = "auto",
+    device: str = "auto",
+    project_dir: Path | None = None,
+    map_pixel_size_angstrom: float | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    say: Callable[[str], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> StarSearch:
+    """Search every particle, or a random ``subset``, and write the STAR rows of those searched.
+
+    Raises InputError for files that do not fit each other.
+    """
+    say = say or (lambda sentence: None)
+    refuse_same_file(star_path, out_path)
+    place = choose_device(device)
+    symmetry_matrices(symmetry)  # refuses a name before the files are read
+    inputs = load_inputs(
+        Path(star_path),
+        Path(map_path),
+        invert_contrast=invert_contrast,
+        project_dir=project_dir,
+        map_pixel_size_angstrom=map_pixel_size_angstrom,
+        bytes_a_voxel=SEARCHED,
+    )
+    rows = random_rows(len(inputs.particles), subset, seed)
+    try:
+        found = search_inputs(
+            inputs,
+            rows,
+            place,
+            symmetry=symmetry,
+            shift_range_angstrom=shift_range_angstrom,
+            resolution_angstrom=resolution_angstrom,
+            progress=progress,
+            say=say,
+            should_stop=should_stop,
+        )
+    except Stopped:
+        return StarSearch(None, len(rows), describe_device(place))
+    write_poses(inputs.star, found.poses, out_path, confidence=found.confidence, rows=rows)
+    if (lost := unreached_images(inputs.star, Path(out_path), project_dir)) is not None:
+        say(lost)
+    return StarSearch(found, len(rows), describe_device(place))
+
+
+def search_inputs(
+    inputs: PairedInputs,
+    rows: Integers,
+    device: torch.device,
+    *,
+    symmetry: str = "C1",
+    shift_range_angstrom: float | None = None,
+    resolution_angstrom: float | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    say: Callable[[str], None],
+    should_stop: Callable[[], bool] | None = None,
+) -> FoundPoses:
+    """Search particles ``rows`` of a stack against its map; raises Stopped when asked to stop.
+
+    Those whose images tell nothing keep the poses they have; raises InputError if all are such.
+    """
+    for note in inputs.notes:
+        say(note)
+    doubt = symmetry_note(inputs.density, symmetry)
+    if doubt is not None:
+        say(f"Note: {doubt}")
+    if len(rows) < len(inputs.particles):
+        say(f"A random {len(rows)} of {len(inputs.particles)} particles are searched and written.")
+    chosen = rows[np.isin(rows, inputs.particles.usable_rows())]
+    if not len(chosen):
+        raise InputError(
+            f"None of the {len(rows)} particles drawn has an image that tells a pose; search more."
+        )
+    likelihood = ParticleLikelihood(
+        inputs.density,
+        inputs.particles,
+        device,
+        radius=radius_of(
+            inputs.particles.box * inputs.particles.pixel_size_angstrom, resolution_angstrom
+        ),
+    )
+    say(describe_band(likelihood))
+    search = GlobalSearch(
+        likelihood, symmetry_matrices(symmetry), shift_reach_angstrom=shift_range_angstrom
+    )
+    say(
+        f"Every particle is compared with {search.coarse.n_poses} orientations at "
+        f"{search.coarse.n_shifts} shifts at first, the best are refined."
+    )
+    parts = list(search.search(chosen, progress=progress, should_stop=should_stop))
+    if sum(len(part.rows) for part in parts) < len(chosen):
+        raise Stopped
+    if len(chosen) < len(rows):
+        say(left_out(inputs.particles, np.setdiff1d(rows, chosen)))
+    found = FoundPoses.joined(parts)
+    if (wrong := scale_note(likelihood, found.rows, found.poses, found.confidence)) is not None:
+        say(wrong)
+    return found_of_all(found, rows, inputs.particles)
+
+
+def symmetry_note(density: DensityMap, symmetry: str) -> str | None:
+    """Return a note where the map has a symmetry that was not named, or not the one that was."""
+    if len(symmetry_matrices(symmetry)) > 1:
+        doubt = symmetry_doubt(symmetry, symmetry_agreement(density, symmetry))
+        if doubt is None and is_pseudo_symmetry(density, symmetry):
+            doubt = (
+                f"the map is nearly {symmetry}, but a part of it is not (pseudo-symmetry): poses "
+                f"found with --symmetry {symmetry} may be those of an equivalent view."
+            )
+        return doubt
+    if not has_symmetry(density):
+        return None
+    found = detect_symmetry(density)
+    n = len(symmetry_matrices(found.name))
+    if found.pseudo is not None:
+        return (
+            f"the map is nearly {found.pseudo}, but a part of it is not (pseudo-symmetry): views "
+            f"that {found.pseudo} would make equivalent differ by that part alone."
+        )
+    if n == 1:
+        return None
+    where = "" if found.is_on_relion_axes else " once it is moved (napari-cryoorient symmetry -o)"
+    return (
+        f"the map has the symmetry {found.name}: --symmetry {found.name}{where} searches one "
+        f"{n}th of the orientations, and its confidence does not take equivalent poses for rivals."
+    )
+
+
+def random_rows(n: int, subset: int | None, seed: int) -> Integers:
+    """Return a random subset of n rows in order, all of them where ``subset`` is None or larger."""
+    if subset is None or subset >= n:
+        return np.arange(n, dtype=np.int64)
+    chosen = np.random.default_rng(seed).choice(n, subset, replace=False)
+    return np.sort(chosen).astype(np.int64)
+
+
+def radius_of(field_of_view_angstrom: float, resolution_angstrom: float | None) -> float | None:
+    """Return a resolution as a radius in Fourier pixels; None stays None.
+
+    Raises InputError for one that leaves nothing to compare.
+    """
+    if resolution_angstrom is None:
+        return None
+    refuse_coarse("resolution", resolution_angstrom, field_of_view_angstrom)
+    return field_of_view_angstrom / resolution_angstrom
+
+
+def describe_band(likelihood: ParticleLikelihood) -> str:
+    """Say how strong the signal is and up to where it is used."""
+    statistics = likelihood.statistics
+    finest = likelihood.field_of_view_angstrom / likelihood.radius
+    sentence = f"Stack: SNR {statistics.snr:.3g}; frequencies up to {finest:.1f} A are used."
+    if statistics.are_corners_empty:
+        sentence += (
+            " The corners of the images hold next to nothing (masked, or without noise): noise is "
+            "told from signal by how the power follows the defocus."
+        )
+    if not statistics.is_signal_seen:
+        sentence += (
+            " WARNING: the images hold no more power than their corners; an SNR of "
+            f"{statistics.snr:.2g} is assumed."
+        )
+    return sentence
+
+
+def refuse_same_file(star_path: Path, out_path: Path) -> None:
+    """Raise InputError, before the work is done, where the output cannot or must not be written."""
+    refuse_replacing([Path(out_path)], [Path(star_path)])
+    refuse_kind(star_path, out_path)
+    refuse_unwritable(out_path)

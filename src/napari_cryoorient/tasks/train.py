@@ -1,0 +1,112 @@
+"""One training run from files to a finished run folder: what the command ``train`` does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from napari_cryoorient.config import TrainConfig
+from napari_cryoorient.device import choose_device
+from napari_cryoorient.errors import InputError, TrainingFailure
+from napari_cryoorient.geometry.symmetry import symmetry_matrices
+from napari_cryoorient.runs.fingerprint import fingerprint
+from napari_cryoorient.runs.folder import RunFolder, check_folder
+from napari_cryoorient.runs.reader import RunReader
+from napari_cryoorient.stack.pairing import load_inputs
+from napari_cryoorient.tasks.preparation import usable_split
+from napari_cryoorient.tasks.resolve_config import (
+    as_before,
+    check_same_files,
+    check_same_inputs,
+    fine_tuning,
+    with_box,
+)
+from napari_cryoorient.tasks.steering import Steering
+from napari_cryoorient.tasks.training_phases import Progress, TrainingRun
+from napari_cryoorient.training.fine_tuning import EarlierNetwork
+from napari_cryoorient.training.loop import Cadence
+from napari_cryoorient.training.split import split_of
+
+__all__ = ["Progress", "run_training"]
+
+
+def run_training(
+    config: TrainConfig,
+    star_path: Path,
+    map_path: Path,
+    run_dir: Path,
+    resume: bool = False,
+    *,
+    project_dir: Path | None = None,
+    map_pixel_size_angstrom: float | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    say: Callable[[str], None] | None = None,
+    cadence: Cadence | None = None,
+) -> None:
+    """Train, test and predict the whole stack; everything lands in ``run_dir``.
+
+    A run asked to stop keeps its checkpoint and returns; ``run.json`` says how it ended.  ``say``
+    gets each sentence for the user.
+
+    Raises InputError or TrainingFailure after noting the reason in ``run.json``, and
+    KeyboardInterrupt after a signal to stop, when all has been saved.
+    """
+    star_path, map_path, run_dir = Path(star_path), Path(map_path), Path(run_dir)
+    say = say or (lambda sentence: None)
+    found = RunReader(run_dir).run()
+    earlier = found if resume else None
+    if earlier is not None:
+        config = as_before(config, run_dir, earlier)
+    # An old wish for w, made while the run went on, gives way to one that is made now.
+    w_is_new = found is not None and (not resume or config.w != found["config"]["w"])
+    steering = Steering(run_dir)
+    # Refuse what can be refused before stack and map are read and the folder is touched.
+    check_folder(run_dir, resume)
+    network: EarlierNetwork | None = None
+    about: dict[str, Any] | None = (earlier or {}).get("fine_tuned_from")
+    if config.from_run is not None and not (resume and (run_dir / "checkpoint.pt").is_file()):
+        config, network, about = fine_tuning(config)
+    config = config.resolved()
+    device = choose_device(config.device)
+    symmetry_matrices(config.symmetry)
+    split_of(1_000_000, config)  # refuses parts that cannot be
+    inputs = load_inputs(
+        star_path,
+        map_path,
+        invert_contrast=config.invert_contrast,
+        project_dir=project_dir,
+        map_pixel_size_angstrom=map_pixel_size_angstrom,
+    )
+    usable_split(inputs.particles, config, str(star_path))  # refuses too few
+    config = with_box(config, inputs)
+    if earlier is not None:
+        check_same_inputs(inputs, run_dir, earlier.get("inputs", {}))
+    files = fingerprint(inputs.particles, star_path, map_path, project_dir)
+    touched = None if earlier is None else check_same_files(files, run_dir, earlier["inputs"])
+    folder = RunFolder(run_dir, resume=resume, config=config.model_dump())
+    steering.tell = folder.note
+    folder.update(inputs=files)
+    if touched is not None:
+        folder.note(touched)
+        say(touched)
+    folder.offer_control(config.w, anew=w_is_new)
+    if about is not None:
+        folder.update(fine_tuned_from=about)
+    try:
+        with steering.watching_signals():
+            run = TrainingRun(config, inputs, folder, steering, device, progress, say, cadence)
+            paths = {"star": str(star_path.resolve()), "map": str(map_path.resolve())}
+            outcome = run.go(paths, resume, network)
+    except KeyboardInterrupt:
+        folder.close("stopped", "interrupted")
+        raise
+    except (InputError, TrainingFailure) as error:
+        folder.close("failed", str(error))
+        raise
+    except BaseException as error:
+        folder.close("failed", f"{type(error).__name__}: {error}")
+        raise
+    folder.close("finished" if outcome is None else "stopped", outcome)
+    if steering.signalled is not None:
+        raise KeyboardInterrupt

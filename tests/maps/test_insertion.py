@@ -1,0 +1,53 @@
+"""Entering slices is the adjoint of the projector, whatever computes it."""
+
+from __future__ import annotations
+
+import torch
+
+from napari_cryoorient.geometry.rotations import random_rotations
+from napari_cryoorient.maps.insertion import SliceSums, half_space_to_volume
+from napari_cryoorient.projection.fourier_slice import Projector, divide_by_interpolator
+
+BOX, RADIUS, PADDING = 16, 6.5, 2
+
+
+def test_entering_slices_is_the_adjoint_of_projecting():
+    generator = torch.Generator().manual_seed(0)
+    rotations = random_rotations(5, generator, dtype=torch.float64)
+    rotations[0] = torch.eye(3)  # exactly on the grid
+    volume = torch.randn(BOX, BOX, BOX, generator=generator, dtype=torch.float64)
+    volume.requires_grad_()
+    projector = Projector(volume, max_radius=RADIUS, padding=PADDING)
+    projected = projector.coefficients(rotations)
+    sums = SliceSums(BOX, padding=PADDING, max_radius=RADIUS, dtype=torch.float64)
+    # The two go through the half plane in different orders.
+    places = list(projector.positions)
+    entered = torch.tensor([places.index(place) for place in sums.positions])
+    slices = torch.randn(5, len(entered), 2, generator=generator, dtype=torch.float64)
+    slices = torch.view_as_complex(slices)
+
+    product = (slices.conj() * projected[:, entered]).real.sum()
+    (by_autograd,) = torch.autograd.grad(product, volume)
+    sums.insert(rotations, slices, torch.zeros_like(slices.real))
+    # The plain inverse divides by the number of voxels; the half space counts each pair once.
+    scale = 0.5 * (PADDING * BOX) ** 3
+    back = scale * half_space_to_volume(sums.hermitian()[:2], BOX, PADDING)
+    back = divide_by_interpolator(back, PADDING)
+    # <slices, P volume> = <P^T slices, volume>
+    torch.testing.assert_close((back * volume).sum(), product, rtol=1e-10, atol=0)
+    torch.testing.assert_close(back, by_autograd, rtol=1e-9, atol=1e-9)
+
+
+def test_every_coefficient_is_entered_once_with_all_its_weight():
+    sums = SliceSums(BOX)
+    n = len(sums.positions)
+    ones = torch.ones(3, n)
+    sums.insert(random_rotations(3), torch.complex(ones, ones), 2 * ones)
+    assert torch.isclose(sums.sums[2].sum(), torch.tensor(6.0 * n))
+    # The half of a disc of radius 8: each coefficient or its mirror, the centre alone.
+    half = BOX // 2
+    disc = sum(
+        x * x + y * y <= half * half for x in range(-half, half + 1) for y in range(-half, half + 1)
+    )
+    # The half plane has no row -N/2; at kx = 0 its mirror +N/2 stands for it.
+    assert n == (disc + 1) // 2

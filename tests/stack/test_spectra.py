@@ -1,0 +1,74 @@
+"""Noise told from signal where the corners of the images do not show it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from napari_cryoorient.geometry.fourier_grids import centred_axis
+from napari_cryoorient.particles import ArrayImages, DensityMap, ParticleSet
+from napari_cryoorient.simulation.demo_density import demo_density
+from napari_cryoorient.simulation.simulate import (
+    Microscope,
+    SimulationSettings,
+    draw_simulation,
+    simulated_images,
+)
+from napari_cryoorient.stack.spectra import corners_are_empty, noise_by_defocus
+from napari_cryoorient.stack.statistics import stack_statistics
+
+BOX = 48
+
+
+@pytest.fixture(scope="module")
+def density() -> DensityMap:
+    return demo_density(BOX, 6.0)
+
+
+def stack(density: DensityMap, *, is_masked: bool) -> ParticleSet:
+    settings = SimulationSettings(n=400, snr=0.1, microscope=Microscope(), seed=3)
+    simulation = draw_simulation(density, settings)
+    images = np.concatenate(list(simulated_images(simulation)))
+    if is_masked:
+        squares = centred_axis(BOX).square()
+        radius = (squares[:, None] + squares).sqrt()
+        images = images * ((0.45 * BOX - radius) / 3 + 0.5).clamp(0, 1).numpy()
+    return ParticleSet(
+        ArrayImages(images.astype(np.float32), 6.0),
+        simulation.poses,
+        simulation.ctf,
+        np.zeros(400, dtype=np.int64),
+    )
+
+
+def test_masked_images_have_the_noise_and_the_gain_they_had(density):
+    plain = stack_statistics(density, stack(density, is_masked=False), BOX)
+    masked = stack_statistics(density, stack(density, is_masked=True), BOX)
+    assert masked.are_corners_empty
+    assert not plain.are_corners_empty
+    assert masked.gain == pytest.approx(plain.gain, rel=0.15)
+    # The mask leaves 0.6 of the pixels, and as much of the power of the noise.
+    ratio = masked.noise_power[4:22] / plain.noise_power[4:22]
+    assert float(ratio.mean()) == pytest.approx(0.6, abs=0.1)
+
+
+def test_noise_follows_from_defocus_whatever_its_spectrum():
+    generator = torch.Generator().manual_seed(0)
+    radius = torch.arange(25, dtype=torch.float64)
+    signal, noise = 50 * torch.exp(-radius / 6), 5 + 20 / (1 + radius)
+    defocus = 1 + torch.rand(600, 1, generator=generator, dtype=torch.float64)
+    squared_ctf = torch.sin(0.01 * defocus * radius**2 + 0.1).square()
+    scatter = 1 + 0.2 * torch.randn(600, 25, generator=generator, dtype=torch.float64)
+    found = noise_by_defocus((noise + 2 * signal * squared_ctf) * scatter, squared_ctf, signal)
+    torch.testing.assert_close(found[3:], noise[3:], rtol=0.15, atol=0.0)
+    # One CTF for all: level noise is told from signal by its shape.
+    same = squared_ctf[:1].expand(600, -1)
+    found = noise_by_defocus((7.0 + 2 * signal * same) * scatter, same, signal)
+    torch.testing.assert_close(found[3:], torch.full_like(found[3:], 7.0), rtol=0.15, atol=0.0)
+
+
+def test_empty_corners_are_told_from_full_ones():
+    whole = torch.linspace(10.0, 2.0, 20)
+    assert corners_are_empty(whole, 0.01 * whole)
+    assert not corners_are_empty(whole, 0.9 * whole)
