@@ -53,6 +53,7 @@ _FACE = {
     "project": "api.simulate",
     "simulate": "api.simulate",
     "refine": "api.refine",
+    "relax": "api.relax",
     "search": "api.search",
     "Stopped": "api.progress",
     "train": "api.train",
@@ -96,6 +97,7 @@ if TYPE_CHECKING:
     from napari_cryoorient.api.predict import predict
     from napari_cryoorient.api.progress import Stopped
     from napari_cryoorient.api.refine import refine
+    from napari_cryoorient.api.relax import relax
     from napari_cryoorient.api.search import search
     from napari_cryoorient.api.simulate import project, simulate
     from napari_cryoorient.api.train import train
@@ -154,6 +156,7 @@ __all__ = [
     "read_particles",
     "reconstruct",
     "refine",
+    "relax",
     "search",
     "simulate",
     "symmetry",

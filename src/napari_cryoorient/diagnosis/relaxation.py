@@ -1,0 +1,123 @@
+"""Which of the symmetry-equivalent poses each particle is at, where the symmetry is a pseudo-one.
+
+A map that only nearly has a symmetry tells the equivalents ``A G^T`` of a pose apart.  With equal
+prior probabilities that of each is its likelihood divided by the sum over all.  Each is climbed to
+its peak by a few steps first, all alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_cryoorient.chunks import Advance, Stopped, in_threads
+from napari_cryoorient.likelihood import BandData, ParticleLikelihood
+from napari_cryoorient.particles import Floats, Integers, Poses
+from napari_cryoorient.refine.hypotheses import climb
+
+# Steps of the climb from each equivalent, and how far one may turn.
+N_STEPS, LARGEST_TURN_DEG = 2, 2.0
+CLEAR = 0.9
+_CHUNK = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Relaxation:
+    """Probabilities ``(n, g)`` of the equivalent poses, and the likeliest ``poses``.
+
+    ``best`` ``(n,)`` are their places in the group; 0 is the pose as it was.
+    """
+
+    probabilities: Floats
+    best: Integers
+    poses: Poses
+
+    @property
+    def probability(self) -> Floats:
+        """Probability ``(n,)`` of the pose taken."""
+        return np.asarray(self.probabilities.max(1))
+
+    def summary(self) -> dict[str, Any]:
+        """Return the figures by name, as ``relax --json`` does."""
+        return {
+            "n": len(self.best),
+            "moved": int((self.best != 0).sum()),
+            "mean_probability": float(self.probability.mean()),
+            "clear": int((self.probability > CLEAR).sum()),
+        }
+
+    def describe(self) -> str:
+        """Say how many particles were put at another equivalent, and how sure that is."""
+        s = self.summary()
+        return (
+            f"{s['moved']} of {s['n']} particles are likelier at another equivalent pose and were "
+            f"put there; the pose taken has a probability of {s['mean_probability']:.2f} in the "
+            f"mean, above {CLEAR:g} for {s['clear']}."
+        )
+
+
+@torch.no_grad()
+def relax_poses(
+    likelihood: ParticleLikelihood,
+    rows: Integers,
+    poses: Poses,
+    group: Tensor,
+    *,
+    progress: Advance | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> Relaxation:
+    """Weigh the equivalents of pose i of particle ``rows[i]`` under ``group`` ``(g, 3, 3)``.
+
+    The identity comes first in the group.  Raises Stopped when asked to stop.
+    """
+    device = likelihood.device
+    turns = group.float().to(device).transpose(1, 2)
+    g = len(turns)
+
+    def work(chunk: slice, data: BandData, _: object) -> tuple[Floats, Integers, Floats, Floats]:
+        rotations, shifts = (
+            torch.from_numpy(values[chunk]).float().to(device)
+            for values in (poses.rotations, poses.shifts_angstrom)
+        )
+        n = len(rotations)
+        owner = torch.arange(n, device=device).repeat_interleave(g)
+        ends = climb(
+            likelihood,
+            data,
+            owner,
+            (rotations[:, None] @ turns).flatten(0, 1),
+            shifts[owner],
+            radius=likelihood.radius,
+            n_steps=N_STEPS,
+            largest_turn_deg=LARGEST_TURN_DEG,
+        )
+        scores = ends.log_likelihood.double().view(n, g)
+        best = scores.argmax(1)
+        at = torch.arange(n, device=device) * g + best
+        return (
+            scores.softmax(1).cpu().numpy(),
+            best.cpu().numpy(),
+            ends.rotations[at].double().cpu().numpy(),
+            ends.shifts_angstrom[at].double().cpu().numpy(),
+        )
+
+    parts = list(
+        in_threads(
+            len(rows),
+            _CHUNK,
+            device,
+            load=lambda chunk: likelihood.load(rows[chunk]),
+            work=work,
+            progress=progress,
+            should_stop=should_stop,
+        )
+    )
+    if len(parts) < -(-len(rows) // _CHUNK):
+        raise Stopped
+    columns = [np.concatenate(each) for each in zip(*parts, strict=True)]
+    return Relaxation(columns[0], columns[1], Poses(columns[2], columns[3]))
