@@ -10,7 +10,7 @@ from napari_cryoorient.api.progress import Advance, Say, ShouldStop, silent
 from napari_cryoorient.config import DeviceName, InvertContrast
 from napari_cryoorient.device import choose_device
 from napari_cryoorient.diagnosis.relax_inputs import relax_inputs
-from napari_cryoorient.run.inputs import pair_inputs
+from napari_cryoorient.stack.pairing import pair_inputs
 
 
 def relax(

@@ -47,7 +47,7 @@ def run(
     from napari_cryoorient.geometry.symmetry import symmetry_matrices
     from napari_cryoorient.io.atomic import refuse_unwritable
     from napari_cryoorient.io.star import write_poses
-    from napari_cryoorient.run.inputs import load_inputs
+    from napari_cryoorient.stack.pairing import load_inputs
 
     began = time.monotonic()
     symmetry_matrices(symmetry)  # refuses a name before the files are read

@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from napari_cryoorient.chunks import Advance
+from napari_cryoorient.alignment.likelihood import ParticleLikelihood
 from napari_cryoorient.diagnosis.relaxation import Relaxation, relax_poses
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
-from napari_cryoorient.likelihood import ParticleLikelihood
 from napari_cryoorient.particles import ParticleSet, Poses, counted
-from napari_cryoorient.run.inputs import PairedInputs
+from napari_cryoorient.stack.chunks import Advance
+from napari_cryoorient.stack.pairing import PairedInputs
 
 
 def relax_inputs(

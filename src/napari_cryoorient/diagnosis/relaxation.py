@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from napari_cryoorient.chunks import Advance, Stopped, in_threads
-from napari_cryoorient.likelihood import BandData, ParticleLikelihood
+from napari_cryoorient.alignment.likelihood import BandData, ParticleLikelihood
+from napari_cryoorient.alignment.refine.hypotheses import climb
 from napari_cryoorient.particles import Floats, Integers, Poses
-from napari_cryoorient.refine.hypotheses import climb
+from napari_cryoorient.stack.chunks import Advance, Stopped, in_threads
 
 # Steps of the climb from each equivalent, and how far one may turn.
 N_STEPS, LARGEST_TURN_DEG = 2, 2.0
