@@ -29,7 +29,7 @@ def run(
     ],
     symmetry: Annotated[
         str, typer.Option(metavar="NAME", help="The pseudo-symmetry, on RELION's axes: D7, C4 ...")
-    ],
+    ] = "C1",
     invert_contrast: options.InvertContrast = "auto",
     pixel_size: options.PixelSize = None,
     project_dir: options.ProjectDir = None,
