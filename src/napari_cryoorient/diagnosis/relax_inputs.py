@@ -2,43 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from napari_cryoorient.alignment.likelihood import ParticleLikelihood
-from napari_cryoorient.diagnosis.relaxation import Relaxation, relax_poses
+from napari_cryoorient.diagnosis.relaxation import Relaxation, relax_poses, symmetric_outside
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
-from napari_cryoorient.particles import ParticleSet, Poses, counted
+from napari_cryoorient.io.finite import refuse_starts_not_finite
+from napari_cryoorient.io.new_star import printed
+from napari_cryoorient.io.star_text import StarBlock, StarFile, quoted, text_table, write_star
+from napari_cryoorient.particles import DensityMap, ParticleSet, Poses, counted
 from napari_cryoorient.stack.chunks import Advance
-from napari_cryoorient.stack.pairing import PairedInputs
+from napari_cryoorient.stack.pairing import pair_inputs
+from napari_cryoorient.tasks.search import describe_band, radius_of
 
 
-def relax_inputs(
-    inputs: PairedInputs,
+def group_to_relax(symmetry: str) -> torch.Tensor:
+    """Return the matrices of a group; raises InputError for C1, which has no equivalents."""
+    group = symmetry_matrices(symmetry)
+    if len(group) == 1:
+        raise InputError(f"{symmetry} has no equivalent poses: name the pseudo-symmetry, as D7.")
+    return group
+
+
+def relax_particles(
+    particles: ParticleSet,
+    density: DensityMap,
     symmetry: str,
     device: torch.device,
     *,
+    mask: DensityMap | None = None,
+    resolution_angstrom: float | None = None,
+    invert_contrast: str = "auto",
+    name: str = "the stack",
     progress: Advance | None = None,
     say: Callable[[str], None],
     should_stop: Callable[[], bool] | None = None,
 ) -> Relaxation:
     """Weigh the equivalent poses of a stack; images that tell nothing keep theirs, all alike.
 
-    Raises InputError for C1, which has no equivalents, and for particles without poses; Stopped.
+    Outside ``mask``, on the map's grid, equivalents are taken to be the same.  ``name`` is what
+    messages call the stack.  Raises InputError for C1, for particles without poses, and where map,
+    mask and stack do not fit each other; Stopped.
     """
-    group, particles = symmetry_matrices(symmetry), inputs.particles
-    if len(group) == 1:
-        raise InputError(f"{symmetry} has no equivalent poses: name the pseudo-symmetry, as D7.")
+    group = group_to_relax(symmetry)
     poses = _poses_of(particles)
+    refuse_starts_not_finite(poses, name)
+    if mask is not None:
+        density = symmetric_outside(density, group, _soft(mask, density))
+    inputs = pair_inputs(particles, density, invert_contrast=invert_contrast, name=name)
+    particles = inputs.particles
     for note in inputs.notes:
         say(note)
     usable = particles.usable_rows()
     stack = particles.subset(usable)
-    likelihood = ParticleLikelihood(inputs.density, stack, device)
+    field = stack.box * stack.pixel_size_angstrom
+    likelihood = ParticleLikelihood(
+        inputs.density, stack, device, radius=radius_of(field, resolution_angstrom)
+    )
+    say(describe_band(likelihood))
     rows = np.arange(len(stack), dtype=np.int64)
     found = relax_poses(
         likelihood, rows, poses[usable], group, progress=progress, should_stop=should_stop
@@ -59,3 +86,31 @@ def _poses_of(particles: ParticleSet) -> Poses:
     if particles.poses is None:
         raise InputError("The particles have no poses to relax; search or refine them first.")
     return particles.poses
+
+
+def _soft(mask: DensityMap, density: DensityMap) -> np.ndarray:
+    """Return the values of a mask; raises InputError where it is none for this map."""
+    values = mask.voxels
+    named = "." if mask.path is None else f": {mask.path}"
+    if values.shape != density.voxels.shape:
+        raise InputError(
+            f"The mask has {len(values)} voxels a side, the map {density.box}; make it on the "
+            f"map's grid{named}"
+        )
+    if values.min() < -1e-3 or values.max() > 1 + 1e-3 or not values.any():
+        raise InputError(
+            f"The mask has values from {values.min():.3g} to {values.max():.3g}; those of a mask "
+            f"go from 0 to 1{named}"
+        )
+    return np.asarray(values, dtype=np.float64)
+
+
+def write_probabilities(found: Relaxation, names: Sequence[str], path: Path) -> None:
+    """Write a STAR table: each image, its best equivalent (from 1), and all probabilities."""
+    columns = {
+        "rlnImageName": [quoted(name) for name in names],
+        "cryoorientEquivalent": [str(best + 1) for best in found.best.tolist()],
+    }
+    for i, values in enumerate(found.probabilities.T):
+        columns[f"cryoorientProbabilityEquivalent{i + 1}"] = printed(values)
+    write_star(StarFile((StarBlock("equivalents", text_table(columns)),)), path)

@@ -3,12 +3,15 @@
 A map that only nearly has a symmetry tells the equivalents ``A G^T`` of a pose apart.  With equal
 prior probabilities that of each is its likelihood divided by the sum over all.  Each is climbed to
 its peak by a few steps first, all alike.
+
+A mask says where equivalents may differ: outside it the map is replaced by its mean over the group,
+``S + m (V - S)``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,10 +20,12 @@ from torch import Tensor
 
 from napari_cryoorient.alignment.likelihood import BandData, ParticleLikelihood
 from napari_cryoorient.alignment.refine.hypotheses import climb
-from napari_cryoorient.particles import Floats, Integers, Poses
+from napari_cryoorient.maps.symmetry import turned_map
+from napari_cryoorient.particles import DensityMap, Floats, Images, Integers, Poses
 from napari_cryoorient.stack.chunks import Advance, Stopped, in_threads
 
-# Steps of the climb from each equivalent, and how far one may turn.
+# Steps of the climb from each equivalent, and how far one may turn.  Each is climbed by itself, and
+# what it gains from the noise counts as signal: more steps make the probabilities too sure.
 N_STEPS, LARGEST_TURN_DEG = 2, 2.0
 CLEAR = 0.9
 _CHUNK = 64
@@ -49,16 +54,29 @@ class Relaxation:
             "moved": int((self.best != 0).sum()),
             "mean_probability": float(self.probability.mean()),
             "clear": int((self.probability > CLEAR).sum()),
+            "n_equivalents": self.probabilities.shape[1],
+            "particles_by_equivalent": self.by_equivalent.tolist(),
         }
+
+    @property
+    def by_equivalent(self) -> Integers:
+        """How many particles are at each place of the group ``(g,)``."""
+        return np.bincount(self.best, minlength=self.probabilities.shape[1])
 
     def describe(self) -> str:
         """Say how many particles were put at another equivalent, and how sure that is."""
         s = self.summary()
-        return (
+        said = (
             f"{s['moved']} of {s['n']} particles are likelier at another equivalent pose and were "
             f"put there; the pose taken has a probability of {s['mean_probability']:.2f} in the "
             f"mean, above {CLEAR:g} for {s['clear']}."
         )
+        if s["mean_probability"] < 2 / s["n_equivalents"]:
+            said += (
+                " The images hardly tell them apart: the map is symmetric, or what breaks its "
+                "symmetry is too weak."
+            )
+        return said
 
 
 @torch.no_grad()
@@ -117,7 +135,16 @@ def relax_poses(
             should_stop=should_stop,
         )
     )
-    if len(parts) < -(-len(rows) // _CHUNK):
+    if sum(len(part[1]) for part in parts) < len(rows):
         raise Stopped
     columns = [np.concatenate(each) for each in zip(*parts, strict=True)]
     return Relaxation(columns[0], columns[1], Poses(columns[2], columns[3]))
+
+
+def symmetric_outside(density: DensityMap, group: Tensor, mask: Images) -> DensityMap:
+    """Replace a map by its mean over ``group`` outside ``mask`` ``(N, N, N)``, from 0 to 1."""
+    mean = np.zeros(density.voxels.shape)
+    for element in group.double():
+        mean += turned_map(density, element).voxels / len(group)
+    voxels = mean + mask * (density.voxels - mean)
+    return replace(density, voxels=voxels.astype(np.float32))
