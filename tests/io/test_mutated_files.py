@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -40,3 +41,18 @@ def test_an_end_of_another_sort_is_told_and_kept(script, tmp_path, monkeypatch):
     ends, _ = script.run("map", sources, 3, seed=0, keep=tmp_path / "kept")
     assert ends == {"IndexError: as if": 3}
     assert len(list((tmp_path / "kept").iterdir())) == 3
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the time is limited by a signal")
+@pytest.mark.parametrize("waits", [False, True])
+def test_what_never_ends_is_told_whether_it_works_or_waits(script, tmp_path, monkeypatch, waits):
+    monkeypatch.setattr(script, "MOST_SECONDS", 0.2)
+    monkeypatch.setattr(script, "MOST_SECONDS_WAITING", 1 if waits else 100)
+
+    def endless(path):
+        while True:
+            time.sleep(10 if waits else 0)
+
+    monkeypatch.setitem(script.READERS, "map", endless)
+    ends, _ = script.run("map", script.made_files(tmp_path)["map"], 1, seed=0)
+    assert ends == {"hang": 1}
