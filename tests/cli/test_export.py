@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -156,3 +157,18 @@ def test_what_cannot_be_exported(
     assert status == 2
     assert "how large the images are" in err
     assert not (tmp_path / "d" / "pose.pkl").exists()
+
+
+@pytest.mark.parametrize("odd", ["nan", "inf", "-inf", "north"])
+@pytest.mark.parametrize("column", ["rlnAngleTilt", "rlnOriginXAngst"])
+def test_poses_that_are_no_numbers_are_refused(
+    column: str, odd: str, particles: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    star = read_star(particles)
+    block = star.blocks[-1]
+    table = block.table.copy()
+    table.loc[2, column] = odd
+    write_star(star.with_block(replace(block, table=table)), tmp_path / "odd.star")
+    assert main(["export", str(tmp_path / "odd.star"), "-o", str(tmp_path / "o.star")]) == 2
+    assert f"row 3 has '{odd}' in _{column}" in capsys.readouterr().err.splitlines()[-1]
+    assert not (tmp_path / "o.star").exists()

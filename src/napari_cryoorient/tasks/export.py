@@ -22,6 +22,7 @@ from napari_cryoorient.io.stacks import MrcStack
 from napari_cryoorient.io.star import poses_of_table, read_star, refuse_kind, write_star
 from napari_cryoorient.io.star_dialect import in_dialect
 from napari_cryoorient.io.star_text import StarFile
+from napari_cryoorient.particles import Floats
 
 Format = Literal["star", "relion30", "cs", "cryodrgn"]
 
@@ -83,10 +84,14 @@ def export_particles(
 
 
 def _values_out_of_range(star: StarFile, table: ParticleTable) -> list[str]:
-    """Return notes on unusual pixel sizes and CTF values; raise InputError for impossible ones."""
+    """Return notes on unusual pixel sizes, poses and CTF; raise InputError for impossible ones."""
     notes: list[str] = []
+    sizes: float | Floats = 1.0
     if table.names_pixel_size:
-        table.pixel_sizes(star.native_pixel_size_angstrom, None, notes)
+        sizes = table.pixel_sizes(star.native_pixel_size_angstrom, None, notes)
+    of_poses: list[str] = []
+    if poses_of_table(table, sizes, of_poses) is not None:
+        notes += of_poses
     of_ctf: list[str] = []
     if table.ctf(of_ctf) is not None:
         notes += of_ctf
