@@ -37,6 +37,8 @@ _FACE = {
     "pixel_size": "api.pixel_size",
     "Magnification": "diagnosis.magnification",
     "OrientationReport": "diagnosis.orientations",
+    "micrographs": "api.micrographs",
+    "MicrographFigures": "diagnosis.micrographs",
     "evaluate": "api.evaluate",
     "Evaluation": "api.evaluate",
     "fsc": "api.maps",
@@ -91,6 +93,7 @@ if TYPE_CHECKING:
     )
     from napari_cryoorient.api.filter_curve import filter_curve
     from napari_cryoorient.api.maps import Reconstruction, fsc, reconstruct, symmetry
+    from napari_cryoorient.api.micrographs import micrographs
     from napari_cryoorient.api.network import TrainedNetwork
     from napari_cryoorient.api.orientations import orientations
     from napari_cryoorient.api.pixel_size import pixel_size
@@ -105,6 +108,7 @@ if TYPE_CHECKING:
     from napari_cryoorient.diagnosis.comparison import Comparison
     from napari_cryoorient.diagnosis.filter_curve import FilterCurve
     from napari_cryoorient.diagnosis.magnification import Magnification
+    from napari_cryoorient.diagnosis.micrographs import MicrographFigures
     from napari_cryoorient.diagnosis.orientations import OrientationReport
     from napari_cryoorient.errors import InputError, TrainingFailure
     from napari_cryoorient.geometry.euler import euler_zyz_deg_to_matrix, matrix_to_euler_zyz_deg
@@ -130,6 +134,7 @@ __all__ = [
     "FilterCurve",
     "InputError",
     "Magnification",
+    "MicrographFigures",
     "OrientationReport",
     "Particle",
     "ParticleSet",
@@ -148,6 +153,7 @@ __all__ = [
     "filter_curve",
     "fsc",
     "matrix_to_euler_zyz_deg",
+    "micrographs",
     "orientations",
     "pixel_size",
     "predict",
