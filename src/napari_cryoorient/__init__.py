@@ -56,6 +56,7 @@ _FACE = {
     "simulate": "api.simulate",
     "refine": "api.refine",
     "relax": "api.relax",
+    "RelaxedPoses": "api.relax",
     "search": "api.search",
     "Stopped": "api.progress",
     "train": "api.train",
@@ -100,7 +101,7 @@ if TYPE_CHECKING:
     from napari_cryoorient.api.predict import predict
     from napari_cryoorient.api.progress import Stopped
     from napari_cryoorient.api.refine import refine
-    from napari_cryoorient.api.relax import relax
+    from napari_cryoorient.api.relax import RelaxedPoses, relax
     from napari_cryoorient.api.search import search
     from napari_cryoorient.api.simulate import project, simulate
     from napari_cryoorient.api.train import train
@@ -142,6 +143,7 @@ __all__ = [
     "PoseEstimates",
     "Poses",
     "Reconstruction",
+    "RelaxedPoses",
     "ShellCorrelation",
     "Stopped",
     "TrainConfig",

@@ -110,11 +110,20 @@ def test_train_on_searched_labels_then_predict_and_refine(run: Run, stack: Path,
     # The test set is real particles with the poses found.
     with np.load(folder / "preview.npz") as preview:
         assert (preview["rows"] >= 0).all()
-    status, _, err = run("predict", stack / "bare.star", "--run", folder, "-o", out, "--refine")
+    status, said, err = run("predict", stack / "bare.star", "--run", folder, "-o", out, "--refine")
     assert status == 0, err
     assert "doubtful" in err or "Moved by" in err
     # Hardly trained: the search for the doubtful finds what refinement could not.
     assert evaluated(run, out, stack)["fraction_under_10_deg"] > 0.85
+    anew = re.search(r"(\d+) of them \(\d+%\) were searched anew", said)
+    assert anew is not None
+    assert int(anew[1]) > 10
+    alone = ["--refine", "--no-search", "--json"]
+    status, said, err = run("predict", stack / "bare.star", "--run", folder, "-o", out, *alone)
+    assert status == 0, err
+    assert json.loads(said.splitlines()[-1])["n_searched"] == 0
+    assert "searched globally" not in err
+    assert evaluated(run, out, stack)["fraction_under_10_deg"] < 0.5
     (stack / "map.mrc").rename(stack / "moved.mrc")
     try:
         status, _, err = run("predict", stack / "bare.star", "--run", folder, "-o", out, "--refine")

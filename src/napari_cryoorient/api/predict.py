@@ -28,6 +28,7 @@ def predict(
     *,
     density: AnyMap | None = None,
     refine: bool = False,
+    search: bool = True,
     device: DeviceName = "auto",
     batch_size: int | None = None,
     progress: Advance | None = None,
@@ -41,6 +42,7 @@ def predict(
         particles: a set, or the path of a STAR or ``.cs`` file.
         density: the map to refine against; by default that of the run folder.
         refine: refine the poses, and search for particles that stay doubtful.
+        search: False leaves the search out: each pose is climbed from alone.
         device: "auto" takes CUDA, then MPS, then the CPU.
         batch_size: images at once; by default what suits the device.
         progress: told (done, of so many).
@@ -95,6 +97,7 @@ def predict(
         estimates.poses,
         symmetry_matrices(str(state["config"]["symmetry"])),
         place,
+        searches=search,
         network_confidence=found.confidence,
         progress=progress,
         say=say or silent,

@@ -38,6 +38,14 @@ def run(
             help="Refine the poses against the map, searching globally for doubtful particles.",
         ),
     ] = False,
+    search: Annotated[
+        bool,
+        typer.Option(
+            "--search/--no-search",
+            help="With --refine, search globally for doubtful particles. Without it each pose is "
+            "climbed from alone, which shows what the network itself found.",
+        ),
+    ] = True,
     map_path: options.OptionalMapPath = None,
     pixel_size: options.PixelSize = None,
     project_dir: options.ProjectDir = None,
@@ -62,6 +70,7 @@ def run(
             project_dir=project_dir,
             batch_size=batch_size,
             refine=refine,
+            searches=search,
             map_path=map_path,
             map_pixel_size_angstrom=pixel_size,
             progress=advance,
@@ -71,6 +80,11 @@ def run(
     seconds = time.monotonic() - began
     speed = done.n_particles / max(seconds, 1e-9)
     print(f"{done.n_particles} particles ({speed:.0f} a second on {done.device}): {output}")
+    if done.n_searched:
+        share = done.n_searched / done.n_particles
+        print(
+            f"{done.n_searched} of them ({share:.0%}) were searched anew, whatever was predicted."
+        )
     if json:
         print_json(
             {
@@ -79,5 +93,6 @@ def run(
                 "seconds": seconds,
                 "images_per_second": speed,
                 "device": done.device,
+                "n_searched": done.n_searched,
             }
         )

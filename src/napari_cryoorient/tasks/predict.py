@@ -32,12 +32,16 @@ from napari_cryoorient.training.checkpoint import network_of_checkpoint, read_ch
 
 @dataclass(frozen=True)
 class StarPrediction:
-    """What was predicted; None when stopped before the end, and then nothing was written."""
+    """What was predicted; None when stopped before the end, and then nothing was written.
+
+    ``n_searched`` particles were searched anew by a refinement; None where none was asked for.
+    """
 
     predicted: PredictedPoses | None
     n_particles: int
     device: str
     notes: tuple[str, ...]
+    n_searched: int | None = None
 
 
 def predict_star(
@@ -49,6 +53,7 @@ def predict_star(
     project_dir: Path | None = None,
     batch_size: int | None = None,
     refine: bool = False,
+    searches: bool = True,
     map_path: Path | None = None,
     map_pixel_size_angstrom: float | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -59,7 +64,8 @@ def predict_star(
     """Predict every particle of ``star_path`` and write ``out_path``, all its columns kept.
 
     ``refine`` refines the poses against ``map_path``, by default the map of the run, and searches
-    globally for particles that stay doubtful; ``begin`` is told the name of each part of this.
+    globally for particles that stay doubtful, unless ``searches`` is False; ``begin`` is told the
+    name of each part of this.
     Raises InputError for a run without a checkpoint, or a stack with another field of view.
     """
     refuse_same_file(star_path, out_path)
@@ -68,6 +74,7 @@ def predict_star(
     particles, star = read_particles(Path(star_path), project_dir=project_dir)
     refuse_other_field(state, particles, str(star_path))
     inputs: RunInputs | None = None
+    n_searched: int | None = None
     if refine:
         inputs = load_inputs(
             Path(star_path),
@@ -108,16 +115,18 @@ def predict_star(
             poses,
             group,
             place,
+            searches=searches,
             network_confidence=confidence,
             progress=progress,
             begin=begin,
             say=say,
         )
-        poses, confidence = polished.poses, polished.confidence
+        poses, confidence, n_searched = polished.poses, polished.confidence, polished.n_searched
     write_poses(star, poses, out_path, confidence=confidence)
     if (lost := unreached_images(star, Path(out_path), project_dir)) is not None and say:
         say(lost)
-    return StarPrediction(predicted, len(particles), describe_device(place), tuple(notes))
+    device_name = describe_device(place)
+    return StarPrediction(predicted, len(particles), device_name, tuple(notes), n_searched)
 
 
 def refuse_other_field(state: dict[str, Any], particles: ParticleSet, name: str) -> None:

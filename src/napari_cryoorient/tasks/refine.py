@@ -166,7 +166,10 @@ def describe_moves(refined: RefinedPoses) -> str:
 
 @dataclass(frozen=True)
 class Polished:
-    """Predicted poses after refinement, with the probability of being right within 10 degrees."""
+    """Predicted poses after refinement, with the probability of being right within 10 degrees.
+
+    ``n_searched`` of them were searched anew: what is said of these says nothing of the network.
+    """
 
     poses: Poses
     confidence: Floats
@@ -180,6 +183,7 @@ def polish(
     group: Tensor,
     device: torch.device,
     *,
+    searches: bool = True,
     network_confidence: Floats | None = None,
     progress: Advance | None = None,
     begin: Callable[[str], None] | None = None,
@@ -187,6 +191,7 @@ def polish(
 ) -> Polished:
     """Refine predicted poses of the whole stack; search globally for those that stay doubtful.
 
+    With ``searches`` False each is climbed from alone, and no other pose is tried.
     Particles whose images tell nothing keep their poses, with a confidence of 0.
     ``network_confidence`` ``(n,)`` points out those that the network itself was not sure of;
     ``begin`` is told the name of each part of the work before it starts.
@@ -199,6 +204,7 @@ def polish(
             poses[usable],
             group,
             device,
+            searches=searches,
             network_confidence=None if network_confidence is None else network_confidence[usable],
             progress=progress,
             begin=begin,
@@ -213,11 +219,13 @@ def polish(
     rows = np.arange(len(inputs.particles), dtype=np.int64)
     begin("Refining")
     refinement = LocalRefinement(likelihood)
-    refined = RefinedPoses.joined(list(refinement.refine(rows, poses, progress=progress)))
+    refined = RefinedPoses.joined(
+        list(refinement.refine(rows, poses, restarts=searches, progress=progress))
+    )
     say(describe_moves(refined))
     confidence = confidence_of(refinement, refined, group, starts_are_likely=True)
     doubtful = doubtful_rows(refined, confidence, network_confidence)
-    if not len(doubtful):
+    if not len(doubtful) or not searches:
         return Polished(refined.poses, confidence, refined, 0)
     begin("Searching")
     search = GlobalSearch(likelihood, group)

@@ -38,8 +38,8 @@ def fold_rows(n: int, n_folds: int, fold: int, seed: int) -> tuple[Integers, Int
         raise InputError(f"--fold {fold} is not one of the parts 1 to {n_folds} (--n-folds).")
     if n < n_folds:
         raise InputError(
-            f"{n} particles cannot be split into {n_folds} parts: give more particles, or a "
-            "smaller --n-folds."
+            f"{n} particles cannot be split into {n_folds} parts: give more particles, or choose "
+            "fewer parts."
         )
     order = np.random.default_rng(seed).permutation(n)
     is_test = np.arange(n) % n_folds == fold - 1

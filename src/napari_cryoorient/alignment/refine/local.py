@@ -121,11 +121,13 @@ class LocalRefinement:
         rows: Integers,
         poses: Poses,
         *,
+        restarts: bool = True,
         progress: Advance | None = None,
         should_stop: Callable[[], bool] | None = None,
     ) -> Iterator[RefinedPoses]:
         """Yield refined poses of particles ``rows``, pose i being that of row i, in order.
 
+        Without ``restarts`` no particle is tried from other poses than its own.
         ``progress`` is told (done, of so many); when ``should_stop`` says so, it ends early.
         """
         device = self.likelihood.device
@@ -134,7 +136,9 @@ class LocalRefinement:
             self.chunk_size(len(rows)),
             device,
             load=lambda chunk: self.likelihood.load(rows[chunk]),
-            work=lambda chunk, data, _: self.of_images(rows[chunk], data, poses[chunk]),
+            work=lambda chunk, data, _: self.of_images(
+                rows[chunk], data, poses[chunk], restarts=restarts
+            ),
             progress=progress,
             should_stop=should_stop,
         )
@@ -146,7 +150,9 @@ class LocalRefinement:
         return part_of(n, room)
 
     @torch.no_grad()
-    def of_images(self, rows: Integers, data: BandData, poses: Poses) -> RefinedPoses:
+    def of_images(
+        self, rows: Integers, data: BandData, poses: Poses, *, restarts: bool = True
+    ) -> RefinedPoses:
         """Refine images already loaded from ``poses``."""
         device = self.likelihood.device
         rotations, shifts = self._tensors(poses)
@@ -154,7 +160,7 @@ class LocalRefinement:
         best, went_far = self._climb_both_ways(data, owner, rotations, shifts)
         first = best
         moved = angular_distance_deg(best.rotations, rotations)
-        was_restarted = is_weak(best) | (moved > BASIN_DEG) | went_far
+        was_restarted = restarts & (is_weak(best) | (moved > BASIN_DEG) | went_far)
         again = torch.nonzero(was_restarted)[:, 0]
         if len(again):
             restarted = self._restarted(data[again], rotations[again], shifts[again])
