@@ -15,6 +15,10 @@ from typing import Any, Literal, Protocol, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_cryoorient.errors import InputError
+
+LEAST_BOX = 8  # below it no shell of frequencies is left to compare
+
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Images = NDArray[np.float32]
@@ -300,6 +304,14 @@ class ParticleSet:
 def counted(n: int, what: str) -> str:
     """Return a number with its noun: "1 particle", "2 particles"."""
     return f"{n} {what}" if n == 1 else f"{n} {what}s"
+
+
+def refuse_small_box(box: int, what: str) -> None:
+    """Raise InputError for a box that has too few frequencies to compare anything in."""
+    if box < LEAST_BOX:
+        raise InputError(
+            f"{what} of {box} pixels a side cannot be compared; {LEAST_BOX} are needed at least."
+        )
 
 
 def median_of_faces(voxels: Images) -> float:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import mrcfile
 import numpy as np
 import pytest
 
@@ -164,3 +165,12 @@ def test_a_damaged_header_is_no_reason_to_speak_of_memory(
     said = capsys.readouterr().err
     assert "GB of memory" not in said
     assert "map.mrc" in said
+
+
+def test_a_map_that_is_no_cube_is_called_so_before_its_memory(tmp_path: Path, capsys) -> None:
+    voxels = np.random.default_rng(0).normal(size=(4, 4, 5000)).astype(np.float32)
+    with mrcfile.new(tmp_path / "long.mrc") as file:
+        file.set_data(voxels)
+        file.voxel_size = 4.0
+    assert main(["symmetry", str(tmp_path / "long.mrc")]) == 2
+    assert "too far from a cube" in capsys.readouterr().err

@@ -71,7 +71,7 @@ def read_map(
 
 
 def voxels_along(path: Path) -> int | None:
-    """Return the longest edge of a map by its header, read alone; None where there is none."""
+    """Return the longest edge of a map by its header, read alone; None for what is no map."""
     try:
         with open_plain(path) as file:
             packed = compression(path) is not None  # what it unpacks to is not known yet
@@ -79,7 +79,7 @@ def voxels_along(path: Path) -> int | None:
             layout = parse_layout(file.read(HEADER_BYTES), size, path)
     except (InputError, OSError, EOFError, zlib.error):  # reading the map says why
         return None
-    return max(layout.shape)
+    return None if _is_too_long(layout.shape) else max(layout.shape)
 
 
 def write_map(density_map: DensityMap, path: Path | str) -> None:
@@ -177,6 +177,10 @@ def _pixel_size(layout: MrcLayout, chosen: float | None, path: Path, notes: list
     return size
 
 
+def _is_too_long(shape: tuple[int, ...]) -> bool:
+    return max(shape) > 2 * min(shape)
+
+
 def _cubic_and_even(
     voxels: NDArray[np.float32], layout: MrcLayout, path: Path, notes: list[str]
 ) -> NDArray[np.float32]:
@@ -185,7 +189,7 @@ def _cubic_and_even(
     if shape == (box, box, box):
         return voxels
     if len(set(shape)) > 1:
-        if max(shape) > 2 * min(shape):
+        if _is_too_long(shape):
             raise InputError(
                 f"{path} is {shape[0]} x {shape[1]} x {shape[2]} voxels (z, y, x), too far from a "
                 "cube to be a particle's map; cut out the particle in a cubic box."

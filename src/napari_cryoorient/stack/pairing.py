@@ -21,6 +21,7 @@ from napari_cryoorient.particles import (
     NegatedImages,
     ParticleSet,
     median_of_faces,
+    refuse_small_box,
     without_solvent,
 )
 from napari_cryoorient.projection.fourier_slice import Projector
@@ -115,7 +116,9 @@ def pair_inputs(
 
     ``name`` is what messages call the stack.  Raises InputError where the two do not fit.
     """
+    refuse_small_box(particles.box, "Images")
     density = in_free_scale(matched_map(density, particles))
+    refuse_small_box(density.box, "A map")
     odd = find_odd_images(particles, name)
     if len(odd.empty):
         is_empty = np.isin(np.arange(len(particles)), odd.empty)

@@ -26,7 +26,7 @@ from napari_cryoorient.memory import (
     refuse_beyond,
     refuse_map_beyond,
 )
-from napari_cryoorient.particles import DensityMap, Images
+from napari_cryoorient.particles import DensityMap, Images, refuse_small_box
 
 # Pixel sizes closer than this are one; a header's rounding makes such a difference.
 TOLERANCE = 5e-3
@@ -75,6 +75,7 @@ def correlate_maps(
 ) -> ShellCorrelation:
     """Correlate two maps in memory; the settings are those of ``compare_maps``."""
     a, b = same_sampling(a, b, say)
+    refuse_small_box(a.box, "Maps")
     if mask is not None or radius_angstrom is not None:
         refuse_beyond(MASKED_CORRELATION * a.box**3, f"A mask on maps of {a.box} voxels")
     for each in (a, b):

@@ -22,7 +22,7 @@ from napari_cryoorient.maps.symmetry.self_rotation import (
     flattened,
     positions,
 )
-from napari_cryoorient.particles import DensityMap, Images, median_of_faces
+from napari_cryoorient.particles import DensityMap, Images, median_of_faces, refuse_small_box
 from napari_cryoorient.projection.resample import fourier_crop_volume
 
 COMPARED_BOX = 48  # voxels across the smaller of the two fields of view
@@ -63,8 +63,10 @@ def align_maps(
 
     The group's rotations are about ``centre_angstrom`` ``(3,)``. Of the equivalent rotations the
     smallest is returned. Both maps are compared within the band that the coarser one has, in
-    angstrom: boxes and pixel sizes may differ.
+    angstrom: boxes and pixel sizes may differ. Raises InputError for maps too small to compare.
     """
+    for each in (density, other):
+        refuse_small_box(each.box, "A map")
     overlap = _Overlap(density, other)
     found = _placements(overlap, group)
     mirrored = _placements(_Overlap(_mirror_image(density), other), group[:1])

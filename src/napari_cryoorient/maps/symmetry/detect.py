@@ -19,7 +19,7 @@ from napari_cryoorient.geometry.rotations import rotation_vector_to_matrix
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.maps.symmetry.point_group import DetectedSymmetry, axes_of
 from napari_cryoorient.maps.symmetry.self_rotation import MOST_NOISE, SelfRotation, middle_of
-from napari_cryoorient.particles import DensityMap
+from napari_cryoorient.particles import DensityMap, refuse_small_box
 
 # The map is cropped to these edges, to scan directions and to judge groups, and so many of the
 # strongest voxels are compared.
@@ -44,7 +44,11 @@ _WORTH_MOVING = 1e-3
 
 
 def detect_symmetry(density: DensityMap, largest_fold: int = LARGEST_FOLD) -> DetectedSymmetry:
-    """Find the largest point group of a map, its axes anywhere in the box."""
+    """Find the largest point group of a map, its axes anywhere in the box.
+
+    Raises InputError for a map of fewer voxels than can be compared.
+    """
+    refuse_small_box(density.box, "A map")
     middle = middle_of(density)
     none = DetectedSymmetry("C1", 1.0, torch.eye(3, dtype=torch.float64), True)
     axes = find_axes(
