@@ -36,7 +36,7 @@ from napari_cryoorient.simulation.demo_density import demo_density
 from napari_cryoorient.stack.pairing import pair_inputs
 from napari_cryoorient.training.fast import fast_recipe
 from napari_cryoorient.training.paper import paper_recipe
-from napari_cryoorient.training.precision import arranged, choose_precision
+from napari_cryoorient.training.precision import choose_precision, lay_out_weights
 from napari_cryoorient.training.recipe import Recipe
 
 # What the profiler calls the host's waiting for the device, and copies back to it.
@@ -180,7 +180,7 @@ class Bench:
             recipe: Recipe = make(inputs.density, inputs.particles, config, self.device, rows)
             recipe.network.train()
             precision, _ = choose_precision("auto", self.device)
-            arranged(recipe.network, precision, self.device)
+            lay_out_weights(recipe.network, precision, self.device)
             try:
                 with FlopCounterMode(display=False) as counter:
                     step(recipe, precision)

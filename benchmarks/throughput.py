@@ -32,7 +32,7 @@ from napari_cryoorient.device import choose_device, is_out_of_memory, synchroniz
 from napari_cryoorient.stack.pairing import load_inputs
 from napari_cryoorient.training.fast import fast_recipe
 from napari_cryoorient.training.paper import paper_recipe
-from napari_cryoorient.training.precision import arranged, autocast, choose_precision
+from napari_cryoorient.training.precision import autocast, choose_precision, lay_out_weights
 from napari_cryoorient.training.recipe import Recipe
 
 
@@ -86,7 +86,7 @@ def main() -> None:
             recipe.network.train()
             try:
                 precision, _ = choose_precision("auto", device)
-                arranged(recipe.network, precision, device)
+                lay_out_weights(recipe.network, precision, device)
                 with FlopCounterMode(display=False) as counter:
                     step(recipe, precision)
                 step_s = seconds(partial(step, recipe, precision), device, options.rounds)

@@ -129,14 +129,14 @@ def test_preview_is_given_once(tmp_path: Path):
     folder.close("finished")
 
 
-def test_wishes_reach_the_loop(tmp_path: Path):
+def test_requests_reach_the_loop(tmp_path: Path):
     control, run = FileControl(tmp_path), RunReader(tmp_path)
     assert (control.poll().w, control.poll().stop) == (None, False)
 
     def polled() -> tuple[float | None, bool]:
         time.sleep(0.06)
-        wish = control.poll()
-        return wish.w, wish.stop
+        request = control.poll()
+        return request.w, request.stop
 
     run.ask(w=0.3)
     assert polled() == (0.3, False)
@@ -150,7 +150,7 @@ def test_wishes_reach_the_loop(tmp_path: Path):
         run.ask(w=1.5)
 
 
-def test_wish_to_stop_before_the_run_is_up_is_not_lost(tmp_path: Path):
+def test_request_to_stop_before_the_run_is_up_is_not_lost(tmp_path: Path):
     RunReader(tmp_path).ask(stop=True)
     folder = RunFolder(tmp_path, resume=False, config={})
     folder.offer_control(0.8, anew=False)
@@ -176,7 +176,7 @@ def test_crashed_process_is_recognised_and_may_be_resumed(tmp_path: Path):
     with pytest.raises(InputError, match=r"crashed.*--resume"):
         RunFolder(tmp_path, resume=False, config={})
     folder = RunFolder(tmp_path, resume=True, config={})
-    assert not FileControl(tmp_path).poll().stop  # the wish was to the process that crashed
+    assert not FileControl(tmp_path).poll().stop  # the request was to the process that crashed
     assert RunReader(tmp_path).status().state == "running"
     folder.close("finished")
 
@@ -253,7 +253,7 @@ def test_the_end_of_a_log_is_read_when_it_has_grown(tmp_path, monkeypatch):
         ('{"halt": true}', "halt, which nothing is called"),
     ],
 )
-def test_a_wish_that_is_not_understood_is_said_once(tmp_path: Path, content: str, said: str):
+def test_a_request_that_is_not_understood_is_said_once(tmp_path: Path, content: str, said: str):
     sentences: list[str] = []
     control = FileControl(tmp_path, sentences.append)
     (tmp_path / "control.json").write_text(content)

@@ -52,7 +52,7 @@ def test_a_map_of_another_scale_is_a_warning_with_a_mend(made: Stack, tmp_path: 
     data = load_data(made.star, wrong)
     assert not data.is_trainable
     assert "Pixel sizes do not belong together" in data.warnings[0]
-    mended = load_data(made.star, wrong, map_pixel_size_angstrom=data.mended_pixel_size_angstrom)
+    mended = load_data(made.star, wrong, map_pixel_size_angstrom=data.corrected_pixel_size_angstrom)
     assert mended.is_trainable
     assert not mended.warnings
 

@@ -12,7 +12,7 @@ from napari_cryoorient.simulation.demo_density import demo_density
 from napari_cryoorient.simulation.simulate import SimulationSettings
 from napari_cryoorient.studies.job import TrainingCommand
 from napari_cryoorient.studies.noise import noise_study
-from napari_cryoorient.studies.study import Telling, run_study
+from napari_cryoorient.studies.study import Reporter, run_study
 from napari_cryoorient.studies.workers import Stopper, Worker
 from support.stand_in_trainer import stand_in
 
@@ -27,8 +27,8 @@ def test_only_the_noise_differs_and_is_as_strong_as_stated(
     study = noise_study(
         tmp_path / "n", demo_density(24, 8.0), simulation, training, [0.1, None, 0.5]
     )
-    findings = run_study(study, [Worker("CPU")], command=stand_in)
-    assert [row["snr"] for row in findings.rows] == [None, 0.5, 0.1]  # from clean to noisy
+    result = run_study(study, [Worker("CPU")], command=stand_in)
+    assert [row["snr"] for row in result.rows] == [None, 0.5, 0.1]  # from clean to noisy
     stacks = {
         name: read_particles(study.folder / "data" / name / "particles.star")[0]
         for name in ("noiseless", "snr0.5", "snr0.1")
@@ -60,8 +60,8 @@ def test_stacks_that_are_there_are_not_made_again(
         study = noise_study(
             tmp_path / "n", demo_density(16, 8.0), SimulationSettings(n=20), training, [None, 1.0]
         )
-        telling = Telling(preparing=lambda what, done, total: made.append(what))
-        run_study(study, [Worker("CPU")], command=stand_in, telling=telling)
+        reporter = Reporter(preparing=lambda what, done, total: made.append(what))
+        run_study(study, [Worker("CPU")], command=stand_in, reporter=reporter)
         return made
 
     assert study_again() != []

@@ -17,7 +17,7 @@ from napari_cryoorient.studies.cross_validation import cross_validation_study, s
 from napari_cryoorient.studies.job import TrainingCommand
 from napari_cryoorient.studies.progress import Estimate, RunForecast, StudyProgress
 from napari_cryoorient.studies.representation import representation_study
-from napari_cryoorient.studies.study import Findings, Study, Telling, run_study
+from napari_cryoorient.studies.study import Reporter, Study, StudyResult, run_study
 from napari_cryoorient.studies.sweep import sweep_study
 from napari_cryoorient.studies.workers import Stopper, Worker
 from support.stand_in_trainer import stand_in
@@ -25,7 +25,7 @@ from support.stand_in_trainer import stand_in
 CPU = [Worker("CPU")]
 
 
-def carry_out(study: Study, **options: Any) -> Findings:
+def carry_out(study: Study, **options: Any) -> StudyResult:
     return run_study(study, CPU, command=stand_in, **options)
 
 
@@ -43,9 +43,9 @@ def test_a_sweep_names_the_best_w_and_leaves_table_and_pictures(
     training: TrainingCommand, tmp_path: Path
 ) -> None:
     study = sweep_study(tmp_path / "s", training, [0.5, 0.7, 0.9])
-    findings = carry_out(study)
-    assert findings.facts["best"]["w"] == 0.7
-    assert findings.facts["best"]["test_relative_rmse"] == pytest.approx(0.1)
+    result = carry_out(study)
+    assert result.facts["best"]["w"] == 0.7
+    assert result.facts["best"]["test_relative_rmse"] == pytest.approx(0.1)
     assert [float(row["w"]) for row in table(study)] == [0.5, 0.7, 0.9]
     for name in ("rmse.png", "curves.png", "best.png"):
         assert (study.folder / name).read_bytes().startswith(b"\x89PNG")
@@ -67,12 +67,12 @@ def test_finished_runs_stay_and_stopped_ones_go_on(
             stopper.ask()
 
     with pytest.raises(KeyboardInterrupt):
-        carry_out(study, stopper=stopper, telling=Telling(progress=stop_in_the_second))
+        carry_out(study, stopper=stopper, reporter=Reporter(progress=stop_in_the_second))
     assert json.loads((study.folder / "study.json").read_text())["state"] == "stopped"
     assert [row["state"] for row in table(study)] == ["finished", "waiting"]
     monkeypatch.setenv("TRAINER_SECONDS", "0.05")
-    findings = carry_out(study)
-    assert findings.is_complete
+    result = carry_out(study)
+    assert result.is_complete
     assert [row["state"] for row in table(study)] == ["finished", "finished"]
     assert len(goes(study, "w0.50")) == 1
     assert ["--resume" in line for line in goes(study, "w0.70")] == [False, True]
@@ -133,9 +133,9 @@ def test_a_failed_run_is_named_and_the_best_of_the_others_found(
 ) -> None:
     monkeypatch.setenv("TRAINER_FAILS", "w0.70")
     study = sweep_study(tmp_path / "s", training, [0.5, 0.7, 0.8])
-    findings = carry_out(study)
-    assert findings.failed == {"w0.70": "The loss became nan at step 3."}
-    assert findings.facts["best"]["w"] == 0.8
+    result = carry_out(study)
+    assert result.failed == {"w0.70": "The loss became nan at step 3."}
+    assert result.facts["best"]["w"] == 0.8
     assert [row["state"] for row in table(study)] == ["finished", "failed", "finished"]
     assert json.loads((study.folder / "study.json").read_text())["state"] == "failed"
 
@@ -157,9 +157,9 @@ def test_the_estimate_comes_from_the_first_run_and_can_be_all(
     monkeypatch.setenv("TRAINER_SECONDS", "4.0")
     study = sweep_study(tmp_path / "s", training, [i / 10 for i in range(11)])
     told: list[Estimate] = []
-    findings = carry_out(study, only_estimate=True, telling=Telling(estimate=told.append))
-    assert not findings.is_complete
-    assert told == [findings.estimate]
+    result = carry_out(study, only_estimate=True, reporter=Reporter(estimate=told.append))
+    assert not result.is_complete
+    assert told == [result.estimate]
     assert told[0].n_runs == 11
     assert told[0].run_s == pytest.approx(4.0, abs=0.8)  # and how long its process takes to start
     assert told[0].left_s == pytest.approx(11 * told[0].run_s - 1.0, abs=1.5)
@@ -190,12 +190,12 @@ def test_cross_validation_tests_every_part_and_pools_them(
     training: TrainingCommand, tmp_path: Path
 ) -> None:
     study = cross_validation_study(tmp_path / "c", training, [0.6, 0.7], 3)
-    findings = carry_out(study)
+    result = carry_out(study)
     assert "--n-folds 3 --fold 2" in goes(study, "w0.60-fold2")[0]
     assert [(float(r["w"]), int(r["fold"])) for r in table(study)] == [
         (w, fold) for w in (0.6, 0.7) for fold in (1, 2, 3)
     ]
-    assert findings.facts["best"]["w"] == 0.7
+    assert result.facts["best"]["w"] == 0.7
     lines = table(study, "summary.csv")
     assert [int(line["n_tested"]) for line in lines] == [24, 24]
     assert (study.folder / "curves-w0.60.png").is_file()
@@ -221,12 +221,12 @@ def test_a_representation_study_tries_every_pairing(
     study = representation_study(
         tmp_path / "r", training, ["quaternion", "axis-angle"], [1e-4, 5e-5], [0.8]
     )
-    findings = carry_out(study)
+    result = carry_out(study)
     rows = {(r["representation"], float(r["learning_rate"])) for r in table(study)}
     assert rows == {(n, r) for n in ("quaternion", "axis-angle") for r in (1e-4, 5e-5)}
     assert (
         "--representation axis-angle --learning-rate 5e-05"
         in goes(study, "w0.80-axis-angle-lr5e-05")[0]
     )
-    assert set(findings.facts["best_of_each"]) == {"quaternion", "axis-angle"}
+    assert set(result.facts["best_of_each"]) == {"quaternion", "axis-angle"}
     assert (study.folder / "rmse.png").is_file()

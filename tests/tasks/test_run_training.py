@@ -199,22 +199,26 @@ def test_failure_is_written_with_its_reason(files, paper_config, tmp_path: Path,
     assert all(v.isfinite().all() for v in state["network"].values())
 
 
-@pytest.mark.parametrize("wish", ["auto", "no", "yes"])
-def test_dark_particles_are_noticed(files, paper_config, tmp_path: Path, wish: str):
+@pytest.mark.parametrize("invert_contrast", ["auto", "no", "yes"])
+def test_dark_particles_are_noticed(files, paper_config, tmp_path: Path, invert_contrast: str):
     with StackWriter(files.star.parent / "particles.mrcs", 30, 24, 4.0) as writer:
         writer.append(-files.images)
     run, told = tmp_path / "run", []
     run_training(
-        paper_config(steps=1, invert_contrast=wish), files.star, files.map, run, say=told.append
+        paper_config(steps=1, invert_contrast=invert_contrast),
+        files.star,
+        files.map,
+        run,
+        say=told.append,
     )
     record = json.loads((run / "run.json").read_text())
-    assert record["inputs"]["is_negated"] is (wish != "no")
+    assert record["inputs"]["is_negated"] is (invert_contrast != "no")
     assert record["inputs"]["contrast_correlation"] < -0.9
-    if wish != "yes":
+    if invert_contrast != "yes":
         assert any("WARNING: contrast is inverted" in line for line in told)
     with np.load(run / "preview.npz") as preview:
         sign = np.corrcoef(preview["input"].ravel(), preview["true_projection"].ravel())[0, 1]
-    assert np.sign(sign) == (-1 if wish == "no" else 1)
+    assert np.sign(sign) == (-1 if invert_contrast == "no" else 1)
 
 
 def test_stack_without_poses_learns_from_projections_of_the_map(

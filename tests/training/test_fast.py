@@ -17,7 +17,7 @@ from napari_cryoorient.simulation.demo_density import demo_density
 from napari_cryoorient.training.checkpoint import restore
 from napari_cryoorient.training.fast import FastRecipe, fast_recipe
 from napari_cryoorient.training.loop import Cadence, train
-from napari_cryoorient.training.report import Wish
+from napari_cryoorient.training.report import Request
 from napari_cryoorient.training.synthetic import noise_scale_at, one_cycle_at
 
 BOX, PIXEL, N = 32, 8.0, 64
@@ -167,8 +167,8 @@ def test_a_resumed_run_has_the_losses_of_one_that_never_stopped(
     first = recipe(density, particles, steps=6)
 
     class StopAfter3:
-        def poll(self) -> Wish:
-            return Wish(None, stop=len(seen) >= 3)
+        def poll(self) -> Request:
+            return Request(None, stop=len(seen) >= 3)
 
     seen: list[float] = []
     for report in train(

@@ -21,7 +21,7 @@ from napari_cryoorient.training.checkpoint import (
 from napari_cryoorient.training.held_out import HeldOutParticles
 from napari_cryoorient.training.loop import Cadence, train
 from napari_cryoorient.training.paper import PaperRecipe
-from napari_cryoorient.training.report import Report, Wish
+from napari_cryoorient.training.report import Report, Request
 
 pytestmark = pytest.mark.usefixtures("tiny_network")
 EVERY_STEP = Cadence(report_s=0.0, checkpoint_s=0.0, preview_s=0.0, test_s=0.0, spare_part=1e9)
@@ -38,10 +38,10 @@ class User:
     n_polls: int = 0
     step: int = 0
 
-    def poll(self) -> Wish:
+    def poll(self) -> Request:
         self.n_polls += 1
         stop = self.step >= self.stop_after or self.n_polls >= self.stop_at_poll
-        return Wish(w=self.w.get(self.step), stop=stop)
+        return Request(w=self.w.get(self.step), stop=stop)
 
     def follow(self, reports: Iterator[Report]) -> list[Report]:
         seen = []

@@ -31,7 +31,7 @@ from napari_cryoorient.tasks.resolve_config import fine_tuning, with_box
 from napari_cryoorient.tasks.train import Progress, run_training
 from napari_cryoorient.training.loop import Cadence
 from napari_cryoorient.training.loop import train as train_loop
-from napari_cryoorient.training.report import Metrics, Wish
+from napari_cryoorient.training.report import Metrics, Request
 
 # Nobody looks on: no previews, and one checkpoint at the end.
 _IN_MEMORY = Cadence(checkpoint_s=float("inf"), preview_s=float("inf"))
@@ -136,8 +136,8 @@ class _Asked:
     def __init__(self, should_stop: ShouldStop) -> None:
         self._should_stop = should_stop
 
-    def poll(self) -> Wish:
-        return Wish(stop=self._should_stop())
+    def poll(self) -> Request:
+        return Request(stop=self._should_stop())
 
 
 def _never() -> bool:
@@ -164,7 +164,7 @@ def _into_folder(
     say: Say | None,
     should_stop: ShouldStop | None,
 ) -> TrainedNetwork:
-    """Train as the command does; a wish to stop goes by way of the folder, as the window's does."""
+    """Train as the command does; a request to stop goes through the folder, as in the window."""
     if not isinstance(particles, str | os.PathLike) or not isinstance(density, str | os.PathLike):
         raise InputError(
             "A run folder is of files: name particles and map by their paths, or leave out folder."

@@ -12,7 +12,7 @@ from napari_cryoorient.cli.sweep import WValues
 from napari_cryoorient.config import TrainConfig
 
 if TYPE_CHECKING:
-    from napari_cryoorient.studies.study import Findings
+    from napari_cryoorient.studies.study import StudyResult
 
 SUMMARY = "Five-fold cross-validation over w."
 
@@ -57,8 +57,8 @@ def run(
     )
 
 
-def _summary(findings: Findings) -> str:
-    best = findings.facts["best"]
+def _summary(result: StudyResult) -> str:
+    best = result.facts["best"]
     return (
         f"Best w: {best['w']:g} (relative RMSE {best['test_relative_rmse_mean']:.3f} "
         f"\N{PLUS-MINUS SIGN} {best['test_relative_rmse_sd']:.3f} over {best['n_folds']} folds, "

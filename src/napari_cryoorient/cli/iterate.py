@@ -76,7 +76,7 @@ def run(
 
     from napari_cryoorient.studies.iterate.project import project_folder_of
     from napari_cryoorient.studies.iterate.rounds import iterate
-    from napari_cryoorient.studies.iterate.stages import Stack, Telling
+    from napari_cryoorient.studies.iterate.stages import Reporter, Stack
 
     with progress("Preparing") as bar:
         stack = Stack(
@@ -86,7 +86,7 @@ def run(
             {k: v for k, v in settings.items() if k != "symmetry"},
             n_labels=subset,
             fine_tuning_steps=fine_tune_steps,
-            telling=Telling(bar.restart, bar, Follower(bar, budget_s_of(config)), bar.say),
+            reporter=Reporter(bar.restart, bar, Follower(bar, budget_s_of(config)), bar.say),
         )
         try:
             series = iterate(

@@ -15,7 +15,7 @@ from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.errors import InputError
 
 if TYPE_CHECKING:
-    from napari_cryoorient.studies.study import Findings
+    from napari_cryoorient.studies.study import StudyResult
 
 SUMMARY = "Train on the same particles at falling signal-to-noise ratios."
 
@@ -97,8 +97,8 @@ def run(
     )
 
 
-def _summary(findings: Findings) -> str:
-    rows = [row for row in findings.rows if row["test_relative_rmse"] is not None]
+def _summary(result: StudyResult) -> str:
+    rows = [row for row in result.rows if row["test_relative_rmse"] is not None]
     first, last = rows[0], rows[-1]
 
     def name(snr: float | None) -> str:

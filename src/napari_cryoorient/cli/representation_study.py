@@ -13,7 +13,7 @@ from napari_cryoorient.config import Representation, TrainConfig
 from napari_cryoorient.errors import InputError
 
 if TYPE_CHECKING:
-    from napari_cryoorient.studies.study import Findings
+    from napari_cryoorient.studies.study import StudyResult
 
 SUMMARY = "Compare representations of rotations and learning rates."
 
@@ -69,9 +69,9 @@ def run(
     )
 
 
-def _summary(findings: Findings) -> str:
+def _summary(result: StudyResult) -> str:
     return "\n".join(
         f"Best with {name}: relative RMSE {best['test_relative_rmse']:.3f} "
         f"(w {best['w']:g}, learning rate {best['learning_rate']:g})"
-        for name, best in findings.facts["best_of_each"].items()
+        for name, best in result.facts["best_of_each"].items()
     )

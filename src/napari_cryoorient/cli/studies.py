@@ -17,7 +17,7 @@ from napari_cryoorient.errors import InputError, TrainingFailure
 if TYPE_CHECKING:
     from napari_cryoorient.studies.progress import Estimate, StudyProgress
     from napari_cryoorient.studies.results import Row
-    from napari_cryoorient.studies.study import Findings, Study
+    from napari_cryoorient.studies.study import Study, StudyResult
 
 Output = Annotated[
     Path,
@@ -96,42 +96,42 @@ def carry_out(
     resume: bool,
     only_estimate: bool,
     json: bool,
-    summary: Callable[[Findings], str],
+    summary: Callable[[StudyResult], str],
 ) -> None:
     """Train the runs of a study, show how it goes, print the table and ``summary``.
 
     Raises TrainingFailure when some of the runs failed, once the others are done.
     """
-    from napari_cryoorient.studies.study import Telling, run_study
+    from napari_cryoorient.studies.study import Reporter, run_study
     from napari_cryoorient.studies.workers import visible_gpus, workers_for
 
     workers = workers_for(device, n_jobs, visible_gpus(device))
     with progress("Preparing") as bar:
         show = _Show(bar)
-        telling = Telling(show.study, show.preparing, show.estimate, bar.say)
+        reporter = Reporter(show.study, show.preparing, show.estimate, bar.say)
         try:
-            findings = run_study(
-                study, workers, resume=resume, only_estimate=only_estimate, telling=telling
+            result = run_study(
+                study, workers, resume=resume, only_estimate=only_estimate, reporter=reporter
             )
         except KeyboardInterrupt:
             bar.say(f"Stopped; the same command goes on with the study in {study.folder}.")
             raise
-    if only_estimate and not findings.is_complete:
+    if only_estimate and not result.is_complete:
         if json:
-            print_json({"folder": study.folder, "estimate": _estimate_of(findings)})
+            print_json({"folder": study.folder, "estimate": _estimate_of(result)})
         return
-    print(table_of(findings.rows))
-    if findings.failed:
-        failed = "; ".join(f"{name} ({why})" for name, why in findings.failed.items())
+    print(table_of(result.rows))
+    if result.failed:
+        failed = "; ".join(f"{name} ({why})" for name, why in result.failed.items())
         raise TrainingFailure(
-            f"{len(findings.failed)} of {len(findings.rows)} runs failed: {failed} What the others "
+            f"{len(result.failed)} of {len(result.rows)} runs failed: {failed} What the others "
             f"came to is in {study.folder / 'table.csv'}; the same command tries again."
         )
-    print(summary(findings))
+    print(summary(result))
     print(f"Table, pictures and runs: {study.folder}")
     if json:
-        facts = {"kind": study.kind, "folder": study.folder, "runs": findings.rows}
-        print_json(facts | findings.facts | {"estimate": _estimate_of(findings)})
+        facts = {"kind": study.kind, "folder": study.folder, "runs": result.rows}
+        print_json(facts | result.facts | {"estimate": _estimate_of(result)})
 
 
 def table_of(rows: Sequence[Row]) -> str:
@@ -155,8 +155,8 @@ def _text(name: str, value: Any) -> str:
     return format(value, forms.get(name, "g"))
 
 
-def _estimate_of(findings: Findings) -> dict[str, Any] | None:
-    return None if findings.estimate is None else dict(vars(findings.estimate))
+def _estimate_of(result: StudyResult) -> dict[str, Any] | None:
+    return None if result.estimate is None else dict(vars(result.estimate))
 
 
 class _Show:

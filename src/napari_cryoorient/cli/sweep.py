@@ -11,7 +11,7 @@ from napari_cryoorient.cli.settings_flags import with_settings
 from napari_cryoorient.config import TrainConfig
 
 if TYPE_CHECKING:
-    from napari_cryoorient.studies.study import Findings
+    from napari_cryoorient.studies.study import StudyResult
 
 SUMMARY = "Train for w = 0.0 .. 1.0 and find the best w."
 WValues = Annotated[
@@ -57,8 +57,8 @@ def run(
     )
 
 
-def _summary(findings: Findings) -> str:
-    best = findings.facts["best"]
+def _summary(result: StudyResult) -> str:
+    best = result.facts["best"]
     return (
         f"Best w: {best['w']:g} (relative RMSE {best['test_relative_rmse']:.3f}, "
         f"median error {best['angular_error_deg']:.1f}\N{DEGREE SIGN})"

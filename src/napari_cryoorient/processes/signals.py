@@ -1,4 +1,4 @@
-"""What the terminal and the batch system say: the first signal to stop as a wish."""
+"""What the terminal and the batch system say: the first signal to stop as a request."""
 
 from __future__ import annotations
 

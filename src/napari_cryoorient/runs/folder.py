@@ -28,7 +28,7 @@ from napari_cryoorient.io.json_values import jsonable
 from napari_cryoorient.memory import memory_in_use
 from napari_cryoorient.particles import Integers
 from napari_cryoorient.runs.reader import RunReader, read_json
-from napari_cryoorient.training.report import Metrics, Preview, Wish
+from napari_cryoorient.training.report import Metrics, Preview, Request
 
 FORMAT = 1
 State = Literal["running", "stopped", "finished", "failed"]
@@ -54,7 +54,7 @@ class RunFolder:
         earlier = RunReader(path).run()
         check_folder(path, resume)
         if earlier is not None and earlier.get("state") == "running":
-            self._clear_stop()  # it crashed; an old wish to stop is void
+            self._clear_stop()  # it crashed; an old request to stop is void
         now = time.time()
         self._record: dict[str, Any] = {
             "format": FORMAT,
@@ -87,10 +87,10 @@ class RunFolder:
         self._write_record()
 
     def offer_control(self, w: float, *, anew: bool) -> None:
-        """Write ``control.json`` where nobody has yet; ``anew`` lets ``w`` win over an old wish."""
-        wished = read_json(self.path / "control.json")
-        if wished is None or anew:
-            content = json.dumps({"stop": False, **(wished or {}), "w": w})
+        """Write ``control.json`` if absent; with ``anew``, ``w`` wins over an old request."""
+        requested = read_json(self.path / "control.json")
+        if requested is None or anew:
+            content = json.dumps({"stop": False, **(requested or {}), "w": w})
             self._replace("control.json", lambda temporary: temporary.write_text(content))
 
     def note(self, sentence: str) -> None:
@@ -140,7 +140,7 @@ class RunFolder:
         self._replace(name, save)
 
     def close(self, state: State, reason: str | None = None) -> None:
-        """Write how the run ended; the wish to stop, if there was one, is fulfilled."""
+        """Write how the run ended; the request to stop, if there was one, is fulfilled."""
         self._over.set()
         self._beating.join()
         self.log(f"{state}{': ' + reason if reason else ''}")
@@ -148,9 +148,9 @@ class RunFolder:
         self.update(state=state, reason=reason, phase="over", ended=time.time())
 
     def _clear_stop(self) -> None:
-        wished = read_json(self.path / "control.json")
-        if wished and wished.get("stop"):
-            content = json.dumps({**wished, "stop": False})
+        requested = read_json(self.path / "control.json")
+        if requested and requested.get("stop"):
+            content = json.dumps({**requested, "stop": False})
             self._replace("control.json", lambda temporary: temporary.write_text(content))
 
     def _beat(self) -> None:
@@ -217,7 +217,7 @@ def check_folder(path: Path, resume: bool) -> None:
 
 
 class FileControl:
-    """Reads the user's wishes from ``control.json``; looks at it twenty times a second at most.
+    """Reads the user's requests from ``control.json``; looks at it twenty times a second at most.
 
     ``tell`` gets a sentence once for each file that is not understood, whole or in part.
     """
@@ -228,37 +228,37 @@ class FileControl:
         self._seen: tuple[int, int] | None = None
         self._odd: tuple[tuple[int, int] | None, int] = (None, 0)
         self._looked = -math.inf
-        self._wish = Wish()
+        self._request = Request()
 
-    def poll(self) -> Wish:
-        """Return the latest wish; what cannot be understood changes nothing."""
+    def poll(self) -> Request:
+        """Return the latest request; what cannot be understood changes nothing."""
         now = time.monotonic()
         if now - self._looked < CONTROL_INTERVAL_S:
-            return self._wish
+            return self._request
         self._looked = now
         try:
             stat = self._path.stat()
         except OSError:
-            return self._wish
+            return self._request
         version = (stat.st_mtime_ns, stat.st_ino)
         if version == self._seen:
-            return self._wish
+            return self._request
         content = read_json(self._path)
         if content is None:
             # Somebody may be in the middle of writing it: only the second look counts.
             if self._odd == (version, 1):
                 self._tell(f"Not understood, so nothing changes: no JSON object in {self._path}.")
             self._odd = (version, self._odd[1] + 1 if self._odd[0] == version else 1)
-            return self._wish
+            return self._request
         self._seen = version
-        self._wish, misunderstood = _wish_of(content)
+        self._request, misunderstood = _request_of(content)
         if misunderstood:
             self._tell(f"Not understood in {self._path}, and left aside: {misunderstood}.")
-        return self._wish
+        return self._request
 
 
-def _wish_of(content: dict[str, Any]) -> tuple[Wish, str]:
-    """Return the wish, and in words what of it is none."""
+def _request_of(content: dict[str, Any]) -> tuple[Request, str]:
+    """Return the request, and in words what of it is none."""
     w, stop = content.get("w"), content.get("stop")
     is_number = isinstance(w, int | float) and not isinstance(w, bool)
     is_good = is_number and w is not None and 0.0 <= w <= 1.0
@@ -268,7 +268,7 @@ def _wish_of(content: dict[str, Any]) -> tuple[Wish, str]:
     if stop is not None and not isinstance(stop, bool):
         wrong.append(f"stop {json.dumps(stop)}, which is neither true nor false")
     wrong += [f"{key}, which nothing is called" for key in content if key not in ("w", "stop")]
-    return Wish(w=float(w) if is_good and w is not None else None, stop=stop is True), "; ".join(
+    return Request(w=float(w) if is_good and w is not None else None, stop=stop is True), "; ".join(
         wrong
     )
 

@@ -145,15 +145,15 @@ class RunReader:
 
     def ask(self, *, w: float | None = None, stop: bool | None = None) -> None:
         """Ask the run for another ``w`` or to stop; what is not named stays as it was asked."""
-        wish = read_json(self.path / "control.json") or {}
+        request = read_json(self.path / "control.json") or {}
         if w is not None:
             if not 0.0 <= w <= 1.0:
                 raise ValueError(f"w lies in [0, 1], not {w}")
-            wish["w"] = w
+            request["w"] = w
         if stop is not None:
-            wish["stop"] = stop
+            request["stop"] = stop
         with atomic_path(self.path / "control.json") as temporary:
-            temporary.write_text(json.dumps(wish))
+            temporary.write_text(json.dumps(request))
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

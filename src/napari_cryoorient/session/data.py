@@ -60,7 +60,7 @@ class Data:
         return self.particles is not None and self.projector is not None
 
     @property
-    def mended_pixel_size_angstrom(self) -> float | None:
+    def corrected_pixel_size_angstrom(self) -> float | None:
         """Pixel size that would make the map fit the stack; None where it fits."""
         if self.particles is None or self.density is None or self.projector is not None:
             return None

@@ -53,7 +53,7 @@ class JobView:
 
 
 class ProcessJob:
-    """A command that was started, and the wish to stop it."""
+    """A command that was started, and the request to stop it."""
 
     def __init__(self, title: str, arguments: list[str], folder: Path) -> None:
         """Start the command; it writes into ``folder``, which is made.

@@ -274,13 +274,13 @@ def _correlation(a: Tensor, b: Tensor) -> Tensor:
     return product.nan_to_num()
 
 
-def _decide(contrast: Contrast, wish: str) -> tuple[bool, str]:
+def _decide(contrast: Contrast, invert_contrast: str) -> tuple[bool, str]:
     """Return whether to negate the images, and a sentence that says why."""
     measured = f"mean correlation of images and reprojections {contrast.correlation:+.3f}"
-    if wish == "yes":
+    if invert_contrast == "yes":
         doubt = "" if contrast.is_inverted else " WARNING: they did not look inverted."
         return True, f"Contrast: images are negated, as asked ({measured}).{doubt}"
-    if contrast.is_inverted and wish == "auto":
+    if contrast.is_inverted and invert_contrast == "auto":
         return True, (
             f"WARNING: contrast is inverted, particles are dark where the map is bright "
             f"({measured}); images are negated as they are read (--invert-contrast no forbids it)."

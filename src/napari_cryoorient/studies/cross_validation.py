@@ -36,10 +36,10 @@ def cross_validation_study(
         for fold in range(1, n_folds + 1)
     )
     settings = {**training.described(), "n_folds": n_folds}
-    return Study("cross-validation", folder, settings, jobs, conclude)
+    return Study("cross-validation", folder, settings, jobs, summarise)
 
 
-def conclude(study: Study, rows: list[Row]) -> dict[str, Any]:
+def summarise(study: Study, rows: list[Row]) -> dict[str, Any]:
     """Write mean and spread over the folds for every w, and draw the curves of each w."""
     summary = summary_of(rows)
     write_table(study.folder / "summary.csv", summary)

@@ -69,7 +69,7 @@ def noise_study(
         "simulated_box": density.box,
         "simulated_pixel_size_angstrom": density.pixel_size_angstrom,
     }
-    return Study("noise-study", folder, described, tuple(jobs), conclude, prepare)
+    return Study("noise-study", folder, described, tuple(jobs), summarise, prepare)
 
 
 def name_of(snr: float | None) -> str:
@@ -77,7 +77,7 @@ def name_of(snr: float | None) -> str:
     return "noiseless" if snr is None else f"snr{snr:g}"
 
 
-def conclude(study: Study, rows: list[Row]) -> dict[str, Any]:
+def summarise(study: Study, rows: list[Row]) -> dict[str, Any]:
     """Draw RMSE and angular error against the ratio, one particle at all, and several at each."""
     done = finished(rows)
     save_figure_against_snr(study.folder / "rmse.png", done)

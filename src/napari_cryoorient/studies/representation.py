@@ -35,10 +35,10 @@ def representation_study(
         for representation in dict.fromkeys(representations)
         for rate in dict.fromkeys(learning_rates)
     )
-    return Study("representation-study", folder, training.described(), jobs, conclude)
+    return Study("representation-study", folder, training.described(), jobs, summarise)
 
 
-def conclude(study: Study, rows: list[Row]) -> dict[str, Any]:
+def summarise(study: Study, rows: list[Row]) -> dict[str, Any]:
     """Draw all runs side by side and name the best of each representation."""
     save_bars(study.folder / "rmse.png", finished(rows))
     groups = grouped(finished(rows), lambda row: row["representation"])

@@ -33,7 +33,7 @@ WAIT_FOR_LAST_WORDS_S = 10.0
 class Study:
     """What to train, and what to make of it.
 
-    ``settings`` have to be the same when a study is resumed.  ``conclude`` gets the rows of the
+    ``settings`` have to be the same when a study is resumed.  ``summarise`` gets the rows of the
     table, writes further tables and pictures, and returns what is worth saying; ``prepare`` makes
     the data where a study makes its own.
     """
@@ -42,13 +42,13 @@ class Study:
     folder: Path
     settings: Mapping[str, Any]
     jobs: tuple[Job, ...]
-    conclude: Callable[[Study, list[Row]], dict[str, Any]]
+    summarise: Callable[[Study, list[Row]], dict[str, Any]]
     prepare: Callable[[Callable[[str, int, int], None], Stopper], None] | None = None
 
 
 @dataclass(frozen=True)
-class Findings:
-    """What came of a study: the table, what ``conclude`` said, and why runs failed."""
+class StudyResult:
+    """What came of a study: the table, what ``summarise`` said, and why runs failed."""
 
     rows: list[Row]
     facts: dict[str, Any]
@@ -58,7 +58,7 @@ class Findings:
 
 
 @dataclass
-class Telling:
+class Reporter:
     """Where a study says how it goes; every part may be left out."""
 
     progress: Callable[[StudyProgress], None] = lambda now: None
@@ -73,10 +73,10 @@ def run_study(
     *,
     resume: bool = True,
     only_estimate: bool = False,
-    telling: Telling | None = None,
+    reporter: Reporter | None = None,
     stopper: Stopper | None = None,
     command: Command = train_command,
-) -> Findings:
+) -> StudyResult:
     """Train what is not trained yet, then write ``table.csv`` and the pictures.
 
     Runs that are finished stay as they are, stopped ones go on.  The forecast comes from the first
@@ -86,24 +86,24 @@ def run_study(
     Raises InputError where the folder holds another study, or when the very first run cannot start
     for a reason that holds for all; KeyboardInterrupt when asked to stop, with all kept.
     """
-    telling, stopper = telling or Telling(), stopper or Stopper()
+    reporter, stopper = reporter or Reporter(), stopper or Stopper()
     folder = StudyFolder.open(study.folder, study.kind, study.settings, resume=resume)
-    attempt = _Attempt(study, folder, workers, telling, stopper, only_estimate)
+    attempt = _Attempt(study, folder, workers, reporter, stopper, only_estimate)
     try:
         with stopper.watching_signals():
             folder.list_runs(study.jobs)
             if study.prepare is not None:
-                study.prepare(telling.preparing, stopper)
+                study.prepare(reporter.preparing, stopper)
             _refuse_busy_runs(study.jobs, stopper)
             if not stopper.is_asked:
                 attempt.train(command)
             if attempt.is_estimated_only:
                 folder.close("stopped", "only the estimate was asked for")
-                return Findings(attempt.table(), {}, estimate=attempt.estimate)
+                return StudyResult(attempt.table(), {}, estimate=attempt.estimate)
             if stopper.is_asked:
                 raise KeyboardInterrupt
             rows = attempt.table()
-            facts = study.conclude(study, rows) if finished(rows) else {}
+            facts = study.summarise(study, rows) if finished(rows) else {}
     except KeyboardInterrupt:
         folder.close("stopped", "interrupted")
         raise
@@ -113,7 +113,7 @@ def run_study(
     state = "failed" if attempt.failed else "finished"
     folder.update(failed=attempt.failed, **facts)
     folder.close(state, "; ".join(f"{k}: {v}" for k, v in attempt.failed.items()) or None)
-    return Findings(rows, facts, attempt.failed, attempt.estimate, is_complete=True)
+    return StudyResult(rows, facts, attempt.failed, attempt.estimate, is_complete=True)
 
 
 class _Attempt:
@@ -124,11 +124,11 @@ class _Attempt:
         study: Study,
         folder: StudyFolder,
         workers: Sequence[Worker],
-        telling: Telling,
+        reporter: Reporter,
         stopper: Stopper,
         only_estimate: bool,
     ) -> None:
-        self.study, self.folder, self.telling, self.stopper = study, folder, telling, stopper
+        self.study, self.folder, self.reporter, self.stopper = study, folder, reporter, stopper
         self.only_estimate = only_estimate
         self.workers = list(workers)
         self.failed: dict[str, str] = {}
@@ -144,7 +144,7 @@ class _Attempt:
         """Train what is not trained yet."""
         n, left = len(self.study.jobs), len(self._waiting)
         if left < n:
-            self.telling.say(f"{n - left} of {n} runs are finished already, and stay as they are.")
+            self.reporter.say(f"{n - left} of {n} runs are finished already, and stay as they are.")
         if not left:
             return
         run_jobs(
@@ -182,7 +182,7 @@ class _Attempt:
                 raise InputError(why)
             self.failed[end.job.name] = why
         if end.job.name in self.failed:
-            self.telling.say(f"{end.job.name} failed: {self.failed[end.job.name]}")
+            self.reporter.say(f"{end.job.name} failed: {self.failed[end.job.name]}")
         self.table()
 
     def _on_look(self) -> None:
@@ -193,11 +193,11 @@ class _Attempt:
             names = tuple(worker.name for worker in self.workers)
             self.estimate = Estimate(len(self._waiting), run_s, now.time_left_s, names)
             self.folder.update(estimate=vars(self.estimate))
-            self.telling.estimate(self.estimate)
+            self.reporter.estimate(self.estimate)
             if self.only_estimate:
                 self.is_estimated_only = True
                 self.stopper.ask()
-        self.telling.progress(now)
+        self.reporter.progress(now)
 
 
 def _refuse_busy_runs(jobs: Sequence[Job], stopper: Stopper) -> None:

@@ -21,10 +21,10 @@ def sweep_study(folder: Path, training: TrainingCommand, w_values: Sequence[floa
     jobs = tuple(
         training.job(f"w{w:.2f}", folder / "runs", {"w": w}, w=w) for w in sorted(set(w_values))
     )
-    return Study("sweep", folder, training.described(), jobs, conclude)
+    return Study("sweep", folder, training.described(), jobs, summarise)
 
 
-def conclude(study: Study, rows: list[Row]) -> dict[str, Any]:
+def summarise(study: Study, rows: list[Row]) -> dict[str, Any]:
     """Draw RMSE and angular error against w, all curves, and the best run's test particles."""
     best = best_of(rows)
     assert best is not None

@@ -68,7 +68,7 @@ class Stopper:
         self._asked.wait(seconds)
 
     def watching_signals(self) -> AbstractContextManager[None]:
-        """Take the first signal to stop as a wish; the next acts as ever."""
+        """Take the first signal to stop as a request; the next acts as ever."""
         return first_signal_to(lambda _: self.ask())
 
 

@@ -350,15 +350,15 @@ def _check_weights(weights: Floats, n: int) -> None:
 
 
 def _decide(
-    voxels: Images, pixel_size_angstrom: float, wish: str, say: Callable[[str], None]
+    voxels: Images, pixel_size_angstrom: float, invert_contrast: str, say: Callable[[str], None]
 ) -> bool:
     """Return whether to negate the map, and say why."""
-    if wish == "yes":
+    if invert_contrast == "yes":
         say("Contrast: the map is negated, as asked.")
         return True
     if not looks_inverted(voxels, pixel_size_angstrom):
         return False
-    if wish == "auto":
+    if invert_contrast == "auto":
         say(
             "WARNING: particles are dark on bright; the map is negated so that the molecule is "
             "bright (--invert-contrast no forbids it)."

@@ -1,4 +1,4 @@
-"""Wishes to stop a run or to change it, from a file, the terminal and the batch system."""
+"""Requests to stop a run or to change it, from a file, the terminal and the batch system."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 
 from napari_cryoorient.processes.signals import first_signal_to
 from napari_cryoorient.runs.folder import FileControl
-from napari_cryoorient.training.report import Wish
+from napari_cryoorient.training.report import Request
 
 
 class Steering:
-    """Joins the wishes of ``control.json`` with those of the terminal and the batch system."""
+    """Joins the requests of ``control.json`` with those of the terminal and the batch system."""
 
     def __init__(self, folder: Path) -> None:
         self.tell: Callable[[str], None] = lambda sentence: None  # of what is not understood
@@ -20,17 +20,17 @@ class Steering:
         self.signalled: int | None = None
         self.can_save = False  # before the first step an interrupt ends the run at once
 
-    def poll(self) -> Wish:
-        """Return the latest wish; a signal is one to stop."""
-        wish = self._file.poll()
-        return Wish(wish.w, stop=True) if self.signalled is not None else wish
+    def poll(self) -> Request:
+        """Return the latest request; a signal is one to stop."""
+        request = self._file.poll()
+        return Request(request.w, stop=True) if self.signalled is not None else request
 
     def should_stop(self) -> bool:
         """Tell whether anybody wants the run to stop."""
         return self.poll().stop
 
     def watching_signals(self) -> AbstractContextManager[None]:
-        """Take the first signal to stop as a wish; the next acts as ever."""
+        """Take the first signal to stop as a request; the next acts as ever."""
         return first_signal_to(self._notice)
 
     def _notice(self, number: int) -> None:

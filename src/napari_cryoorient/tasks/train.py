@@ -58,7 +58,7 @@ def run_training(
     earlier = found if resume else None
     if earlier is not None:
         config = as_before(config, run_dir, earlier)
-    # An old wish for w, made while the run went on, gives way to one that is made now.
+    # An old request for w, made while the run went on, gives way to one that is made now.
     w_is_new = found is not None and (not resume or config.w != found["config"]["w"])
     steering = Steering(run_dir)
     # Refuse what can be refused before stack and map are read and the folder is touched.

@@ -27,7 +27,7 @@ from napari_cryoorient.training.checkpoint import (
 )
 from napari_cryoorient.training.held_out import HeldOut, Scores, ScoreSums, evaluate, preview
 from napari_cryoorient.training.interrupt import Abandoned, abandoning
-from napari_cryoorient.training.precision import arranged, autocast
+from napari_cryoorient.training.precision import autocast, lay_out_weights
 from napari_cryoorient.training.recipe import Recipe
 from napari_cryoorient.training.recorded import RecordedSteps
 from napari_cryoorient.training.report import Control, Metrics, NoControl, Report
@@ -114,7 +114,7 @@ def train(
 ) -> Iterator[Report]:
     """Train ``recipe`` from ``first_step`` to its ``n_steps`` and tell how it goes.
 
-    ``w`` holds until ``control`` wishes for another.  ``seconds_before`` is time spent before a
+    ``w`` holds until ``control`` asks for another.  ``seconds_before`` is time spent before a
     resumed run, and counts towards ``max_seconds``.  The last report carries the outcome.
 
     Raises TrainingFailure when the loss is no longer finite or one image no longer fits in memory;
@@ -125,7 +125,7 @@ def train(
     test_due = _Due(cadence.test_s, cadence.spare_part)
     preview_due = _Due(cadence.preview_s, cadence.spare_part)
     report_due, checkpoint_due = _Due(cadence.report_s), _Due(cadence.checkpoint_s)
-    arranged(recipe.network, precision, recipe.device)
+    lay_out_weights(recipe.network, precision, recipe.device)
     scores: Scores | None = None
     told: Metrics | None = None
     sums, last_report = _StepSums(first_step), time.perf_counter()
@@ -134,9 +134,9 @@ def train(
 
     def should_stop() -> bool:
         nonlocal stopping, w
-        wish = control.poll()
-        w = w if wish.w is None else wish.w
-        stopping = stopping or wish.stop
+        request = control.poll()
+        w = w if request.w is None else request.w
+        stopping = stopping or request.stop
         return stopping
 
     def checkpoint() -> dict[str, Any]:

@@ -72,7 +72,7 @@ class Report:
 
 
 @dataclass(frozen=True)
-class Wish:
+class Request:
     """What the user wants right now; ``w`` None means: as before."""
 
     w: float | None = None
@@ -82,14 +82,14 @@ class Wish:
 class Control(Protocol):
     """Where the loop learns what the user wants; polled every step, so it must be cheap."""
 
-    def poll(self) -> Wish:
-        """Return the latest wish."""
+    def poll(self) -> Request:
+        """Return the latest request."""
         ...
 
 
 class NoControl:
     """Nobody is steering."""
 
-    def poll(self) -> Wish:
-        """Return an empty wish."""
-        return Wish()
+    def poll(self) -> Request:
+        """Return an empty request."""
+        return Request()

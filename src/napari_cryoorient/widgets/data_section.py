@@ -109,7 +109,7 @@ class DataSection(QWidget):
         self.sample_button.setVisible(is_empty)
         self._pull_facts()
         self._pull_warnings()
-        mended = data.mended_pixel_size_angstrom
+        mended = data.corrected_pixel_size_angstrom
         self.mend_button.setVisible(mended is not None)
         if mended is not None:
             self.mend_button.setText(f"Take the map's pixels as {mended:.4g} Å")
@@ -153,4 +153,4 @@ class DataSection(QWidget):
 
     def _on_mend(self) -> None:
         data = self._session.data
-        self.wanted.emit(data.star_path, data.map_path, data.mended_pixel_size_angstrom)
+        self.wanted.emit(data.star_path, data.map_path, data.corrected_pixel_size_angstrom)

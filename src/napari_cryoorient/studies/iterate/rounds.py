@@ -173,7 +173,7 @@ def _first_reference(
         density = read_map(map_path, pixel_size_angstrom=pixel_size_angstrom)
     density = matched_map(density, particles)
     for note in density.notes:
-        stack.telling.say(f"Note: {note}")
+        stack.reporter.say(f"Note: {note}")
     if lowpass_angstrom is not None and lowpass_angstrom > 2 * density.pixel_size_angstrom:
         smooth = lowpass(
             torch.tensor(density.voxels),
@@ -182,7 +182,7 @@ def _first_reference(
             n_dimensions=3,
         )
         density = replace(density, voxels=smooth.numpy())
-        stack.telling.say(f"The map to start from is low-passed at {lowpass_angstrom:g} A.")
+        stack.reporter.say(f"The map to start from is low-passed at {lowpass_angstrom:g} A.")
     write_map(density, here / "reference.mrc")
 
 
@@ -206,8 +206,8 @@ def _half_maps(here: Path) -> tuple[tuple[DensityMap, DensityMap], ShellCorrelat
 
 def _go(stack: Stack, folder: Path, number: int, compare_path: Path | None) -> Round:
     """Carry out what is left of a round, and measure it."""
-    here, telling = round_folder(folder, number), stack.telling
-    telling.say(f"Round {number}: {here}")
+    here, reporter = round_folder(folder, number), stack.reporter
+    reporter.say(f"Round {number}: {here}")
     seconds = dict.fromkeys(PARTS, 0.0) | (read_json(here / "seconds.json") or {})
     before = round_folder(folder, number - 1)
     is_first = number == 1
@@ -311,7 +311,7 @@ def _tell(stack: Stack, done: Round, n_left: int) -> None:
         # Labels are made once.
         another = done.seconds - done.seconds_by_part.get("labels", 0.0)
         sentence += f"; at most {n_left} more, about {n_left * another / 60:.0f} min"
-    stack.telling.say(sentence + ".")
+    stack.reporter.say(sentence + ".")
 
 
 def _write(study: StudyFolder, folder: Path, rounds: list[Round], nyquist: float) -> None:

@@ -38,7 +38,7 @@ FEWEST_LABELS = 20
 
 
 @dataclass
-class Telling:
+class Reporter:
     """Where a series of rounds says how it goes; every part may be left out."""
 
     begin: Callable[[str], None] = lambda title: None
@@ -58,7 +58,7 @@ class Stack:
     """Fields of ``TrainConfig`` that the user gave."""
     n_labels: int = 1000
     fine_tuning_steps: int | None = None
-    telling: Telling = field(default_factory=Telling)
+    reporter: Reporter = field(default_factory=Reporter)
 
     @property
     def seed(self) -> int:
@@ -81,7 +81,7 @@ def label(stack: Stack, folder: Path) -> None:
     out = folder / "labels.star"
     if out.is_file():
         return
-    stack.telling.begin("Labels: searching")
+    stack.reporter.begin("Labels: searching")
     everything = folder / "searched.star"
     done = search_star(
         stack.star,
@@ -93,8 +93,8 @@ def label(stack: Stack, folder: Path) -> None:
         invert_contrast=stack.invert_contrast,
         device=stack.device,
         project_dir=stack.project_dir,
-        progress=stack.telling.progress,
-        say=stack.telling.say,
+        progress=stack.reporter.progress,
+        say=stack.reporter.say,
     )
     assert done.found is not None
     sure = done.found.confidence >= LEAST_CONFIDENCE
@@ -109,7 +109,7 @@ def label(stack: Stack, folder: Path) -> None:
     kept = block.table.iloc[np.flatnonzero(sure)].reset_index(drop=True)
     write_star(star.with_block(replace(block, table=kept)), out)
     everything.unlink()
-    stack.telling.say(f"Labels: {int(sure.sum())} of {len(sure)} particles searched are sure.")
+    stack.reporter.say(f"Labels: {int(sure.sum())} of {len(sure)} particles searched are sure.")
 
 
 def train(stack: Stack, folder: Path, star: Path, earlier_run: Path | None) -> None:
@@ -133,8 +133,8 @@ def train(stack: Stack, folder: Path, star: Path, earlier_run: Path | None) -> N
         run,
         resume=(run / "checkpoint.pt").is_file(),
         project_dir=stack.project_dir,
-        progress=stack.telling.training,
-        say=stack.telling.say,
+        progress=stack.reporter.training,
+        say=stack.reporter.say,
     )
     if RunReader(run).status().state != "finished":  # stopped through its control.json
         raise KeyboardInterrupt
@@ -144,15 +144,15 @@ def predict(stack: Stack, folder: Path) -> None:
     """Predict every particle of the stack."""
     if (folder / "predicted.star").is_file():
         return
-    stack.telling.begin("Predicting")
+    stack.reporter.begin("Predicting")
     predict_star(
         stack.star,
         folder / "run",
         folder / "predicted.star",
         device=stack.device,
         project_dir=stack.project_dir,
-        progress=stack.telling.progress,
-        say=stack.telling.say,
+        progress=stack.reporter.progress,
+        say=stack.reporter.say,
     )
 
 
@@ -181,9 +181,9 @@ def refine(stack: Stack, folder: Path) -> None:
             start[rows],
             group,
             device,
-            progress=stack.telling.progress,
-            begin=stack.telling.begin,
-            say=stack.telling.say,
+            progress=stack.reporter.progress,
+            begin=stack.reporter.begin,
+            say=stack.reporter.say,
         )
         rotations[rows], shifts[rows] = done.poses.rotations, done.poses.shifts_angstrom
         confidence[rows] = done.confidence
@@ -214,7 +214,7 @@ def reconstruct(stack: Stack, folder: Path) -> None:
     """Reconstruct the map and both half-maps from the round's poses, weighed by confidence."""
     if (folder / "map.mrc").is_file():
         return
-    stack.telling.begin("Reconstructing")
+    stack.reporter.begin("Reconstructing")
     reconstruct_star(
         stack.star,
         folder / "map.mrc",
@@ -225,8 +225,8 @@ def reconstruct(stack: Stack, folder: Path) -> None:
         invert_contrast=stack.invert_contrast,
         device=stack.device,
         project_dir=stack.project_dir,
-        progress=stack.telling.progress,
-        say=stack.telling.say,
+        progress=stack.reporter.progress,
+        say=stack.reporter.say,
     )
 
 
