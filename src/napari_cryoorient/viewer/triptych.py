@@ -7,8 +7,9 @@ Grey scale is shared by the projections, colour map and gamma by all.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -26,6 +27,29 @@ if TYPE_CHECKING:
 
 GROUP = "triptych"
 LIKE = ("true", "predicted", "blink")  # projections, which share a grey scale
+# What is shown in one grey scale, and the layer that stands for it.
+Group = Literal["image", "projections", "difference"]
+COLOURS = ("gray", "gray_r", "viridis", "magma", "inferno", "turbo")
+
+
+@dataclass(frozen=True)
+class Levels:
+    """Grey values shown as black and as white, and those of the beginning, ``low`` to ``high``."""
+
+    black: float
+    white: float
+    low: float
+    high: float
+
+    def part_of(self, value: float) -> float:
+        """Return where a value lies in what can be chosen: from a width below to one above."""
+        width = self.high - self.low
+        return min(max((value - self.low + width) / (3.0 * width), 0.0), 1.0)
+
+    def at(self, part: float) -> float:
+        """Return the value at a place from 0 to 1."""
+        width = self.high - self.low
+        return self.low - width + 3.0 * width * part
 
 
 class Triptych:
@@ -40,6 +64,8 @@ class Triptych:
         self._kind: tuple[object, ...] = ()
         self._blinking: Blinking | None = None
         self._low_pass: float | None = None
+        self._first: dict[str, tuple[float, float]] = {}  # limits of the beginning, by role
+        self.colours = COLOURS[0]
 
     def layers(self) -> dict[str, Image]:
         """Return the layers there are, by role."""
@@ -81,8 +107,39 @@ class Triptych:
             _align_contrast(
                 [layers[panel.role] for panel in inspection.panels if panel.role in LIKE]
             )
+            self._remember_limits()
         if not is_same_view and panels:
             self._viewer.reset_view()
+
+    def levels(self, group: Group) -> Levels | None:
+        """Return the grey levels of one kind of picture; None where none is shown."""
+        layers = self._of_group(group)
+        if not layers:
+            return None
+        black, white = layers[0].contrast_limits
+        return Levels(float(black), float(white), *self._first[_role_of(layers[0])])
+
+    def set_levels(self, group: Group, black: float, white: float) -> None:
+        """Show one kind of picture between two grey values; stepping through it keeps them."""
+        for layer in self._of_group(group):
+            low, high = layer.contrast_limits_range
+            layer.contrast_limits_range = (min(low, black), max(high, white))
+            layer.contrast_limits = (black, white)
+
+    def set_colours(self, name: str) -> None:
+        """Show all pictures in a colour map, those of later views too."""
+        self.colours = name
+        for layer in self.layers().values():
+            layer.colormap = name
+
+    def _of_group(self, group: Group) -> list[Image]:
+        roles = {"image": ("input",), "projections": LIKE, "difference": ("difference",)}[group]
+        return [layer for role, layer in self.layers().items() if role in roles]
+
+    def _remember_limits(self) -> None:
+        for role, layer in self.layers().items():
+            low, high = layer.contrast_limits
+            self._first[role] = float(low), float(high)
 
     def blink(self) -> None:
         """Show the other projection in the view that blinks; its title says which."""
@@ -101,7 +158,7 @@ class Triptych:
         for panel, source in panels:
             data, options, _ = particles_layer(source, name=panel.title, path=Path(panel.role))
             options["metadata"][METADATA_KEY] |= {"group": GROUP, "role": panel.role}
-            layer = self._viewer.add_image(data, **options)
+            layer = self._viewer.add_image(data, colormap=self.colours, **options)
             added.append(layer)
         show_titles(self._viewer, added, font_size=12 if len(panels) < 4 else 10)
         if len(added) > 1:
@@ -112,6 +169,7 @@ class Triptych:
         if len(projections) > 1:
             _align_contrast(projections)
             self._viewer.layers.link_layers(projections, ("contrast_limits",))
+        self._remember_limits()
 
     def _arrange(self, n_panels: int) -> None:
         grid = grid_of(self._viewer)
@@ -132,6 +190,10 @@ class Triptych:
         """Let the images fill the canvas, after its size has changed for one."""
         if len(self._viewer.layers):
             self._viewer.reset_view()
+
+
+def _role_of(layer: Image) -> str:
+    return str(layer.metadata[METADATA_KEY]["role"])
 
 
 def _align_contrast(layers: Sequence[Image]) -> None:

@@ -17,6 +17,8 @@ from napari_cryoorient.viewer.display import Display
 from napari_cryoorient.viewer.napari_api import call_on_resize, draw_unseen
 from napari_cryoorient.widgets.canvas import Canvas
 from napari_cryoorient.widgets.elided import ElidedLabel
+from napari_cryoorient.widgets.levels import LevelsRow
+from napari_cryoorient.widgets.tab_order import order_tabs
 
 FIT_AFTER_MS = 60
 EMPTY = "No particles yet. Choose a map and particles under 1 Data, or drop them here."
@@ -49,6 +51,9 @@ class ParticlesPanel(Canvas):
         self.keep_button = _button("Keep", "Keep this particle whatever the filter says (K)", True)
         self.reject_button = _button("Reject", "Reject this particle by hand (R)", True)
         self.fit_button = _button("Fit", "Images and grey levels as at first")
+        self.levels_button = _button("Levels", "Grey levels and colours of the pictures", True)
+        self.levels = LevelsRow(self.display.triptych)
+        self.levels.hide()
         bar = QHBoxLayout()
         bar.setContentsMargins(2, 0, 2, 0)
         bar.addWidget(self.slider, 1)
@@ -57,6 +62,7 @@ class ParticlesPanel(Canvas):
             self.keep_button,
             self.reject_button,
             self.low_pass_button,
+            self.levels_button,
             self.fit_button,
         ):
             bar.addWidget(widget)
@@ -64,8 +70,10 @@ class ParticlesPanel(Canvas):
         self._column.addWidget(self.problem)
         self._column.addWidget(self.qt_viewer, 1)
         self._column.addLayout(bar)
+        self._column.addWidget(self.levels)
         self.setMinimumHeight(LEAST_HEIGHT)
         self.setAcceptDrops(True)
+        order_tabs(self)
 
         self._fit_later = qdebounced(self.display.triptych.fit, timeout=FIT_AFTER_MS)
         self.display.triptych.on_arranged = self._on_arranged
@@ -76,7 +84,8 @@ class ParticlesPanel(Canvas):
         self.reject_button.clicked.connect(
             lambda on: controller.hand.mark("reject" if on else None)
         )
-        self.fit_button.clicked.connect(self.display.start_afresh)
+        self.fit_button.clicked.connect(self._on_fit)
+        self.levels_button.toggled.connect(self._on_levels)
         self.display.problem_changed.connect(self._on_problem)
         session.inspection_changed.connect(self._pull)
         session.particle_changed.connect(self._pull)
@@ -106,6 +115,14 @@ class ParticlesPanel(Canvas):
     def _on_low_pass(self, is_on: bool) -> None:
         self._session.set_low_pass(self._low_pass if is_on else None)
 
+    def _on_fit(self) -> None:
+        self.display.start_afresh()
+        self.levels.pull()
+
+    def _on_levels(self, is_on: bool) -> None:
+        self.levels.setVisible(is_on)
+        self.levels.pull()
+
     def _on_problem(self, sentence: str) -> None:
         self.problem.setText(on_screen(sentence))
         self.problem.setVisible(bool(sentence))
@@ -118,7 +135,9 @@ class ParticlesPanel(Canvas):
             self.slider.setPageStep(max(n // 20, 1))
             self.slider.setValue(session.particle + 1)
         self.of.setText(f"{session.particle + 1:,} of {n:,}" if n else "")
-        for widget in (self.slider, self.low_pass_button, self.fit_button):
+        if self.levels.isVisible():
+            self.levels.pull()
+        for widget in (self.slider, self.low_pass_button, self.levels_button, self.fit_button):
             widget.setEnabled(n > 0)
         mark = session.marks.of(session.row)
         for button, name in ((self.keep_button, "keep"), (self.reject_button, "reject")):
