@@ -39,7 +39,7 @@ def test_a_search_finds_poses_and_shows_them(controller: Controller) -> None:
     assert told(controller).errors == []
     inspection = session.inspection
     assert (inspection.kind, inspection.source) == ("predictions", "search")
-    assert [panel.title for panel in inspection.panels] == ["input", "true pose", "found pose"]
+    assert [panel.title for panel in inspection.panels] == ["input", "STAR's pose", "found pose"]
     assert len(inspection) == 8
     assert inspection.errors_deg is not None
     assert inspection.confidence is not None

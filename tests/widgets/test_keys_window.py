@@ -13,6 +13,7 @@ from napari_cryoorient.errors import InputError
 from napari_cryoorient.session.controller import Controller
 from napari_cryoorient.session.follow import RunView
 from napari_cryoorient.session.session import Session
+from napari_cryoorient.viewer.napari_api import grid_of
 from napari_cryoorient.widgets.activity import Activity
 from napari_cryoorient.widgets.particles_panel import ParticlesPanel
 from napari_cryoorient.widgets.shortcuts import bind, help_text, keys_of, show_help
@@ -135,3 +136,36 @@ def test_the_activity_dock_has_the_run_and_stops_it(qtbot, controller, tmp_path,
     assert bar.is_closed
     activity.close()
     assert len(controller.pose_jobs.changed) == 0
+
+
+@pytest.mark.parametrize("where", ["particles", "Directions", "Curves", "3D map"])
+def test_napari_s_own_keys_change_nothing_of_what_is_drawn(open_dock, qtbot, made: Stack, where):
+    dock = open_dock()
+    dock.controller.load(made.star, made.map)
+    qtbot.waitUntil(lambda: dock.session.data.is_trainable and not dock.jobs.busy, timeout=WAIT_MS)
+    panel = dock.workspace.particles if where == "particles" else dock.panels.show_panel(where)
+    qtbot.wait(300)
+    model, native = panel.model, panel.qt_viewer.canvas.native
+
+    def state():
+        return (
+            [layer.name for layer in model.layers],
+            [getattr(layer, "mode", None) for layer in model.layers],
+            [layer.visible for layer in model.layers],
+            model.dims.ndisplay,
+            model.dims.order,
+            grid_of(model).enabled,
+        )
+
+    before = state()
+    control, plain = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.NoModifier
+    keys = [(getattr(Qt.Key, f"Key_{k}"), control) for k in ("Y", "G", "E", "T", "Delete", "D")]
+    keys += [(getattr(Qt.Key, f"Key_{k}"), plain) for k in ("2", "3", "4", "V", "A", "Delete", "G")]
+    for layer in list(model.layers):
+        model.layers.selection.active = layer
+        for key, modifier in keys:
+            native.setFocus()
+            qtbot.keyClick(native, key, modifier)
+    assert state() == before
+    qtbot.keyClick(native, Qt.Key.Key_N)
+    assert dock.session.particle == 1

@@ -153,7 +153,7 @@ UNITS: dict[Criterion, str] = {
 TITLES: dict[Source, tuple[str, str]] = {
     "network": ("true pose", "predicted pose"),
     "network, refined": ("true pose", "refined pose"),
-    "search": ("true pose", "found pose"),
+    "search": ("STAR's pose", "found pose"),
     "STAR, refined": ("STAR's pose", "refined pose"),
 }
 NOTHING = Inspection("nothing", np.zeros(0, dtype=np.int64))

@@ -34,7 +34,8 @@ def readout(data: Data, inspection: Inspection, index: int) -> list[tuple[str, s
         rows.append((label, figure_of("shift error", inspection.shift_errors_angstrom[index])))
     if inspection.confidence is not None:
         rows.append(("Confidence", figure_of("confidence", inspection.confidence[index])))
-    is_star = is_refined_star or inspection.kind in ("poses", "images")
+    is_own = is_refined_star or inspection.source == "search"  # no label was learned from them
+    is_star = is_own or inspection.kind in ("poses", "images")
     for label, poses in (
         ("STAR" if is_star else inspection.reference.capitalize(), inspection.true_poses),
         (LABELS[inspection.source], inspection.predicted_poses),
@@ -62,15 +63,15 @@ def headline_of(session: Session) -> str:
     """Return a line on the current particle: which one, how good, kept or rejected."""
     inspection, index = session.inspection, session.particle
     words = [name_of(session.data, session.row)]
+    mark = session.marks.of(session.row)
+    if mark is not None:  # before the figures: a narrow window cuts the end
+        words.append({"keep": "kept by hand", "reject": "rejected by hand"}[mark])
+    elif not session.selection_mask()[index]:
+        words.append("dropped by the filter")
     for criterion in inspection.criteria:
         values = inspection.values(criterion)
         if values is not None:
             words.append(f"{criterion} {figure_of(criterion, float(values[index]))}")
-    mark = session.marks.of(session.row)
-    if mark is not None:
-        words.append({"keep": "kept by hand", "reject": "rejected by hand"}[mark])
-    elif not session.selection_mask()[index]:
-        words.append("dropped by the filter")
     return " · ".join(words)
 
 

@@ -21,6 +21,16 @@ REDRAW_SHARE, REDRAW_MS, MOST_MS = 0.05, 150, 4000
 MARK_MS = 200
 
 
+def block_keys(model: ViewerModel) -> None:
+    """Leave napari's own keys without effect on a canvas whose layers are not the user's.
+
+    They would delete layers, turn axes or go to 3D, and the picture would no longer be what is
+    said of it.
+    """
+    model.bind_key(..., ...)
+    model.layers.events.inserted.connect(lambda event: event.value.bind_key(..., ...))
+
+
 class Canvas(QWidget):
     """A napari canvas without its lists and buttons, redrawn as often as the window can afford.
 
@@ -31,6 +41,7 @@ class Canvas(QWidget):
         super().__init__(parent)
         self._session = session
         self.model = ViewerModel()
+        block_keys(self.model)
         self.model.theme = "dark"  # what is drawn is bright on dark, whatever napari's theme
         self.qt_viewer: QtViewer | None = QtViewer(self.model)
         self.qt_viewer.setAcceptDrops(False)  # it holds no layers but its own

@@ -26,7 +26,7 @@ class LevelsRow(QWidget):
         super().__init__(parent)
         self._triptych = triptych
         self.sliders: dict[Group, tuple[QSlider, QSlider]] = {}
-        self._labels: dict[Group, QLabel] = {}
+        self._labels: dict[Group, tuple[QLabel, QLabel]] = {}
         self.colours = QComboBox()
         self.colours.setAccessibleName("Colours of the pictures")
         self.colours.addItems(list(COLOURS))
@@ -34,19 +34,19 @@ class LevelsRow(QWidget):
         grid.setContentsMargins(2, 0, 2, 0)
         grid.setVerticalSpacing(2)
         for row, (group, name) in enumerate(NAMES.items()):
-            label = self._labels[group] = QLabel(name)
+            black_label, white_label = QLabel(f"{name}: black"), QLabel("white")
+            self._labels[group] = black_label, white_label
             black, white = self.sliders[group] = (
                 _slider(f"{name}: black"),
                 _slider(f"{name}: white"),
             )
-            grid.addWidget(label, row, 0)
-            grid.addWidget(black, row, 1)
-            grid.addWidget(white, row, 2)
+            for column, widget in enumerate((black_label, black, white_label, white)):
+                grid.addWidget(widget, row, column)
             for slider in (black, white):
                 slider.valueChanged.connect(lambda _, group=group: self._on_slider(group))
-        grid.addWidget(self.colours, 0, 3)
+        grid.addWidget(self.colours, 0, 4)
         grid.setColumnStretch(1, 1)
-        grid.setColumnStretch(2, 1)
+        grid.setColumnStretch(3, 1)
         self.colours.currentTextChanged.connect(triptych.set_colours)
         self.pull()
 
@@ -54,7 +54,7 @@ class LevelsRow(QWidget):
         """Show the levels that the pictures have."""
         for group, (black, white) in self.sliders.items():
             levels = self._triptych.levels(group)
-            for widget in (self._labels[group], black, white):
+            for widget in (*self._labels[group], black, white):
                 widget.setVisible(levels is not None)
             if levels is None:
                 continue

@@ -32,7 +32,7 @@ from napari_cryoorient.session.words import on_screen
 from napari_cryoorient.widgets.part import Part
 from napari_cryoorient.widgets.path_row import PathRow
 from napari_cryoorient.widgets.poses_part import PosesPart
-from napari_cryoorient.widgets.setting_rows import SettingRows
+from napari_cryoorient.widgets.setting_rows import SettingRows, label_of
 from napari_cryoorient.widgets.steady import SteadyLabel
 
 W_TOOLTIP = (
@@ -42,6 +42,12 @@ W_TOOLTIP = (
 )
 MAIN = ("preset", "symmetry", "labels", "minutes", "device")
 STEER_EVERY_MS = 120
+
+
+def _by_label(name: str, sentence: str) -> str:
+    """Let a sentence on a setting begin with what stands beside the setting's field."""
+    label = label_of(name, TrainConfig.model_fields[name])
+    return f"{label}: {sentence.removeprefix(name.replace('_', ' ')).strip()}"
 
 
 class TrainSection(QWidget):
@@ -255,7 +261,7 @@ class TrainSection(QWidget):
             self._session.change_settings(**{name: value})
         except InputError as error:
             self._pull()
-            self.refused.emit(str(error))
+            self.refused.emit(on_screen(_by_label(name, str(error))))
 
     def _on_data(self, data: Data) -> None:
         """Offer what these data allow."""
