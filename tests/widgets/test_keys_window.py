@@ -167,5 +167,8 @@ def test_napari_s_own_keys_change_nothing_of_what_is_drawn(open_dock, qtbot, mad
             native.setFocus()
             qtbot.keyClick(native, key, modifier)
     assert state() == before
-    qtbot.keyClick(native, Qt.Key.Key_N)
-    assert dock.session.particle == 1
+    dock.window().activateWindow()
+    qtbot.wait(100)
+    native.setFocus()
+    qtbot.keyClick(native, Qt.Key.Key_N)  # the plugin's own
+    qtbot.waitUntil(lambda: dock.session.particle == 1, timeout=3000)

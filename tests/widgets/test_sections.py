@@ -109,7 +109,7 @@ def test_a_setting_that_is_not_allowed_is_refused_in_words(qtbot, controller):
     train = shown(qtbot, TrainSection(controller))
     with qtbot.waitSignal(train.refused) as blocker:
         train._on_setting("box", 33)
-    assert "box 33" in blocker.args[0]
+    assert "Working box (px): 33" in blocker.args[0]
     assert controller.session.settings.box is None
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from napari.components import ViewerModel
 from napari.qt import QtViewer
-from qtpy.QtCore import QCoreApplication, QEvent, QTimer
-from qtpy.QtGui import QShowEvent
+from qtpy.QtCore import QCoreApplication, QEvent, QObject, Qt, QTimer
+from qtpy.QtGui import QKeyEvent, QShowEvent
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_cryoorient.session.session import Session
@@ -21,14 +21,21 @@ REDRAW_SHARE, REDRAW_MS, MOST_MS = 0.05, 150, 4000
 MARK_MS = 200
 
 
-def block_keys(model: ViewerModel) -> None:
-    """Leave napari's own keys without effect on a canvas whose layers are not the user's.
+class KeyGuard(QObject):
+    """Leaves napari's own keys without effect on a canvas whose layers are not the user's.
 
     They would delete layers, turn axes or go to 3D, and the picture would no longer be what is
-    said of it.
+    said of it. The plugin's keys are shortcuts of Qt, which come first.
     """
-    model.bind_key(..., ...)
-    model.layers.events.inserted.connect(lambda event: event.value.bind_key(..., ...))
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802, ARG002
+        """Let the keys through that move the focus."""
+        if not isinstance(event, QKeyEvent) or event.type() not in _KEYS:
+            return False
+        return event.key() not in (Qt.Key.Key_Tab, Qt.Key.Key_Backtab)
+
+
+_KEYS = (QEvent.Type.KeyPress, QEvent.Type.KeyRelease)
 
 
 class Canvas(QWidget):
@@ -41,10 +48,12 @@ class Canvas(QWidget):
         super().__init__(parent)
         self._session = session
         self.model = ViewerModel()
-        block_keys(self.model)
         self.model.theme = "dark"  # what is drawn is bright on dark, whatever napari's theme
         self.qt_viewer: QtViewer | None = QtViewer(self.model)
         self.qt_viewer.setAcceptDrops(False)  # it holds no layers but its own
+        self._keys = KeyGuard(self)
+        for widget in (self.qt_viewer, self.qt_viewer.canvas.native):
+            widget.installEventFilter(self._keys)
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(2, 2, 2, 2)
         self._timer = self._single_shot(REDRAW_MS, self._on_time)
