@@ -192,6 +192,8 @@ def test_a_time_budget_sets_the_number_of_steps(
     assert reports[-1].outcome == "finished"
     assert made._progress == 1.0
     assert 1 <= made.n_steps < 1500
+    left_s = [r.metrics.time_left_s for r in reports if r.metrics is not None]
+    assert max(left_s) < 3600  # the first step has no time to go by, and is not a millionth
 
 
 def test_schedules_start_low_and_end_where_they_should() -> None:

@@ -236,9 +236,12 @@ class FastRecipe:
         if self._budget_s is None:
             self._progress = (step + 1) / self.n_steps
         else:
+            is_first = self._last_time is None  # and took no time that was measured
             self._progress = self._spent_part()
-            done = self._progress >= 1.0
-            self.n_steps = step + 1 if done else max(round((step + 1) / self._progress), step + 2)
+            if self._progress >= 1.0:
+                self.n_steps = step + 1
+            elif not is_first:
+                self.n_steps = max(round((step + 1) / self._progress), step + 2)
         self._set_progress()
 
     def _spent_part(self) -> float:
