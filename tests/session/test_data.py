@@ -114,6 +114,17 @@ def test_confidence_comes_back_from_what_was_exported(made: Stack, tmp_path: Pat
     np.testing.assert_allclose(once_more.confidence, confidence, atol=1e-5)
 
 
+def test_what_is_exported_elsewhere_says_where_its_images_are(made: Stack, tmp_path: Path):
+    data = load_data(made.star, made.map)
+    seen = inspect(data, None, None)
+    assert export_poses(data, seen, made.star.with_name("beside.star")).beside is None
+    elsewhere = tmp_path / "elsewhere" / "poses.star"
+    elsewhere.parent.mkdir()
+    assert export_poses(data, seen, elsewhere).beside == made.star
+    named = export_poses(data, seen, elsewhere, project_dir=made.star.parent)
+    assert named.beside is None
+
+
 def test_low_pass_keeps_the_mean_and_calms_the_noise(made: Stack) -> None:
     images = MrcStackCollection.of_one(made.star.with_suffix(".mrcs"), PIXEL_SIZE)
     rows = np.arange(4)

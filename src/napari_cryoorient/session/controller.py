@@ -344,14 +344,20 @@ class Controller:
             rows = session.rejected()
 
         def tell(done: Exported) -> None:
-            self._notify.info(
+            said = (
                 f"{counted(done.n_particles, 'particle')} written, "
                 f"{counted(done.n_kept_columns, 'other column')} as before: {done.path}"
             )
+            if done.beside is not None:
+                said += (
+                    "\n\nIts images are named as in the file it was made from, and are not found "
+                    f"from there: move it beside {done.beside}"
+                )
+            self._notify.info(said)
 
         self._jobs.start(
             "Exporting",
-            lambda: export_poses(data, inspection, path, rows),
+            lambda: export_poses(data, inspection, path, rows, session.project_dir),
             tell,
             self._notify.error,
         )

@@ -26,15 +26,24 @@ POSE_COLUMNS = {
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written: the file, its particles, and how many columns were kept as they were."""
+    """What was written: the file, its particles, and how many columns were kept as they were.
+
+    ``beside`` is the file in whose folder it belongs, where the names of its images lead nowhere
+    from its own.
+    """
 
     path: Path
     n_particles: int
     n_kept_columns: int
+    beside: Path | None = None
 
 
 def export_poses(
-    data: Data, inspection: Inspection, path: Path, rows: Integers | None = None
+    data: Data,
+    inspection: Inspection,
+    path: Path,
+    rows: Integers | None = None,
+    project_dir: Path | None = None,
 ) -> Exported:
     """Write the poses under inspection, of all its particles or of ``rows``, and check the file.
 
@@ -47,6 +56,7 @@ def export_poses(
     """
     from napari_cryoorient.io.particle_table import particle_block
     from napari_cryoorient.io.star import read_star, write_poses
+    from napari_cryoorient.tasks.reach import unreached_images
 
     poses = inspection.shown_poses
     if data.star is None or poses is None or inspection.kind not in ("predictions", "poses"):
@@ -74,4 +84,5 @@ def export_poses(
             "do not use it."
         )
     others = [name for name in before.columns if name not in POSE_COLUMNS]
-    return Exported(path, n, len(others))
+    is_lost = unreached_images(source, path, project_dir) is not None
+    return Exported(path, n, len(others), source.path if is_lost else None)

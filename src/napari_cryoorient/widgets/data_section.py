@@ -58,8 +58,8 @@ class DataSection(QWidget):
         form.addRow("Particles", self.star_row)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(form)  # first, so that it stays where it is when the welcome goes
         layout.addWidget(self.welcome)
-        layout.addLayout(form)
         for widget in (self.sample_button, self.facts, self.warning, self.mend_button, self.notes):
             layout.addWidget(widget)
         layout.addStretch(1)
