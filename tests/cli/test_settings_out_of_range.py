@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -58,3 +59,13 @@ def test_a_hot_voxel_of_a_map_is_told_and_a_density_is_not(density):
     known.voxels[8, 8, 8] = 1e6
     write_map(known, density)
     assert "1 voxels are over 20 times" in read_map(density).notes[0]
+
+
+def test_voxels_near_the_largest_number_are_read_without_a_warning(density):
+    known = read_map(density)
+    known.voxels[:4] = 3e38
+    known.voxels[4:8] = -3e38
+    write_map(known, density)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert read_map(density).box == known.box

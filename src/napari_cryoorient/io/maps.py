@@ -145,9 +145,11 @@ def _check_values(voxels: NDArray[np.float32], path: Path) -> None:
 
 def _hot_voxels(voxels: NDArray[np.float32]) -> list[str]:
     """Return a note on a few voxels that hold far more than all others together."""
-    apart = np.abs(voxels.reshape(-1) - np.median(voxels))
+    with np.errstate(over="ignore"):  # two voxels of 3e38 of either sign
+        apart = np.abs(voxels.reshape(-1) - np.median(voxels))
     rest = float(np.partition(apart, -_N_HOT - 1)[-_N_HOT - 1]) if apart.size > _N_HOT else 0.0
-    n = int((apart > _HOT * rest).sum()) if rest > 0 else 0
+    limit = np.float32(min(_HOT * rest, float(np.finfo(np.float32).max)))
+    n = int((apart > limit).sum()) if rest > 0 else 0
     if not n:
         return []
     return [f"{n} voxels are over {_HOT:g} times as far from the rest as any other: spoilt ones?"]
