@@ -29,7 +29,7 @@ demo: $(READY)
 	@$(BIN)/napari-cryoorient demo $(HEADLESS) -o $(DEMO_OUTPUT)
 
 test: $(READY)
-	@scripts/with_screen.sh $(BIN)/python -m pytest $(PYTEST_ARGS)
+	@scripts/with_screen.sh $(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_ARGS)
 
 check: $(READY)
 	$(BIN)/ruff check .

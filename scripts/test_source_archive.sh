@@ -12,7 +12,7 @@ python=${VENV:+$VENV/bin/}python3
 tar -xzf "$folder"/*.tar.gz -C "$folder" --strip-components 1
 cd "$folder"
 if [ -n "${VENV:-}" ]; then
-  PYTHONPATH=$PWD/src scripts/with_screen.sh "$VENV/bin/python" -m pytest "$@"
+  PYTHONPATH=$PWD/src scripts/with_screen.sh "$VENV/bin/python" -m pytest -n auto --dist worksteal "$@"
   exit
 fi
 make test PYTEST_ARGS="$*"

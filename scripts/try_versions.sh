@@ -32,4 +32,4 @@ pip=("$bin/python" -m pip --disable-pip-version-check --no-input install --quiet
 "${pip[@]}" "${constraints[@]}" "torch${TORCH:+==$TORCH}"
 "${pip[@]}" "${constraints[@]}" --editable ".[gui]" "napari[$binding]" --group test
 "$bin/python" -m pip list 2>/dev/null | grep -iE '^(numpy|scipy|torch|napari|gemmi|matplotlib|pyqt6|pyside6) '
-exec scripts/with_screen.sh "$bin/python" -m pytest -o qt_api="$binding" "$@"
+exec scripts/with_screen.sh "$bin/python" -m pytest -n auto --dist worksteal -o qt_api="$binding" "$@"

@@ -13,8 +13,16 @@ from typing import NoReturn
 
 import pytest
 
+from support.workers import is_worker, number_of_workers, take_one_thread, take_own_screen
+
 # Before torch is imported: threads that spin make a busy machine several times slower.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Also where the shell says otherwise: hundreds of programs would compile the same files each anew.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+if is_worker():
+    take_one_thread()
+    take_own_screen()
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -30,6 +38,12 @@ def pytest_configure() -> None:
 
     check_shapes_of("napari_cryoorient.projection")
     take_ignored_signals()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Share the tests among as many processes as there are cores, where ``-n auto`` asks for it."""
+    return number_of_workers()
 
 
 def take_ignored_signals() -> None:

@@ -1,0 +1,47 @@
+"""What each of several processes that share the tests has to itself: its screen, its thread."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import subprocess
+import sys
+
+MOST_WORKERS = 8  # each holds about a gigabyte
+
+
+def is_worker() -> bool:
+    """Tell whether this process is one of several that share the tests (pytest-xdist)."""
+    return "PYTEST_XDIST_WORKER" in os.environ
+
+
+def number_of_workers() -> int:
+    """Return how many processes this machine's cores are good for."""
+    affinity = getattr(os, "sched_getaffinity", None)  # Linux only
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return min(cores, MOST_WORKERS)
+
+
+def take_one_thread() -> None:
+    """Let this worker, and the programs it starts, compute with one thread; before torch comes."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def take_own_screen() -> None:
+    """Give this worker a screen of its own where Xvfb can: windows on one take each other's focus."""
+    if not sys.platform.startswith("linux") or shutil.which("Xvfb") is None:
+        return
+    reading, writing = os.pipe()
+    command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1600x1000x24"]
+    server = subprocess.Popen(
+        [*command, "-nolisten", "tcp"], pass_fds=(writing,), stderr=subprocess.DEVNULL
+    )
+    atexit.register(server.terminate)
+    os.close(writing)
+    with os.fdopen(reading) as number:
+        display = number.readline().strip()
+    if not display:
+        raise RuntimeError("Xvfb did not start; the tests can be run in one process, with -n 0")
+    os.environ.pop("WAYLAND_DISPLAY", None)
+    os.environ |= {"DISPLAY": f":{display}", "QT_QPA_PLATFORM": "xcb", "LIBGL_ALWAYS_SOFTWARE": "1"}
