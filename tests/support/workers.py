@@ -29,7 +29,7 @@ def take_one_thread() -> None:
 
 
 def take_own_screen() -> None:
-    """Give this worker a screen of its own where Xvfb can: windows on one take each other's focus."""
+    """Give this worker a screen of its own, by Xvfb: windows on one take each other's focus."""
     if not sys.platform.startswith("linux") or shutil.which("Xvfb") is None:
         return
     reading, writing = os.pipe()

@@ -9,6 +9,7 @@ import pytest
 from napari import settings
 from napari.components import ViewerModel
 from napari.layers import Image
+from napari.utils.action_manager import action_manager
 
 from napari_cryoorient.viewer import napari_api
 
@@ -27,6 +28,19 @@ def test_camera_grid_and_size_are_found_in_either_place(is_new):
     assert napari_api.camera_of(viewer).zoom == 3.0
     assert napari_api.grid_of(viewer).enabled
     assert napari_api.canvas_size_of(viewer) == (200, 600)
+
+
+def test_shortcuts_are_bound_again_without_a_word():
+    if not hasattr(action_manager.events, "shortcut_changed"):
+        pytest.skip("this napari has no screens that show shortcuts")
+    heard = []
+    listener = action_manager.events.shortcut_changed.connect(lambda _event: heard.append(1))
+    with napari_api.unheard_shortcuts():
+        action_manager.events.shortcut_changed(name="a", shortcut="b", tooltip="c")
+    assert not heard
+    action_manager.events.shortcut_changed(name="a", shortcut="b", tooltip="c")
+    assert heard == [1]
+    action_manager.events.shortcut_changed.disconnect(listener)
 
 
 def test_the_installed_napari_has_them():

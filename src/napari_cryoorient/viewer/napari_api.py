@@ -8,11 +8,13 @@ here asks this module, and never a version number: what is there decides.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from napari import settings
 from napari.layers import Image
+from napari.utils.action_manager import action_manager
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -61,6 +63,17 @@ def call_on_resize(viewer: ViewerModel, qt_viewer: Any, callback: Callable[..., 
         viewer.canvas.events.size.connect(callback)
     else:  # last: napari itself hears of it the same way, and has to come first
         qt_viewer.canvas.events.resize.connect(callback, position="last")
+
+
+def unheard_shortcuts() -> AbstractContextManager[Any]:
+    """Keep listeners from hearing of each shortcut that a new canvas binds again, as it was.
+
+    There are 350, and napari's welcome screens would be written anew after each.
+    """
+    events = action_manager.events
+    if not hasattr(events, "shortcut_changed"):  # before 0.9, which has no such screens
+        return nullcontext()
+    return events.shortcut_changed.blocker()  # type: ignore[no-any-return]
 
 
 def draw_unseen(qt_viewer: Any) -> None:

@@ -13,6 +13,7 @@ from qtpy.QtGui import QKeyEvent, QShowEvent
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_cryoorient.session.session import Session
+from napari_cryoorient.viewer.napari_api import unheard_shortcuts
 
 # Drawing anew takes 50 ms and more, and goes on for as long as a run reports: it shall take no
 # more than this share of the window's time, and wait at least so long for more news.
@@ -49,7 +50,8 @@ class Canvas(QWidget):
         self._session = session
         self.model = ViewerModel()
         self.model.theme = "dark"  # what is drawn is bright on dark, whatever napari's theme
-        self.qt_viewer: QtViewer | None = QtViewer(self.model)
+        with unheard_shortcuts():
+            self.qt_viewer: QtViewer | None = QtViewer(self.model)
         self.qt_viewer.setAcceptDrops(False)  # it holds no layers but its own
         self._keys = KeyGuard(self)
         for widget in (self.qt_viewer, self.qt_viewer.canvas.native):
