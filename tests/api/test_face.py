@@ -182,6 +182,12 @@ def test_a_network_trained_in_memory_predicts_and_is_kept(
     network.write(tmp_path / "network.pt")
     again = nc.predict(str(tmp_path / "network.pt"), made, device="cpu")
     np.testing.assert_array_equal(again.rotations, poses.rotations)
+    climbed = nc.predict(
+        network, made, density=density, n_hypotheses=9999, search=False, device="cpu"
+    )
+    assert climbed.confidence.mean() > poses.confidence.mean() + 0.3
+    with pytest.raises(nc.InputError, match="knows no map"):
+        nc.predict(network, made, n_hypotheses=8, device="cpu")
     with pytest.raises(nc.InputError, match="by their paths"):
         nc.train(made, density, folder=tmp_path / "run", steps=1)
     with pytest.raises(nc.InputError, match="w=3"):
@@ -237,6 +243,9 @@ def test_whatever_is_asked_to_stop_raises_stopped(
     }
     with pytest.raises(nc.Stopped):
         calls[call]()
+    if call == "predict":
+        with pytest.raises(nc.Stopped):
+            nc.predict(network, made, density=density, n_hypotheses=8, should_stop=stop)
 
 
 def test_training_that_is_stopped_gives_the_network_as_it_is(

@@ -124,6 +124,15 @@ def test_train_on_searched_labels_then_predict_and_refine(run: Run, stack: Path,
     assert json.loads(said.splitlines()[-1])["n_searched"] == 0
     assert "searched globally" not in err
     assert evaluated(run, out, stack)["fraction_under_10_deg"] < 0.5
+    # Its views are no better; of all that there are, in whatever order, the images know the right.
+    for few_or_all, low, high in ((2, 0.0, 0.5), (9999, 0.85, 1.0)):
+        views = ["--hypotheses", few_or_all, "--no-search", "--json"]
+        status, said, err = run("predict", stack / "bare.star", "--run", folder, "-o", out, *views)
+        assert status == 0, err
+        assert json.loads(said.splitlines()[-1])["n_searched"] == 0
+        assert low <= evaluated(run, out, stack)["fraction_under_10_deg"] <= high
+        confidence = read_star(out).block("particles").table["rlnParticleFigureOfMerit"]
+        assert abs(confidence.astype(float).mean() - (low + high) / 2) < 0.25
     (stack / "map.mrc").rename(stack / "moved.mrc")
     try:
         status, _, err = run("predict", stack / "bare.star", "--run", folder, "-o", out, "--refine")

@@ -46,6 +46,16 @@ def run(
             "climbed from alone, which shows what the network itself found.",
         ),
     ] = True,
+    hypotheses: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="K",
+            help="Compare each image with the K likeliest of the search's views to the network (64 "
+            "is a good start) and refine the best, instead of one pose; --refine is implied. With "
+            "--no-search nothing else is tried.",
+        ),
+    ] = None,
     map_path: options.OptionalMapPath = None,
     pixel_size: options.PixelSize = None,
     project_dir: options.ProjectDir = None,
@@ -71,6 +81,7 @@ def run(
             batch_size=batch_size,
             refine=refine,
             searches=search,
+            n_hypotheses=hypotheses,
             map_path=map_path,
             map_pixel_size_angstrom=pixel_size,
             progress=advance,

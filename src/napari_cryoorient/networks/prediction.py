@@ -87,7 +87,8 @@ def predict(
             if number + 1 < len(chunks):
                 ahead = reader.submit(particles.images.read, chunks[number + 1])
             images = batches.prepared(read)
-            yield _in_numpy(chunk, images, _run(network, images, batches.ctf(chunk)))
+            parts = [part.detach() for part in passed(network, images, batches.ctf(chunk))]
+            yield _in_numpy(chunk, images, parts)
             done += len(chunk)
             if progress is not None:
                 progress(done, len(rows))
@@ -120,19 +121,20 @@ def collect(chunks: Iterable[PredictedPoses]) -> PredictedPoses | None:
 
 
 @torch.no_grad()
-def _run(network: nn.Module, images: Tensor, ctf: Tensor | None) -> list[PosePrediction]:
+def passed(network: nn.Module, images: Tensor, ctf: Tensor | None) -> list[PosePrediction]:
+    """Pass images through a network, in halves where they do not fit in memory together."""
     try:
         prediction: PosePrediction = network(images, ctf)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error) or len(images) == 1:
             raise
     else:
-        return [prediction.detach()]
+        return [prediction]
     release_memory(images.device)
     half = len(images) // 2
     return [
-        *_run(network, images[:half], None if ctf is None else ctf[:half]),
-        *_run(network, images[half:], None if ctf is None else ctf[half:]),
+        *passed(network, images[:half], None if ctf is None else ctf[:half]),
+        *passed(network, images[half:], None if ctf is None else ctf[half:]),
     ]
 
 

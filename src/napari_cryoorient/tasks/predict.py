@@ -24,6 +24,7 @@ from napari_cryoorient.stack.pairing import (
     matched_map,
     measure_contrast,
 )
+from napari_cryoorient.tasks.hypotheses import choose_hypotheses
 from napari_cryoorient.tasks.reach import unreached_images
 from napari_cryoorient.tasks.refine import polish
 from napari_cryoorient.tasks.search import refuse_same_file
@@ -54,6 +55,7 @@ def predict_star(
     batch_size: int | None = None,
     refine: bool = False,
     searches: bool = True,
+    n_hypotheses: int | None = None,
     map_path: Path | None = None,
     map_pixel_size_angstrom: float | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -64,8 +66,9 @@ def predict_star(
     """Predict every particle of ``star_path`` and write ``out_path``, all its columns kept.
 
     ``refine`` refines the poses against ``map_path``, by default the map of the run, and searches
-    globally for particles that stay doubtful, unless ``searches`` is False; ``begin`` is told the
-    name of each part of this.
+    globally for particles that stay doubtful, unless ``searches`` is False; with ``n_hypotheses``
+    so many of the network's likeliest views are compared and the best refined, not its one pose
+    alone.  ``begin`` is told the name of each part of this.
     Raises InputError for a run without a checkpoint, or a stack with another field of view.
     """
     refuse_same_file(star_path, out_path)
@@ -75,7 +78,7 @@ def predict_star(
     refuse_other_field(state, particles, str(star_path))
     inputs: RunInputs | None = None
     n_searched: int | None = None
-    if refine:
+    if refine or n_hypotheses is not None:
         inputs = load_inputs(
             Path(star_path),
             map_path or map_of_run(Path(run_dir)),
@@ -91,25 +94,44 @@ def predict_star(
     if say is not None:
         for note in notes:
             say(f"Note: {note}")
-    predicted = collect(
-        predict(
-            network_of_checkpoint(state, place),
-            particles,
-            box=int(state["box"]),
-            device=place,
-            batch_size=batch_size,
+    network, box = network_of_checkpoint(state, place), int(state["box"])
+    group = symmetry_matrices(str(state["config"]["symmetry"]))
+    predicted: PredictedPoses | None = None
+    if inputs is not None and n_hypotheses is not None:
+        chosen = choose_hypotheses(
+            inputs,
+            network,
+            group,
+            place,
+            box=box,
+            n_hypotheses=n_hypotheses,
+            searches=searches,
             progress=progress,
+            begin=begin,
+            say=say,
             should_stop=should_stop,
         )
-    )
+        if chosen is not None:
+            predicted, n_searched = chosen.poses, chosen.n_searched
+    else:
+        predicted = collect(
+            predict(
+                network,
+                particles,
+                box=box,
+                device=place,
+                batch_size=batch_size,
+                progress=progress,
+                should_stop=should_stop,
+            )
+        )
     if predicted is None or len(predicted.rows) < len(particles):
         return StarPrediction(None, len(particles), describe_device(place), tuple(notes))
     refuse_all_empty(predicted, str(star_path))
     if predicted.is_empty.any() and say is not None:
         say(f"Note: {left_out(particles, predicted.rows[predicted.is_empty])}")
     poses, confidence = predicted.poses(particles.poses), predicted.confidence
-    if inputs is not None:
-        group = symmetry_matrices(str(state["config"]["symmetry"]))
+    if inputs is not None and n_hypotheses is None:
         polished = polish(
             inputs,
             poses,

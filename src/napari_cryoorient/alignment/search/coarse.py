@@ -1,12 +1,13 @@
 """From all views in a narrow band to a few poses in a wider one, rung by rung.
 
 The first rung compares an image with every view, in-plane angle and shift.  Each further one has a
-wider band and a finer grid, and takes the views near the best of the rung before.
+wider band and a finer grid, and takes the views near the best of the rung before, or, where
+something else proposes views, near the best of these.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -14,7 +15,8 @@ from torch import Tensor
 from napari_cryoorient.alignment.likelihood import BandData, ParticleLikelihood
 from napari_cryoorient.alignment.refine.hypotheses import distinct_first
 from napari_cryoorient.alignment.search.plans import Plan, Rung
-from napari_cryoorient.alignment.search.shifts import ShiftPrior
+from napari_cryoorient.alignment.search.proposals import Proposals
+from napari_cryoorient.alignment.search.shifts import ShiftPrior, hexagonal_shifts
 from napari_cryoorient.alignment.search.view_bank import CellScores, ViewBank
 
 # Shift steps per field of view and Fourier pixel of radius.
@@ -41,7 +43,8 @@ class Candidates:
 class CoarseSearch:
     """The rungs of a plan, ready for images.
 
-    ``fill`` is the particle's diameter as a part of the field of view.
+    ``fill`` is the particle's diameter as a part of the field of view.  With ``proposed``
+    ``(v, 3)``, the viewing directions of a proposer, no rung takes all views.
     """
 
     def __init__(
@@ -52,25 +55,39 @@ class CoarseSearch:
         prior: ShiftPrior,
         *,
         fill: float,
+        proposed: Tensor | None = None,
     ) -> None:
         self.plan = plan
+        self.takes_proposals = proposed is not None
         self._likelihood = likelihood
         self._group = group.float().to(likelihood.device)
         self.banks = [
-            ViewBank(likelihood, group, radius=rung.radius, fill=fill, takes_all=i == 0)
+            ViewBank(
+                likelihood,
+                group,
+                radius=rung.radius,
+                fill=fill,
+                takes_all=i == 0 and proposed is None,
+            )
             for i, rung in enumerate(plan.rungs)
         ]
         self._parents = [
-            finer.neighbours_in(coarser)
+            finer.neighbours_among(coarser.directions)
             for coarser, finer in zip(self.banks, self.banks[1:], strict=False)
         ]
+        if proposed is not None:
+            self._parents.insert(0, self.banks[0].neighbours_among(proposed, group))
         self.take_shifts(prior)
 
     def take_shifts(self, prior: ShiftPrior) -> None:
-        """Try the shifts that are likely under ``prior``."""
+        """Try the shifts that are likely under ``prior``, or those beside proposed ones."""
         device = self._likelihood.device
         self.prior = prior
-        self._shifts = [prior.grid(self._step(rung)).to(device) for rung in self.plan.rungs]
+        steps = [self._step(rung) for rung in self.plan.rungs]
+        self._shifts = [
+            (hexagonal_shifts(step, step) if self.takes_proposals else prior.grid(step)).to(device)
+            for step in steps
+        ]
         self._log_priors = [prior.log_density(shifts) for shifts in self._shifts]
 
     def _step(self, rung: Rung) -> float:
@@ -91,14 +108,15 @@ class CoarseSearch:
         return len(self.banks[0]) * self.banks[0].rings.n_angles
 
     @torch.no_grad()
-    def best(self, data: BandData) -> Candidates:
-        """Return the best poses of each image."""
-        cells = self.banks[0].score_all(data, self._shifts[0], self._log_priors[0])
+    def best(self, data: BandData, proposals: Proposals | None = None) -> Candidates:
+        """Return the best poses of each image; of its ``proposals`` where this takes such."""
         size = TOGETHER[data.power.device.type]
-        parts = []
-        for start in range(0, len(data), size):
-            these = slice(start, start + size)
-            parts.append(self._narrowed(data[these], cells.of_images(these)))
+        pieces = [slice(start, start + size) for start in range(0, len(data), size)]
+        if proposals is None:
+            cells = self.banks[0].score_all(data, self._shifts[0], self._log_priors[0])
+            parts = [self._narrowed(data[these], cells.of_images(these)) for these in pieces]
+        else:
+            parts = [self._of_proposals(data[these], proposals[these]) for these in pieces]
         return Candidates(
             torch.cat([part.rotations for part in parts]),
             torch.cat([part.shifts_angstrom for part in parts]),
@@ -110,16 +128,37 @@ class CoarseSearch:
         """Go through the further rungs, each taking the views near the best of the one before."""
         lost = torch.full_like(data.power[:, 0], -torch.inf)
         views = torch.arange(len(self.banks[0]), device=lost.device).expand(len(data), -1)
-        for rung, parents in enumerate(self._parents, start=1):
-            bank = self.banks[rung]
+        for rung in range(1, len(self.banks)):
             by_view = cells.scores.amax(0)
             everywhere = by_view.new_full((len(data), len(self.banks[rung - 1])), -torch.inf)
             by_view = everywhere.scatter(1, views, by_view)
-            n_kept = min(self.plan.rungs[rung].n_views, len(bank))
-            views = by_view[:, parents].amax(2).topk(n_kept, dim=1).indices
-            lost = torch.logaddexp(lost, _weight_left(by_view, parents[views][..., 0]))
-            cells = bank.score_some(data, self._shifts[rung], self._log_priors[rung], views)
+            views, just_lost = self._near_best(by_view, rung, self._parents[rung - 1])
+            lost = torch.logaddexp(lost, just_lost)
+            shifts, log_prior = self._shifts[rung], self._log_priors[rung]
+            cells = self.banks[rung].score_some(data, shifts, log_prior, views)
         return self._chosen(cells, views, lost)
+
+    def _of_proposals(self, data: BandData, proposals: Proposals) -> Candidates:
+        """Take the views near the likeliest proposed ones, and shifts beside the proposed one."""
+        bank, beside = self.banks[0], self._shifts[0]
+        centres = proposals.shifts_angstrom
+        views, lost = self._near_best(proposals.log_weights, 0, self._parents[0])
+        ramps = self._likelihood.ramps(centres, data.cross.shape[1])
+        centred = BandData(data.cross * ramps.conj(), data.power, data.energy)
+        log_prior = self.prior.log_density(beside[:, None] + centres)
+        cells = bank.score_some(centred, beside, log_prior, views)
+        found = self._chosen(cells, views, lost)
+        return replace(found, shifts_angstrom=found.shifts_angstrom + centres[:, None])
+
+    def _near_best(self, by_view: Tensor, rung: int, parents: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the views ``(b, n)`` of a rung to go on with.
+
+        They lie near the best of ``by_view``, the scores of coarser views.  Second, ``(b,)``: the
+        log of what the coarser views left out weigh against the best.
+        """
+        n_kept = min(self.plan.rungs[rung].n_views, len(self.banks[rung]))
+        views = by_view[:, parents].amax(2).topk(n_kept, dim=1).indices
+        return views, _weight_left(by_view, parents[views][..., 0])
 
     def _chosen(self, cells: CellScores, views: Tensor, lost: Tensor) -> Candidates:
         """Return the distinct poses among the best cells of the last rung."""

@@ -1,6 +1,7 @@
 """Global search of a stack: all poses in a narrow band, the best of them climbed in wider ones.
 
 Particles that this leaves in doubt are searched once more, in a wider band and with more climbed.
+Where something else, a network say, proposes views, these take the place of all poses.
 """
 
 from __future__ import annotations
@@ -20,7 +21,14 @@ from napari_cryoorient.alignment.refine.hypotheses import climb, thinned
 from napari_cryoorient.alignment.refine.local import is_weak
 from napari_cryoorient.alignment.refine.posterior import Choice, choose, correlations
 from napari_cryoorient.alignment.search.coarse import CoarseSearch
-from napari_cryoorient.alignment.search.plans import SURE, Plan, quick_plan, thorough_plan
+from napari_cryoorient.alignment.search.plans import (
+    SURE,
+    Plan,
+    from_proposals,
+    quick_plan,
+    thorough_plan,
+)
+from napari_cryoorient.alignment.search.proposals import Proposals, Proposer
 from napari_cryoorient.alignment.search.shifts import SIGMAS, ShiftPrior, trusted
 from napari_cryoorient.device import part_of, room_for
 from napari_cryoorient.particles import Floats, Integers, Poses
@@ -34,6 +42,8 @@ CPU_CHUNK, LARGEST_CHUNK, NUMBERS_A_PIXEL = 64, 16384, 24
 N_TO_LEARN_FROM, FEWEST_TO_LEARN_FROM = 64, 64
 # Shifts are taken to scatter by this part of the field of view at least.
 LEAST_SIGMA = 0.01
+# Proposed views that are compared where the first look leaves doubt, for each compared at first.
+PROPOSED_AGAIN = 3
 # Images that are searched thoroughly together: about a second's work.
 CPU_THOROUGH, LARGEST_THOROUGH, THOROUGH_NUMBERS_A_PIXEL = 16, 4096, 64
 
@@ -91,7 +101,9 @@ class Left:
 class GlobalSearch:
     """Searches the particles of a likelihood under a symmetry group ``(g, 3, 3)``.
 
-    ``is_thorough`` False leaves out the second look at particles in doubt.
+    ``is_thorough`` False leaves out the second look at particles in doubt.  With a ``proposer``,
+    ``n_proposed`` of the views that it proposes are compared in place of all; those in doubt are
+    searched, or, where ``searches`` is False, more of the proposed ones compared.
     """
 
     def __init__(
@@ -101,6 +113,9 @@ class GlobalSearch:
         *,
         shift_reach_angstrom: float | None = None,
         is_thorough: bool = True,
+        proposer: Proposer | None = None,
+        n_proposed: int = 64,
+        searches: bool = True,
     ) -> None:
         self.likelihood = likelihood
         self._wide_group = group
@@ -109,7 +124,11 @@ class GlobalSearch:
         self._reach = SHIFT_REACH * field if shift_reach_angstrom is None else shift_reach_angstrom
         self._information = information_of(likelihood)
         self._prior = ShiftPrior(self._reach / SIGMAS, self._reach)
-        self.coarse = self._look(quick_plan(self._information), self._prior)
+        self._proposer, self._n_proposed = proposer, n_proposed
+        self._searches = searches or proposer is None
+        self.coarse = self._look(
+            quick_plan(self._information), self._prior, None if proposer is None else n_proposed
+        )
         self._further: dict[str, CoarseSearch] = {}
         self._is_thorough = is_thorough
         n_bytes = 4 * likelihood.particles.box**2
@@ -124,9 +143,18 @@ class GlobalSearch:
         self.n_thorough = 0
         self._lock = threading.Lock()  # of what the further looks share between threads
 
-    def _look(self, plan: Plan, prior: ShiftPrior) -> CoarseSearch:
+    def _look(self, plan: Plan, prior: ShiftPrior, n_proposed: int | None = None) -> CoarseSearch:
+        """Make a search ready; one of proposed views where there is a number of them."""
+        directions = None
+        if n_proposed is not None and self._proposer is not None:
+            directions, plan = self._proposer.directions, from_proposals(plan, n_proposed)
         return CoarseSearch(
-            self.likelihood, self._wide_group, plan, prior, fill=self._information.fill
+            self.likelihood,
+            self._wide_group,
+            plan,
+            prior,
+            fill=self._information.fill,
+            proposed=directions,
         )
 
     def _further_look(self, name: str) -> CoarseSearch:
@@ -137,7 +165,8 @@ class GlobalSearch:
                 plan = thorough_plan(self._information)
                 if name == "far":
                     plan, prior = quick_plan(self._information), prior.widened(self._reach)
-                self._further[name] = self._look(plan, prior)
+                n_proposed = None if self._searches else PROPOSED_AGAIN * self._n_proposed
+                self._further[name] = self._look(plan, prior, n_proposed)
             return self._further[name]
 
     def learn_shifts(self, rows: Integers, should_stop: Callable[[], bool] | None = None) -> None:
@@ -196,17 +225,22 @@ class GlobalSearch:
 
         Raises Stopped when ``should_stop`` says so on the way.
         """
-        left = self._climbed(data, self.coarse)
+        proposals = self._proposed(rows)
+        left = self._climbed(data, self.coarse, proposals)
         if self._is_thorough:
             choice = left.choice(self._group)
             top = left.at[choice.best]
             doubtful = (choice.confidence < SURE) | is_weak(top)
             doubtful |= self.coarse.is_beyond(top.shifts_angstrom)
-            left = self._again(data, left, doubtful, "thorough", should_stop)
-            choice = left.choice(self._group)
-            far = self.coarse.is_beyond(left.at[choice.best].shifts_angstrom)
-            left = self._again(data, left, doubtful & far, "far", should_stop)
+            left = self._again(data, left, doubtful, "thorough", should_stop, proposals)
+            if self._searches:
+                choice = left.choice(self._group)
+                far = self.coarse.is_beyond(left.at[choice.best].shifts_angstrom)
+                left = self._again(data, left, doubtful & far, "far", should_stop)
         return self._found(rows, data, left)
+
+    def _proposed(self, rows: Integers) -> Proposals | None:
+        return None if self._proposer is None else self._proposer.propose(rows)
 
     @torch.no_grad()
     def _looked_at_once(
@@ -215,7 +249,7 @@ class GlobalSearch:
         data: BandData,
         should_stop: Callable[[], bool],  # noqa: ARG002 (called as the other look is)
     ) -> FoundPoses:
-        return self._found(rows, data, self._climbed(data, self.coarse))
+        return self._found(rows, data, self._climbed(data, self.coarse, self._proposed(rows)))
 
     def _found(self, rows: Integers, data: BandData, left: Left) -> FoundPoses:
         at = left.at
@@ -241,6 +275,7 @@ class GlobalSearch:
         which: Tensor,
         name: str,
         should_stop: Callable[[], bool] | None,
+        proposals: Proposals | None = None,
     ) -> Left:
         """Give images ``which`` ``(b,)`` another look; what they had stays in the running."""
         for again in torch.split(torch.nonzero(which)[:, 0], self._thorough_chunk):
@@ -251,7 +286,7 @@ class GlobalSearch:
             look = self._further_look(name)
             with self._lock:
                 self.n_thorough += len(again) if name == "thorough" else 0
-            more = self._climbed(data[again], look)
+            more = self._climbed(data[again], look, proposals and proposals[again])
             at = Hypotheses.joined([left.at, more.at])
             owner = torch.cat([left.owner, again[more.owner]])
             kept, _ = thinned(at, owner, self._group, look.plan.stages[-1].thinning)
@@ -265,9 +300,11 @@ class GlobalSearch:
             left = Left(at[kept], owner[kept], lost, gained)
         return left
 
-    def _climbed(self, data: BandData, coarse: CoarseSearch) -> Left:
-        """Return what a plan leaves of images."""
-        found = coarse.best(data)
+    def _climbed(
+        self, data: BandData, coarse: CoarseSearch, proposals: Proposals | None = None
+    ) -> Left:
+        """Return what a plan leaves of images, of their proposals where it begins with such."""
+        found = coarse.best(data, proposals if coarse.takes_proposals else None)
         best = found.scores[:, 0]
         is_there = found.scores > -torch.inf
         owner = torch.nonzero(is_there)[:, 0]

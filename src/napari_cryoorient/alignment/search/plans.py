@@ -6,7 +6,7 @@ wide as a pose needs to stand out, the last one holds nearly all there is.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from napari_cryoorient.alignment.information import Information
 from napari_cryoorient.alignment.refine.hypotheses import Thinning
@@ -92,3 +92,8 @@ def thorough_plan(information: Information) -> Plan:
             Stage(None, 2, 8.0, Thinning(4, deficit=12.0)),
         ),
     )
+
+
+def from_proposals(plan: Plan, n_views: int) -> Plan:
+    """Return a plan that begins with ``n_views`` proposed views, in the band of its last rung."""
+    return replace(plan, rungs=(Rung(plan.rungs[-1].radius, n_views),))

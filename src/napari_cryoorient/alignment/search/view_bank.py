@@ -83,10 +83,16 @@ class ViewBank:
     def __len__(self) -> int:
         return len(self.views)
 
-    def neighbours_in(self, coarser: ViewBank) -> Tensor:
-        """Return for each view the indices ``(v, 3)`` of the nearest views of another bank."""
-        closeness = self.directions @ coarser.directions.t()
-        near = closeness.topk(min(_N_NEIGHBOURS, len(coarser)), dim=1).indices
+    def neighbours_among(self, directions: Tensor, group: Tensor | None = None) -> Tensor:
+        """Return for each view the indices ``(v, 3)`` of the nearest of some other directions.
+
+        With a group ``(g, 3, 3)`` its equivalents of a direction count too: they need no rim.
+        """
+        directions = directions.to(self.directions)
+        closeness = self.directions @ directions.t()
+        for turn in [] if group is None else group[1:].to(directions):
+            closeness = torch.maximum(closeness, self.directions @ turn @ directions.t())
+        near = closeness.topk(min(_N_NEIGHBOURS, len(directions)), dim=1).indices
         return near.to(self.views.device)
 
     def score_all(self, data: BandData, shifts_angstrom: Tensor, prior: Tensor) -> CellScores:
@@ -116,7 +122,10 @@ class ViewBank:
     def score_some(
         self, data: BandData, shifts_angstrom: Tensor, prior: Tensor, views: Tensor
     ) -> CellScores:
-        """Compare image i with views ``(b, n)``, row i, in the same way."""
+        """Compare image i with views ``(b, n)``, row i, in the same way.
+
+        ``prior`` may be each image's own, ``(s, b)``.
+        """
         b, n = views.shape
         images = self._on_rings_of(data, shifts_angstrom)
 
@@ -152,7 +161,7 @@ class ViewBank:
         """Reduce products ``(orders, 2, v, s, b)`` to the best of each quarter turn."""
         v, s, b = even.shape[2:]
         # Order zero is the same at all angles.
-        even[0, 0] += prior[:, None]
+        even[0, 0] += prior if prior.dim() == 2 else prior[:, None]
         halves = self.rings.summed(even, odd)
         # Both are sums over the whole plane; the likelihood takes half of |T|^2.
         norm = self.rings.summed_powers(power).view(2, -1, v, b)

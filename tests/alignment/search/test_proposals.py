@@ -1,0 +1,151 @@
+"""Views proposed by something else take the place of the first rung, and nothing else changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from napari_cryoorient.alignment.refine.hypotheses import Thinning
+from napari_cryoorient.alignment.search.coarse import CoarseSearch
+from napari_cryoorient.alignment.search.global_search import FoundPoses, GlobalSearch
+from napari_cryoorient.alignment.search.plans import Plan, Rung, from_proposals
+from napari_cryoorient.alignment.search.proposals import Proposals
+from napari_cryoorient.alignment.search.shifts import ShiftPrior
+from napari_cryoorient.alignment.search.view_bank import ViewBank
+from napari_cryoorient.evaluation import pose_errors
+from napari_cryoorient.geometry.grids import view_directions
+from napari_cryoorient.geometry.symmetry import symmetry_matrices
+
+C1 = symmetry_matrices("C1")
+ROWS = np.arange(30)
+N_PROPOSED = 24
+
+
+@dataclass
+class Known:
+    """Proposes the views beside the true ones, or beside others that it makes up."""
+
+    particles: object
+    is_right: bool = True
+
+    directions: Tensor = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        self.directions = view_directions(12.0)
+        self.asked: list[int] = []
+
+    def propose(self, rows: np.ndarray) -> Proposals:
+        self.asked += rows.tolist()
+        poses = self.particles.poses[rows]
+        views = torch.from_numpy(poses.rotations[:, 2]) @ self.directions.t()
+        if not self.is_right:
+            views = torch.rand(views.shape, generator=torch.Generator().manual_seed(0))
+        shifts = torch.from_numpy(poses.shifts_angstrom).float()
+        return Proposals((20 * views).float(), shifts + 2.0)
+
+
+def found_by(search: GlobalSearch) -> FoundPoses:
+    return FoundPoses.joined(list(search.search(ROWS)))
+
+
+@pytest.fixture(scope="module")
+def right(likelihood, particles) -> FoundPoses:
+    proposer = Known(particles)
+    return found_by(
+        GlobalSearch(likelihood, C1, proposer=proposer, n_proposed=N_PROPOSED, searches=False)
+    )
+
+
+def test_right_views_come_to_the_poses_a_search_finds(right, likelihood):
+    searched = found_by(GlobalSearch(likelihood, C1))
+    apart = pose_errors(right.poses, searched.poses, C1).angles_deg
+    assert np.median(apart) < 0.3
+    assert (apart < 5).mean() >= 0.9
+    assert right.confidence.mean() > 0.9
+
+
+def test_made_up_views_are_not_searched_and_rarely_right(likelihood, particles):
+    proposer = Known(particles, is_right=False)
+    search = GlobalSearch(
+        likelihood, C1, proposer=proposer, n_proposed=4, searches=False, is_thorough=False
+    )
+    found = found_by(search)
+    errors = pose_errors(found.poses, particles.poses[ROWS], C1)
+    assert errors.fraction_under_10_deg < 0.5
+    assert found.confidence.mean() < 0.8
+    assert sorted(proposer.asked) == ROWS.tolist()
+
+
+def test_doubtful_particles_are_searched_where_that_is_allowed(likelihood, particles):
+    proposer = Known(particles, is_right=False)
+    search = GlobalSearch(likelihood, C1, proposer=proposer, n_proposed=4)
+    found = found_by(search)
+    assert search.n_thorough > 10
+    assert pose_errors(found.poses, particles.poses[ROWS], C1).fraction_under_10_deg >= 0.9
+
+
+def test_scores_are_the_likelihood_of_the_poses_at_each_images_own_shifts(likelihood, particles):
+    data = likelihood.load(ROWS)
+    plan = Plan((Rung(6.0), Rung(9.0)), 20, Thinning(20, deficit=1e9, distinct_deg=0.0), ())
+    prior, known = ShiftPrior(9.0, 20.0), Known(particles)
+    search = CoarseSearch(
+        likelihood,
+        C1,
+        from_proposals(plan, N_PROPOSED),
+        prior,
+        fill=0.8,
+        proposed=known.directions,
+    )
+    found = search.best(data, known.propose(ROWS))
+    m = likelihood.n_frequencies(9.0)
+    band = data.band(m)
+    slices = likelihood.slices(found.rotations.flatten(0, 1), m).view(*found.scores.shape, m)
+    template = slices * likelihood.ramps(found.shifts_angstrom, m)
+    direct = (2 * (band.cross[:, None].conj() * template).real).sum(2)
+    direct = direct - (band.power[:, None] * template.abs().square()).sum(2)
+    direct = direct + prior.log_density(found.shifts_angstrom)
+    assert torch.corrcoef(torch.stack([direct.flatten(), found.scores.flatten()]))[0, 1] > 0.995
+    assert 0.9 < float(found.scores.sum() / direct.sum()) < 1.05
+    # Shifts that are tried lie around the proposed one.
+    apart = (found.shifts_angstrom - known.propose(ROWS).shifts_angstrom[:, None]).norm(dim=-1)
+    assert float(apart.max()) < 1.01 * likelihood.field_of_view_angstrom / (3 * 9.0)
+    assert len(apart.unique()) > 1
+
+
+def test_left_out_views_weigh_what_the_proposer_thought_of_them(likelihood, particles):
+    data, known = likelihood.load(ROWS), Known(particles)
+    rule = Thinning(4)
+    searches = {
+        n: CoarseSearch(
+            likelihood,
+            C1,
+            Plan((Rung(9.0, n),), 20, rule, ()),
+            ShiftPrior(9.0, 20.0),
+            fill=0.8,
+            proposed=known.directions,
+        )
+        for n in (4, 10_000)
+    }
+    sharp = known.propose(ROWS)
+    flat = Proposals(sharp.log_weights / 20, sharp.shifts_angstrom)
+    few, all_views = searches[4], searches[10_000]
+    assert bool((few.best(data, flat).lost > few.best(data, sharp).lost).all())
+    assert bool((few.best(data, flat).lost > 2).all())
+    assert bool((all_views.best(data, flat).lost < 2).all())
+
+
+def test_neighbours_are_found_beyond_the_edge_of_an_asymmetric_unit(likelihood):
+    group = symmetry_matrices("D7")
+    bank = ViewBank(likelihood, group, radius=8.0, fill=0.8, takes_all=False)
+    unit = view_directions(10.0, group, with_rim=False)
+    near = bank.neighbours_among(unit, group)
+    equivalents = torch.einsum("gij,vj->vgi", group.double(), unit)
+    closeness = torch.einsum("ni,vgi->nvg", bank.directions, equivalents).amax(2)
+    expected = closeness.topk(3, dim=1).indices
+    torch.testing.assert_close(near.sort(1).values, expected.sort(1).values)
+    across = bank.neighbours_among(unit)
+    assert bool((near[:, 0] != across[:, 0]).any())

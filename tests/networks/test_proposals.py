@@ -1,0 +1,62 @@
+"""What a network proposes to a search."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from napari_cryoorient.errors import InputError
+from napari_cryoorient.networks.compact import CompactNetwork
+from napari_cryoorient.networks.proposals import NetworkProposer
+from napari_cryoorient.particles import ArrayImages, ParticleSet
+
+CPU = torch.device("cpu")
+BOX, PIXEL, N = 16, 5.0, 7
+
+
+@pytest.fixture(scope="module")
+def particles() -> ParticleSet:
+    images = np.random.default_rng(0).normal(size=(N, BOX, BOX)).astype(np.float32)
+    return ParticleSet(ArrayImages(images, PIXEL), None, None, np.zeros(N, dtype=np.int64))
+
+
+def network(representation: str = "distribution") -> CompactNetwork:
+    torch.manual_seed(0)
+    made = CompactNetwork(
+        box=BOX,
+        field_of_view_angstrom=BOX * PIXEL,
+        representation=representation,
+        spacing_deg=25.0,
+        width=16,
+        hidden=16,
+        depth=1,
+        max_order=6,
+    )
+    torch.nn.init.normal_(made.head.weight)
+    torch.nn.init.normal_(made.shift_head.weight)
+    return made
+
+
+def test_weights_are_those_of_the_distribution_whatever_the_chunks(particles, monkeypatch):
+    whole = NetworkProposer(network(), particles, box=BOX, device=CPU)
+    rows = np.array([5, 0, 3, 6])
+    proposed = whole.propose(rows)
+    assert proposed.log_weights.shape == (4, len(whole.directions))
+    torch.testing.assert_close(proposed.log_weights.exp().sum(1), torch.ones(4))
+    alone = network().eval()
+    with torch.no_grad():
+        prediction = alone(torch.from_numpy(particles.images.read(rows)), None)
+    # A view's share is that of all its in-plane angles; half of them tell it nearly as well.
+    share = prediction.extra["logits"].flatten(1).softmax(1).view(4, len(whole.directions), -1)
+    torch.testing.assert_close(proposed.log_weights.exp(), share.sum(2), rtol=0.2, atol=0.02)
+    torch.testing.assert_close(whole.directions, alone.grid.references[:, 2], rtol=0, atol=0)
+    monkeypatch.setattr("napari_cryoorient.networks.proposals.CHUNK_PIXELS", {"cpu": 2 * BOX**2})
+    in_pieces = NetworkProposer(network(), particles, box=BOX, device=CPU).propose(rows)
+    torch.testing.assert_close(in_pieces.log_weights, proposed.log_weights)
+    torch.testing.assert_close(in_pieces.shifts_angstrom, proposed.shifts_angstrom)
+
+
+def test_a_network_of_single_poses_has_no_hypotheses(particles):
+    with pytest.raises(InputError, match="one pose an image"):
+        NetworkProposer(network("quaternion"), particles, box=BOX, device=CPU)
