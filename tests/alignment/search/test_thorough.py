@@ -58,10 +58,10 @@ def test_sure_particles_are_left_alone(likelihood, monkeypatch: pytest.MonkeyPat
     chosen: list[int] = []
     again = GlobalSearch._again
 
-    def spy(self, data, left, which, name, should_stop):
+    def spy(self, data, left, which, name, *rest):
         if name == "thorough":
             chosen.extend(torch.nonzero(which)[:, 0].tolist())
-        return again(self, data, left, which, name, should_stop)
+        return again(self, data, left, which, name, *rest)
 
     monkeypatch.setattr(GlobalSearch, "_again", spy)
     monkeypatch.setattr(global_search, "is_weak", lambda at: torch.arange(len(at)) == 3)
