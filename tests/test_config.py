@@ -1,9 +1,31 @@
 from __future__ import annotations
 
+import inspect
+from importlib import import_module
+
 import pytest
 from pydantic import ValidationError
 
-from napari_cryoorient.config import TrainConfig
+import napari_cryoorient
+from napari_cryoorient.config import (
+    Config,
+    PredictConfig,
+    ReconstructConfig,
+    RefineConfig,
+    SearchConfig,
+    TrainConfig,
+)
+
+COMMANDS = {
+    "search": SearchConfig,
+    "refine": RefineConfig,
+    "predict": PredictConfig,
+    "reconstruct": ReconstructConfig,
+    "train": TrainConfig,
+}
+CONFIGS = tuple(COMMANDS.values())
+# What a file has is given as an array where there is none.
+OF_FILES = {("reconstruct", "weigh_by_confidence")}
 
 
 def test_paper_preset_is_the_recipe_of_the_paper():
@@ -36,6 +58,54 @@ def test_values_out_of_bounds_are_refused(wrong: dict[str, object]):
         TrainConfig(**wrong)
 
 
-def test_every_field_says_what_it_is():
-    for name, field in TrainConfig.model_fields.items():
-        assert field.description, name
+@pytest.mark.parametrize("model", CONFIGS, ids=lambda model: model.__name__)
+def test_every_field_says_what_it_is(model: type[Config]):
+    for name in model.model_fields:
+        help_text = model.setting(name).help
+        assert help_text[0].isupper(), name
+        assert not help_text.endswith("."), name
+
+
+@pytest.mark.parametrize(("name", "model"), COMMANDS.items())
+def test_every_field_is_a_flag_of_its_command_and_a_python_keyword(name: str, model: type[Config]):
+    command = import_module(f"napari_cryoorient.cli.{name}").run
+    function = getattr(napari_cryoorient, name)
+    in_python = inspect.signature(function).parameters
+    for field in model.model_fields:
+        assert field in inspect.signature(command).parameters
+        if (name, field) not in OF_FILES:
+            assert in_python[field].default == model.model_fields[field].default
+            assert f"{field}: {model.setting(field).help}" in inspect.getdoc(function)
+
+
+@pytest.mark.parametrize(("name", "model"), COMMANDS.items())
+def test_arguments_of_a_config_make_it_again(name: str, model: type[Config]):
+    changed = model(**{field: _other(model, field) for field in model.model_fields})
+    command = import_module(f"napari_cryoorient.cli.{name}").run
+    flags = {p.name: model.flags(p.name) for p in _settings_of(command, model)}
+    given: dict[str, object] = {}
+    arguments = iter(changed.arguments())
+    for flag in arguments:
+        field = next(f for f, known in flags.items() if flag in known[0].split("/"))
+        of_choice = "/" in flags[field][0] or model.model_fields[field].annotation is bool
+        given[field] = not flag.startswith("--no-") if of_choice else next(arguments)
+    assert model(**given) == changed
+
+
+def _settings_of(command: object, model: type[Config]) -> list[inspect.Parameter]:
+    parameters = inspect.signature(command).parameters.values()
+    return [p for p in parameters if p.name in model.model_fields]
+
+
+def _other(model: type[Config], name: str) -> object:
+    """Return a value that is allowed and not the default."""
+    field = model.model_fields[name]
+    candidates = (not field.default, "D7", "cpu", "yes", "1", "paper", "6d", "simulated", "float32")
+    for value in (*((0.3, 32, 2) if field.annotation is not bool else ()), *candidates):
+        try:
+            made = getattr(model(**{name: value}), name)
+        except ValidationError:
+            continue
+        if made != field.default:
+            return made
+    raise AssertionError(name)

@@ -70,7 +70,7 @@ def test_importing_the_package_is_free_of_torch_and_qt():
 def test_every_dependency_is_imported():
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     asked = [*project["dependencies"], *project["optional-dependencies"]["gui"]]
-    names = {re.match(r"[\w-]+", requirement)[0] for requirement in asked}
+    names = {re.match(r"[\w-]+", each)[0].replace("-", "_") for each in asked}
     used = {
         line.split()[1].split(".")[0]
         for path in (REPOSITORY / "src").rglob("*.py")

@@ -61,6 +61,10 @@ _FACE = {
     "Stopped": "api.progress",
     "train": "api.train",
     "TrainedNetwork": "api.network",
+    "PredictConfig": "config",
+    "ReconstructConfig": "config",
+    "RefineConfig": "config",
+    "SearchConfig": "config",
     "TrainConfig": "config",
     "InputError": "errors",
     "TrainingFailure": "errors",
@@ -105,7 +109,13 @@ if TYPE_CHECKING:
     from napari_cryoorient.api.search import search
     from napari_cryoorient.api.simulate import project, simulate
     from napari_cryoorient.api.train import train
-    from napari_cryoorient.config import TrainConfig
+    from napari_cryoorient.config import (
+        PredictConfig,
+        ReconstructConfig,
+        RefineConfig,
+        SearchConfig,
+        TrainConfig,
+    )
     from napari_cryoorient.diagnosis.comparison import Comparison
     from napari_cryoorient.diagnosis.filter_curve import FilterCurve
     from napari_cryoorient.diagnosis.magnification import Magnification
@@ -142,8 +152,12 @@ __all__ = [
     "Pose",
     "PoseEstimates",
     "Poses",
+    "PredictConfig",
+    "ReconstructConfig",
     "Reconstruction",
+    "RefineConfig",
     "RelaxedPoses",
+    "SearchConfig",
     "ShellCorrelation",
     "Stopped",
     "TrainConfig",

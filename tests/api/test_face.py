@@ -92,11 +92,12 @@ def test_simulated_particles_are_found_again(
 def test_the_search_in_memory_is_that_of_the_files(
     tmp_path: Path, made: nc.ParticleSet, density: nc.DensityMap, found: nc.PoseEstimates
 ) -> None:
+    from napari_cryoorient.config import SearchConfig
     from napari_cryoorient.tasks.search import search_star
 
     star = nc.write_particles(tmp_path, made)
     nc.write_map(str(tmp_path / "map.mrc"), density)
-    search_star(star, tmp_path / "map.mrc", tmp_path / "found.star", device="cpu")
+    search_star(star, tmp_path / "map.mrc", tmp_path / "found.star", SearchConfig(device="cpu"))
     by_command = nc.read_particles(str(tmp_path / "found.star"))
     assert by_command.poses is not None
     np.testing.assert_allclose(by_command.poses.rotations, found.rotations, atol=1e-3)

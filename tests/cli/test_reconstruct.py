@@ -12,11 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from napari_cryoorient.config import ReconstructConfig
 from napari_cryoorient.io.maps import read_map, write_map
 from napari_cryoorient.io.stacks import MrcStackCollection
 from napari_cryoorient.io.star import read_star, write_star
 from napari_cryoorient.maps.fsc import sphere_mask
 from napari_cryoorient.particles import DensityMap
+from napari_cryoorient.reporting import Reporter
 from napari_cryoorient.simulation.demo_density import demo_density
 from napari_cryoorient.tasks.reconstruct import reconstruct_run, reconstruct_star
 from support.command_line import simulated
@@ -124,7 +126,10 @@ def test_a_stopped_reconstruction_writes_nothing(
 
     monkeypatch.setattr(MrcStackCollection, "read", read_once_asked)
     done = reconstruct_star(
-        stack / "particles.star", tmp_path / "out.mrc", half_maps=True, should_stop=stop
+        stack / "particles.star",
+        tmp_path / "out.mrc",
+        ReconstructConfig(half_maps=True),
+        reporter=Reporter(should_stop=stop),
     )
     assert done.path is None
     assert not list(tmp_path.iterdir())

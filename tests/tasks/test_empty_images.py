@@ -105,7 +105,7 @@ def test_search_and_refine_go_on_and_keep_the_poses_of_empty_images(folder, caps
 def test_a_particle_without_pose_keeps_none(folder):
     particles = replace(read_particles("particles.star")[0], poses=None)
     inputs = pair_inputs(particles, read_map("map.mrc"))
-    found = search_inputs(inputs, np.arange(4), torch.device("cpu"), say=lambda sentence: None)
+    found = search_inputs(inputs, np.arange(4), torch.device("cpu"))
     np.testing.assert_array_equal(found.rows, np.arange(4))
     np.testing.assert_array_equal(found.poses.rotations[2], np.eye(3))
     np.testing.assert_array_equal(found.poses.shifts_angstrom[2], np.zeros(2))
@@ -190,7 +190,7 @@ def test_an_image_whose_ctf_overflows_is_left_out(folder, factor):
     factors[1] = factor
     particles = replace(particles, ctf=replace(particles.ctf, b_factor_angstrom2=factors))
     inputs = pair_inputs(particles, read_map("map.mrc"))
-    found = search_inputs(inputs, np.arange(4), torch.device("cpu"), say=lambda sentence: None)
+    found = search_inputs(inputs, np.arange(4), torch.device("cpu"))
     assert np.isfinite(found.poses.rotations).all()
     assert found.confidence[1] == 0
     np.testing.assert_array_equal(found.poses.rotations[1], particles.poses.rotations[1])
@@ -202,7 +202,7 @@ def test_poses_that_are_no_numbers_are_no_start(folder):
     particles.poses.rotations[6] = np.nan
     inputs = pair_inputs(particles, read_map("map.mrc"))
     with pytest.raises(InputError, match=r"1 poses of p are not .* particle 7"):
-        refine_inputs(inputs, torch.device("cpu"), name="p", say=lambda sentence: None)
+        refine_inputs(inputs, torch.device("cpu"), name="p")
 
 
 def test_band_data_that_is_not_finite_is_zero():

@@ -14,6 +14,7 @@ from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.stacks import StackWriter
 from napari_cryoorient.io.star import new_particle_star, read_particles, read_star, write_star
+from napari_cryoorient.reporting import Reporter
 from napari_cryoorient.runs.reader import RunReader
 from napari_cryoorient.tasks.predict import predict_star
 from napari_cryoorient.tasks.train import run_training
@@ -66,14 +67,17 @@ def test_predict_warns_of_a_stack_with_the_opposite_contrast(files, tmp_path: Pa
     run = tmp_path / "run"
     run_training(CONFIG, files.star, files.map, run, cadence=EVERY_STEP)
     said: list[str] = []
-    predict_star(files.star, run, tmp_path / "white.star", say=said.append)
+    predict_star(files.star, run, tmp_path / "white.star", reporter=Reporter(say=said.append))
     assert not [note for note in said if "contrast" in note]
     with StackWriter(files.star.with_name("dark.mrcs"), N, BOX, PIXEL) as writer:
         writer.append(-files.images)
     dark = new_particle_star("dark.mrcs", files.poses, box=BOX, pixel_size_angstrom=PIXEL)
     write_star(dark, files.star.with_name("dark.star"))
     predict_star(
-        files.star.with_name("dark.star"), run, tmp_path / "dark.star.out", say=said.append
+        files.star.with_name("dark.star"),
+        run,
+        tmp_path / "dark.star.out",
+        reporter=Reporter(say=said.append),
     )
     assert [note for note in said if "contrast is the opposite" in note]
 

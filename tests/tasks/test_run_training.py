@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_cryoorient.config import TrainConfig
+from napari_cryoorient.config import PredictConfig, TrainConfig
 from napari_cryoorient.errors import InputError, TrainingFailure
 from napari_cryoorient.io.stacks import StackWriter
 from napari_cryoorient.io.star import read_particles, read_star, write_poses, write_star
@@ -80,7 +80,9 @@ def test_poses_cover_the_whole_stack_and_agree_with_predict(files, paper_config,
     np.testing.assert_allclose(
         written.poses.shifts_angstrom, files.poses.shifts_angstrom, atol=1e-5
     )
-    result = predict_star(files.star, run, tmp_path / "again.star", device="cpu", batch_size=7)
+    result = predict_star(
+        files.star, run, tmp_path / "again.star", PredictConfig(device="cpu", batch_size=7)
+    )
     assert result.predicted is not None
     np.testing.assert_allclose(result.predicted.rotations, written.poses.rotations, atol=1e-5)
     assert (tmp_path / "again.star").is_file()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from napari_cryoorient.api.files import AnyMap, AnyParticles, AnyPath, map_of, name_of, particles_of
-from napari_cryoorient.api.progress import Advance, Say, ShouldStop, Stopped, silent
-from napari_cryoorient.config import DeviceName, InvertContrast
+from napari_cryoorient.api.keywords import config_of, with_keywords
+from napari_cryoorient.api.progress import Advance, Say, ShouldStop, Stopped, reporter_of, silent
+from napari_cryoorient.config import ReconstructConfig
 from napari_cryoorient.device import choose_device
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
@@ -18,6 +20,9 @@ from napari_cryoorient.maps.symmetry import DetectedSymmetry, detect_symmetry
 from napari_cryoorient.particles import DensityMap, Floats, Images
 from napari_cryoorient.tasks.fsc import correlate_maps
 from napari_cryoorient.tasks.reconstruct import reconstruct_particles
+
+# Settings that say where files have what particles in memory are given.
+_OF_FILES = ("weigh_by_confidence",)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -46,46 +51,36 @@ class Reconstruction:
         )
 
 
+@with_keywords(ReconstructConfig, _OF_FILES)
 def reconstruct(
     particles: AnyParticles,
     *,
-    symmetry: str = "C1",
-    half_maps: bool = False,
-    max_resolution_angstrom: float | None = None,
-    with_ctf: bool = True,
     weights: Floats | None = None,
-    exact_symmetry: bool = False,
-    invert_contrast: InvertContrast = "auto",
-    device: DeviceName = "auto",
-    seed: int = 0,
+    config: ReconstructConfig | None = None,
     progress: Advance | None = None,
     say: Say | None = None,
     should_stop: ShouldStop | None = None,
+    **settings: Any,
 ) -> Reconstruction:
     """Make a map of particles that have poses.
 
     Args:
         particles: a set, poses found, or the path of a STAR or ``.cs`` file.
-        symmetry: point group to impose, by RELION's name and axes.
-        half_maps: make a map of each half-set too, and correlate them.
-        max_resolution_angstrom: finest detail entered; by default what the pixels hold.
-        with_ctf: weigh by the CTF, where it is known.
         weights: ``(n,)``, of each particle; ``found.confidence``, say.
-        exact_symmetry: enter images at all equivalent poses, where turning sums would interpolate.
-        invert_contrast: turn the map where particles are dark on bright.
-        device: "auto" takes CUDA, then MPS, then the CPU.
-        seed: draws half-sets where none are known.
+        config: the settings; single ones by name go before its own.
         progress: told (done, of so many).
         say: told each sentence for the user.
         should_stop: asked now and then; where it says so, Stopped is raised.
+        settings: fields of ``ReconstructConfig``.
 
     Raises:
         InputError: for particles without poses.
         Stopped: when asked to stop.
 
     """
-    symmetry_matrices(symmetry)
-    place, stack = choose_device(device), particles_of(particles)
+    config = config_of(ReconstructConfig, config, settings, _OF_FILES)
+    symmetry_matrices(config.symmetry)
+    place, stack = choose_device(config.device), particles_of(particles)
     if stack.poses is None:
         raise InputError(
             f"{name_of(particles)} has no poses to reconstruct from: search, or train and predict."
@@ -95,24 +90,16 @@ def reconstruct(
     made = reconstruct_particles(
         stack,
         place,
-        symmetry=symmetry,
-        half_maps=half_maps,
-        max_resolution_angstrom=max_resolution_angstrom,
-        with_ctf=with_ctf,
+        config,
         weights=weights,
-        exact_symmetry=exact_symmetry,
-        invert_contrast=invert_contrast,
-        seed=seed,
         name=name_of(particles),
-        progress=progress,
-        say=say or silent,
-        should_stop=should_stop,
+        reporter=reporter_of(progress, say, should_stop),
     )
     if made.voxels is None:
         raise Stopped
     pixel = stack.pixel_size_angstrom
     halves = None
-    if half_maps:
+    if config.half_maps:
         first, second = (DensityMap(half, pixel) for half in made.halves)
         halves = (first, second)
     return Reconstruction(

@@ -4,16 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from napari_cryoorient.reporting import SILENT, Reporter, Say, ShouldStop
 from napari_cryoorient.stack.chunks import Stopped
 
-__all__ = ["Advance", "Say", "ShouldStop", "Stopped", "silent"]
+__all__ = ["Advance", "Say", "ShouldStop", "Stopped", "reporter_of", "silent"]
 
 Advance = Callable[[int, int], None]
 """Is told how many are done, and of how many."""
-Say = Callable[[str], None]
-"""Is told a sentence for the user."""
-ShouldStop = Callable[[], bool]
-"""Is asked now and then whether to stop; the work then raises ``Stopped``."""
+
+
+def reporter_of(
+    progress: Advance | None = None, say: Say | None = None, should_stop: ShouldStop | None = None
+) -> Reporter:
+    """Return what the core reports to, made of the functions a caller gave."""
+
+    def advance(
+        done: float,
+        total: float,
+        *,
+        time_left_s: float | None = None,  # noqa: ARG001
+        note: str = "",  # noqa: ARG001
+    ) -> None:
+        if progress is not None:
+            progress(int(done), int(total))
+
+    return Reporter(
+        say=say or SILENT.say, progress=advance, should_stop=should_stop or SILENT.should_stop
+    )
 
 
 def silent(sentence: str) -> None:

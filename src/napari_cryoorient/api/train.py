@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import ValidationError
 
 from napari_cryoorient.api.files import AnyMap, AnyParticles, AnyPath, map_of, name_of, particles_of
+from napari_cryoorient.api.keywords import config_of, with_keywords
 from napari_cryoorient.api.network import TrainedNetwork
 from napari_cryoorient.api.progress import Say, ShouldStop, Stopped, silent
 from napari_cryoorient.config import TrainConfig
@@ -40,6 +40,7 @@ Watch = Callable[[Metrics], None]
 """Is told how training goes, a few times a second."""
 
 
+@with_keywords(TrainConfig)
 def train(
     particles: AnyParticles,
     density: AnyMap,
@@ -59,12 +60,12 @@ def train(
         density: the map, or the path of one or of an atomic model.
         folder: keep the run there, as the command ``train`` does: it can be watched, steered and
             resumed.  Particles and map must then come from files.
-        config: the settings; ``settings`` are single ones by name (``steps=500, w=0.4``).
+        config: the settings; single ones by name (``steps=500, w=0.4``) go before its own.
         progress: told the figures of the training, a few times a second.
         say: told each sentence for the user.
         should_stop: asked at each step.  In memory, the network as it then is is returned; before
             the first step Stopped is raised.
-        settings: fields of ``TrainConfig``; they go before those of ``config``.
+        settings: fields of ``TrainConfig``.
 
     Raises:
         InputError: where the settings, particles and map do not fit each other.
@@ -72,7 +73,7 @@ def train(
         Stopped: when asked to stop before there is anything to return.
 
     """
-    config = _settings(config, settings)
+    config = config_of(TrainConfig, config, settings)
     if folder is not None:
         return _into_folder(particles, density, Path(folder), config, progress, say, should_stop)
     stack = particles_of(particles)
@@ -142,17 +143,6 @@ class _Asked:
 
 def _never() -> bool:
     return False
-
-
-def _settings(config: TrainConfig | None, settings: dict[str, Any]) -> TrainConfig:
-    """Return the settings; raises InputError naming the one that is not allowed."""
-    given = {} if config is None else config.model_dump(include=config.model_fields_set)
-    try:
-        return TrainConfig(**(given | settings))
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0]) if first["loc"] else "the settings"
-        raise InputError(f"{name}={first['input']!r}: {first['msg'].lower()}.") from None
 
 
 def _into_folder(

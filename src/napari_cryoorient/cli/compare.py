@@ -10,9 +10,7 @@ import typer
 
 from napari_cryoorient.cli import options
 from napari_cryoorient.cli.files import Reads, Writes
-from napari_cryoorient.cli.fsc import PICTURES
 from napari_cryoorient.cli.progress import print_json, progress
-from napari_cryoorient.errors import InputError
 
 if TYPE_CHECKING:
     from napari_cryoorient.diagnosis.comparison import Comparison
@@ -51,11 +49,7 @@ def run(
     within: Annotated[
         float, typer.Option(min=0.0, max=180.0, metavar="DEG", help="For --agreeing.")
     ] = 5.0,
-    figure: Annotated[
-        Path | None,
-        typer.Option("--figure", metavar="FILE", help="Draw a page of it (.png, .svg or .pdf)."),
-        Writes(),
-    ] = None,
+    figure: options.Figure = None,
     invert_contrast: options.InvertContrast = "auto",
     pixel_size: options.PixelSize = None,
     project_dir: options.ProjectDir = None,
@@ -83,8 +77,7 @@ def run(
 
     began = time.monotonic()
     symmetry_matrices(symmetry)  # refuses a name before the files are read
-    if figure is not None and figure.suffix.lower() not in PICTURES:
-        raise InputError(f"--figure {figure}: the name has to end in {', '.join(PICTURES)}.")
+    options.refuse_other_pictures(figure)
     for path in (output, agreeing, figure):
         if path is not None:
             refuse_unwritable(path)

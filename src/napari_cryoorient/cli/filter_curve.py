@@ -10,9 +10,7 @@ import typer
 
 from napari_cryoorient.cli import options
 from napari_cryoorient.cli.files import Reads, Writes
-from napari_cryoorient.cli.fsc import PICTURES
 from napari_cryoorient.cli.progress import print_json, progress
-from napari_cryoorient.errors import InputError
 
 SUMMARY = "For each threshold on the confidence: particles kept, wrong poses, resolution."
 
@@ -49,16 +47,8 @@ def run(
             help="Threshold for -o. [default: that of the finest half-maps]",
         ),
     ] = None,
-    csv: Annotated[
-        Path | None,
-        typer.Option("--csv", metavar="FILE", help="Write the curve as a table."),
-        Writes(holds="table"),
-    ] = None,
-    figure: Annotated[
-        Path | None,
-        typer.Option("--figure", metavar="FILE", help="Draw the curve (.png, .svg or .pdf)."),
-        Writes(),
-    ] = None,
+    csv: options.Table = None,
+    figure: options.Figure = None,
     invert_contrast: options.InvertContrast = "auto",
     pixel_size: options.PixelSize = None,
     project_dir: options.ProjectDir = None,
@@ -76,8 +66,7 @@ def run(
     from napari_cryoorient.io.atomic import refuse_unwritable
 
     began = time.monotonic()
-    if figure is not None and figure.suffix.lower() not in PICTURES:
-        raise InputError(f"--figure {figure}: the name has to end in {', '.join(PICTURES)}.")
+    options.refuse_other_pictures(figure)
     for path in (output, csv, figure):
         if path is not None:
             refuse_unwritable(path)

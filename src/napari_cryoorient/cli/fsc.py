@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_cryoorient.cli import options
-from napari_cryoorient.cli.files import Reads, Writes
+from napari_cryoorient.cli.files import Reads
 from napari_cryoorient.cli.progress import print_json, progress
-from napari_cryoorient.errors import InputError
 
 if TYPE_CHECKING:
     from napari_cryoorient.maps.fsc import ShellCorrelation
 
 SUMMARY = "Fourier shell correlation of two maps, and where it crosses 0.5 and 0.143."
-PICTURES = (".png", ".svg", ".pdf")
 
 
 def run(
@@ -26,13 +24,7 @@ def run(
         typer.Argument(metavar="B.mrc", help="The other map, or an atomic model."),
         Reads("map"),
     ],
-    mask: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE|auto", help="Soft mask: a map from 0 to 1, or one found from both maps."
-        ),
-        Reads("map", ("auto",)),
-    ] = None,
+    mask: options.MapsMask = None,
     radius: Annotated[
         float | None,
         typer.Option(min=0.0, metavar="A", help="Mask with a soft sphere of this radius instead."),
@@ -44,16 +36,8 @@ def run(
             help="With a mask, take off what the mask itself correlates.",
         ),
     ] = True,
-    csv: Annotated[
-        Path | None,
-        typer.Option("--csv", metavar="FILE", help="Write the curve as a table."),
-        Writes(holds="table"),
-    ] = None,
-    figure: Annotated[
-        Path | None,
-        typer.Option("--figure", metavar="FILE", help="Draw the curve (.png, .svg or .pdf)."),
-        Writes(),
-    ] = None,
+    csv: options.Table = None,
+    figure: options.Figure = None,
     pixel_size: options.PixelSize = None,
     device: options.Device = "auto",
     seed: options.Seed = 0,
@@ -67,8 +51,7 @@ def run(
     from napari_cryoorient.io.atomic import refuse_unwritable
     from napari_cryoorient.tasks.fsc import compare_maps
 
-    if figure is not None and figure.suffix.lower() not in PICTURES:
-        raise InputError(f"--figure {figure}: the name has to end in {', '.join(PICTURES)}.")
+    options.refuse_other_pictures(figure)
     for path in (csv, figure):
         if path is not None:
             refuse_unwritable(path)

@@ -76,7 +76,7 @@ def run(
 
     from napari_cryoorient.studies.iterate.project import project_folder_of
     from napari_cryoorient.studies.iterate.rounds import iterate
-    from napari_cryoorient.studies.iterate.stages import Reporter, Stack
+    from napari_cryoorient.studies.iterate.stages import Stack
 
     with progress("Preparing") as bar:
         stack = Stack(
@@ -86,7 +86,8 @@ def run(
             {k: v for k, v in settings.items() if k != "symmetry"},
             n_labels=subset,
             fine_tuning_steps=fine_tune_steps,
-            reporter=Reporter(bar.restart, bar, Follower(bar, budget_s_of(config)), bar.say),
+            reporter=bar.reporter,
+            training_progress=Follower(bar, budget_s_of(config)),
         )
         try:
             series = iterate(

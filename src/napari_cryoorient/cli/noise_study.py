@@ -42,13 +42,8 @@ def run(
     ] = "none,1.0,0.7,0.4,0.1,0.05",
     n: Annotated[int, typer.Option("--n", min=10, help="How many particles.")] = 2000,
     ctf: Annotated[bool, typer.Option(help="Apply a CTF, as simulate does.")] = True,
-    shift_sigma: Annotated[
-        float, typer.Option(min=0.0, metavar="A", help="Standard deviation of the shifts in x, y.")
-    ] = 0.0,
-    lowpass: Annotated[
-        float | None,
-        typer.Option(min=0.0, metavar="A", help="Low-pass the map at this resolution."),
-    ] = None,
+    shift_sigma: options.ShiftSigma = 0.0,
+    lowpass: options.Lowpass = None,
     jobs: studies.Jobs = None,
     only_estimate: studies.OnlyEstimate = False,
     resume: studies.Resume = True,

@@ -10,7 +10,6 @@ import typer
 
 from napari_cryoorient.cli import options
 from napari_cryoorient.cli.files import Reads, Writes
-from napari_cryoorient.cli.fsc import PICTURES
 from napari_cryoorient.cli.progress import print_json, progress
 from napari_cryoorient.errors import InputError
 
@@ -31,13 +30,7 @@ def run(
     half2: Annotated[
         Path | None, typer.Option(metavar="HALF2.mrc", help="The other half-map."), Reads("map")
     ] = None,
-    mask: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE|auto", help="Soft mask: a map from 0 to 1, or one found from both maps."
-        ),
-        Reads("map", ("auto",)),
-    ] = None,
+    mask: options.MapsMask = None,
     symmetry: options.Symmetry = "C1",
     figure: Annotated[
         Path | None,
@@ -68,9 +61,8 @@ def run(
         raise InputError("One half-map is given: name both, with --half1 and --half2.")
     if mask is not None and half1 is None:
         raise InputError("--mask is for half-maps: name them with --half1 and --half2.")
+    options.refuse_other_pictures(figure)
     if figure is not None:
-        if figure.suffix.lower() not in PICTURES:
-            raise InputError(f"--figure {figure}: the name has to end in {', '.join(PICTURES)}.")
         refuse_unwritable(figure)
     with progress("Views") as advance:
         file = read_poses(star_path)

@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from napari_cryoorient.cli import options
-from napari_cryoorient.cli.files import Reads
 from napari_cryoorient.cli.progress import print_json, progress
 
 SUMMARY = "Measure the particles' size against the map, to a fifth of a percent."
 
 
 def run(
-    star_path: Annotated[
-        Path,
-        typer.Argument(metavar="STAR", help="Particle STAR file with poses."),
-        Reads("particles"),
-    ],
+    star_path: options.PosedStarPath,
     map_path: options.MapPath,
     invert_contrast: options.InvertContrast = "auto",
     pixel_size: options.PixelSize = None,

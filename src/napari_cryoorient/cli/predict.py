@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from napari_cryoorient.cli import options
-from napari_cryoorient.cli.files import Reads, Writes
+from napari_cryoorient.cli.files import Reads
 from napari_cryoorient.cli.progress import print_json, progress
+from napari_cryoorient.cli.settings_flags import build_settings, with_settings
+from napari_cryoorient.config import PredictConfig
 
 SUMMARY = "Predict the poses of a particle stack with a trained run."
 
 
+@with_settings(PredictConfig)
 def run(
     star_path: options.StarPath,
     run_dir: Annotated[
@@ -22,46 +25,13 @@ def run(
         typer.Option("--run", metavar="RUN", help="Run folder with a checkpoint."),
         Reads("run"),
     ],
-    output: Annotated[
-        Path,
-        typer.Option("-o", "--output", metavar="OUT", help=options.OUTPUT_HELP),
-        Writes(holds="poses"),
-    ],
-    batch_size: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="IMAGES", help="Images at once. [default: by the device]"),
-    ] = None,
-    refine: Annotated[
-        bool,
-        typer.Option(
-            "--refine/--no-refine",
-            help="Refine the poses against the map, searching globally for doubtful particles.",
-        ),
-    ] = False,
-    search: Annotated[
-        bool,
-        typer.Option(
-            "--search/--no-search",
-            help="With --refine, search globally for doubtful particles. Without it each pose is "
-            "climbed from alone, which shows what the network itself found.",
-        ),
-    ] = True,
-    hypotheses: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            metavar="K",
-            help="Compare each image with the K likeliest of the search's views to the network (64 "
-            "is a good start) and refine the best, instead of one pose; --refine is implied. With "
-            "--no-search nothing else is tried.",
-        ),
-    ] = None,
+    output: options.PosesOutput,
     map_path: options.OptionalMapPath = None,
     pixel_size: options.PixelSize = None,
     project_dir: options.ProjectDir = None,
-    device: options.Device = "auto",
     seed: options.UnusedSeed = 0,
     json: options.Json = False,
+    **settings: Any,
 ) -> None:
     """Predict poses; all rows and columns of the STAR file are kept, poses replaced.
 
@@ -70,23 +40,18 @@ def run(
     """
     from napari_cryoorient.tasks.predict import predict_star
 
+    config = build_settings(PredictConfig, settings)
     began = time.monotonic()
     with progress("Predicting") as advance:
         done = predict_star(
             star_path,
             run_dir,
             output,
-            device=device,
-            project_dir=project_dir,
-            batch_size=batch_size,
-            refine=refine,
-            searches=search,
-            n_hypotheses=hypotheses,
+            config,
             map_path=map_path,
+            project_dir=project_dir,
             map_pixel_size_angstrom=pixel_size,
-            progress=advance,
-            begin=advance.restart,
-            say=advance.say,
+            reporter=advance.reporter,
         )
     seconds = time.monotonic() - began
     speed = done.n_particles / max(seconds, 1e-9)

@@ -15,6 +15,7 @@ from typing import Any
 from napari_cryoorient.environment import STATUS_VARIABLE
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.atomic import atomic_path
+from napari_cryoorient.reporting import Reporter
 
 SECONDS_BETWEEN_LINES = 5.0
 SECONDS_BETWEEN_STATUS = 0.2
@@ -39,6 +40,11 @@ class Progress:
             return
         self._last_line = now
         self.say(", ".join(filter(None, [f"{self._title}: {done:.0f}/{total:.0f}", left, note])))
+
+    @property
+    def reporter(self) -> Reporter:
+        """What the core reports to, shown here."""
+        return Reporter(say=self.say, step=self.restart, progress=self)
 
     def restart(self, title: str) -> None:
         """Begin another part of the work, whose time left is reckoned by itself."""

@@ -42,6 +42,7 @@ def run(
     import numpy as np
 
     from napari_cryoorient.cli.studies import numbers_of
+    from napari_cryoorient.config import ReconstructConfig
     from napari_cryoorient.runs.reader import read_json
     from napari_cryoorient.tasks.reconstruct_each import reconstruct_each
 
@@ -71,13 +72,10 @@ def run(
             Path(settings["map"]),
             {label: run / "poses.star" for label, run in done.items()},
             out,
-            symmetry=settings["training"].get("symmetry", "C1"),
+            ReconstructConfig(symmetry=settings["training"].get("symmetry", "C1"), device=device),
             rows=rows,
-            device=device,
             project_dir=None if settings["project_dir"] is None else Path(settings["project_dir"]),
-            begin=bar.restart,
-            progress=bar,
-            say=bar.say,
+            reporter=bar.reporter,
         )
 
     def said(value: str | float | None) -> str:

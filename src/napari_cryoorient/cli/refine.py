@@ -3,39 +3,27 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
-from typing import Annotated
-
-import typer
+from typing import Any
 
 from napari_cryoorient.cli import options
-from napari_cryoorient.cli.files import Reads, Writes
 from napari_cryoorient.cli.progress import print_json, progress
+from napari_cryoorient.cli.settings_flags import build_settings, with_settings
+from napari_cryoorient.config import RefineConfig
 from napari_cryoorient.errors import InputError
 
 SUMMARY = "Refine rotations and shifts locally against a map."
 
 
+@with_settings(RefineConfig)
 def run(
-    star_path: Annotated[
-        Path,
-        typer.Argument(metavar="STAR", help="Particle STAR file with poses."),
-        Reads("particles"),
-    ],
+    star_path: options.PosedStarPath,
     map_path: options.MapPath,
-    output: Annotated[
-        Path,
-        typer.Option("-o", "--output", metavar="OUT", help=options.OUTPUT_HELP),
-        Writes(holds="poses"),
-    ],
-    symmetry: options.Symmetry = "C1",
-    resolution: options.Resolution = None,
-    invert_contrast: options.InvertContrast = "auto",
+    output: options.PosesOutput,
     pixel_size: options.PixelSize = None,
     project_dir: options.ProjectDir = None,
-    device: options.Device = "auto",
     seed: options.UnusedSeed = 0,
     json: options.Json = False,
+    **settings: Any,
 ) -> None:
     """Refine poses that are right within about 18 degrees; all rows and columns are kept.
 
@@ -44,20 +32,17 @@ def run(
     """
     from napari_cryoorient.tasks.refine import refine_star
 
+    config = build_settings(RefineConfig, settings)
     began = time.monotonic()
     with progress("Refining") as advance:
         done = refine_star(
             star_path,
             map_path,
             output,
-            symmetry=symmetry,
-            resolution_angstrom=resolution,
-            invert_contrast=invert_contrast,
-            device=device,
+            config,
             project_dir=project_dir,
             map_pixel_size_angstrom=pixel_size,
-            progress=advance,
-            say=advance.say,
+            reporter=advance.reporter,
         )
     refined = done.refined
     if refined is None or done.confidence is None:

@@ -16,17 +16,9 @@ SUMMARY = "Tell the equivalent poses of a pseudo-symmetry apart, particle by par
 
 
 def run(
-    star_path: Annotated[
-        Path,
-        typer.Argument(metavar="STAR", help="Particle STAR file with poses."),
-        Reads("particles"),
-    ],
+    star_path: options.PosedStarPath,
     map_path: options.MapPath,
-    output: Annotated[
-        Path,
-        typer.Option("-o", "--output", metavar="OUT", help=options.OUTPUT_HELP),
-        Writes(holds="poses"),
-    ],
+    output: options.PosesOutput,
     symmetry: Annotated[
         str, typer.Option(metavar="NAME", help="The pseudo-symmetry, on RELION's axes: D7, C4 ...")
     ] = "C1",

@@ -3,47 +3,26 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
-from typing import Annotated
-
-import typer
+from typing import Any
 
 from napari_cryoorient.cli import options
-from napari_cryoorient.cli.files import Writes
 from napari_cryoorient.cli.progress import print_json, progress
+from napari_cryoorient.cli.settings_flags import build_settings, with_settings
+from napari_cryoorient.config import SearchConfig
 from napari_cryoorient.errors import InputError
 
 SUMMARY = "Find poses by global search against a map, without labels."
 
 
+@with_settings(SearchConfig)
 def run(
     star_path: options.StarPath,
     map_path: options.MapPath,
-    output: Annotated[
-        Path,
-        typer.Option("-o", "--output", metavar="OUT", help=options.OUTPUT_HELP),
-        Writes(holds="poses"),
-    ],
-    symmetry: options.Symmetry = "C1",
-    subset: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="Search a random N particles and write only these."),
-    ] = None,
-    shift_range: Annotated[
-        float | None,
-        typer.Option(
-            min=0.0,
-            metavar="A",
-            help="How far particles lie off centre. [default: 8% of the box]",
-        ),
-    ] = None,
-    resolution: options.Resolution = None,
-    invert_contrast: options.InvertContrast = "auto",
+    output: options.PosesOutput,
     pixel_size: options.PixelSize = None,
     project_dir: options.ProjectDir = None,
-    device: options.Device = "auto",
-    seed: options.Seed = 0,
     json: options.Json = False,
+    **settings: Any,
 ) -> None:
     """Search rotations and shifts of every particle; poses in the STAR file are not looked at.
 
@@ -52,23 +31,17 @@ def run(
     """
     from napari_cryoorient.tasks.search import search_star
 
+    config = build_settings(SearchConfig, settings)
     began = time.monotonic()
     with progress("Searching") as advance:
         done = search_star(
             star_path,
             map_path,
             output,
-            symmetry=symmetry,
-            subset=subset,
-            seed=seed,
-            shift_range_angstrom=shift_range,
-            resolution_angstrom=resolution,
-            invert_contrast=invert_contrast,
-            device=device,
+            config,
             project_dir=project_dir,
             map_pixel_size_angstrom=pixel_size,
-            progress=advance,
-            say=advance.say,
+            reporter=advance.reporter,
         )
     if done.found is None:
         raise InputError(f"The search was stopped; {output} was not written.")
@@ -88,8 +61,8 @@ def run(
                 "images_per_second": speed,
                 "mean_confidence": float(confidence.mean()),
                 "mean_correlation": float(correlation.mean()),
-                "symmetry": symmetry,
+                "symmetry": config.symmetry,
                 "device": done.device,
-                "seed": seed,
+                "seed": config.seed,
             }
         )

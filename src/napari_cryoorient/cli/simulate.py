@@ -83,13 +83,8 @@ def run(
             "amplitude contrast 0.1."
         ),
     ] = True,
-    shift_sigma: Annotated[
-        float, typer.Option(min=0.0, metavar="A", help="Standard deviation of the shifts in x, y.")
-    ] = 0.0,
-    lowpass: Annotated[
-        float | None,
-        typer.Option(min=0.0, metavar="A", help="Low-pass the map at this resolution."),
-    ] = None,
+    shift_sigma: options.ShiftSigma = 0.0,
+    lowpass: options.Lowpass = None,
     symmetry: options.Symmetry = "C1",
     pixel_size: Annotated[
         float | None,

@@ -10,11 +10,11 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from napari_cryoorient.config import TrainConfig
+from napari_cryoorient.config.base import source_arguments
 from napari_cryoorient.environment import STATUS_VARIABLE
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.session.data import Data
@@ -36,24 +36,8 @@ def train_arguments(
         missing = "a particle STAR file" if data.star_path is None else "a map"
         raise InputError(f"Training needs {missing} as well: choose it under 1 Data.")
     arguments = ["train", str(data.star_path), "--map", str(data.map_path), "-o", str(run_dir)]
-    arguments += settings_arguments(settings)
-    if data.map_pixel_size_angstrom is not None:
-        arguments += ["--pixel-size", _text(data.map_pixel_size_angstrom)]
-    if project_dir is not None:
-        arguments += ["--project-dir", str(project_dir)]
-    return arguments
-
-
-def settings_arguments(settings: TrainConfig, leave_out: Iterable[str] = ()) -> list[str]:
-    """Return flags for ``w`` and for what differs from the defaults."""
-    arguments = []
-    for name, value in settings.model_dump(exclude=set(leave_out)).items():
-        field = TrainConfig.model_fields[name]
-        if value != field.default or name == "w":
-            extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
-            flag = str(extra.get("flag", "--" + name.replace("_", "-")))
-            arguments += [flag, _text(value)]
-    return arguments
+    arguments += settings.arguments(always={"w"})
+    return arguments + source_arguments(data.map_pixel_size_angstrom, project_dir)
 
 
 def resume_arguments(
@@ -61,7 +45,7 @@ def resume_arguments(
 ) -> list[str]:
     """Return the arguments that go on with a run as it was set, but for ``w``."""
     arguments = ["train", str(star), "--map", str(map_path), "-o", str(run_dir), "--resume"]
-    return arguments if w is None else [*arguments, "--w", _text(w)]
+    return arguments if w is None else [*arguments, *TrainConfig.arguments_of({"w": w})]
 
 
 def command_text(arguments: list[str]) -> str:
@@ -140,7 +124,3 @@ def launch(arguments: list[str], run_dir: Path, status_file: Path | None = None)
     except OSError as error:
         raise InputError(f"The run in {run_dir} could not be started: {error.strerror}.") from error
     return Launched(process, run_dir)
-
-
-def _text(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)

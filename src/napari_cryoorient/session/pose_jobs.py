@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from psygnal import Signal
 
+from napari_cryoorient.config import Config, PredictConfig, RefineConfig, SearchConfig
+from napari_cryoorient.config.base import source_arguments
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.session.background import BackgroundJobs, Notify
 from napari_cryoorient.session.data import Data
@@ -67,26 +70,21 @@ class PoseJobs:
             and (run.path / "checkpoint.pt").is_file()
         )
 
-    def search(
-        self, *, subset: int | None = None, shift_range_angstrom: float | None = None
-    ) -> None:
-        """Search poses of the stack, or of a random part of it, by the map alone."""
-        arguments = ["--symmetry", self._session.settings.symmetry]
-        arguments += ["--invert-contrast", self._session.settings.invert_contrast]
-        arguments += ["--seed", str(self._session.settings.seed)]
-        if subset is not None:
-            arguments += ["--subset", str(subset)]
-        if shift_range_angstrom is not None:
-            arguments += ["--shift-range", f"{shift_range_angstrom:g}"]
-        self._start_on_stack("search", arguments, "search", self._session.settings.symmetry)
+    def search(self, **settings: Any) -> None:
+        """Search poses of the stack by the map alone; ``settings`` are of ``SearchConfig``.
+
+        Those that training has too are taken from the session.
+        """
+        config = SearchConfig(**self._of_session(SearchConfig), **settings)
+        self._start_on_stack("search", config, "search")
 
     def refine(self) -> None:
         """Refine the run's predictions where there is a trained run, else the STAR's own poses."""
         if self.can_predict:
             self.predict(refines=True)
             return
-        arguments = ["--invert-contrast", self._session.settings.invert_contrast]
-        self._start_on_stack("refine", arguments, "STAR, refined", self._session.settings.symmetry)
+        config = RefineConfig(**self._of_session(RefineConfig))
+        self._start_on_stack("refine", config, "STAR, refined")
 
     def predict(self, *, refines: bool = False) -> None:
         """Predict the run's whole stack with what it has learned, and refine that if asked.
@@ -102,11 +100,13 @@ class PoseJobs:
             return
         folder = next_run_dir(run.path, "predict")
         arguments = ["predict", str(run.star_path), "--run", str(run.path)]
-        arguments += ["-o", str(folder / OUT), *self._shared()]
+        config = PredictConfig(device=self._session.settings.device, refine=refines)
+        arguments += ["-o", str(folder / OUT), *config.arguments()]
         if refines:
-            has_its_map = data.map_path is not None and data.map_path.resolve() == run.map_path
-            pixel_size = self._pixel_size() if has_its_map else []
-            arguments += ["--refine", "--map", str(run.map_path), *pixel_size]
+            arguments += ["--map", str(run.map_path)]
+        is_its_map = data.map_path is not None and data.map_path.resolve() == run.map_path
+        pixel_size = data.map_pixel_size_angstrom if refines and is_its_map else None
+        arguments += source_arguments(pixel_size, self._session.project_dir)
         source: Source = "network, refined" if refines else "network"
         self._start(
             "Predicting", arguments, folder, run.symmetry, source, (run.star_path, run.map_path)
@@ -125,8 +125,14 @@ class PoseJobs:
             self._job.end()
             self._job = None
 
+    def _of_session(self, model: type[Config]) -> dict[str, Any]:
+        """Return the fields of a config that the settings of training have too."""
+        settings = self._session.settings
+        shared = type(settings).model_fields.keys() & model.model_fields.keys()
+        return {name: getattr(settings, name) for name in shared}
+
     def _start_on_stack(
-        self, command: str, options: list[str], source: Source, symmetry: str
+        self, command: str, config: SearchConfig | RefineConfig, source: Source
     ) -> None:
         data = self._session.data
         if data.star_path is None or data.map_path is None:
@@ -135,19 +141,11 @@ class PoseJobs:
             return
         folder = next_run_dir(data.star_path.parent / "cryoorient", command)
         arguments = [command, str(data.star_path), "--map", str(data.map_path)]
-        arguments += ["-o", str(folder / OUT), *options, *self._shared(), *self._pixel_size()]
+        arguments += ["-o", str(folder / OUT), *config.arguments()]
+        arguments += source_arguments(data.map_pixel_size_angstrom, self._session.project_dir)
         title = {"search": "Searching", "refine": "Refining"}[command]
         files = (data.star_path, data.map_path)
-        self._start(title, arguments, folder, symmetry, source, files)
-
-    def _shared(self) -> list[str]:
-        project_dir = self._session.project_dir
-        arguments = ["--device", self._session.settings.device]
-        return arguments if project_dir is None else [*arguments, "--project-dir", str(project_dir)]
-
-    def _pixel_size(self) -> list[str]:
-        pixel_size = self._session.data.map_pixel_size_angstrom
-        return [] if pixel_size is None else ["--pixel-size", f"{pixel_size:g}"]
+        self._start(title, arguments, folder, config.symmetry, source, files)
 
     def _start(
         self,

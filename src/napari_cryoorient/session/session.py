@@ -8,10 +8,8 @@ from typing import Any
 
 import numpy as np
 from psygnal import Signal
-from pydantic import ValidationError
 
 from napari_cryoorient.config import TrainConfig
-from napari_cryoorient.errors import InputError
 from napari_cryoorient.particles import Floats, Integers
 from napari_cryoorient.runs.reader import RunReader
 from napari_cryoorient.session.data import Data, Problem, Role
@@ -206,12 +204,9 @@ class Session:
             InputError: for a value the setting does not allow, which then stays as it was.
 
         """
-        try:
-            settings = TrainConfig(**(self.settings.model_dump() | values))
-        except ValidationError as error:
-            first = error.errors()[0]
-            name = str(first["loc"][0]).replace("_", " ") if first["loc"] else "settings"
-            raise InputError(f"{name} {first['input']!r}: {first['msg'].lower()}.") from None
+        settings = TrainConfig.of(
+            self.settings.model_dump() | values, lambda name: name.replace("_", " ") + " "
+        )
         if settings != self.settings:
             self.settings = settings
             self.settings_changed.emit(settings)

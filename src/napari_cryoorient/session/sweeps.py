@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from napari_cryoorient.config.base import source_arguments
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.session.background import Notify
 from napari_cryoorient.session.comparison import Comparison, runs_in
 from napari_cryoorient.session.follow import RunView, last_of
-from napari_cryoorient.session.launch import next_run_dir, settings_arguments
+from napari_cryoorient.session.launch import next_run_dir
 from napari_cryoorient.session.pose_jobs import PoseJobs
 from napari_cryoorient.session.process_job import JobView
 from napari_cryoorient.session.session import Session
@@ -78,11 +79,8 @@ class Sweeps:
         folder = next_run_dir(data.star_path.parent / "cryoorient", "sweep")
         arguments = ["sweep", str(data.star_path), "--map", str(data.map_path), "-o", str(folder)]
         arguments += ["--w-values", values.strip() or DEFAULT_VALUES]
-        arguments += settings_arguments(self._session.settings, leave_out=("w", "n_folds", "fold"))
-        if data.map_pixel_size_angstrom is not None:
-            arguments += ["--pixel-size", f"{data.map_pixel_size_angstrom:g}"]
-        if self._session.project_dir is not None:
-            arguments += ["--project-dir", str(self._session.project_dir)]
+        arguments += self._session.settings.arguments(leave_out={"w", "n_folds", "fold"})
+        arguments += source_arguments(data.map_pixel_size_angstrom, self._session.project_dir)
         self._n_shown = 0
         self._commands.start_command(
             "Sweep over w", arguments, folder, lambda view: self._on_look(view)

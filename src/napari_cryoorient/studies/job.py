@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from napari_cryoorient.config import TrainConfig
+from napari_cryoorient.config.base import source_arguments
 from napari_cryoorient.runs.reader import RunReader
 
 
@@ -49,12 +51,8 @@ class TrainingCommand:
         """Make the run ``name`` beneath ``runs``, with ``changes`` to the settings."""
         folder = runs / name
         arguments = ["train", str(self.star), "--map", str(self.map), "-o", str(folder)]
-        for field_name, value in {**self.settings, **changes}.items():
-            arguments += ["--" + field_name.replace("_", "-"), text_of(value)]
-        if self.map_pixel_size_angstrom is not None:
-            arguments += ["--pixel-size", text_of(self.map_pixel_size_angstrom)]
-        if self.project_dir is not None:
-            arguments += ["--project-dir", str(self.project_dir)]
+        arguments += TrainConfig.arguments_of({**self.settings, **changes})
+        arguments += source_arguments(self.map_pixel_size_angstrom, self.project_dir)
         return Job(name, folder, tuple(arguments), facts)
 
     def described(self) -> dict[str, Any]:
@@ -69,11 +67,6 @@ class TrainingCommand:
             "project_dir": None if self.project_dir is None else str(self.project_dir.resolve()),
             "training": given,
         }
-
-
-def text_of(value: object) -> str:
-    """Write a setting as a flag takes it; a float keeps the digits that matter."""
-    return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
 def _size(path: Path) -> int | None:

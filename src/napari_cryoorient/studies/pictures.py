@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_cryoorient.config.base import text_of
 from napari_cryoorient.figures import BLUE, GREEN, GREY, VERMILLION, save_triptych
 from napari_cryoorient.io.atomic import atomic_path
 from napari_cryoorient.particles import Floats
-from napari_cryoorient.studies.job import Job, text_of
+from napari_cryoorient.studies.job import Job
 from napari_cryoorient.studies.results import (
     Row,
     curve_on,

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from napari_cryoorient.studies.job import TrainingCommand, text_of
+from napari_cryoorient.config.base import text_of
+from napari_cryoorient.studies.job import TrainingCommand
 from napari_cryoorient.studies.pictures import save_bars
 from napari_cryoorient.studies.results import Row, best_of, finished, grouped
 from napari_cryoorient.studies.study import Study

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from napari_cryoorient.config import DeviceName, TrainConfig
+from napari_cryoorient.config import DeviceName, PredictConfig, TrainConfig
 from napari_cryoorient.device import choose_device
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.evaluation import pose_errors, reprojection_rmse
@@ -29,6 +29,7 @@ from napari_cryoorient.io.maps import read_map
 from napari_cryoorient.io.pose_table import match_rows, read_pose_table
 from napari_cryoorient.io.star import read_particles, read_star, write_poses, write_star
 from napari_cryoorient.particles import DensityMap, Floats, ImageSource, Integers, Poses
+from napari_cryoorient.reporting import Reporter
 from napari_cryoorient.runs.reader import RunReader
 from napari_cryoorient.simulation.demo_density import demo_density
 from napari_cryoorient.simulation.simulate import (
@@ -196,18 +197,24 @@ def _simulate(folder: Path, settings: DemoSettings, tell: Tell, say: Callable[[s
 
 def _predict(folder: Path, settings: DemoSettings, tell: Tell) -> float:
     """Predict the held-out particles; return images a second, the first chunk left aside."""
-    ticks: list[tuple[float, int]] = [(time.monotonic(), 0)]
+    ticks: list[tuple[float, float]] = [(time.monotonic(), 0)]
 
-    def advance(done: int, total: int) -> None:
+    def advance(
+        done: float,
+        total: float,
+        *,
+        time_left_s: float | None = None,  # noqa: ARG001
+        note: str = "",  # noqa: ARG001
+    ) -> None:
         ticks.append((time.monotonic(), done))
-        tell("Held-out", done, total, None, "")
+        tell("Held-out", int(done), int(total), None, "")
 
     predict_star(
         folder / "held-out.star",
         folder / "run",
         folder / "poses.star",
-        device=settings.device,
-        progress=advance,
+        PredictConfig(device=settings.device),
+        reporter=Reporter(progress=advance),
     )
     first = ticks[1] if len(ticks) > 2 else ticks[0]  # reading the run is in the first chunk's time
     return (ticks[-1][1] - first[1]) / max(ticks[-1][0] - first[0], 1e-9)

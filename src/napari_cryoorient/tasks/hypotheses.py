@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +13,7 @@ from napari_cryoorient.alignment.search.global_search import FoundPoses, GlobalS
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.networks.prediction import PredictedPoses
 from napari_cryoorient.networks.proposals import NetworkProposer
-from napari_cryoorient.stack.chunks import Advance
+from napari_cryoorient.reporting import SILENT, Reporter
 from napari_cryoorient.stack.odd_images import left_out
 from napari_cryoorient.stack.pairing import PairedInputs
 from napari_cryoorient.tasks.kept_poses import found_of_all
@@ -39,10 +38,7 @@ def choose_hypotheses(
     box: int,
     n_hypotheses: int,
     searches: bool = True,
-    progress: Advance | None = None,
-    begin: Callable[[str], None] | None = None,
-    say: Callable[[str], None] | None = None,
-    should_stop: Callable[[], bool] | None = None,
+    reporter: Reporter = SILENT,
 ) -> ChosenPoses | None:
     """Compare each image with ``n_hypotheses`` views that the network proposes; climb the best.
 
@@ -51,7 +47,7 @@ def choose_hypotheses(
     are compared instead.  ``box`` is the one the network was trained at.  Returns None when asked
     to stop; raises InputError for a network that gives single poses, and images that tell nothing.
     """
-    say = say or (lambda sentence: None)
+    say = reporter.say
     particles = inputs.particles
     proposer = NetworkProposer(network, particles, box=box, device=device)
     usable = particles.usable_rows()
@@ -66,9 +62,10 @@ def choose_hypotheses(
         f"Every particle is compared with {n_hypotheses} of {len(search.coarse.banks[0])} views, "
         "the likeliest to the network; the best are refined."
     )
-    if begin is not None:
-        begin("Comparing hypotheses")
-    parts = list(search.search(usable, progress=progress, should_stop=should_stop))
+    reporter.step("Comparing hypotheses")
+    parts = list(
+        search.search(usable, progress=reporter.progress, should_stop=reporter.should_stop)
+    )
     if sum(len(part.rows) for part in parts) < len(usable):
         return None
     if len(usable) < len(particles):

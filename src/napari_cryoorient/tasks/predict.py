@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from napari_cryoorient.config import PredictConfig
 from napari_cryoorient.device import choose_device, describe_device
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
@@ -15,6 +15,7 @@ from napari_cryoorient.io.star import read_particles, write_poses
 from napari_cryoorient.memory import MATCHED, refuse_map_beyond
 from napari_cryoorient.networks.prediction import PredictedPoses, collect, predict
 from napari_cryoorient.particles import NegatedImages, ParticleSet
+from napari_cryoorient.reporting import SILENT, Reporter
 from napari_cryoorient.runs.reader import RunReader
 from napari_cryoorient.stack.odd_images import left_out
 from napari_cryoorient.stack.pairing import (
@@ -49,36 +50,30 @@ def predict_star(
     star_path: Path,
     run_dir: Path,
     out_path: Path,
+    config: PredictConfig = PredictConfig(),
     *,
-    device: str = "auto",
-    project_dir: Path | None = None,
-    batch_size: int | None = None,
-    refine: bool = False,
-    searches: bool = True,
-    n_hypotheses: int | None = None,
     map_path: Path | None = None,
+    project_dir: Path | None = None,
     map_pixel_size_angstrom: float | None = None,
-    progress: Callable[[int, int], None] | None = None,
-    begin: Callable[[str], None] | None = None,
-    say: Callable[[str], None] | None = None,
-    should_stop: Callable[[], bool] | None = None,
+    reporter: Reporter = SILENT,
 ) -> StarPrediction:
     """Predict every particle of ``star_path`` and write ``out_path``, all its columns kept.
 
-    ``refine`` refines the poses against ``map_path``, by default the map of the run, and searches
-    globally for particles that stay doubtful, unless ``searches`` is False; with ``n_hypotheses``
-    so many of the network's likeliest views are compared and the best refined, not its one pose
-    alone.  ``begin`` is told the name of each part of this.
+    With ``config.refine`` the poses are refined against ``map_path``, by default the map of the
+    run, and particles that stay doubtful are searched, unless ``config.search`` is False; with
+    ``config.n_hypotheses`` so many of the network's likeliest views are compared and the best
+    refined, not its one pose alone.
+
     Raises InputError for a run without a checkpoint, or a stack with another field of view.
     """
     refuse_same_file(star_path, out_path)
     state = read_checkpoint(Path(run_dir) / "checkpoint.pt")
-    place = choose_device(device)
+    place = choose_device(config.device)
     particles, star = read_particles(Path(star_path), project_dir=project_dir)
     refuse_other_field(state, particles, str(star_path))
     inputs: RunInputs | None = None
     n_searched: int | None = None
-    if refine or n_hypotheses is not None:
+    if config.is_compared:
         inputs = load_inputs(
             Path(star_path),
             map_path or map_of_run(Path(run_dir)),
@@ -91,25 +86,21 @@ def predict_star(
         particles = replace(particles, images=NegatedImages(particles.images))
         notes.append("images are negated, as they were for training")
     notes += _doubts_about_contrast(particles, Path(run_dir))
-    if say is not None:
-        for note in notes:
-            say(f"Note: {note}")
+    for note in notes:
+        reporter.say(f"Note: {note}")
     network, box = network_of_checkpoint(state, place), int(state["box"])
     group = symmetry_matrices(str(state["config"]["symmetry"]))
     predicted: PredictedPoses | None = None
-    if inputs is not None and n_hypotheses is not None:
+    if inputs is not None and config.n_hypotheses is not None:
         chosen = choose_hypotheses(
             inputs,
             network,
             group,
             place,
             box=box,
-            n_hypotheses=n_hypotheses,
-            searches=searches,
-            progress=progress,
-            begin=begin,
-            say=say,
-            should_stop=should_stop,
+            n_hypotheses=config.n_hypotheses,
+            searches=config.search,
+            reporter=reporter,
         )
         if chosen is not None:
             predicted, n_searched = chosen.poses, chosen.n_searched
@@ -120,33 +111,31 @@ def predict_star(
                 particles,
                 box=box,
                 device=place,
-                batch_size=batch_size,
-                progress=progress,
-                should_stop=should_stop,
+                batch_size=config.batch_size,
+                progress=reporter.progress,
+                should_stop=reporter.should_stop,
             )
         )
     if predicted is None or len(predicted.rows) < len(particles):
         return StarPrediction(None, len(particles), describe_device(place), tuple(notes))
     refuse_all_empty(predicted, str(star_path))
-    if predicted.is_empty.any() and say is not None:
-        say(f"Note: {left_out(particles, predicted.rows[predicted.is_empty])}")
+    if predicted.is_empty.any():
+        reporter.say(f"Note: {left_out(particles, predicted.rows[predicted.is_empty])}")
     poses, confidence = predicted.poses(particles.poses), predicted.confidence
-    if inputs is not None and n_hypotheses is None:
+    if inputs is not None and config.n_hypotheses is None:
         polished = polish(
             inputs,
             poses,
             group,
             place,
-            searches=searches,
+            searches=config.search,
             network_confidence=confidence,
-            progress=progress,
-            begin=begin,
-            say=say,
+            reporter=reporter,
         )
         poses, confidence, n_searched = polished.poses, polished.confidence, polished.n_searched
     write_poses(star, poses, out_path, confidence=confidence)
-    if (lost := unreached_images(star, Path(out_path), project_dir)) is not None and say:
-        say(lost)
+    if (lost := unreached_images(star, Path(out_path), project_dir)) is not None:
+        reporter.say(lost)
     device_name = describe_device(place)
     return StarPrediction(predicted, len(particles), device_name, tuple(notes), n_searched)
 

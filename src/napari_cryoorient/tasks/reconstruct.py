@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from napari_cryoorient.config import ReconstructConfig
 from napari_cryoorient.device import choose_device, describe_device
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
@@ -25,6 +25,7 @@ from napari_cryoorient.maps.solve import solve_map
 from napari_cryoorient.memory import HALF_MAPS, RECONSTRUCTION, refuse_beyond
 from napari_cryoorient.particles import DensityMap, Floats, Images, Integers, ParticleSet
 from napari_cryoorient.projection.resample import refuse_coarse
+from napari_cryoorient.reporting import SILENT, Reporter, Say
 from napari_cryoorient.stack.odd_images import find_odd_images
 
 WEIGH = "--weigh-by-confidence"
@@ -42,7 +43,6 @@ class StarReconstruction:
     half_paths: tuple[Path, ...]
     fsc: ShellCorrelation | None
     n_images: int
-    n_of_halves: tuple[int, ...]
     device: str
     is_negated: bool = False
 
@@ -50,76 +50,54 @@ class StarReconstruction:
 def reconstruct_star(
     star_path: Path,
     out_path: Path,
+    config: ReconstructConfig = ReconstructConfig(),
     *,
     poses_path: Path | None = None,
     rows: Integers | None = None,
-    symmetry: str = "C1",
-    half_maps: bool = False,
-    subset: int | None = None,
-    max_resolution_angstrom: float | None = None,
-    with_ctf: bool = True,
-    weigh_by_confidence: bool = False,
-    exact_symmetry: bool = False,
-    invert_contrast: str = "auto",
-    seed: int = 0,
-    device: str = "auto",
     project_dir: Path | None = None,
-    progress: Callable[[int, int], None] | None = None,
-    say: Callable[[str], None] | None = None,
-    should_stop: Callable[[], bool] | None = None,
+    reporter: Reporter = SILENT,
 ) -> StarReconstruction:
     """Back-project the images of ``star_path`` and write the map, and both half-maps if asked.
 
     ``poses_path`` names another STAR file whose poses are taken, paired by image name; ``rows``
     picks particles of ``star_path``.  Half-sets
-    are those of rlnRandomSubset, or drawn with ``seed``; ``subset`` 1 or 2 reconstructs one of
-    them alone.  ``exact_symmetry`` enters images at poses that turning the sums would interpolate.
-    Half-maps go to ``OUT_half1.mrc`` and ``OUT_half2.mrc``.  Raises InputError.
+    are those of rlnRandomSubset, or drawn with the seed.  Half-maps go to ``OUT_half1.mrc`` and
+    ``OUT_half2.mrc``.  Raises InputError.
     """
-    say = say or (lambda sentence: None)
+    say = reporter.say
     star_path, out_path = Path(star_path), Path(out_path)
-    place = choose_device(device)
-    symmetry_matrices(symmetry)  # refuses a name before the files are read
-    if half_maps and subset is not None:
+    place = choose_device(config.device)
+    symmetry_matrices(config.symmetry)  # refuses a name before the files are read
+    if config.half_maps and config.subset != "all":
         raise InputError("Half-maps are of both half-sets: leave out --subset or --half-maps.")
-    half_paths = half_map_paths(out_path) if half_maps else ()
+    half_paths = half_map_paths(out_path) if config.half_maps else ()
     for path in (out_path, *half_paths):
         refuse_unwritable(path)
-    particles, star = read_particles(star_path, project_dir=project_dir, with_ctf=with_ctf)
-    weights = needed_confidence(star, WEIGH) if weigh_by_confidence else None
+    particles, star = read_particles(star_path, project_dir=project_dir, with_ctf=config.with_ctf)
+    weights = needed_confidence(star, WEIGH) if config.weigh_by_confidence else None
     if rows is not None:
         particles = particles.subset(rows)
         weights = None if weights is None else weights[rows]
-    if not with_ctf:
+    if not config.with_ctf:
         say("Note: the CTF is left out, as asked.")
     for note in particles.notes:
         if poses_path is None or not note.startswith("no poses"):
             say(f"Note: {note}")
     particles, weights = _with_poses(particles, weights, star_path, poses_path, say)
     if place.type == "cpu":
-        bytes_a_voxel = RECONSTRUCTION + (HALF_MAPS if half_maps else 0)
+        bytes_a_voxel = RECONSTRUCTION + (HALF_MAPS if config.half_maps else 0)
         refuse_beyond(
             bytes_a_voxel * particles.box**3, f"Reconstructing in a box of {particles.box}"
         )
     made = reconstruct_particles(
         particles,
         place,
-        symmetry=symmetry,
-        half_maps=half_maps,
-        subset=subset,
-        max_resolution_angstrom=max_resolution_angstrom,
-        with_ctf=with_ctf,
+        config,
         weights=weights,
-        exact_symmetry=exact_symmetry,
-        invert_contrast=invert_contrast,
-        seed=seed,
         name=str(star_path),
-        progress=progress,
-        say=say,
-        should_stop=should_stop,
+        reporter=reporter,
     )
-    n_of_sets = made.n_of_sets
-    empty = StarReconstruction(None, (), None, sum(n_of_sets), n_of_sets, describe_device(place))
+    empty = StarReconstruction(None, (), None, sum(made.n_of_sets), describe_device(place))
     if made.voxels is None:
         return empty
     pixel_size = particles.pixel_size_angstrom
@@ -149,46 +127,38 @@ class Reconstructed:
 def reconstruct_particles(
     particles: ParticleSet,
     device: torch.device,
+    config: ReconstructConfig = ReconstructConfig(),
     *,
-    symmetry: str = "C1",
-    half_maps: bool = False,
-    subset: int | None = None,
-    max_resolution_angstrom: float | None = None,
-    with_ctf: bool = True,
     weights: Floats | None = None,
-    exact_symmetry: bool = False,
-    invert_contrast: str = "auto",
-    seed: int = 0,
     name: str = "the stack",
-    progress: Callable[[int, int], None] | None = None,
-    say: Callable[[str], None],
-    should_stop: Callable[[], bool] | None = None,
+    reporter: Reporter = SILENT,
 ) -> Reconstructed:
-    """Back-project particles that have poses; the settings are those of ``reconstruct_star``.
+    """Back-project particles that have poses, each with its weight ``(n,)`` where they are given.
 
     ``name`` is what messages call the stack.
     """
+    say = reporter.say
     if weights is not None:
         weights = np.asarray(weights, dtype=np.float64)
         _check_weights(weights, len(particles))
     particles, weights = _without_odd(particles, weights, name, say)
     known, n = particles.random_subset, len(particles)
     sets: tuple[Integers, ...] = (np.arange(n, dtype=np.int64),)
-    if half_maps:
-        sets = half_sets(known, n, seed, say)
-    elif subset is not None:
-        sets = (_one_half_set(known, n, subset, seed, say),)
+    if config.half_maps:
+        sets = half_sets(known, n, config.seed, say)
+    elif config.subset != "all":
+        sets = (_one_half_set(known, n, int(config.subset), config.seed, say),)
     back_projection = back_project(
         particles,
-        symmetry_matrices(symmetry),
+        symmetry_matrices(config.symmetry),
         device,
         rows_of_sets=sets,
-        max_radius=_radius(particles, max_resolution_angstrom),
-        with_ctf=with_ctf,
+        max_radius=_radius(particles, config.max_resolution_angstrom),
+        with_ctf=config.with_ctf,
         weights=weights,
-        exact_symmetry=exact_symmetry,
-        progress=progress,
-        should_stop=should_stop,
+        exact_symmetry=config.exact_symmetry,
+        progress=reporter.progress,
+        should_stop=reporter.should_stop,
     )
     n_of_sets = tuple(len(each) for each in sets)
     if back_projection is None:
@@ -198,25 +168,30 @@ def reconstruct_particles(
         volume = solve_map(sums, back_projection.factors)
         return np.asarray(volume.cpu().numpy(), dtype=np.float32)
 
-    halves = [solved(sums) for sums in back_projection.sums] if half_maps else []
+    halves = [solved(sums) for sums in back_projection.sums] if config.half_maps else []
     whole = solved(back_projection.joined())
     pixel_size = particles.pixel_size_angstrom
-    is_negated = _decide(whole, pixel_size, invert_contrast, say)
+    is_negated = _decide(whole, pixel_size, config.invert_contrast, say)
     sign = np.float32(-1 if is_negated else 1)
-    fsc = fourier_shell_correlation(halves[0], halves[1], pixel_size) if half_maps else None
+    fsc = fourier_shell_correlation(halves[0], halves[1], pixel_size) if config.half_maps else None
     return Reconstructed(
         sign * whole, n_of_sets, tuple(sign * half for half in halves), fsc, is_negated
     )
 
 
 def reconstruct_run(
-    star_path: Path, poses_path: Path | None, out_path: Path, **settings: Any
+    star_path: Path,
+    poses_path: Path | None,
+    out_path: Path,
+    config: ReconstructConfig = ReconstructConfig(),
+    **sources: Any,
 ) -> Path:
     """Reconstruct ``star_path``'s images at the poses of another STAR file; return the map's path.
 
-    ``settings`` are those of ``reconstruct_star``.  Raises KeyboardInterrupt when stopped.
+    ``sources`` are further arguments of ``reconstruct_star``.  Raises KeyboardInterrupt when
+    stopped.
     """
-    done = reconstruct_star(star_path, out_path, poses_path=poses_path, **settings)
+    done = reconstruct_star(star_path, out_path, config, poses_path=poses_path, **sources)
     if done.path is None:
         raise KeyboardInterrupt
     return done.path
@@ -235,7 +210,7 @@ def _with_poses(
     weights: Floats | None,
     star_path: Path,
     poses_path: Path | None,
-    say: Callable[[str], None],
+    say: Say,
 ) -> tuple[ParticleSet, Floats | None]:
     """Return the particles that have poses, and their weights."""
     if poses_path is None:
@@ -261,7 +236,7 @@ def _with_poses(
 
 
 def _without_odd(
-    particles: ParticleSet, weights: Floats | None, name: str, say: Callable[[str], None]
+    particles: ParticleSet, weights: Floats | None, name: str, say: Say
 ) -> tuple[ParticleSet, Floats | None]:
     """Leave out images that tell nothing, or of another scale: one of these would be the map."""
     odd = find_odd_images(particles, name)
@@ -273,9 +248,7 @@ def _without_odd(
     return particles.subset(kept), None if weights is None else weights[kept]
 
 
-def half_sets(
-    known: Integers | None, n: int, seed: int, say: Callable[[str], None]
-) -> tuple[Integers, Integers]:
+def half_sets(known: Integers | None, n: int, seed: int, say: Say) -> tuple[Integers, Integers]:
     """Return the rows of both half-sets: those of the two values in ``known`` ``(n,)``, or drawn.
 
     They are drawn where nothing is known, or where all particles are of one half-set.  Raises
@@ -305,9 +278,7 @@ def half_sets(
     return np.sort(shuffled[:middle]), np.sort(shuffled[middle:])
 
 
-def _one_half_set(
-    known: Integers | None, n: int, subset: int, seed: int, say: Callable[[str], None]
-) -> Integers:
+def _one_half_set(known: Integers | None, n: int, subset: int, seed: int, say: Say) -> Integers:
     """Return the rows of half-set ``subset``, 1 or 2; raises InputError where it has none."""
     values = np.zeros(0, dtype=np.int64) if known is None else np.unique(known)
     if len(values) != 1:
@@ -349,9 +320,7 @@ def _check_weights(weights: Floats, n: int) -> None:
         raise InputError("All weights are 0, which leaves no particle.")
 
 
-def _decide(
-    voxels: Images, pixel_size_angstrom: float, invert_contrast: str, say: Callable[[str], None]
-) -> bool:
+def _decide(voxels: Images, pixel_size_angstrom: float, invert_contrast: str, say: Say) -> bool:
     """Return whether to negate the map, and say why."""
     if invert_contrast == "yes":
         say("Contrast: the map is negated, as asked.")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from napari_cryoorient.config import ReconstructConfig
 from napari_cryoorient.figures import save_fsc
 from napari_cryoorient.io.atomic import atomic_path
 from napari_cryoorient.io.maps import read_map
@@ -17,6 +18,7 @@ from napari_cryoorient.maps.fsc import (
     fourier_shell_correlation,
 )
 from napari_cryoorient.particles import Integers
+from napari_cryoorient.reporting import SILENT, Reporter
 from napari_cryoorient.tasks.fsc import same_sampling, write_curve
 from napari_cryoorient.tasks.reconstruct import reconstruct_run
 
@@ -53,39 +55,33 @@ def reconstruct_each(
     map_path: Path,
     poses: Mapping[str, Path],
     folder: Path,
+    config: ReconstructConfig = ReconstructConfig(),
     *,
-    symmetry: str = "C1",
     rows: Integers | None = None,
-    device: str = "auto",
     project_dir: Path | None = None,
-    begin: Callable[[str], None] | None = None,
-    progress: Callable[[int, int], None] | None = None,
-    say: Callable[[str], None] | None = None,
+    reporter: Reporter = SILENT,
 ) -> PoseComparison:
     """Reconstruct ``rows`` of a stack at its own poses ("true") and at those of other STAR files.
 
     ``poses`` are STAR files by label.  ``folder`` gets a map for each label, curves as CSV,
     ``table.csv`` and ``fsc.png``, which has them all; maps that are there already are kept.
     """
-    begin = begin or (lambda title: None)
+    config = config.model_copy(update={"invert_contrast": "no"})  # one sign for all
     paths: dict[str, Path] = {}
     for label, source in {TRUE: None, **poses}.items():
         path = folder / f"{label.replace(' ', '')}.mrc"
         paths[label] = path
         if path.is_file():
             continue
-        begin(f"Reconstructing, {label}")
+        reporter.step(f"Reconstructing, {label}")
         reconstruct_run(
             star_path,
             source,
             path,
+            config,
             rows=rows,
-            symmetry=symmetry,
-            invert_contrast="no",  # one sign for all
-            device=device,
             project_dir=project_dir,
-            progress=progress,
-            say=say,
+            reporter=reporter,
         )
     reference = read_map(map_path)
     true = read_map(paths[TRUE])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from napari_cryoorient.alignment.refine.local import BASIN_DEG, LocalRefinement,
 from napari_cryoorient.alignment.refine.posterior import WITHIN_DEG
 from napari_cryoorient.alignment.search.global_search import FoundPoses, GlobalSearch
 from napari_cryoorient.alignment.search.plans import SURE
+from napari_cryoorient.config import RefineConfig
 from napari_cryoorient.device import choose_device, describe_device
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.symmetry import symmetric_distance_deg, symmetry_matrices
@@ -23,6 +23,7 @@ from napari_cryoorient.io.confidence import stated_confidence
 from napari_cryoorient.io.finite import refuse_starts_not_finite
 from napari_cryoorient.io.star import write_poses
 from napari_cryoorient.particles import Floats, Integers, Poses
+from napari_cryoorient.reporting import SILENT, Reporter
 from napari_cryoorient.stack.chunks import Stopped
 from napari_cryoorient.stack.odd_images import left_out
 from napari_cryoorient.stack.pairing import PairedInputs, load_inputs
@@ -33,7 +34,6 @@ from napari_cryoorient.tasks.search import describe_band, radius_of, refuse_same
 
 # Particles of less than this part of the median confidence of the network are searched.
 UNSURE_PART = 0.5
-Advance = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -50,31 +50,25 @@ def refine_star(
     star_path: Path,
     map_path: Path,
     out_path: Path,
+    config: RefineConfig = RefineConfig(),
     *,
-    symmetry: str = "C1",
-    resolution_angstrom: float | None = None,
-    invert_contrast: str = "auto",
-    device: str = "auto",
     project_dir: Path | None = None,
     map_pixel_size_angstrom: float | None = None,
-    progress: Advance | None = None,
-    say: Callable[[str], None] | None = None,
-    should_stop: Callable[[], bool] | None = None,
+    reporter: Reporter = SILENT,
 ) -> StarRefinement:
     """Refine the poses of every particle and write them, all columns of the STAR file kept.
 
-    The confidence is written too; ``symmetry`` matters for it alone.
+    The confidence is written too; the symmetry matters for it alone.
 
     Raises InputError for a STAR file without poses, or files that do not fit each other.
     """
-    say = say or (lambda sentence: None)
     refuse_same_file(star_path, out_path)
-    place = choose_device(device)
-    symmetry_matrices(symmetry)  # refuses a name before the files are read
+    place = choose_device(config.device)
+    symmetry_matrices(config.symmetry)  # refuses a name before the files are read
     inputs = load_inputs(
         Path(star_path),
         Path(map_path),
-        invert_contrast=invert_contrast,
+        invert_contrast=config.invert_contrast,
         project_dir=project_dir,
         map_pixel_size_angstrom=map_pixel_size_angstrom,
     )
@@ -83,33 +77,27 @@ def refine_star(
         refined, confidence = refine_inputs(
             inputs,
             place,
-            symmetry=symmetry,
-            resolution_angstrom=resolution_angstrom,
+            config,
             name=str(star_path),
             stated=stated_confidence(inputs.star),
-            progress=progress,
-            say=say,
-            should_stop=should_stop,
+            reporter=reporter,
         )
     except Stopped:
         return StarRefinement(None, n, describe_device(place))
     write_poses(inputs.star, refined.poses, out_path, confidence=confidence)
     if (lost := unreached_images(inputs.star, Path(out_path), project_dir)) is not None:
-        say(lost)
+        reporter.say(lost)
     return StarRefinement(refined, n, describe_device(place), confidence)
 
 
 def refine_inputs(
     inputs: PairedInputs,
     device: torch.device,
+    config: RefineConfig = RefineConfig(),
     *,
-    symmetry: str = "C1",
-    resolution_angstrom: float | None = None,
     name: str = "the stack",
     stated: Floats | None = None,
-    progress: Advance | None = None,
-    say: Callable[[str], None],
-    should_stop: Callable[[], bool] | None = None,
+    reporter: Reporter = SILENT,
 ) -> tuple[RefinedPoses, Floats]:
     """Refine the poses of a stack against its map; return them with their confidence.
 
@@ -117,7 +105,7 @@ def refine_inputs(
     messages call the stack; ``stated`` ``(n,)`` is how probable the poses are said to be.  Raises
     InputError where it has no poses, and Stopped when asked to stop.
     """
-    particles = inputs.particles
+    say, particles = reporter.say, inputs.particles
     if particles.poses is None:
         raise InputError(
             f"{name} has no poses to refine ({'; '.join(particles.notes)}): make them with "
@@ -134,19 +122,24 @@ def refine_inputs(
         inputs.density,
         particles,
         device,
-        radius=radius_of(particles.box * particles.pixel_size_angstrom, resolution_angstrom),
+        radius=radius_of(particles.box * particles.pixel_size_angstrom, config.resolution_angstrom),
     )
     say(describe_band(likelihood))
     rows = np.arange(len(particles), dtype=np.int64)
     refinement = LocalRefinement(likelihood)
     parts = list(
-        refinement.refine(rows, all_poses[usable], progress=progress, should_stop=should_stop)
+        refinement.refine(
+            rows,
+            all_poses[usable],
+            progress=reporter.progress,
+            should_stop=reporter.should_stop,
+        )
     )
     if sum(len(part.rows) for part in parts) < len(rows):
         raise Stopped
     refined = RefinedPoses.joined(parts)
     say(describe_moves(refined))
-    group = symmetry_matrices(symmetry)
+    group = symmetry_matrices(config.symmetry)
     said = None if stated is None else stated[usable]
     confidence = confidence_of(refinement, refined, group, stated=said)
     if (wrong := scale_note(likelihood, refined.rows, refined.poses, confidence)) is not None:
@@ -185,18 +178,15 @@ def polish(
     *,
     searches: bool = True,
     network_confidence: Floats | None = None,
-    progress: Advance | None = None,
-    begin: Callable[[str], None] | None = None,
-    say: Callable[[str], None] | None = None,
+    reporter: Reporter = SILENT,
 ) -> Polished:
     """Refine predicted poses of the whole stack; search globally for those that stay doubtful.
 
     With ``searches`` False each is climbed from alone, and no other pose is tried.
     Particles whose images tell nothing keep their poses, with a confidence of 0.
-    ``network_confidence`` ``(n,)`` points out those that the network itself was not sure of;
-    ``begin`` is told the name of each part of the work before it starts.
+    ``network_confidence`` ``(n,)`` points out those that the network itself was not sure of.
     """
-    say, begin = say or (lambda sentence: None), begin or (lambda title: None)
+    say, progress = reporter.say, reporter.progress
     usable = inputs.particles.usable_rows()
     if len(usable) < len(poses):
         chosen = polish(
@@ -206,9 +196,7 @@ def polish(
             device,
             searches=searches,
             network_confidence=None if network_confidence is None else network_confidence[usable],
-            progress=progress,
-            begin=begin,
-            say=say,
+            reporter=reporter,
         )
         refined, confidence = refined_of_all(chosen.refined, chosen.confidence, usable, poses)
         rotations, shifts = poses.rotations.copy(), poses.shifts_angstrom.copy()
@@ -217,7 +205,7 @@ def polish(
     likelihood = ParticleLikelihood(inputs.density, inputs.particles, device)
     say(describe_band(likelihood))
     rows = np.arange(len(inputs.particles), dtype=np.int64)
-    begin("Refining")
+    reporter.step("Refining")
     refinement = LocalRefinement(likelihood)
     refined = RefinedPoses.joined(
         list(refinement.refine(rows, poses, restarts=searches, progress=progress))
@@ -227,7 +215,7 @@ def polish(
     doubtful = doubtful_rows(refined, confidence, network_confidence)
     if not len(doubtful) or not searches:
         return Polished(refined.poses, confidence, refined, 0)
-    begin("Searching")
+    reporter.step("Searching")
     search = GlobalSearch(likelihood, group)
     found = FoundPoses.joined(list(search.search(doubtful, progress=progress)))
     better = found.log_likelihood > refined.log_likelihood[doubtful]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import torch
 
 from napari_cryoorient.alignment.likelihood import ParticleLikelihood
 from napari_cryoorient.alignment.search.global_search import FoundPoses, GlobalSearch
+from napari_cryoorient.config import SearchConfig
 from napari_cryoorient.device import choose_device, describe_device
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
@@ -25,6 +25,7 @@ from napari_cryoorient.maps.symmetry import (
 from napari_cryoorient.memory import SEARCHED
 from napari_cryoorient.particles import DensityMap, Integers
 from napari_cryoorient.projection.resample import refuse_coarse
+from napari_cryoorient.reporting import SILENT, Reporter
 from napari_cryoorient.simulation.simulate import symmetry_agreement, symmetry_doubt
 from napari_cryoorient.stack.chunks import Stopped
 from napari_cryoorient.stack.odd_images import left_out
@@ -47,54 +48,35 @@ def search_star(
     star_path: Path,
     map_path: Path,
     out_path: Path,
+    config: SearchConfig = SearchConfig(),
     *,
-    symmetry: str = "C1",
-    subset: int | None = None,
-    seed: int = 0,
-    shift_range_angstrom: float | None = None,
-    resolution_angstrom: float | None = None,
-    invert_contrast: str = "auto",
-    device: str = "auto",
     project_dir: Path | None = None,
     map_pixel_size_angstrom: float | None = None,
-    progress: Callable[[int, int], None] | None = None,
-    say: Callable[[str], None] | None = None,
-    should_stop: Callable[[], bool] | None = None,
+    reporter: Reporter = SILENT,
 ) -> StarSearch:
-    """Search every particle, or a random ``subset``, and write the STAR rows of those searched.
+    """Search every particle, or a random subset, and write the STAR rows of those searched.
 
     Raises InputError for files that do not fit each other.
     """
-    say = say or (lambda sentence: None)
     refuse_same_file(star_path, out_path)
-    place = choose_device(device)
-    symmetry_matrices(symmetry)  # refuses a name before the files are read
+    place = choose_device(config.device)
+    symmetry_matrices(config.symmetry)  # refuses a name before the files are read
     inputs = load_inputs(
         Path(star_path),
         Path(map_path),
-        invert_contrast=invert_contrast,
+        invert_contrast=config.invert_contrast,
         project_dir=project_dir,
         map_pixel_size_angstrom=map_pixel_size_angstrom,
         bytes_a_voxel=SEARCHED,
     )
-    rows = random_rows(len(inputs.particles), subset, seed)
+    rows = random_rows(len(inputs.particles), config.subset, config.seed)
     try:
-        found = search_inputs(
-            inputs,
-            rows,
-            place,
-            symmetry=symmetry,
-            shift_range_angstrom=shift_range_angstrom,
-            resolution_angstrom=resolution_angstrom,
-            progress=progress,
-            say=say,
-            should_stop=should_stop,
-        )
+        found = search_inputs(inputs, rows, place, config, reporter)
     except Stopped:
         return StarSearch(None, len(rows), describe_device(place))
     write_poses(inputs.star, found.poses, out_path, confidence=found.confidence, rows=rows)
     if (lost := unreached_images(inputs.star, Path(out_path), project_dir)) is not None:
-        say(lost)
+        reporter.say(lost)
     return StarSearch(found, len(rows), describe_device(place))
 
 
@@ -102,21 +84,17 @@ def search_inputs(
     inputs: PairedInputs,
     rows: Integers,
     device: torch.device,
-    *,
-    symmetry: str = "C1",
-    shift_range_angstrom: float | None = None,
-    resolution_angstrom: float | None = None,
-    progress: Callable[[int, int], None] | None = None,
-    say: Callable[[str], None],
-    should_stop: Callable[[], bool] | None = None,
+    config: SearchConfig = SearchConfig(),
+    reporter: Reporter = SILENT,
 ) -> FoundPoses:
     """Search particles ``rows`` of a stack against its map; raises Stopped when asked to stop.
 
     Those whose images tell nothing keep the poses they have; raises InputError if all are such.
     """
+    say = reporter.say
     for note in inputs.notes:
         say(note)
-    doubt = symmetry_note(inputs.density, symmetry)
+    doubt = symmetry_note(inputs.density, config.symmetry)
     if doubt is not None:
         say(f"Note: {doubt}")
     if len(rows) < len(inputs.particles):
@@ -131,18 +109,22 @@ def search_inputs(
         inputs.particles,
         device,
         radius=radius_of(
-            inputs.particles.box * inputs.particles.pixel_size_angstrom, resolution_angstrom
+            inputs.particles.box * inputs.particles.pixel_size_angstrom, config.resolution_angstrom
         ),
     )
     say(describe_band(likelihood))
     search = GlobalSearch(
-        likelihood, symmetry_matrices(symmetry), shift_reach_angstrom=shift_range_angstrom
+        likelihood,
+        symmetry_matrices(config.symmetry),
+        shift_reach_angstrom=config.shift_range_angstrom,
     )
     say(
         f"Every particle is compared with {search.coarse.n_poses} orientations at "
         f"{search.coarse.n_shifts} shifts at first, the best are refined."
     )
-    parts = list(search.search(chosen, progress=progress, should_stop=should_stop))
+    parts = list(
+        search.search(chosen, progress=reporter.progress, should_stop=reporter.should_stop)
+    )
     if sum(len(part.rows) for part in parts) < len(chosen):
         raise Stopped
     if len(chosen) < len(rows):

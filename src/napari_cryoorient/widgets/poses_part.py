@@ -14,12 +14,13 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_cryoorient.config import SearchConfig
 from napari_cryoorient.session.controller import Controller
 from napari_cryoorient.session.figures import left_words
 from napari_cryoorient.session.pose_jobs import noun_of, words_of
 from napari_cryoorient.session.process_job import JobView
 from napari_cryoorient.session.words import on_screen
-from napari_cryoorient.widgets.numbers import FloatOrEmpty, IntOrEmpty, NumberEdit
+from napari_cryoorient.widgets.setting_rows import number_of
 
 SEARCH_TOOLTIP = (
     "<p>Finds poses of every particle from the map alone, under the symmetry set above; poses in "
@@ -38,15 +39,11 @@ class PosesPart(QWidget):
         super().__init__(parent)
         self._controller = controller
         self._jobs = controller.pose_jobs
-        self.subset = NumberEdit(IntOrEmpty(1, 10**9), "all particles")
-        self.subset.setAccessibleName("Search in so many images")
-        self.subset.setToolTip("<p>Search a random part of the stack: a quick try.</p>")
-        self.shift_range = NumberEdit(FloatOrEmpty(0.0, 1e4, decimals=2), "8% of the box")
-        self.shift_range.setAccessibleName("Shifts up to, in angstrom")
-        self.shift_range.setToolTip("<p>How far particles lie off the centre of their image.</p>")
+        self.subset = number_of(SearchConfig, "subset")
+        self.shift_range = number_of(SearchConfig, "shift_range_angstrom")
         form = QFormLayout()
-        form.addRow("Search in (images)", self.subset)
-        form.addRow("Shifts up to (Å)", self.shift_range)
+        form.addRow(self.subset.accessibleName(), self.subset)
+        form.addRow(self.shift_range.accessibleName(), self.shift_range)
         self.search_button = QPushButton("Search")
         self.search_button.setToolTip(SEARCH_TOOLTIP)
         self.refine_button = QPushButton("Refine")

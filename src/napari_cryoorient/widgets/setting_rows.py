@@ -1,4 +1,4 @@
-"""Rows of training settings, made from the fields of ``TrainConfig``."""
+"""Rows of settings, made from the fields of a config."""
 
 from __future__ import annotations
 
@@ -6,29 +6,16 @@ import types
 from collections.abc import Callable, Iterable
 from typing import Any, Literal, Union, get_args, get_origin
 
-from pydantic.fields import FieldInfo
 from qtpy.QtGui import QStandardItemModel
 from qtpy.QtWidgets import QComboBox, QFormLayout, QLineEdit, QWidget
 from superqt.utils import signals_blocked
 
-from napari_cryoorient.config import FAST_VALUES, PAPER_VALUES, TrainConfig
+from napari_cryoorient.config import FAST_VALUES, PAPER_VALUES, Config, TrainConfig
 from napari_cryoorient.session.words import on_screen
-from napari_cryoorient.widgets.numbers import FloatOrEmpty, IntOrEmpty
+from napari_cryoorient.widgets.numbers import FloatOrEmpty, IntOrEmpty, NumberEdit
 
 AUTOMATIC = "automatic"
 Tell = Callable[[str, Any], None]
-
-_LABELS = {
-    "w": "w",
-    "n_folds": "Folds",
-    "fold": "Held-out fold",
-    "n_labels": "To label",
-    "warm_up": "Warm-up",
-    "from_run": "Fine-tune from",
-    "box": "Working box",
-    "labels": "Labels from",
-    "minutes": "Time",
-}
 
 _CHOICES = {
     ("labels", "star"): "the STAR file's poses",
@@ -43,11 +30,10 @@ class SettingRows:
     def __init__(self, names: Iterable[str], form: QFormLayout, tell: Tell) -> None:
         self._rows: dict[str, _Row] = {}
         for name in names:
-            field = TrainConfig.model_fields[name]
-            row = _row_of(name, field, tell)
-            row.widget.setToolTip(f"<p>{on_screen(field.description or '')}</p>")
+            row = _row_of(name, tell)
+            row.widget.setToolTip(tooltip_of(TrainConfig, name))
             row.widget.setObjectName(name)
-            label = label_of(name, field)
+            label = label_of(TrainConfig, name)
             row.widget.setAccessibleName(label)
             form.addRow(label, row.widget)
             self._rows[name] = row
@@ -74,13 +60,30 @@ class SettingRows:
             row.widget.setEnabled(is_enabled)
 
 
-def label_of(name: str, field: FieldInfo) -> str:
+def label_of(model: type[Config], name: str) -> str:
     """Return the label of a field, its unit behind it."""
-    extra = field.json_schema_extra
-    unit = extra.get("unit") if isinstance(extra, dict) else None
-    unit = {"A": "Å"}.get(str(unit), unit)
-    text = _LABELS.get(name, name.replace("_", " ").capitalize())
+    setting = model.setting(name)
+    unit = {"A": "Å"}.get(str(setting.unit), setting.unit)
+    text = setting.label or name.replace("_", " ").capitalize()
     return f"{text} ({unit})" if unit and unit != name else text
+
+
+def tooltip_of(model: type[Config], name: str) -> str:
+    """Return what a field is, in the window's words."""
+    return f"<p>{on_screen(model.setting(name).help)}</p>"
+
+
+def number_of(model: type[Config], name: str) -> NumberEdit:
+    """Return a line for a number within the bounds of a field, which may be left empty."""
+    setting = model.setting(name)
+    low = setting.ge if setting.ge is not None else -1e9
+    high = setting.le if setting.le is not None else 1e9
+    kind, _ = _without_none(model.model_fields[name].annotation)
+    validator = IntOrEmpty(int(low), int(high)) if kind is int else FloatOrEmpty(low, high, 2)
+    edit = NumberEdit(validator, setting.left_open or AUTOMATIC)
+    edit.setToolTip(tooltip_of(model, name))
+    edit.setAccessibleName(label_of(model, name))
+    return edit
 
 
 class _Row:
@@ -158,7 +161,8 @@ class _Entry(_Row):
             self._tell(self._name, self._kind(text))
 
 
-def _row_of(name: str, field: FieldInfo, tell: Tell) -> _Row:
+def _row_of(name: str, tell: Tell) -> _Row:
+    field = TrainConfig.model_fields[name]
     kind, is_optional = _without_none(field.annotation)
     if get_origin(kind) is Literal:
         return _Choice(name, get_args(kind), is_optional, tell)

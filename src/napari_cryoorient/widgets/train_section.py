@@ -46,7 +46,7 @@ STEER_EVERY_MS = 120
 
 def _by_label(name: str, sentence: str) -> str:
     """Let a sentence on a setting begin with what stands beside the setting's field."""
-    label = label_of(name, TrainConfig.model_fields[name])
+    label = label_of(TrainConfig, name)
     return f"{label}: {sentence.removeprefix(name.replace('_', ' ')).strip()}"
 
 

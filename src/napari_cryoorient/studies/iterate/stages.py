@@ -9,13 +9,13 @@ and ``round.json``, which comes last.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from napari_cryoorient.config import TrainConfig
+from napari_cryoorient.config import PredictConfig, ReconstructConfig, SearchConfig, TrainConfig
 from napari_cryoorient.device import choose_device
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
@@ -24,6 +24,7 @@ from napari_cryoorient.io.new_star import CONFIDENCE
 from napari_cryoorient.io.particle_table import ParticleTable, particle_block
 from napari_cryoorient.io.star import read_particles, read_star, write_poses, write_star
 from napari_cryoorient.particles import Floats, Poses
+from napari_cryoorient.reporting import SILENT, Reporter
 from napari_cryoorient.runs.reader import RunReader
 from napari_cryoorient.stack.pairing import RunInputs, in_free_scale, load_inputs, matched_map
 from napari_cryoorient.tasks.predict import predict_star
@@ -37,16 +38,6 @@ LEAST_CONFIDENCE = 0.5
 FEWEST_LABELS = 20
 
 
-@dataclass
-class Reporter:
-    """Where a series of rounds says how it goes; every part may be left out."""
-
-    begin: Callable[[str], None] = lambda title: None
-    progress: Callable[[int, int], None] = lambda done, total: None
-    training: Callable[[Progress], None] = lambda now: None
-    say: Callable[[str], None] = lambda sentence: None
-
-
 @dataclass(frozen=True)
 class Stack:
     """What all rounds work on: the particles, and where their image names start from."""
@@ -58,7 +49,8 @@ class Stack:
     """Fields of ``TrainConfig`` that the user gave."""
     n_labels: int = 1000
     fine_tuning_steps: int | None = None
-    reporter: Reporter = field(default_factory=Reporter)
+    reporter: Reporter = SILENT
+    training_progress: Callable[[Progress], None] | None = None
 
     @property
     def seed(self) -> int:
@@ -75,26 +67,25 @@ class Stack:
         """What is to be done about dark particles."""
         return str(self.training.get("invert_contrast", "auto"))
 
+    def shared(self, *names: str) -> dict[str, Any]:
+        """Return the settings of training that other commands have too: ``device`` and these."""
+        return {name: getattr(self, name) for name in ("device", *names)}
+
 
 def label(stack: Stack, folder: Path) -> None:
     """Search a random part of the stack globally, and keep the particles that are sure."""
     out = folder / "labels.star"
     if out.is_file():
         return
-    stack.reporter.begin("Labels: searching")
+    stack.reporter.step("Labels: searching")
     everything = folder / "searched.star"
     done = search_star(
         stack.star,
         folder / "reference.mrc",
         everything,
-        symmetry=stack.symmetry,
-        subset=stack.n_labels,
-        seed=stack.seed,
-        invert_contrast=stack.invert_contrast,
-        device=stack.device,
+        SearchConfig(subset=stack.n_labels, **stack.shared("symmetry", "invert_contrast", "seed")),
         project_dir=stack.project_dir,
-        progress=stack.reporter.progress,
-        say=stack.reporter.say,
+        reporter=stack.reporter,
     )
     assert done.found is not None
     sure = done.found.confidence >= LEAST_CONFIDENCE
@@ -133,7 +124,7 @@ def train(stack: Stack, folder: Path, star: Path, earlier_run: Path | None) -> N
         run,
         resume=(run / "checkpoint.pt").is_file(),
         project_dir=stack.project_dir,
-        progress=stack.reporter.training,
+        progress=stack.training_progress,
         say=stack.reporter.say,
     )
     if RunReader(run).status().state != "finished":  # stopped through its control.json
@@ -144,15 +135,14 @@ def predict(stack: Stack, folder: Path) -> None:
     """Predict every particle of the stack."""
     if (folder / "predicted.star").is_file():
         return
-    stack.reporter.begin("Predicting")
+    stack.reporter.step("Predicting")
     predict_star(
         stack.star,
         folder / "run",
         folder / "predicted.star",
-        device=stack.device,
+        PredictConfig(**stack.shared()),
         project_dir=stack.project_dir,
-        progress=stack.reporter.progress,
-        say=stack.reporter.say,
+        reporter=stack.reporter,
     )
 
 
@@ -181,9 +171,7 @@ def refine(stack: Stack, folder: Path) -> None:
             start[rows],
             group,
             device,
-            progress=stack.reporter.progress,
-            begin=stack.reporter.begin,
-            say=stack.reporter.say,
+            reporter=stack.reporter,
         )
         rotations[rows], shifts[rows] = done.poses.rotations, done.poses.shifts_angstrom
         confidence[rows] = done.confidence
@@ -214,19 +202,14 @@ def reconstruct(stack: Stack, folder: Path) -> None:
     """Reconstruct the map and both half-maps from the round's poses, weighed by confidence."""
     if (folder / "map.mrc").is_file():
         return
-    stack.reporter.begin("Reconstructing")
+    stack.reporter.step("Reconstructing")
     reconstruct_star(
         stack.star,
         folder / "map.mrc",
+        ReconstructConfig(half_maps=True, **stack.shared("symmetry", "invert_contrast", "seed")),
         poses_path=folder / "poses.star",
-        symmetry=stack.symmetry,
-        half_maps=True,
-        seed=stack.seed,
-        invert_contrast=stack.invert_contrast,
-        device=stack.device,
         project_dir=stack.project_dir,
-        progress=stack.reporter.progress,
-        say=stack.reporter.say,
+        reporter=stack.reporter,
     )
 
 

@@ -1,0 +1,42 @@
+"""The settings of every command that has many, as frozen configs.
+
+Each field has its words, unit and range in a ``Setting``, declared once: flags on the command
+line, rows in the panel, arguments of child processes and Python keywords are made from the fields.
+"""
+
+from napari_cryoorient.config.base import Config
+from napari_cryoorient.config.jobs import (
+    PredictConfig,
+    ReconstructConfig,
+    RefineConfig,
+    SearchConfig,
+)
+from napari_cryoorient.config.train import (
+    FAST_VALUES,
+    PAPER_FINE_TUNING,
+    PAPER_VALUES,
+    Labels,
+    Precision,
+    Preset,
+    Representation,
+    TrainConfig,
+)
+from napari_cryoorient.settings import DeviceName, InvertContrast
+
+__all__ = [
+    "FAST_VALUES",
+    "PAPER_FINE_TUNING",
+    "PAPER_VALUES",
+    "Config",
+    "DeviceName",
+    "InvertContrast",
+    "Labels",
+    "Precision",
+    "PredictConfig",
+    "Preset",
+    "ReconstructConfig",
+    "RefineConfig",
+    "Representation",
+    "SearchConfig",
+    "TrainConfig",
+]

@@ -1,0 +1,56 @@
+"""How work tells what it does, and learns that it shall stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+Say = Callable[[str], None]
+"""Is told a sentence for the user."""
+ShouldStop = Callable[[], bool]
+"""Is asked now and then whether to stop."""
+
+
+class Advance(Protocol):
+    """Is told how much is done, and of how much; the time left and a note where they are known."""
+
+    def __call__(
+        self, done: float, total: float, *, time_left_s: float | None = None, note: str = ""
+    ) -> None:
+        """Take note."""
+
+
+def _say_nothing(sentence: str) -> None:
+    """Say nothing."""
+
+
+def _show_nothing(
+    done: float,
+    total: float,
+    *,
+    time_left_s: float | None = None,
+    note: str = "",
+) -> None:
+    """Show nothing."""
+
+
+def _go_on() -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class Reporter:
+    """Where work says how it goes; every part may be left out.
+
+    ``say`` is told sentences for the user, ``step`` the name of each part of the work before it
+    starts, ``progress`` how far that part is; ``should_stop`` is asked now and then.
+    """
+
+    say: Say = _say_nothing
+    step: Say = _say_nothing
+    progress: Advance = _show_nothing
+    should_stop: ShouldStop = _go_on
+
+
+SILENT = Reporter()
