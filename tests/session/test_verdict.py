@@ -78,8 +78,16 @@ def searched(star: Path, map_path: Path, symmetry: str = "C1") -> tuple[Data, Pr
     return data, Predictions(star, found.poses, confidence, errors, None, symmetry, "search", rows)
 
 
-def test_a_search_that_is_sure_of_nothing_says_so(noisy: Path):
-    data, found = searched(noisy, noisy.with_name("map.mrc"))
+@pytest.fixture(scope="module")
+def searched_in_noise(noisy: Path) -> tuple[Data, Predictions]:
+    return searched(noisy, noisy.with_name("map.mrc"))
+
+
+def test_a_search_that_is_sure_of_nothing_says_so(
+    searched_in_noise: tuple[Data, Predictions], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("napari_cryoorient.session.verdict.N_DECOYS", 1)
+    data, found = searched_in_noise
     unsure = replace(found, confidence=np.full(len(found.poses), 0.03))
     assert "sure of 3% of them" in verdict_on_search(data, unsure)
     unknown = replace(found, confidence=np.full(len(found.poses), np.nan))
@@ -87,8 +95,8 @@ def test_a_search_that_is_sure_of_nothing_says_so(noisy: Path):
     assert verdict_on_search(data, replace(found, confidence=None)) == ""
 
 
-def test_the_right_map_beats_its_decoys(noisy: Path):
-    assert verdict_on_search(*searched(noisy, noisy.with_name("map.mrc"))) == ""
+def test_the_right_map_beats_its_decoys(searched_in_noise: tuple[Data, Predictions]):
+    assert verdict_on_search(*searched_in_noise) == ""
 
 
 @pytest.mark.parametrize(

@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib.image
 import numpy as np
 import pytest
 
+from napari_cryoorient.cli import main
 from napari_cryoorient.cli.screen import can_draw_unseen, picture_of
 from napari_cryoorient.errors import InputError
 from session.conftest import Stack, made
+from support.command_line import TINY
 
 __all__ = ["made"]
+
+Run = Callable[..., tuple[int, str, str]]
 
 pytestmark = pytest.mark.window
 
@@ -34,10 +39,9 @@ def program(*arguments: object) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def run_dir(made: Stack, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("view") / "run"
-    quick = ["--preset", "paper", "--box", 32, "--batch-size", 2, "--weights", "none"]
-    quick += ["--steps", 2, "--precision", "float32", "--device", "cpu"]
-    done = program("train", made.star, "--map", made.map, "-o", folder, *quick)
-    assert done.returncode == 0, done.stderr
+    quick = [*TINY, "--steps", "2", "--precision", "float32", "--device", "cpu"]
+    inputs = [str(made.star), "--map", str(made.map)]
+    assert main(["train", *inputs, "-o", str(folder), *quick]) == 0
     return folder
 
 
@@ -65,12 +69,12 @@ def test_a_stack_opens_beside_its_projections(made: Stack, tmp_path: Path):
     assert matplotlib.image.imread(picture)[CANVAS][..., :3].std() > 0.05
 
 
-def test_what_cannot_be_shown_is_refused_before_a_window_opens(tmp_path: Path):
+def test_what_cannot_be_shown_is_refused_before_a_window_opens(tmp_path: Path, run: Run):
     star = tmp_path / "bad.star"
     star.write_text("nothing of the kind\n")
-    done = program("view", star)
-    assert done.returncode == 2
-    assert "is not a STAR file" in done.stderr
+    status, _, err = run("view", star)
+    assert status == 2
+    assert "is not a STAR file" in err
     (tmp_path / "empty").mkdir()
     picture = tmp_path / "none.png"
     if can_draw_unseen():

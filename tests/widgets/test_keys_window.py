@@ -138,37 +138,41 @@ def test_the_activity_dock_has_the_run_and_stops_it(qtbot, controller, tmp_path,
     assert len(controller.pose_jobs.changed) == 0
 
 
-@pytest.mark.parametrize("where", ["particles", "Directions", "Curves", "3D map"])
-def test_napari_s_own_keys_change_nothing_of_what_is_drawn(open_dock, qtbot, made: Stack, where):
+def test_napari_s_own_keys_change_nothing_of_what_is_drawn(open_dock, qtbot, made: Stack):
     dock = open_dock()
     dock.controller.load(made.star, made.map)
     qtbot.waitUntil(lambda: dock.session.data.is_trainable and not dock.jobs.busy, timeout=WAIT_MS)
-    panel = dock.workspace.particles if where == "particles" else dock.panels.show_panel(where)
-    qtbot.wait(300)
-    model, native = panel.model, panel.qt_viewer.canvas.native
-
-    def state():
-        return (
-            [layer.name for layer in model.layers],
-            [getattr(layer, "mode", None) for layer in model.layers],
-            [layer.visible for layer in model.layers],
-            model.dims.ndisplay,
-            model.dims.order,
-            grid_of(model).enabled,
-        )
-
-    before = state()
+    panels = {title: dock.panels.show_panel(title) for title in ("Directions", "Curves", "3D map")}
+    panels["particles"] = dock.workspace.particles
     control, plain = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.NoModifier
     keys = [(getattr(Qt.Key, f"Key_{k}"), control) for k in ("Y", "G", "E", "T", "Delete", "D")]
     keys += [(getattr(Qt.Key, f"Key_{k}"), plain) for k in ("2", "3", "4", "V", "A", "Delete", "G")]
-    for layer in list(model.layers):
-        model.layers.selection.active = layer
-        for key, modifier in keys:
-            native.setFocus()
-            qtbot.keyClick(native, key, modifier)
-    assert state() == before
-    dock.window().activateWindow()
-    qtbot.wait(100)
-    native.setFocus()
-    qtbot.keyClick(native, Qt.Key.Key_N)  # the plugin's own
-    qtbot.waitUntil(lambda: dock.session.particle == 1, timeout=3000)
+    for where, panel in panels.items():
+        if where != "particles":
+            dock.panels.show_panel(where)
+        qtbot.wait(300)
+        model, native = panel.model, panel.qt_viewer.canvas.native
+        before = drawn_in(model)
+        for layer in list(model.layers):
+            model.layers.selection.active = layer
+            for key, modifier in keys:
+                native.setFocus()
+                qtbot.keyClick(native, key, modifier)
+        assert drawn_in(model) == before, where
+        dock.window().activateWindow()
+        qtbot.wait(100)
+        native.setFocus()
+        particle = dock.session.particle
+        qtbot.keyClick(native, Qt.Key.Key_N)  # the plugin's own
+        qtbot.waitUntil(lambda after=particle + 1: dock.session.particle == after, timeout=3000)
+
+
+def drawn_in(model: Any) -> tuple[Any, ...]:
+    return (
+        [layer.name for layer in model.layers],
+        [getattr(layer, "mode", None) for layer in model.layers],
+        [layer.visible for layer in model.layers],
+        model.dims.ndisplay,
+        model.dims.order,
+        grid_of(model).enabled,
+    )
