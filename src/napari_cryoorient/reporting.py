@@ -52,5 +52,10 @@ class Reporter:
     progress: Advance = _show_nothing
     should_stop: ShouldStop = _go_on
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether anybody hears what is said: what is worked out for a sentence alone can wait."""
+        return self.say is not _say_nothing
+
 
 SILENT = Reporter()

@@ -89,6 +89,24 @@ def test_simulated_particles_are_found_again(
     assert nc.evaluate(refined, made).median_deg < 8.0
 
 
+def test_notes_that_nobody_hears_are_not_worked_out(
+    made: nc.ParticleSet, density: nc.DensityMap, found: nc.PoseEstimates, monkeypatch
+) -> None:
+    asked = []
+    for name in ("search.symmetry_note", "search.scale_note", "refine.scale_note"):
+        monkeypatch.setattr(
+            f"napari_cryoorient.tasks.{name}", lambda *_, name=name: asked.append(name)
+        )
+    nc.search(made, density, device="cpu", subset=5)
+    nc.refine(found, density, device="cpu")
+    assert asked == []
+    heard: list[str] = []
+    nc.search(made, density, device="cpu", subset=5, say=heard.append)
+    nc.refine(found, density, device="cpu", say=heard.append)
+    assert asked == ["search.symmetry_note", "search.scale_note", "refine.scale_note"]
+    assert heard
+
+
 def test_the_search_in_memory_is_that_of_the_files(
     tmp_path: Path, made: nc.ParticleSet, density: nc.DensityMap, found: nc.PoseEstimates
 ) -> None:

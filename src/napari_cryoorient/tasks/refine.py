@@ -142,8 +142,10 @@ def refine_inputs(
     group = symmetry_matrices(config.symmetry)
     said = None if stated is None else stated[usable]
     confidence = confidence_of(refinement, refined, group, stated=said)
-    if (wrong := scale_note(likelihood, refined.rows, refined.poses, confidence)) is not None:
-        say(wrong)
+    if reporter.is_heard:
+        wrong = scale_note(likelihood, refined.rows, refined.poses, confidence)
+        if wrong is not None:
+            say(wrong)
     return refined_of_all(refined, confidence, usable, all_poses)
 
 

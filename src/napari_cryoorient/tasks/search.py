@@ -94,8 +94,7 @@ def search_inputs(
     say = reporter.say
     for note in inputs.notes:
         say(note)
-    doubt = symmetry_note(inputs.density, config.symmetry)
-    if doubt is not None:
+    if reporter.is_heard and (doubt := symmetry_note(inputs.density, config.symmetry)) is not None:
         say(f"Note: {doubt}")
     if len(rows) < len(inputs.particles):
         say(f"A random {len(rows)} of {len(inputs.particles)} particles are searched and written.")
@@ -130,8 +129,10 @@ def search_inputs(
     if len(chosen) < len(rows):
         say(left_out(inputs.particles, np.setdiff1d(rows, chosen)))
     found = FoundPoses.joined(parts)
-    if (wrong := scale_note(likelihood, found.rows, found.poses, found.confidence)) is not None:
-        say(wrong)
+    if reporter.is_heard:
+        wrong = scale_note(likelihood, found.rows, found.poses, found.confidence)
+        if wrong is not None:
+            say(wrong)
     return found_of_all(found, rows, inputs.particles)
 
 
