@@ -51,7 +51,19 @@ def run(
 
     from napari_cryoorient.runs.reader import RunReader
     from napari_cryoorient.tasks.train import run_training
+    from napari_cryoorient.training.ranks import is_first_rank
 
+    if not is_first_rank():
+        run_training(
+            config,
+            star_path,
+            map_path,
+            output,
+            resume,
+            project_dir=project_dir,
+            map_pixel_size_angstrom=pixel_size,
+        )
+        return
     with progress("Preparing") as bar:
         try:
             run_training(

@@ -158,14 +158,18 @@ def are_usual(spectra: Tensor) -> Tensor:
 
 
 def shaped_noise(
-    n: int, noise_power: Tensor, box: int, generator: torch.Generator | None
+    n: int,
+    noise_power: Tensor,
+    box: int,
+    generator: torch.Generator | None,
+    part: slice = slice(None),
 ) -> Tensor:
     """Draw noise images ``(n, box, box)`` with the spectrum ``noise_power`` (box // 2 + 1,).
 
-    Beyond the last radius the spectrum goes on level.
+    Beyond the last radius the spectrum goes on level.  Of all that are drawn ``part`` is returned.
     """
     device = noise_power.device
-    white = torch.randn(n, box, box, generator=generator, device=device)
+    white = torch.randn(n, box, box, generator=generator, device=device)[part]
     radius = radius_half_plane(box, device=device).clamp_max(box // 2)
     amplitude = at_radii(noise_power.clamp_min(0).sqrt() / box, radius)
     return fourier_to_images(images_to_fourier(white) * amplitude)

@@ -15,6 +15,7 @@ from napari_cryoorient.tasks.searched_labels import N_TRAIN, searched_labels
 from napari_cryoorient.tasks.simulated_labels import simulated_like
 from napari_cryoorient.training.fine_tuning import EarlierNetwork
 from napari_cryoorient.training.paper import paper_recipe
+from napari_cryoorient.training.ranks import ALONE, Ranks
 from napari_cryoorient.training.recipe import Recipe
 
 
@@ -38,6 +39,7 @@ def make_recipe(
     note: Callable[[str], None],
     should_stop: Callable[[], bool],
     earlier: EarlierNetwork | None = None,
+    ranks: Ranks = ALONE,
 ) -> tuple[Recipe, Labels]:
     """Make the recipe that ``config`` asks for, with the weights of an earlier run if there is one.
 
@@ -77,12 +79,14 @@ def make_recipe(
             )
         warm_up = simulated_like(inputs, seed=config.seed) if config.warm_up else None
         recipe: Recipe = paper_recipe(
-            inputs.density, labels.particles, config, device, train_rows, earlier, warm_up
+            inputs.density, labels.particles, config, device, train_rows, earlier, warm_up, ranks
         )
     else:
         from napari_cryoorient.training.fast import fast_recipe
 
-        recipe = fast_recipe(inputs.density, labels.particles, config, device, train_rows, earlier)
+        recipe = fast_recipe(
+            inputs.density, labels.particles, config, device, train_rows, earlier, ranks
+        )
     for sentence in recipe.notes:
         note(sentence)
     return recipe, labels

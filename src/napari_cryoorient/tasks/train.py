@@ -13,6 +13,7 @@ from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.runs.fingerprint import fingerprint
 from napari_cryoorient.runs.folder import RunFolder, check_folder
 from napari_cryoorient.runs.reader import RunReader
+from napari_cryoorient.runs.silent_folder import SilentFolder
 from napari_cryoorient.stack.pairing import load_inputs
 from napari_cryoorient.tasks.preparation import usable_split
 from napari_cryoorient.tasks.resolve_config import (
@@ -26,6 +27,7 @@ from napari_cryoorient.tasks.steering import Steering
 from napari_cryoorient.tasks.training_phases import Progress, TrainingRun
 from napari_cryoorient.training.fine_tuning import EarlierNetwork
 from napari_cryoorient.training.loop import Cadence
+from napari_cryoorient.training.ranks import Ranks, joined_ranks
 from napari_cryoorient.training.split import split_of
 
 __all__ = ["Progress", "run_training"]
@@ -46,14 +48,42 @@ def run_training(
 ) -> None:
     """Train, test and predict the whole stack; everything lands in ``run_dir``.
 
+    Processes that ``torchrun`` started share the work; the first of them writes and speaks.
+
     A run asked to stop keeps its checkpoint and returns; ``run.json`` says how it ended.  ``say``
     gets each sentence for the user.
 
     Raises InputError or TrainingFailure after noting the reason in ``run.json``, and
     KeyboardInterrupt after a signal to stop, when all has been saved.
     """
-    star_path, map_path, run_dir = Path(star_path), Path(map_path), Path(run_dir)
-    say = say or (lambda sentence: None)
+    with joined_ranks() as ranks:
+        if not ranks.is_first:
+            progress = say = None
+        _run(
+            *(config, Path(star_path), Path(map_path), Path(run_dir), resume),
+            project_dir=project_dir,
+            map_pixel_size_angstrom=map_pixel_size_angstrom,
+            progress=progress,
+            say=say or (lambda sentence: None),
+            cadence=cadence,
+            ranks=ranks,
+        )
+
+
+def _run(
+    config: TrainConfig,
+    star_path: Path,
+    map_path: Path,
+    run_dir: Path,
+    resume: bool,
+    *,
+    project_dir: Path | None,
+    map_pixel_size_angstrom: float | None,
+    progress: Callable[[Progress], None] | None,
+    say: Callable[[str], None],
+    cadence: Cadence | None,
+    ranks: Ranks,
+) -> None:
     found = RunReader(run_dir).run()
     earlier = found if resume else None
     if earlier is not None:
@@ -68,7 +98,7 @@ def run_training(
     if config.from_run is not None and not (resume and (run_dir / "checkpoint.pt").is_file()):
         config, network, about = fine_tuning(config)
     config = config.resolved()
-    device = choose_device(config.device)
+    device = ranks.device(choose_device(config.device))
     symmetry_matrices(config.symmetry)
     split_of(1_000_000, config)  # refuses parts that cannot be
     inputs = load_inputs(
@@ -84,7 +114,12 @@ def run_training(
         check_same_inputs(inputs, run_dir, earlier.get("inputs", {}))
     files = fingerprint(inputs.particles, star_path, map_path, project_dir)
     touched = None if earlier is None else check_same_files(files, run_dir, earlier["inputs"])
-    folder = RunFolder(run_dir, resume=resume, config=config.model_dump())
+    ranks.agreed(0.0)  # all have read what the folder held before the first one writes to it
+    folder: RunFolder | SilentFolder = (
+        RunFolder(run_dir, resume=resume, config=config.model_dump())
+        if ranks.is_first
+        else SilentFolder(run_dir)
+    )
     steering.tell = folder.note
     folder.update(inputs=files)
     if touched is not None:
@@ -95,7 +130,9 @@ def run_training(
         folder.update(fine_tuned_from=about)
     try:
         with steering.watching_signals():
-            run = TrainingRun(config, inputs, folder, steering, device, progress, say, cadence)
+            run = TrainingRun(
+                config, inputs, folder, steering, device, progress, say, cadence, ranks
+            )
             paths = {"star": str(star_path.resolve()), "map": str(map_path.resolve())}
             outcome = run.go(paths, resume, network)
     except KeyboardInterrupt:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from napari_cryoorient.io.star import write_poses
 from napari_cryoorient.networks.prediction import collect, predict
 from napari_cryoorient.particles import counted
 from napari_cryoorient.runs.folder import RunFolder
+from napari_cryoorient.runs.silent_folder import SilentFolder
 from napari_cryoorient.simulation.simulate import symmetry_agreement, symmetry_doubt
 from napari_cryoorient.stack.pairing import RunInputs
 from napari_cryoorient.tasks.preparation import (
@@ -31,6 +33,7 @@ from napari_cryoorient.tasks.steering import Steering
 from napari_cryoorient.training.checkpoint import read_checkpoint, restore, write_checkpoint
 from napari_cryoorient.training.fine_tuning import EarlierNetwork
 from napari_cryoorient.training.loop import Cadence, train
+from napari_cryoorient.training.ranks import ALONE, Ranks
 from napari_cryoorient.training.recipe import Recipe
 from napari_cryoorient.training.report import Metrics, Report
 
@@ -53,18 +56,20 @@ class TrainingRun:
         self,
         config: TrainConfig,
         inputs: RunInputs,
-        folder: RunFolder,
+        folder: RunFolder | SilentFolder,
         steering: Steering,
         device: torch.device,
         progress: Callable[[Progress], None] | None,
         say: Callable[[str], None],
         cadence: Cadence | None,
+        ranks: Ranks = ALONE,
     ) -> None:
         assert config.box is not None
         self.config, self.inputs, self.folder = config, inputs, folder
         self.steering, self.device = steering, device
         self.box = config.box
         self.progress, self.say, self.cadence = progress, say, cadence
+        self.ranks = ranks
 
     def note(self, sentence: str) -> None:
         """Say a sentence to the user, and keep it."""
@@ -82,11 +87,13 @@ class TrainingRun:
         torch.manual_seed(config.seed)
         train_rows, test_rows = usable_split(particles, config, "the stack")
         cadence = self.cadence or Cadence()
+        if not self.ranks.is_first:
+            cadence = replace(cadence, report_s=math.inf, checkpoint_s=math.inf)
         if config.n_folds is not None:  # every particle is tested once, however many there are
             cadence = replace(cadence, n_final_test=len(test_rows))
         self.folder.update(inputs=paths | self._describe_inputs(len(train_rows), len(test_rows)))
         self.folder.write_split(train_rows, test_rows)
-        self.note(f"Computing on {describe_device(self.device)}.")
+        self.note(f"Computing on {describe_device(self.device)}{self._describe_ranks()}.")
         for sentence in (*self.inputs.notes, *self._doubt_of_symmetry()):
             self.note(sentence)
         n_out = len(particles) - len(train_rows) - len(test_rows)
@@ -104,15 +111,18 @@ class TrainingRun:
             self.note,
             self.steering.should_stop,
             earlier,
+            self.ranks,
         )
         if earlier is not None:
             self.note(
                 f"Fine-tuning: starts from the weights of {earlier.name}, step {earlier.step}; "
                 f"{recipe.n_steps} steps are planned."
             )
-        held_out = held_out_of(
-            self.inputs, labels, test_rows, box=self.box, device=self.device, seed=config.seed
-        )
+        held_out = None
+        if self.ranks.is_first:  # the others train alone, and wait while it tests
+            held_out = held_out_of(
+                self.inputs, labels, test_rows, box=self.box, device=self.device, seed=config.seed
+            )
         if config.preset == "paper" and config.minutes is not None and config.steps is not None:
             self.note(
                 f"--minutes ends training early, whatever the schedule: the learning rate drops at "
@@ -138,7 +148,7 @@ class TrainingRun:
             finished = report.outcome == "finished" or finished
         if not finished:
             return "as asked; it can be resumed"
-        return self._predict(recipe)
+        return self._predict(recipe) if self.ranks.is_first else None
 
     def _describe_inputs(self, n_train: int, n_test: int) -> dict[str, Any]:
         return {
@@ -149,6 +159,9 @@ class TrainingRun:
             "contrast_correlation": self.inputs.contrast.correlation,
             "is_negated": self.inputs.is_negated,
         }
+
+    def _describe_ranks(self) -> str:
+        return "" if self.ranks.size == 1 else f", {self.ranks.size} processes together"
 
     def _doubt_of_symmetry(self) -> tuple[str, ...]:
         """Return a sentence where the map does not have the symmetry that was named."""
@@ -167,6 +180,7 @@ class TrainingRun:
                     "and files it was started with."
                 )
             restore(recipe, state)
+            self.ranks.refuse_uneven(recipe.batch_size)
             self.folder.drop_metrics_after(state["step"])
             self.note(f"Resumed after step {state['step']} of {recipe.n_steps}.")
             precision, why = state["precision"], "as in the checkpoint"
@@ -187,7 +201,9 @@ class TrainingRun:
         return first_step, seconds, precision
 
     def _write(self, report: Report, recipe: Recipe) -> None:
-        """Put one report of the loop on disk, and tell of it."""
+        """Put one report of the loop on disk, and tell of it; the first process does, for all."""
+        if isinstance(self.folder, SilentFolder):
+            return
         if report.note is not None:
             self.note(report.note)
         if report.checkpoint is not None:

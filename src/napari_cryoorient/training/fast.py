@@ -38,6 +38,7 @@ from napari_cryoorient.training.losses import (
     unit_contrast_scale,
     weighted_objective,
 )
+from napari_cryoorient.training.ranks import ALONE, Ranks
 from napari_cryoorient.training.recipe import LossTerms
 from napari_cryoorient.training.synthetic import (
     SyntheticParticles,
@@ -75,10 +76,13 @@ class FastRecipe:
         device: torch.device,
         train_rows: Integers,
         earlier: EarlierNetwork | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
         config = config.resolved()
         self.device = device
+        self.ranks = ranks
         self.batch_size = config.batch_size or BATCH_SIZE
+        ranks.refuse_uneven(self.batch_size)
         self.chunk_size = self.batch_size
         self.max_gradient_norm: float | None = 1.0
         self.allows_bfloat16 = True
@@ -169,12 +173,13 @@ class FastRecipe:
         rising = NOISE_RISING_PART * (1.0 if self._warm_up is None else max(self._warm_up, 0.01))
         noise_scale = noise_scale_at(self._progress, self._noise_start, rising)
         n_made = 0 if self._is_warm() else self.batch_size - n_real
-        made = self._synthetic.draw(n_made, noise_scale) if n_made else None
+        part = self.ranks.of(n_made)
+        made = self._synthetic.draw(n_made, noise_scale, part) if n_made else None
         if made is not None and n_real == 0:
             return made
         order = np.random.default_rng([self._seed, step])
         rows = np.sort(order.choice(self._rows, n_real, replace=False))
-        real = self._batches.batch(rows)
+        real = self._batches.batch(rows[self.ranks.of(n_real, before=n_made)])
         if made is None:
             return real
         ctf = None
@@ -194,7 +199,8 @@ class FastRecipe:
     def _n_real(self) -> int:
         """Return how many real particles a batch has now."""
         if self._warm_up is not None:
-            return min(self.batch_size, len(self._rows)) if self._is_warm() else 0
+            n = min(self.batch_size, len(self._rows))
+            return n - n % self.ranks.size if self._is_warm() else 0
         return min(round(REAL_PART * self.batch_size), len(self._rows) // STEPS_BETWEEN_REPEATS)
 
     def losses(self, prediction: PosePrediction, batch: Batch, w: float) -> LossTerms:
@@ -219,11 +225,12 @@ class FastRecipe:
     def _reprojection(
         self, prediction: PosePrediction, batch: Batch, *, needs_gradient: bool
     ) -> Tensor:
-        shifts = batch.shifts_angstrom[:N_REPROJECTED]
+        n = self.ranks.share_of(N_REPROJECTED)
+        shifts = batch.shifts_angstrom[:n]
         with torch.no_grad():
-            true = self._band_projector(batch.rotations[:N_REPROJECTED], shifts)
+            true = self._band_projector(batch.rotations[:n], shifts)
         with torch.set_grad_enabled(torch.is_grad_enabled() and needs_gradient):
-            predicted = self._band_projector(prediction.rotations[:N_REPROJECTED], shifts)
+            predicted = self._band_projector(prediction.rotations[:n], shifts)
             return reprojection_loss(predicted * self._loss_scale, true * self._loss_scale)
 
     @torch.no_grad()
@@ -237,7 +244,7 @@ class FastRecipe:
             self._progress = (step + 1) / self.n_steps
         else:
             is_first = self._last_time is None  # and took no time that was measured
-            self._progress = self._spent_part()
+            (self._progress,) = self.ranks.agreed(self._spent_part())
             if self._progress >= 1.0:
                 self.n_steps = step + 1
             elif not is_first:
@@ -284,9 +291,11 @@ def fast_recipe(
     device: torch.device,
     train_rows: Integers,
     earlier: EarlierNetwork | None = None,
+    ranks: Ranks = ALONE,
 ) -> FastRecipe:
     """Make the fast recipe; ``density`` has the stack's field of view, any even box.
 
     ``earlier`` is what the run named by ``config.from_run`` learned; None when resuming.
+    ``ranks`` are the processes that share the work.
     """
-    return FastRecipe(density, particles, config, device, train_rows, earlier)
+    return FastRecipe(density, particles, config, device, train_rows, earlier, ranks)

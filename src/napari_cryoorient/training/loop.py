@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,19 +18,24 @@ from torch import Tensor
 
 from napari_cryoorient.device import is_out_of_memory, release_memory
 from napari_cryoorient.errors import TrainingFailure
-from napari_cryoorient.networks.output import PosePrediction, concatenate_predictions
+from napari_cryoorient.networks.output import PosePrediction
 from napari_cryoorient.stack.batches import Batch
-from napari_cryoorient.training.checkpoint import (
-    random_states,
-    set_random_states,
-    snapshot,
-)
+from napari_cryoorient.training.checkpoint import snapshot
 from napari_cryoorient.training.held_out import HeldOut, Scores, ScoreSums, evaluate, preview
 from napari_cryoorient.training.interrupt import Abandoned, abandoning
-from napari_cryoorient.training.precision import autocast, lay_out_weights
+from napari_cryoorient.training.precision import lay_out_weights
 from napari_cryoorient.training.recipe import Recipe
 from napari_cryoorient.training.recorded import RecordedSteps
 from napari_cryoorient.training.report import Control, Metrics, NoControl, Report
+from napari_cryoorient.training.steps import (
+    go_back,
+    halve,
+    not_finite,
+    raise_if_not_finite,
+    rehearsed,
+    remember,
+    whole_step,
+)
 
 # A step that takes longer is left half-done rather than awaited.
 SLOW_STEP_S = 0.4
@@ -68,9 +73,11 @@ class _StepSums:
     batch: Batch | None = None
     prediction: PosePrediction | None = None
 
-    def add(self, batch: Batch, figures: Tensor, prediction: PosePrediction) -> None:
-        """Take one more step in."""
-        self.n_images += len(batch)
+    def add(
+        self, batch: Batch, figures: Tensor, prediction: PosePrediction, *, n_images: int
+    ) -> None:
+        """Take one more step in, of ``n_images`` in all processes."""
+        self.n_images += n_images
         self.figures.append(figures)
         self.batch, self.prediction = batch, prediction
 
@@ -80,7 +87,7 @@ class _StepSums:
         Raises TrainingFailure, naming the first step at which a figure is not finite.
         """
         by_step = torch.stack(self.figures).cpu().double()
-        _raise_if_not_finite(by_step.tolist(), self.first_step)
+        raise_if_not_finite(by_step.tolist(), self.first_step)
         loss, qd, reprojection, _ = by_step.mean(0).tolist()
         return loss, qd, reprojection
 
@@ -126,6 +133,8 @@ def train(
     preview_due = _Due(cadence.preview_s, cadence.spare_part)
     report_due, checkpoint_due = _Due(cadence.report_s), _Due(cadence.checkpoint_s)
     lay_out_weights(recipe.network, precision, recipe.device)
+    ranks = recipe.ranks
+    network = ranks.together(recipe.network)
     scores: Scores | None = None
     told: Metrics | None = None
     sums, last_report = _StepSums(first_step), time.perf_counter()
@@ -156,6 +165,14 @@ def train(
         late = max_seconds is not None and time.perf_counter() - began >= max_seconds
         return late or step >= recipe.n_steps
 
+    def goes_on() -> bool:
+        """Tell whether there is another step, and at which w: what one process says, all do."""
+        nonlocal stopping, w
+        ends = is_over() or should_stop()
+        w, ended, asked = ranks.agreed(w, ends, stopping)
+        stopping = stopping or bool(asked)
+        return not ended
+
     def should_abandon() -> bool:
         return last_step_s > SLOW_STEP_S and should_stop()
 
@@ -164,47 +181,54 @@ def train(
 
     def check(figures: Tensor) -> None:
         if is_slow:
-            _raise_if_not_finite([figures.tolist()], step)
+            raise_if_not_finite([figures.tolist()], step)
 
-    def whole_step(batch: Batch, w: float) -> tuple[Tensor, PosePrediction]:
-        return _whole_step(recipe, batch, w, precision, check=check)
+    def take(batch: Batch, w: float) -> tuple[Tensor, PosePrediction]:
+        return whole_step(recipe, network, batch, w, precision, check=check)
 
-    steps = RecordedSteps(recipe, whole_step)
+    steps = RecordedSteps(recipe, take)
     last_step_s, w_used = math.inf, w
+    rehearsed_chunk: int | None = None
     # Steps of a GPU are short; hooks between its layers, and reading losses, would hold it up.
     is_slow = recipe.device.type != "cuda"
-    with abandoning(recipe.network, should_abandon) if is_slow else nullcontext():
-        while not is_over() and not should_stop():
+    # Several processes finish a step together, or wait for each other for ever.
+    can_abandon = is_slow and ranks.size == 1
+    with abandoning(recipe.network, should_abandon) if can_abandon else nullcontext():
+        while goes_on():
             step_began = time.perf_counter()
             w_used = w
-            before = _remember(recipe) if last_step_s > SLOW_STEP_S else None
+            before = remember(recipe) if can_abandon and last_step_s > SLOW_STEP_S else None
 
             # One step; smaller when memory runs out, abandoned when a slow one is to stop.
             batch: Batch | None = None
             taken: tuple[Tensor, PosePrediction] | None = None
             while True:
                 try:
+                    if ranks.size > 1 and rehearsed_chunk != recipe.chunk_size:
+                        batch = rehearsed(recipe, network, step, w_used, precision)
+                        rehearsed_chunk = recipe.chunk_size
                     batch = recipe.batch(step) if batch is None else batch
                     taken = steps.step(batch, w_used)
                 except Abandoned:
                     break
                 except (RuntimeError, MemoryError) as error:
-                    if not is_out_of_memory(error):
+                    # What ran out in one process only, all must hear of: see ``rehearsed``.
+                    if not is_out_of_memory(error) or rehearsed_chunk is not None:
                         raise
-                    note = _halve(recipe, making_the_batch=batch is None)
+                    note = halve(recipe, making_the_batch=batch is None and ranks.size == 1)
                 else:
                     break
                 release_memory(recipe.device)
                 yield Report(note=note)
             if batch is None or taken is None:
                 if before is not None:
-                    _go_back(recipe, before)
+                    go_back(recipe, before)
                 break
             if recipe.scheduler is not None:
                 recipe.scheduler.step()
             recipe.after_step(step)
             step += 1
-            sums.add(batch, *taken)
+            sums.add(batch, *taken, n_images=ranks.size * len(batch))
             last_step_s = time.perf_counter() - step_began
 
             # What there is to tell, when it is time.
@@ -232,7 +256,7 @@ def train(
     if sums.figures:
         sums.means()
     if not _is_finite(recipe):
-        raise TrainingFailure(_not_finite("network's weights", math.nan, step))
+        raise TrainingFailure(not_finite("network's weights", math.nan, step))
     yield Report(checkpoint=checkpoint())
     if stopping:
         if sums.figures:
@@ -252,60 +276,6 @@ def train(
             )
         )
     yield Report(outcome="finished")
-
-
-def _add_gradients(
-    recipe: Recipe, batch: Batch, w: float, precision: str
-) -> tuple[Tensor, list[PosePrediction]]:
-    """Run a batch forward and backward, in chunks whose gradients add up to the batch's.
-
-    Returns loss, QD, reprojection and a place for the gradient's norm ``(4,)``, and predictions.
-    """
-    recipe.network.train()
-    recipe.optimizer.zero_grad(set_to_none=True)
-    figures, predictions = torch.zeros(4, device=recipe.device), []
-    for start in range(0, len(batch), recipe.chunk_size):
-        chunk = batch[start : start + recipe.chunk_size]
-        part = len(chunk) / len(batch)
-        with autocast(recipe.device, precision):
-            prediction = recipe.network(chunk.images, chunk.ctf)
-        terms = recipe.losses(prediction, chunk, w)
-        values = torch.stack([terms.total, terms.qd, terms.reprojection]).detach().float()
-        (terms.total * part).backward()  # type: ignore[no-untyped-call]
-        figures[:3] += values * part
-        predictions.append(prediction.detach())
-    return figures, predictions
-
-
-def _whole_step(
-    recipe: Recipe, batch: Batch, w: float, precision: str, *, check: Callable[[Tensor], None]
-) -> tuple[Tensor, PosePrediction]:
-    """Make a step; ``check`` is told its figures before the weights change."""
-    figures, predictions = _add_gradients(recipe, batch, w, precision)
-    if recipe.max_gradient_norm is not None:
-        parameters = [p for group in recipe.optimizer.param_groups for p in group["params"]]
-        norm = torch.nn.utils.clip_grad_norm_(parameters, recipe.max_gradient_norm)
-        figures[3] = norm.detach()
-    check(figures)
-    recipe.optimizer.step()
-    if len(predictions) == 1:
-        return figures, predictions[0]
-    return figures, concatenate_predictions(predictions)
-
-
-def _remember(recipe: Recipe) -> tuple[dict[str, Any], dict[str, Tensor], list[Tensor]]:
-    """Return what making a batch and a forward pass change."""
-    buffers = [buffer.clone() for buffer in recipe.network.buffers()]
-    return recipe.state_dict(), random_states(recipe.device), buffers
-
-
-def _go_back(
-    recipe: Recipe, before: tuple[dict[str, Any], dict[str, Tensor], list[Tensor]]
-) -> None:
-    recipe.load_state_dict(before[0])
-    set_random_states(before[1], recipe.device)
-    for buffer, value in zip(recipe.network.buffers(), before[2], strict=True):
-        buffer.copy_(value)
 
 
 def _metrics(
@@ -354,43 +324,7 @@ def _tested(scores: Scores | None) -> dict[str, Any]:
     }
 
 
-def _halve(recipe: Recipe, *, making_the_batch: bool) -> str:
-    """Make the next try smaller and return what to tell.
-
-    Raises TrainingFailure when one image at a time is already too much.
-    """
-    if making_the_batch and recipe.batch_size > 1:
-        recipe.batch_size //= 2
-        recipe.chunk_size = min(recipe.chunk_size, recipe.batch_size)
-        return f"Memory ran out on {recipe.device}: the batch is halved to {recipe.batch_size}."
-    recipe.chunk_size = min(recipe.chunk_size, recipe.batch_size)
-    if recipe.chunk_size > 1:
-        recipe.chunk_size //= 2
-        return (
-            f"Memory ran out on {recipe.device}: the batch of {recipe.batch_size} goes through the "
-            f"network {recipe.chunk_size} images at a time, its gradients summed."
-        )
-    raise TrainingFailure(
-        f"Memory ran out on {recipe.device} with a single image: choose a smaller --box, "
-        "free the device, or use --device cpu."
-    )
-
-
 def _is_finite(recipe: Recipe) -> bool:
     with suppress(RuntimeError):
         return all(bool(p.isfinite().all()) for p in recipe.network.parameters())
     return False
-
-
-def _raise_if_not_finite(figures_by_step: list[list[float]], first_step: int) -> None:
-    for step, figures in enumerate(figures_by_step, first_step):
-        for name, value in (("loss", figures[0]), ("gradient", figures[3])):
-            if not math.isfinite(value):
-                raise TrainingFailure(_not_finite(name, value, step))
-
-
-def _not_finite(what: str, value: float, step: int) -> str:
-    return (
-        f"The {what} became {value} at step {step + 1}: lower --learning-rate, or look for images "
-        "or CTF values that are not numbers; the checkpoint from before is kept."
-    )

@@ -30,6 +30,7 @@ from napari_cryoorient.training.losses import (
     unit_contrast_scale,
     weighted_objective,
 )
+from napari_cryoorient.training.ranks import ALONE, Ranks
 from napari_cryoorient.training.recipe import LossTerms
 
 # Projections that settle the grey scale: enough for a mean to half a percent.
@@ -50,6 +51,7 @@ class PaperRecipe:
         train_rows: Integers,
         earlier: EarlierNetwork | None = None,
         warm_up: ParticleSet | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
         config = config.resolved()
         assert config.steps is not None
@@ -68,8 +70,10 @@ class PaperRecipe:
                 "use --labels simulated, or --preset fast."
             )
         self.device = device
+        self.ranks = ranks
         self.n_steps = config.steps
         self.batch_size = min(config.batch_size, len(train_rows))
+        ranks.refuse_uneven(self.batch_size)
         self.chunk_size = self.batch_size
         if device.type == "cpu":
             self.chunk_size = max(1, min(self.batch_size, CPU_CHUNK_PIXELS // config.box**2))
@@ -133,16 +137,17 @@ class PaperRecipe:
         The images left over at the end of an epoch wait for the next.  During the warm-up they are
         images made from the map.
         """
+        part = self.ranks.of(self.batch_size)
         if self._made is not None and step < self._n_warm_up:
             generator = np.random.default_rng([self._seed, step])
             made = generator.choice(len(self._made.particles), self.batch_size, replace=False)
-            return self._made.batch(np.sort(made).astype(np.int64))
+            return self._made.batch(np.sort(made)[part].astype(np.int64))
         steps_an_epoch = len(self._rows) // self.batch_size
         epoch, place = divmod(step, steps_an_epoch)
         if self._order is None or self._order[0] != epoch:
             shuffled = np.random.default_rng([self._seed, epoch]).permutation(self._rows)
             self._order = epoch, shuffled
-        return self._batches.batch(self._order[1][place * self.batch_size :][: self.batch_size])
+        return self._batches.batch(self._order[1][place * self.batch_size :][part])
 
     def losses(self, prediction: PosePrediction, batch: Batch, w: float) -> LossTerms:
         """Return equations 12, 14 and 15; projections are at the true shift."""
@@ -175,10 +180,12 @@ def paper_recipe(
     train_rows: Integers,
     earlier: EarlierNetwork | None = None,
     warm_up: ParticleSet | None = None,
+    ranks: Ranks = ALONE,
 ) -> PaperRecipe:
     """Make the paper's recipe; ``density`` has the stack's field of view, any even box.
 
     ``earlier`` is what the run named by ``config.from_run`` learned; None when resuming.
-    ``warm_up`` are particles made from the map, for the first part of the training.
+    ``warm_up`` are particles made from the map, for the first part of the training; ``ranks`` the
+    processes that share the work.
     """
-    return PaperRecipe(density, particles, config, device, train_rows, earlier, warm_up)
+    return PaperRecipe(density, particles, config, device, train_rows, earlier, warm_up, ranks)

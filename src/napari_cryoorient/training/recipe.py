@@ -10,6 +10,7 @@ from torch import Tensor
 
 from napari_cryoorient.networks.output import PosePrediction
 from napari_cryoorient.stack.batches import Batch
+from napari_cryoorient.training.ranks import Ranks
 
 __all__ = ["Batch", "LossTerms", "Recipe"]
 
@@ -38,7 +39,7 @@ class Recipe(Protocol):
     it when memory runs out (``batch_size`` too, should making the batch be what fills the memory).
     ``allows_bfloat16`` tells whether the network may run under bfloat16 autocast, and
     ``is_recordable`` whether a step does the same operations on every batch (and its optimiser is
-    capturable on a GPU).  ``batch(step)``
+    capturable on a GPU).  ``ranks`` are the processes that share the work.  ``batch(step)``
     must depend on the step and on the state in ``state_dict`` alone.
     """
 
@@ -54,6 +55,7 @@ class Recipe(Protocol):
     group: Tensor
     device: torch.device
     notes: tuple[str, ...]
+    ranks: Ranks
 
     @property
     def evaluation_network(self) -> torch.nn.Module:
@@ -65,7 +67,10 @@ class Recipe(Protocol):
         ...
 
     def batch(self, step: int) -> Batch:
-        """Make the batch of ``step`` (from 0), ``batch_size`` images or fewer."""
+        """Make this process's part of the batch of ``step`` (from 0), all of it when alone.
+
+        A batch is ``batch_size`` images or fewer, the same however many processes share it.
+        """
         ...
 
     def losses(self, prediction: PosePrediction, batch: Batch, w: float) -> LossTerms:

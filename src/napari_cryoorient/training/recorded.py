@@ -34,13 +34,14 @@ class RecordedSteps:
     """Replays ``take`` where w, learning rate and batch are of the kind that was recorded.
 
     ``take`` makes a whole step of a batch at w and returns its figures and predictions; it must do
-    the same operations on every batch.  The optimiser must be capturable.  Without CUDA, and for a
-    recipe that is not ``is_recordable``, every step is taken as it is.
+    the same operations on every batch.  The optimiser must be capturable.  Without CUDA, in
+    several processes, and for a recipe that is not ``is_recordable``, each is taken as it is.
     """
 
     def __init__(self, recipe: Recipe, take: TakeStep) -> None:
         self._recipe, self._take = recipe, take
-        self._is_on = recipe.is_recordable and recipe.device.type == "cuda"
+        on_a_gpu = recipe.device.type == "cuda"
+        self._is_on = recipe.is_recordable and on_a_gpu and recipe.ranks.size == 1
         self._settings: Any = None
         self._n_same = 0
         self._recording: _Recording | None = None

@@ -57,19 +57,23 @@ class SyntheticParticles:
         self._ctfs: Tensor | None = None if ctfs is None else ctfs.to(device)
 
     @torch.no_grad()
-    def draw(self, n: int, noise_scale: float = 1.0) -> Batch:
-        """Make ``n`` images with noise of ``noise_scale`` times the stack's amplitude."""
+    def draw(self, n: int, noise_scale: float = 1.0, part: slice = slice(None)) -> Batch:
+        """Make ``part`` of ``n`` images, with noise of ``noise_scale`` times the stack's amplitude.
+
+        All that is random is drawn for all ``n``: whoever makes another part draws alike.
+        """
         generator = self.generator
-        rotations = random_rotations(n, generator)
-        shifts = self._shift_sigma * torch.randn(n, 2, generator=generator, device=self.device)
+        rotations = random_rotations(n, generator)[part]
+        shifts = torch.randn(n, 2, generator=generator, device=self.device)[part]
+        shifts = self._shift_sigma * shifts
         half_planes = self._gain * self._projector.fourier(rotations)
         half_planes = fourier_shift(half_planes, shifts / self._projector.pixel_size_angstrom)
         ctf = None
         if self._ctfs is not None:
             chosen = torch.randint(len(self._ctfs), (n,), generator=generator, device=self.device)
-            ctf = self._ctfs[chosen]
+            ctf = self._ctfs[chosen[part]]
             half_planes = half_planes * ctf
-        noise = shaped_noise(n, self._noise_power, self.box, generator)
+        noise = shaped_noise(n, self._noise_power, self.box, generator, part)
         images = fourier_to_images(half_planes) + noise_scale * noise
         return Batch(images, ctf, rotations, shifts)
 
