@@ -1,6 +1,6 @@
 """One of two processes that train together: ``python -m support.one_of_two STAR MAP FOLDER``.
 
-Each preset trains in a folder of its name; w changes after the first step, and after the third one
+Each preset trains in a folder of its name; w changes after the first step, and after the second one
 the run stops and goes on.  A tiny network stands in for the paper's.
 """
 
@@ -21,7 +21,7 @@ from napari_cryoorient.training.ranks import joined_ranks
 from support.tiny_network import TinyNetwork
 
 EVERY_STEP = Cadence(report_s=0.0, checkpoint_s=0.0, preview_s=0.0, test_s=0.0, spare_part=1e9)
-COMMON = {"device": "cpu", "precision": "float32", "steps": 5, "w": 0.9}
+COMMON = {"device": "cpu", "precision": "float32", "steps": 4, "w": 0.9}
 CONFIGS = {
     "fast": TrainConfig(batch_size=48, **COMMON),
     "paper": TrainConfig(preset="paper", box=24, weights="none", batch_size=12, **COMMON),
@@ -29,10 +29,10 @@ CONFIGS = {
 
 
 def train(config: TrainConfig, star: Path, density: Path, run: Path, *, stops: bool) -> None:
-    """Train in ``run``; w becomes 0.2 after a step, and if it ``stops``, it does so after three."""
+    """Train in ``run``; w becomes 0.2 after a step, and if it ``stops``, it does so after two."""
 
     def steer(now: Progress) -> None:
-        if now.phase != "training" or now.done not in (1, 3):
+        if now.phase != "training" or now.done not in (1, 2):
             return
         if now.done == 1:
             RunReader(run).ask(w=0.2)

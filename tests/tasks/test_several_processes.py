@@ -18,7 +18,7 @@ from napari_cryoorient.runs.reader import RunReader
 from napari_cryoorient.training.ranks import ALONE, Ranks
 from support.one_of_two import CONFIGS, WithoutDropout, train
 
-LIMIT_S = 60
+LIMIT_S = 300
 TESTS = Path(__file__).resolve().parents[1]
 
 
@@ -59,11 +59,11 @@ def test_two_processes_give_the_losses_of_one_through_w_stop_and_resume(
     for name, config in CONFIGS.items():
         train(config, files.star, files.map, tmp_path / "one" / name, stops=False)
         one, two = (metrics_of(tmp_path / many / name) for many in ("one", "two"))
-        assert [line["step"] for line in two] == [1, 2, 3, 4, 5]
-        assert [line["w"] for line in two] == [0.9, 0.2, 0.2, 0.2, 0.2]
+        assert [line["step"] for line in two] == [1, 2, 3, 4]
+        assert [line["w"] for line in two] == [0.9, 0.2, 0.2, 0.2]
         for figure in ("loss", "qd", "reprojection"):
             np.testing.assert_allclose(
-                [line[figure] for line in two], [line[figure] for line in one], rtol=2e-4
+                [line[figure] for line in two], [line[figure] for line in one], rtol=1e-5
             )
         assert RunReader(tmp_path / "two" / name).status().state == "finished"
         assert (tmp_path / "two" / name / "poses.star").is_file()

@@ -7,8 +7,8 @@ import torch
 
 from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.training.fast import fast_recipe
-from napari_cryoorient.training.loop import _whole_step
 from napari_cryoorient.training.recipe import Recipe
+from napari_cryoorient.training.steps import whole_step
 from support.waits import WaitCounter
 
 
@@ -19,7 +19,7 @@ def waits_of(recipe: Recipe) -> WaitCounter:
     # On a GPU the optimiser is fused and counts its steps there; on a CPU it reads them.
     recipe.optimizer.step = lambda *_: None  # type: ignore[method-assign]
     with WaitCounter() as counter:
-        _whole_step(recipe, recipe.batch(1), 0.5, "float32", check=lambda _: None)
+        whole_step(recipe, recipe.network, recipe.batch(1), 0.5, "float32", check=lambda _: None)
         recipe.after_step(1)
     return counter
 
