@@ -10,10 +10,19 @@ from napari_cryoorient.simulation.demo_density import (
 
 
 def test_same_seed_same_map_and_another_seed_another() -> None:
-    first, again = demo_density(32, 8.0, seed=3), demo_density(32, 8.0, seed=3)
+    first = demo_density(32, 8.0, seed=3)
+    made_particle.cache_clear()
+    again = demo_density(32, 8.0, seed=3)
     other = demo_density(32, 8.0, seed=4)
     np.testing.assert_array_equal(first.voxels, again.voxels)
     assert np.corrcoef(first.voxels.ravel(), other.voxels.ravel())[0, 1] < 0.97
+
+
+def test_beads_that_are_kept_cannot_be_changed() -> None:
+    beads = made_particle(3)
+    assert made_particle(3) is beads
+    with pytest.raises(ValueError, match="read-only"):
+        beads.positions_angstrom += 1.0
 
 
 def test_a_bead_at_the_origin_is_drawn_at_the_centre_voxel() -> None:

@@ -8,6 +8,7 @@ matrices.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,10 +73,13 @@ SYMMETRIC_UNIT_LOBES = (
 )
 
 
+@functools.lru_cache(maxsize=8)
 def made_particle(
     seed: int = 0, *, symmetry: str = "C1", diameter_angstrom: float = 220.0
 ) -> Beads:
     """Make the beads of a particle of about ``diameter_angstrom``, the same for the same seed.
+
+    They are kept, as packing them takes half a second, and cannot be written to.
 
     Raises:
         InputError: for a symmetry no group is known of.
@@ -88,9 +92,12 @@ def made_particle(
     positions = np.concatenate([p.positions_angstrom for p in parts])
     weights = np.concatenate([p.weights for p in parts])
     if symmetry.upper() == "C1":
-        centre = np.average(positions, axis=0, weights=weights)
-        return Beads(positions - centre, weights)
-    return symmetric_copies(Beads(positions, weights), symmetry)
+        beads = Beads(positions - np.average(positions, axis=0, weights=weights), weights)
+    else:
+        beads = symmetric_copies(Beads(positions, weights), symmetry)
+    beads.positions_angstrom.setflags(write=False)
+    beads.weights.setflags(write=False)
+    return beads
 
 
 def symmetric_copies(beads: Beads, symmetry: str) -> Beads:
