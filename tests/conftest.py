@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from support.workers import is_worker, number_of_workers, take_one_thread, take_own_screen
 
@@ -21,6 +22,11 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # Also where the shell says otherwise: hundreds of programs would compile the same files each anew.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# How long cases take to draw says how busy the machine is.
+settings.register_profile(
+    "any machine", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
 if is_worker():
     take_one_thread()
     take_own_screen()

@@ -45,7 +45,8 @@ def test_two_stacks_are_never_taken_for_one(places: set[str], names: list[str]) 
         found: dict[Path, set[str]] = {}
         for name in names:
             before = len(finder.notes)
-            named = [f / name for f in (project, beside, beside.parent) if (f / name).is_file()]
+            places_named = [f / os.path.normpath(name) for f in (project, beside, beside.parent)]
+            named = [place for place in places_named if place.is_file()]
             try:
                 path = finder.find(name)
             except InputError as error:
