@@ -8,11 +8,13 @@ from typing import Protocol
 
 Say = Callable[[str], None]
 """Is told a sentence for the user."""
+Advance = Callable[[int, int], None]
+"""Is told how many are done, and of how many."""
 ShouldStop = Callable[[], bool]
 """Is asked now and then whether to stop."""
 
 
-class Advance(Protocol):
+class Progress(Protocol):
     """Is told how much is done, and of how much; the time left and a note where they are known."""
 
     def __call__(
@@ -49,7 +51,7 @@ class Reporter:
 
     say: Say = _say_nothing
     step: Say = _say_nothing
-    progress: Advance = _show_nothing
+    progress: Progress = _show_nothing
     should_stop: ShouldStop = _go_on
 
     @property
@@ -59,3 +61,13 @@ class Reporter:
 
 
 SILENT = Reporter()
+
+
+def format_duration(seconds: float) -> str:
+    """Write a duration as ``42 s``, ``3 min 05 s`` or ``2 h 10 min``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

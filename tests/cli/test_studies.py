@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from napari_cryoorient.cli.studies import estimate_sentence, numbers_of
+from napari_cryoorient.cli.studies import numbers_of
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.simulation.demo_density import demo_density
 from napari_cryoorient.simulation.simulate import (
@@ -131,7 +131,7 @@ def test_a_range_holds_both_ends_and_round_numbers() -> None:
 
 def test_the_cost_is_said_in_one_sentence() -> None:
     estimate = Estimate(n_runs=11, run_s=240.0, left_s=2640.0, workers=("CPU",))
-    said = estimate_sentence(estimate)
+    said = estimate.sentence()
     assert said == "11 runs of about 4 min 00 s: 44 min 00 s on this CPU"
     two = Estimate(n_runs=11, run_s=240.0, left_s=1320.0, workers=("GPU 0", "GPU 1"))
-    assert estimate_sentence(two).endswith("22 min 00 s on GPU 0, GPU 1")
+    assert two.sentence().endswith("22 min 00 s on GPU 0, GPU 1")

@@ -42,9 +42,7 @@ def test_each_threshold_has_the_map_of_its_own_particles(
     halves = np.arange(N) % 2 + 1
     stack = replace(particles, random_subset=halves)
     levels = [0.0, 0.3, 0.5, 0.8]
-    curve = filter_curve(
-        stack, spoilt[1], torch.device("cpu"), thresholds=levels, say=lambda said: None
-    )
+    curve = filter_curve(stack, spoilt[1], torch.device("cpu"), thresholds=levels)
     assert curve.kept.tolist() == [(spoilt[1] >= level).sum() for level in levels]
     for level, found in zip(levels, curve.half_map_angstrom, strict=True):
         chosen = np.flatnonzero(spoilt[1] >= level)

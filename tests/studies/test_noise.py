@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from napari_cryoorient.io.star import read_particles
+from napari_cryoorient.reporting import Reporter
 from napari_cryoorient.simulation.demo_density import demo_density
 from napari_cryoorient.simulation.simulate import SimulationSettings
 from napari_cryoorient.studies.job import TrainingCommand
 from napari_cryoorient.studies.noise import noise_study
-from napari_cryoorient.studies.study import Reporter, run_study
+from napari_cryoorient.studies.study import run_study
 from napari_cryoorient.studies.workers import Stopper, Worker
 from support.stand_in_trainer import stand_in
 
@@ -55,12 +56,12 @@ def test_stacks_that_are_there_are_not_made_again(
 ) -> None:
     training = TrainingCommand(training.map, training.map, {"device": "cpu"})
 
-    def study_again() -> list[str]:
-        made: list[str] = []
+    def study_again() -> list[tuple[float, float]]:
+        made: list[tuple[float, float]] = []
         study = noise_study(
             tmp_path / "n", demo_density(16, 8.0), SimulationSettings(n=20), training, [None, 1.0]
         )
-        reporter = Reporter(preparing=lambda what, done, total: made.append(what))
+        reporter = Reporter(progress=lambda done, total, **_: made.append((done, total)))
         run_study(study, [Worker("CPU")], command=stand_in, reporter=reporter)
         return made
 

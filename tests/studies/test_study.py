@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 
 from napari_cryoorient.errors import InputError
+from napari_cryoorient.reporting import Reporter
 from napari_cryoorient.studies.cross_validation import cross_validation_study, summary_of
 from napari_cryoorient.studies.job import TrainingCommand
-from napari_cryoorient.studies.progress import Estimate, RunForecast, StudyProgress
+from napari_cryoorient.studies.progress import RunForecast
 from napari_cryoorient.studies.representation import representation_study
-from napari_cryoorient.studies.study import Reporter, Study, StudyResult, run_study
+from napari_cryoorient.studies.study import Study, StudyResult, run_study
 from napari_cryoorient.studies.sweep import sweep_study
 from napari_cryoorient.studies.workers import Stopper, Worker
 from support.stand_in_trainer import stand_in
@@ -62,8 +63,8 @@ def test_finished_runs_stay_and_stopped_ones_go_on(
     monkeypatch.setenv("TRAINER_SECONDS", "1.6")
     stopper = Stopper()
 
-    def stop_in_the_second(now: StudyProgress) -> None:
-        if now.done > 1.1:
+    def stop_in_the_second(done: float, total: float, **_: object) -> None:
+        if done > 1.1:
             stopper.ask()
 
     with pytest.raises(KeyboardInterrupt):
@@ -156,13 +157,16 @@ def test_the_estimate_comes_from_the_first_run_and_can_be_all(
 ) -> None:
     monkeypatch.setenv("TRAINER_SECONDS", "4.0")
     study = sweep_study(tmp_path / "s", training, [i / 10 for i in range(11)])
-    told: list[Estimate] = []
-    result = carry_out(study, only_estimate=True, reporter=Reporter(estimate=told.append))
+    said: list[str] = []
+    result = carry_out(study, only_estimate=True, reporter=Reporter(say=said.append))
     assert not result.is_complete
-    assert told == [result.estimate]
-    assert told[0].n_runs == 11
-    assert told[0].run_s == pytest.approx(4.0, abs=0.8)  # and how long its process takes to start
-    assert told[0].left_s == pytest.approx(11 * told[0].run_s - 1.0, abs=1.5)
+    assert result.estimate is not None
+    assert said == [result.estimate.sentence()]
+    assert result.estimate.n_runs == 11
+    assert result.estimate.run_s == pytest.approx(
+        4.0, abs=0.8
+    )  # and how long its process takes to start
+    assert result.estimate.left_s == pytest.approx(11 * result.estimate.run_s - 1.0, abs=1.5)
     assert [row["state"] for row in table(study)][1:] == ["waiting"] * 10
 
 

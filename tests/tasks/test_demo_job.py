@@ -9,6 +9,7 @@ import pytest
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.pose_table import read_pose_table
 from napari_cryoorient.io.star import read_particles
+from napari_cryoorient.reporting import Reporter
 from napari_cryoorient.tasks.demo import DemoResult, DemoSettings, run_demo
 
 SMALL = DemoSettings(
@@ -33,13 +34,7 @@ FILES = {
 def do(folder: Path) -> tuple[DemoResult, set[str]]:
     """Run the job; return its result and the parts it told of."""
     parts: set[str] = set()
-    result = run_demo(
-        folder,
-        SMALL,
-        tell=lambda part, *_: parts.add(part),
-        tell_training=lambda now: parts.add(now.phase),
-        say=lambda _: None,
-    )
+    result = run_demo(folder, SMALL, Reporter(step=parts.add))
     return result, parts
 
 
@@ -58,7 +53,7 @@ def test_every_file_is_there_and_every_part_was_told(
 ) -> None:
     result, parts = done
     assert {p.name for p in folder.iterdir()} == FILES
-    assert parts == {"Simulating", "training", "predicting", "Held-out"}
+    assert parts == {"Simulating", "Training (s)", "Predicting", "Held-out"}
     summary = json.loads((folder / "summary.json").read_text())
     assert summary == pytest.approx(result.summary)
     assert summary["n"] == 20

@@ -39,7 +39,7 @@ def test_resumed_fast_run_gives_the_losses_of_a_straight_one(files, tmp_path: Pa
             RunReader(parts).ask(stop=True)
             time.sleep(0.1)  # longer than the loop's interval of looking
 
-    run_training(CONFIG, files.star, files.map, parts, cadence=EVERY_STEP, progress=stop)
+    run_training(CONFIG, files.star, files.map, parts, cadence=EVERY_STEP, watch=stop)
     assert RunReader(parts).status().state == "stopped"
     run_training(TrainConfig(), files.star, files.map, parts, resume=True, cadence=EVERY_STEP)
     assert RunReader(parts).status().state == "finished"

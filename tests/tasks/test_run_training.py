@@ -15,6 +15,7 @@ from napari_cryoorient.config import PredictConfig, TrainConfig
 from napari_cryoorient.errors import InputError, TrainingFailure
 from napari_cryoorient.io.stacks import StackWriter
 from napari_cryoorient.io.star import read_particles, read_star, write_poses, write_star
+from napari_cryoorient.reporting import Reporter
 from napari_cryoorient.runs.folder import RunFolder
 from napari_cryoorient.runs.reader import RunReader
 from napari_cryoorient.stack.batches import Batch
@@ -41,8 +42,8 @@ def test_finished_run_holds_every_file_of_the_design(files, paper_config, tmp_pa
         files.map,
         run,
         cadence=EVERY_STEP,
-        say=told.append,
-        progress=lambda p: seen.append(p.phase),
+        reporter=Reporter(say=told.append),
+        watch=lambda p: seen.append(p.phase),
     )
     assert {p.name for p in run.iterdir()} == {
         *("run.json", "metrics.jsonl", "preview.npz", "control.json"),
@@ -104,7 +105,7 @@ def test_resume_of_a_stopped_run_gives_the_losses_of_a_straight_one(
         files.map,
         parts,
         cadence=EVERY_STEP,
-        progress=_slowly(stop_after_three),
+        watch=_slowly(stop_after_three),
     )
     record = json.loads((parts / "run.json").read_text())
     assert record["state"] == "stopped"
@@ -146,7 +147,7 @@ def test_w_is_moved_while_the_run_goes_on(files, paper_config, tmp_path: Path):
         files.map,
         run,
         cadence=EVERY_STEP,
-        progress=_slowly(move),
+        watch=_slowly(move),
     )
     by_step = {m["step"]: m["w"] for m in metrics_of(run)}
     assert by_step[1] == 1.0
@@ -162,7 +163,7 @@ def test_interrupt_saves_and_is_passed_on(files, paper_config, tmp_path: Path):
 
     with pytest.raises(KeyboardInterrupt):
         run_training(
-            paper_config(), files.star, files.map, run, cadence=EVERY_STEP, progress=interrupt
+            paper_config(), files.star, files.map, run, cadence=EVERY_STEP, watch=interrupt
         )
     assert json.loads((run / "run.json").read_text())["state"] == "stopped"
     assert torch.load(run / "checkpoint.pt", weights_only=True)["step"] >= 2
@@ -211,7 +212,7 @@ def test_dark_particles_are_noticed(files, paper_config, tmp_path: Path, invert_
         files.star,
         files.map,
         run,
-        say=told.append,
+        reporter=Reporter(say=told.append),
     )
     record = json.loads((run / "run.json").read_text())
     assert record["inputs"]["is_negated"] is (invert_contrast != "no")
@@ -262,7 +263,9 @@ def test_resume_notices_other_files_of_the_same_name_and_size(files, paper_confi
     def resume(steps: int) -> list[str]:
         said: list[str] = []
         config = paper_config(steps=steps)
-        run_training(config, files.star, files.map, run, resume=True, say=said.append)
+        run_training(
+            config, files.star, files.map, run, resume=True, reporter=Reporter(say=said.append)
+        )
         return [sentence for sentence in said if "written anew" in sentence]
 
     one_image = 1024 + 4 * files.images[0].size
@@ -306,7 +309,9 @@ def test_run_that_failed_at_once_leaves_neither_itself_nor_its_w_in_the_way(
 def test_symmetry_that_the_map_lacks_is_doubted(files, paper_config, tmp_path: Path):
     said: list[str] = []
     config = paper_config(steps=1, symmetry="D7")
-    run_training(config, files.star, files.map, tmp_path / "run", say=said.append)
+    run_training(
+        config, files.star, files.map, tmp_path / "run", reporter=Reporter(say=said.append)
+    )
     assert any("the map is not D7" in sentence for sentence in said)
 
 
@@ -345,5 +350,7 @@ def test_every_step_is_one_line(files, paper_config, tmp_path: Path):
 def test_a_time_limit_says_that_it_moves_no_schedule(files, paper_config, tmp_path: Path):
     told: list[str] = []
     config = paper_config(steps=None, minutes=1e-4)
-    run_training(config, files.star, files.map, tmp_path / "run", say=told.append)
+    run_training(
+        config, files.star, files.map, tmp_path / "run", reporter=Reporter(say=told.append)
+    )
     assert any("step 1600 of 2000" in sentence for sentence in told)

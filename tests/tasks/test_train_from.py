@@ -12,6 +12,7 @@ from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.maps import write_map
 from napari_cryoorient.particles import DensityMap
+from napari_cryoorient.reporting import Reporter
 from napari_cryoorient.runs.reader import RunReader
 from napari_cryoorient.tasks.train import run_training
 from napari_cryoorient.training.loop import Cadence
@@ -43,7 +44,9 @@ def test_settings_and_weights_come_from_the_run_and_the_record_says_so(
 ):
     run, told = tmp_path / "second", []
     config = TrainConfig(from_run=str(first), learning_rate=1e-12, weight_decay=0.0, **NOW)
-    run_training(config, files.star, smoothed(files, tmp_path), run, say=told.append)
+    run_training(
+        config, files.star, smoothed(files, tmp_path), run, reporter=Reporter(say=told.append)
+    )
     record = json.loads((run / "run.json").read_text())
     assert record["fine_tuned_from"] == {
         "run": str(first.resolve()),
@@ -92,7 +95,7 @@ def test_a_stopped_one_resumes_without_the_run_it_came_from(files, first: Path, 
             RunReader(run).ask(stop=True)
 
     config = TrainConfig(from_run=str(first), **(NOW | {"steps": 4000}))
-    run_training(config, files.star, files.map, run, cadence=EVERY_STEP, progress=stop)
+    run_training(config, files.star, files.map, run, cadence=EVERY_STEP, watch=stop)
     assert RunReader(run).status().state == "stopped"
     again = TrainConfig(from_run=str(tmp_path), **NOW)
     with pytest.raises(InputError, match="was started from"):

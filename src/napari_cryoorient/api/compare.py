@@ -10,7 +10,7 @@ import numpy as np
 from napari_cryoorient.api.estimates import PoseEstimates
 from napari_cryoorient.api.evaluate import AnyPoses
 from napari_cryoorient.api.files import AnyMap, AnyPath, map_of, read_particles
-from napari_cryoorient.api.progress import Advance, Say, ShouldStop, silent
+from napari_cryoorient.api.progress import Advance, Say, ShouldStop, reporter_of
 from napari_cryoorient.config import DeviceName, InvertContrast
 from napari_cryoorient.device import choose_device
 from napari_cryoorient.diagnosis.compare_files import preference_of
@@ -94,9 +94,7 @@ def compare(
         map_of(density, particles),
         choose_device(device),
         invert_contrast=invert_contrast,
-        progress=progress,
-        say=say or silent,
-        should_stop=should_stop,
+        reporter=reporter_of(progress, say, should_stop),
     )
     return found.with_preference(preference)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from napari_cryoorient.api.estimates import PoseEstimates
 from napari_cryoorient.api.files import AnyMap, AnyParticles, map_of, name_of, particles_of
-from napari_cryoorient.api.progress import Advance, Say, ShouldStop, silent
+from napari_cryoorient.api.progress import Advance, Say, ShouldStop, reporter_of
 from napari_cryoorient.config import DeviceName, InvertContrast
 from napari_cryoorient.device import choose_device
 from napari_cryoorient.diagnosis.filter_curve import FilterCurve
@@ -73,7 +73,5 @@ def filter_curve(
         thresholds=thresholds,
         symmetry=symmetry,
         seed=seed,
-        progress=progress,
-        say=say or silent,
-        should_stop=should_stop,
+        reporter=reporter_of(progress, say, should_stop),
     )

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from napari_cryoorient.reporting import SILENT, Reporter, Say, ShouldStop
+from napari_cryoorient.reporting import SILENT, Advance, Reporter, Say, ShouldStop
 from napari_cryoorient.stack.chunks import Stopped
 
 __all__ = ["Advance", "Say", "ShouldStop", "Stopped", "reporter_of", "silent"]
-
-Advance = Callable[[int, int], None]
-"""Is told how many are done, and of how many."""
 
 
 def reporter_of(

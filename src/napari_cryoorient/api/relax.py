@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_cryoorient.api.estimates import PoseEstimates
 from napari_cryoorient.api.files import AnyMap, AnyParticles, map_of, name_of, particles_of
-from napari_cryoorient.api.progress import Advance, Say, ShouldStop, silent
+from napari_cryoorient.api.progress import Advance, Say, ShouldStop, reporter_of
 from napari_cryoorient.config import DeviceName, InvertContrast
 from napari_cryoorient.device import choose_device
 from napari_cryoorient.diagnosis.relax_inputs import relax_particles
@@ -82,9 +82,7 @@ def relax(
         resolution_angstrom=resolution_angstrom,
         invert_contrast=invert_contrast,
         name=name_of(particles),
-        progress=progress,
-        say=say or silent,
-        should_stop=should_stop,
+        reporter=reporter_of(progress, say, should_stop),
     )
     return RelaxedPoses(
         replace(stack, poses=found.poses),

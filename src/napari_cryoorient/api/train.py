@@ -12,7 +12,7 @@ import torch
 from napari_cryoorient.api.files import AnyMap, AnyParticles, AnyPath, map_of, name_of, particles_of
 from napari_cryoorient.api.keywords import config_of, with_keywords
 from napari_cryoorient.api.network import TrainedNetwork
-from napari_cryoorient.api.progress import Say, ShouldStop, Stopped, silent
+from napari_cryoorient.api.progress import Say, ShouldStop, Stopped, reporter_of
 from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.device import choose_device
 from napari_cryoorient.errors import InputError
@@ -28,7 +28,8 @@ from napari_cryoorient.tasks.preparation import (
 )
 from napari_cryoorient.tasks.recipes import make_recipe
 from napari_cryoorient.tasks.resolve_config import fine_tuning, with_box
-from napari_cryoorient.tasks.train import Progress, run_training
+from napari_cryoorient.tasks.train import run_training
+from napari_cryoorient.tasks.training_progress import RunProgress
 from napari_cryoorient.training.loop import Cadence
 from napari_cryoorient.training.loop import train as train_loop
 from napari_cryoorient.training.report import Metrics, Request
@@ -91,13 +92,14 @@ def train(
     train_rows, test_rows = usable_split(inputs.particles, config, name_of(particles))
     config = with_box(config, inputs)
     assert config.box is not None
-    say, stops = say or silent, should_stop or _never
+    reporter = reporter_of(say=say, should_stop=should_stop)
+    say, stops = reporter.say, reporter.should_stop
     for note in inputs.notes:
         say(note)
     torch.manual_seed(config.seed)
     try:
         recipe, labels = make_recipe(
-            inputs, config, device, train_rows, test_rows, say, stops, earlier
+            inputs, config, device, train_rows, test_rows, reporter, earlier
         )
     except KeyboardInterrupt:
         if stops():
@@ -141,10 +143,6 @@ class _Asked:
         return Request(stop=self._should_stop())
 
 
-def _never() -> bool:
-    return False
-
-
 def _into_folder(
     particles: AnyParticles,
     density: AnyMap,
@@ -160,13 +158,15 @@ def _into_folder(
             "A run folder is of files: name particles and map by their paths, or leave out folder."
         )
 
-    def advance(now: Progress) -> None:
+    def advance(now: RunProgress) -> None:
         if progress is not None and now.metrics is not None:
             progress(now.metrics)
         if should_stop is not None and should_stop():
             RunReader(folder).ask(stop=True)
 
-    run_training(config, Path(particles), Path(density), folder, progress=advance, say=say)
+    run_training(
+        config, Path(particles), Path(density), folder, reporter=reporter_of(say=say), watch=advance
+    )
     network = TrainedNetwork.read(folder)
     if not network.state["step"]:
         raise Stopped

@@ -97,8 +97,7 @@ def run(
                 choose_device(device),
                 invert_contrast=invert_contrast,
                 name=str(a_path),
-                progress=advance,
-                say=advance.say,
+                reporter=advance.reporter,
             )
             found = found.with_preference(preference)
     describe(found)

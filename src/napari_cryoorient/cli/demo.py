@@ -10,10 +10,10 @@ import typer
 from napari_cryoorient.cli import options
 from napari_cryoorient.cli.evaluate import table_of
 from napari_cryoorient.cli.files import DEMO_FILES, Writes
-from napari_cryoorient.cli.progress import Progress, format_duration, print_json, progress
+from napari_cryoorient.cli.progress import print_json, progress
 from napari_cryoorient.cli.screen import can_draw_unseen, has_screen, picture_of
-from napari_cryoorient.cli.train import Follower
 from napari_cryoorient.errors import InputError
+from napari_cryoorient.reporting import format_duration
 
 SUMMARY = "Simulate, train, predict and measure, on a particle made from code."
 
@@ -55,36 +55,13 @@ def run(
         device=device,
     )
     with progress("Demo") as bar:
-        result = run_demo(
-            output,
-            settings,
-            tell=_Parts(bar),
-            tell_training=Follower(bar, 60 * minutes),
-            say=bar.say,
-        )
+        result = run_demo(output, settings, bar.reporter)
     print(table_of(result.summary))
     print(f"{result.summary['images_per_second']:.0f} images a second predicted")
     print(f"{format_duration(result.summary['seconds'])} in all; pictures and files: {output}")
     _show(output / "run", output / "napari.png", headless=headless)
     if json:
         print_json(result.summary | {"folder": output})
-
-
-class _Parts:
-    """Shows one part of the job after another."""
-
-    def __init__(self, bar: Progress) -> None:
-        self._bar = bar
-        self._part = ""
-
-    def __call__(
-        self, part: str, done: float, total: float, time_left_s: float | None, note: str
-    ) -> None:
-        """Move on."""
-        if part != self._part:
-            self._part = part
-            self._bar.restart(part)
-        self._bar(done, total, time_left_s=time_left_s, note=note)
 
 
 def _show(run_dir: Path, picture: Path, *, headless: bool) -> None:

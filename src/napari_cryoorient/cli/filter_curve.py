@@ -81,8 +81,7 @@ def run(
             project_dir=project_dir,
             device=device,
             seed=seed,
-            progress=advance,
-            say=advance.say,
+            reporter=advance.reporter,
         )
     print("threshold  particles  expected wrong  half-maps  reference")
     for row in curve.rows():

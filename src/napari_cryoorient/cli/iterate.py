@@ -12,7 +12,6 @@ from napari_cryoorient.cli.files import RUN_FILES, Reads, Writes
 from napari_cryoorient.cli.progress import print_json, progress
 from napari_cryoorient.cli.settings_flags import with_settings
 from napari_cryoorient.cli.studies import check_settings
-from napari_cryoorient.cli.train import Follower, budget_s_of
 from napari_cryoorient.config import TrainConfig
 
 if TYPE_CHECKING:
@@ -87,7 +86,6 @@ def run(
             n_labels=subset,
             fine_tuning_steps=fine_tune_steps,
             reporter=bar.reporter,
-            training_progress=Follower(bar, budget_s_of(config)),
         )
         try:
             series = iterate(

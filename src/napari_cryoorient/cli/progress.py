@@ -15,7 +15,7 @@ from typing import Any
 from napari_cryoorient.environment import STATUS_VARIABLE
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.atomic import atomic_path
-from napari_cryoorient.reporting import Reporter
+from napari_cryoorient.reporting import Reporter, format_duration
 
 SECONDS_BETWEEN_LINES = 5.0
 SECONDS_BETWEEN_STATUS = 0.2
@@ -207,13 +207,3 @@ def _plain(value: Any) -> Any:
     if value is None or isinstance(value, str | bool | int):
         return value
     return _plain(value.item()) if hasattr(value, "item") else str(value)
-
-
-def format_duration(seconds: float) -> str:
-    """Write a duration as ``42 s``, ``3 min 05 s`` or ``2 h 10 min``."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

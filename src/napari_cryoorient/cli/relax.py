@@ -74,8 +74,7 @@ def run(
             resolution_angstrom=resolution,
             invert_contrast=invert_contrast,
             name=str(star_path),
-            progress=advance,
-            say=advance.say,
+            reporter=advance.reporter,
         )
         write_poses(star, found.poses, output, confidence=found.probability)
         if (lost := unreached_images(star, output, project_dir)) is not None:

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_cryoorient.cli.files import STUDY_FILES, Writes
-from napari_cryoorient.cli.progress import Progress, format_duration, print_json, progress
+from napari_cryoorient.cli.progress import print_json, progress
 from napari_cryoorient.cli.settings_flags import build_settings
 from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.errors import InputError, TrainingFailure
 
 if TYPE_CHECKING:
-    from napari_cryoorient.studies.progress import Estimate, StudyProgress
     from napari_cryoorient.studies.results import Row
     from napari_cryoorient.studies.study import Study, StudyResult
 
@@ -102,16 +101,14 @@ def carry_out(
 
     Raises TrainingFailure when some of the runs failed, once the others are done.
     """
-    from napari_cryoorient.studies.study import Reporter, run_study
+    from napari_cryoorient.studies.study import run_study
     from napari_cryoorient.studies.workers import visible_gpus, workers_for
 
     workers = workers_for(device, n_jobs, visible_gpus(device))
     with progress("Preparing") as bar:
-        show = _Show(bar)
-        reporter = Reporter(show.study, show.preparing, show.estimate, bar.say)
         try:
             result = run_study(
-                study, workers, resume=resume, only_estimate=only_estimate, reporter=reporter
+                study, workers, resume=resume, only_estimate=only_estimate, reporter=bar.reporter
             )
         except KeyboardInterrupt:
             bar.say(f"Stopped; the same command goes on with the study in {study.folder}.")
@@ -157,43 +154,3 @@ def _text(name: str, value: Any) -> str:
 
 def _estimate_of(result: StudyResult) -> dict[str, Any] | None:
     return None if result.estimate is None else dict(vars(result.estimate))
-
-
-class _Show:
-    """Shows a study as one bar over all its runs."""
-
-    def __init__(self, bar: Progress) -> None:
-        self._bar = bar
-        self._part = ""
-
-    def preparing(self, what: str, done: int, total: int) -> None:
-        """Show how far the data are made."""
-        self._begin(what)
-        self._bar(done, total)
-
-    def study(self, now: StudyProgress) -> None:
-        """Show how far the runs are."""
-        self._begin("Runs")
-        # Before a run has shown its pace the bar stands still, and reckons no time by itself.
-        done = round(now.done, 2) if now.time_left_s is not None else int(now.done)
-        self._bar(done, now.total, time_left_s=now.time_left_s, note=now.note)
-
-    def estimate(self, estimate: Estimate) -> None:
-        """Say what the study will cost."""
-        self._bar.say(estimate_sentence(estimate))
-
-    def _begin(self, part: str) -> None:
-        if part != self._part:
-            self._part = part
-            self._bar.restart(part)
-
-
-def estimate_sentence(estimate: Estimate) -> str:
-    """Say what a study will cost, such as "11 runs of about 4 min 05 s: 45 min on this CPU"."""
-    runs = "1 run" if estimate.n_runs == 1 else f"{estimate.n_runs} runs"
-    names = estimate.workers
-    where = f"this {names[0]}" if names == ("CPU",) else ", ".join(names)
-    return (
-        f"{runs} of about {format_duration(estimate.run_s)}: "
-        f"{format_duration(estimate.left_s)} on {where}"
-    )

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from napari_cryoorient.cli import options
 from napari_cryoorient.cli.files import RUN_FILES, Writes
-from napari_cryoorient.cli.progress import Progress, print_json, progress
+from napari_cryoorient.cli.progress import print_json, progress
 from napari_cryoorient.cli.settings_flags import build_settings, with_settings
 from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.errors import InputError
 
-if TYPE_CHECKING:
-    from napari_cryoorient.tasks.train import Progress as RunProgress
-    from napari_cryoorient.training.report import Metrics
-
 SUMMARY = "Train a network on a particle stack and a reference map."
-PHASES = {"training": "Training (steps)", "predicting": "Predicting"}
 
 
 @with_settings(TrainConfig)
@@ -74,8 +69,7 @@ def run(
                 resume,
                 project_dir=project_dir,
                 map_pixel_size_angstrom=pixel_size,
-                progress=Follower(bar, budget_s_of(config)),
-                say=bar.say,
+                reporter=bar.reporter,
             )
         except KeyboardInterrupt:
             bar.say(f"Stopped; the run in {output} can go on with --resume.")
@@ -97,49 +91,3 @@ def settings_of_run(folder: Path) -> dict[str, Any]:
     config = (RunReader(folder).run() or {}).get("config", {})
     known = TrainConfig.model_fields
     return {name: value for name, value in config.items() if name in known and value is not None}
-
-
-def budget_s_of(config: TrainConfig) -> float | None:
-    """Return the time given to training in seconds, or None."""
-    return None if config.minutes is None else 60 * config.minutes
-
-
-class Follower:
-    """Shows the progress of a run, one part of the work after another.
-
-    ``budget_s`` is the time given to training, where it is not a number of steps.
-    """
-
-    def __init__(self, bar: Progress, budget_s: float | None = None) -> None:
-        self._bar = bar
-        self._budget_s = budget_s
-        self._phase: str | None = None
-
-    def __call__(self, now: RunProgress) -> None:
-        """Move on."""
-        if now.phase != self._phase:
-            self._phase = now.phase
-            title = PHASES.get(now.phase, now.phase)
-            self._bar.restart(title if self._budget_s is None else title.replace("(steps)", "(s)"))
-        if now.metrics is None:
-            self._bar(now.done, now.total, time_left_s=now.time_left_s)
-            return
-        note = note_of(now.metrics)
-        if self._budget_s is None:
-            self._bar(now.done, now.total, time_left_s=now.time_left_s, note=note)
-            return
-        spent_s = min(now.metrics.seconds, self._budget_s)
-        left_s = self._budget_s - spent_s
-        self._bar(round(spent_s), round(self._budget_s), time_left_s=left_s, note=note)
-
-
-def note_of(metrics: Metrics) -> str:
-    """Say in a few words how the training stands."""
-    figures = []
-    if metrics.angular_error_deg is not None:
-        figures.append(f"error {metrics.angular_error_deg:.1f}\N{DEGREE SIGN}")
-    if metrics.test_relative_rmse is not None:
-        figures.append(f"RMSE {metrics.test_relative_rmse:.2f}")
-    figures += [f"w {metrics.w:.2f}", f"step {metrics.step}"]
-    figures.append(f"{metrics.images_per_second:.0f} images/s")
-    return ", ".join(figures)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +21,8 @@ from napari_cryoorient.io.particle_table import particle_block
 from napari_cryoorient.io.star import refuse_kind
 from napari_cryoorient.io.star_text import StarBlock, StarFile, quoted, text_table, write_star
 from napari_cryoorient.particles import DensityMap, Floats, Integers, ParticleSet, counted
-from napari_cryoorient.stack.chunks import Advance
+from napari_cryoorient.reporting import SILENT, Reporter, Say
 from napari_cryoorient.stack.pairing import pair_inputs
-
-Say = Callable[[str], None]
 
 
 def compare_files(a: PoseFile, b: PoseFile, *, symmetry: str = "C1", say: Say) -> Comparison:
@@ -61,15 +59,14 @@ def preference_of(
     *,
     invert_contrast: str = "auto",
     name: str = "the stack",
-    progress: Advance | None = None,
-    say: Say,
-    should_stop: Callable[[], bool] | None = None,
+    reporter: Reporter = SILENT,
 ) -> Preference:
     """Ask the images of set A which pose of each pair they prefer.
 
     ``particles`` are those of set A, all of them, its poses among them.  Pairs whose images tell
     nothing prefer neither.  Raises InputError where map and stack do not fit, and Stopped.
     """
+    say = reporter.say
     inputs = pair_inputs(particles, density, invert_contrast=invert_contrast, name=name)
     for note in inputs.notes:
         say(note)
@@ -88,8 +85,8 @@ def preference_of(
         found.a[usable],
         found.b[usable],
         found.frame,
-        progress=progress,
-        should_stop=should_stop,
+        progress=reporter.progress,
+        should_stop=reporter.should_stop,
     )
 
     def of_all(values: Floats) -> Floats:

@@ -8,7 +8,7 @@ enter each image once.
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,11 +25,11 @@ from napari_cryoorient.maps.insertion import SliceSums
 from napari_cryoorient.maps.masks import molecule_mask
 from napari_cryoorient.maps.solve import solve_map
 from napari_cryoorient.particles import DensityMap, Floats, Images, Integers, ParticleSet
-from napari_cryoorient.stack.chunks import Advance, Stopped
+from napari_cryoorient.reporting import SILENT, Reporter
+from napari_cryoorient.stack.chunks import Stopped
 from napari_cryoorient.tasks.fsc import same_sampling
 from napari_cryoorient.tasks.reconstruct import half_sets
 
-Say = Callable[[str], None]
 # Parts of the stack that are kept, where no thresholds are named.
 KEPT_PARTS = tuple(k / 10 for k in range(10, 0, -1))
 # Fewer particles make no half-maps.
@@ -106,9 +106,7 @@ def filter_curve(
     thresholds: Sequence[float] | None = None,
     symmetry: str = "C1",
     seed: int = 0,
-    progress: Advance | None = None,
-    say: Say,
-    should_stop: Callable[[], bool] | None = None,
+    reporter: Reporter = SILENT,
 ) -> FilterCurve:
     """Reconstruct half-maps of the particles above each threshold on ``confidence`` ``(n,)``.
 
@@ -124,7 +122,7 @@ def filter_curve(
     levels = np.asarray(
         _levels(confidence) if thresholds is None else sorted(set(thresholds)), dtype=np.float64
     )
-    halves = half_sets(particles.random_subset, n, seed, say)
+    halves = half_sets(particles.random_subset, n, seed, reporter.say)
     group = symmetry_matrices(symmetry)
     total: tuple[SliceSums, ...] | None = None
     n_levels = len(levels)
@@ -139,8 +137,7 @@ def filter_curve(
         done += sum(len(rows) for rows in sets)
 
         def advance(k: int, _of: int, before: int = before) -> None:
-            if progress is not None:
-                progress(before + k, n)
+            reporter.progress(before + k, n)
 
         entered = back_project(
             particles,
@@ -148,7 +145,7 @@ def filter_curve(
             device,
             rows_of_sets=sets,
             progress=advance,
-            should_stop=should_stop,
+            should_stop=reporter.should_stop,
         )
         if entered is None:
             raise Stopped

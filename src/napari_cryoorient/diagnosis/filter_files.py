@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from napari_cryoorient.io.confidence import stated_confidence
 from napari_cryoorient.io.new_star import CONFIDENCE
 from napari_cryoorient.io.star import read_particles
 from napari_cryoorient.particles import Floats
-from napari_cryoorient.stack.chunks import Advance
+from napari_cryoorient.reporting import SILENT, Reporter
 from napari_cryoorient.stack.pairing import pair_inputs
 
 
@@ -32,9 +32,7 @@ def filter_curve_of_file(
     project_dir: Path | None = None,
     device: str = "auto",
     seed: int = 0,
-    progress: Advance | None = None,
-    say: Callable[[str], None],
-    should_stop: Callable[[], bool] | None = None,
+    reporter: Reporter = SILENT,
 ) -> FilterCurve:
     """Read particles, their confidence and a map, and make the curve; raises InputError.
 
@@ -51,7 +49,7 @@ def filter_curve_of_file(
             particles, density, invert_contrast=invert_contrast, name=str(star_path)
         )
         for note in inputs.notes:
-            say(note)
+            reporter.say(note)
         particles, density = inputs.particles, inputs.density
     usable = particles.usable_rows()
     return filter_curve(
@@ -62,9 +60,7 @@ def filter_curve_of_file(
         thresholds=thresholds,
         symmetry=symmetry,
         seed=seed,
-        progress=progress,
-        say=say,
-        should_stop=should_stop,
+        reporter=reporter,
     )
 
 

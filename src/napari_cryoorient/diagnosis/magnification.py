@@ -19,7 +19,8 @@ from torch import Tensor
 from napari_cryoorient.alignment.likelihood import BandData, ParticleLikelihood
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.particles import DensityMap, Floats, Integers, ParticleSet, Poses
-from napari_cryoorient.stack.chunks import Advance, Stopped, in_threads
+from napari_cryoorient.reporting import Advance
+from napari_cryoorient.stack.chunks import Stopped, in_threads
 from napari_cryoorient.stack.pairing import SILENT_TOLERANCE, TOLERANCE
 
 # Scales tried: at first so far either way in so many steps on so many images, then about the best.

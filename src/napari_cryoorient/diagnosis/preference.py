@@ -18,7 +18,8 @@ from napari_cryoorient.alignment.likelihood import BandData, ParticleLikelihood
 from napari_cryoorient.alignment.refine.local import LocalRefinement
 from napari_cryoorient.diagnosis.frames import Frame
 from napari_cryoorient.particles import Floats, Integers, Poses
-from napari_cryoorient.stack.chunks import Advance, Stopped, in_threads
+from napari_cryoorient.reporting import Advance
+from napari_cryoorient.stack.chunks import Stopped, in_threads
 
 # Particles that tell in which of the two frames the map lies.
 N_FRAME = 256

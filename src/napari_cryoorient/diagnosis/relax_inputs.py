@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from napari_cryoorient.io.finite import refuse_starts_not_finite
 from napari_cryoorient.io.new_star import printed
 from napari_cryoorient.io.star_text import StarBlock, StarFile, quoted, text_table, write_star
 from napari_cryoorient.particles import DensityMap, ParticleSet, Poses, counted
-from napari_cryoorient.stack.chunks import Advance
+from napari_cryoorient.reporting import SILENT, Reporter
 from napari_cryoorient.stack.pairing import pair_inputs
 from napari_cryoorient.tasks.search import describe_band, radius_of
 
@@ -40,9 +40,7 @@ def relax_particles(
     resolution_angstrom: float | None = None,
     invert_contrast: str = "auto",
     name: str = "the stack",
-    progress: Advance | None = None,
-    say: Callable[[str], None],
-    should_stop: Callable[[], bool] | None = None,
+    reporter: Reporter = SILENT,
 ) -> Relaxation:
     """Weigh the equivalent poses of a stack; images that tell nothing keep theirs, all alike.
 
@@ -50,7 +48,7 @@ def relax_particles(
     messages call the stack.  Raises InputError for C1, for particles without poses, and where map,
     mask and stack do not fit each other; Stopped.
     """
-    group = group_to_relax(symmetry)
+    say, group = reporter.say, group_to_relax(symmetry)
     poses = _poses_of(particles)
     refuse_starts_not_finite(poses, name)
     if mask is not None:
@@ -68,7 +66,12 @@ def relax_particles(
     say(describe_band(likelihood))
     rows = np.arange(len(stack), dtype=np.int64)
     found = relax_poses(
-        likelihood, rows, poses[usable], group, progress=progress, should_stop=should_stop
+        likelihood,
+        rows,
+        poses[usable],
+        group,
+        progress=reporter.progress,
+        should_stop=reporter.should_stop,
     )
     if len(usable) == len(particles):
         return found

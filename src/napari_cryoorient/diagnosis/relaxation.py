@@ -22,7 +22,8 @@ from napari_cryoorient.alignment.likelihood import BandData, ParticleLikelihood
 from napari_cryoorient.alignment.refine.hypotheses import climb
 from napari_cryoorient.maps.symmetry import turned_map
 from napari_cryoorient.particles import DensityMap, Floats, Images, Integers, Poses
-from napari_cryoorient.stack.chunks import Advance, Stopped, in_threads
+from napari_cryoorient.reporting import Advance
+from napari_cryoorient.stack.chunks import Stopped, in_threads
 
 # Steps of the climb from each equivalent, and how far one may turn.  Each is climbed by itself, and
 # what it gains from the noise counts as signal: more steps make the probabilities too sure.

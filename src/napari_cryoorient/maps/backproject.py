@@ -22,9 +22,8 @@ from napari_cryoorient.maps.insertion import SliceSums
 from napari_cryoorient.maps.symmetrise import split_by_grid
 from napari_cryoorient.particles import Floats, Integers, ParticleSet
 from napari_cryoorient.projection.resample import fourier_shift, images_to_fourier
+from napari_cryoorient.reporting import Advance, ShouldStop
 from napari_cryoorient.stack.batches import ParticleBatches
-
-Advance = Callable[[int, int], None]
 
 # Coefficients transformed at once: what torch does in one thread, and a core's cache holds.
 _CHUNK_COEFFICIENTS = {"cpu": 1 << 15, "mps": 1 << 20, "cuda": 1 << 22}
@@ -68,7 +67,7 @@ def back_project(
     exact_symmetry: bool = False,
     padding: int = 2,
     progress: Advance | None = None,
-    should_stop: Callable[[], bool] | None = None,
+    should_stop: ShouldStop | None = None,
 ) -> BackProjection | None:
     """Enter every image at its pose and all equivalent ones; None when stopped before the end.
 

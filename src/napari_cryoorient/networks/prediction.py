@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -14,13 +14,13 @@ from torch import Tensor, nn
 from napari_cryoorient.device import is_out_of_memory, release_memory
 from napari_cryoorient.networks.output import PosePrediction
 from napari_cryoorient.particles import Floats, Integers, ParticleSet, Poses
+from napari_cryoorient.reporting import Advance, ShouldStop
 from napari_cryoorient.stack.batches import ParticleBatches
 
 # Pixels in a chunk: a few tenths of a second, so that a request to stop is met at once.
 CHUNK_PIXELS = {"cpu": 8 * 128 * 128, "mps": 64 * 128 * 128, "cuda": 512 * 128 * 128}
 # Pixels of one chunk of images as they lie in the file, before they are brought to the box.
 READ_PIXELS = 2**25
-Advance = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def predict(
     rows: Integers | None = None,
     batch_size: int | None = None,
     progress: Advance | None = None,
-    should_stop: Callable[[], bool] | None = None,
+    should_stop: ShouldStop | None = None,
 ) -> Iterator[PredictedPoses]:
     """Yield poses of ``rows`` (default all) in order; images are brought to ``box``.
 

@@ -8,7 +8,7 @@ noiseless part is exactly what projecting ``map.mrc`` at the STAR file's poses g
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -36,13 +36,13 @@ from napari_cryoorient.projection.ctf import ctf_half_plane
 from napari_cryoorient.projection.fourier_slice import Projector
 from napari_cryoorient.projection.reference import reference_volume
 from napari_cryoorient.projection.resample import fourier_crop_volume, lowpass, refuse_coarse
+from napari_cryoorient.reporting import Advance
 
 PIXELS_PER_CHUNK = 2**21  # 512 images of 64 pixels: tens of megabytes
 IMAGES_FOR_SNR = 1024  # the variance of the signal is measured on so many of the images, to 1%
 ROTATIONS_FOR_SYMMETRY = 16
 BOX_FOR_SYMMETRY = 64  # finer detail costs time and tells no more
 WEAK_SYMMETRY = 0.95  # a 70S ribosome, which has none, reaches 0.88 at 8 A pixels
-Advance = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)

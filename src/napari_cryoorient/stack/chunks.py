@@ -16,11 +16,10 @@ from typing import TypeVar
 import torch
 
 from napari_cryoorient.device import is_out_of_memory, one_thread_each, release_memory
+from napari_cryoorient.reporting import Advance, ShouldStop
 
 Data = TypeVar("Data")
 Result = TypeVar("Result")
-Advance = Callable[[int, int], None]
-ShouldStop = Callable[[], bool]
 
 
 class Stopped(Exception):

@@ -7,13 +7,14 @@ image, over that of the noise.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from napari_cryoorient.device import choose_device
 from napari_cryoorient.particles import DensityMap
+from napari_cryoorient.reporting import Reporter
 from napari_cryoorient.simulation.simulate import (
     SimulationSettings,
     draw_simulation,
@@ -48,8 +49,9 @@ def noise_study(
         own = replace(training, star=data / "particles.star", map=data / "map.mrc")
         jobs.append(own.job(name, folder / "runs", {"snr": snr}))
 
-    def prepare(tell: Callable[[str, int, int], None], stopper: Stopper) -> None:
+    def prepare(reporter: Reporter, stopper: Stopper) -> None:
         device = choose_device(str(training.settings.get("device", "auto")))
+        reporter.step("Simulating")
         for index, snr in enumerate(values):
             data = folder / "data" / name_of(snr)
             if (data / "particles.star").is_file():  # written last, so the rest is there
@@ -58,7 +60,7 @@ def noise_study(
             def advance(done: int, total: int, index: int = index) -> None:
                 if stopper.is_asked:
                     raise KeyboardInterrupt
-                tell("Simulating", index * total + done, len(values) * total)
+                reporter.progress(index * total + done, len(values) * total)
 
             drawn = draw_simulation(density, replace(simulation, snr=snr), device)
             write_simulation(drawn, data, device=device, advance=advance)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from napari_cryoorient.reporting import format_duration
 from napari_cryoorient.runs.reader import RunReader
 from napari_cryoorient.studies.job import Job
 
@@ -36,6 +37,15 @@ class Estimate:
     run_s: float
     left_s: float
     workers: tuple[str, ...]
+
+    def sentence(self) -> str:
+        """Return it in words, such as "11 runs of about 4 min 05 s: 45 min on this CPU"."""
+        runs = "1 run" if self.n_runs == 1 else f"{self.n_runs} runs"
+        where = f"this {self.workers[0]}" if self.workers == ("CPU",) else ", ".join(self.workers)
+        return (
+            f"{runs} of about {format_duration(self.run_s)}: "
+            f"{format_duration(self.left_s)} on {where}"
+        )
 
 
 class RunForecast:

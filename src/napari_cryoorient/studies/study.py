@@ -10,10 +10,11 @@ from typing import Any
 
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.processes.interrupts import is_status_of_stop
+from napari_cryoorient.reporting import SILENT, Reporter
 from napari_cryoorient.runs.reader import RunReader
 from napari_cryoorient.studies.folder import StudyFolder, write_table
 from napari_cryoorient.studies.job import Job
-from napari_cryoorient.studies.progress import Estimate, StudyForecast, StudyProgress
+from napari_cryoorient.studies.progress import Estimate, StudyForecast
 from napari_cryoorient.studies.results import Row, finished, row_of
 from napari_cryoorient.studies.workers import (
     Command,
@@ -43,7 +44,7 @@ class Study:
     settings: Mapping[str, Any]
     jobs: tuple[Job, ...]
     summarise: Callable[[Study, list[Row]], dict[str, Any]]
-    prepare: Callable[[Callable[[str, int, int], None], Stopper], None] | None = None
+    prepare: Callable[[Reporter, Stopper], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -57,23 +58,13 @@ class StudyResult:
     is_complete: bool = False
 
 
-@dataclass
-class Reporter:
-    """Where a study says how it goes; every part may be left out."""
-
-    progress: Callable[[StudyProgress], None] = lambda now: None
-    preparing: Callable[[str, int, int], None] = lambda what, done, total: None
-    estimate: Callable[[Estimate], None] = lambda estimate: None
-    say: Callable[[str], None] = lambda sentence: None
-
-
 def run_study(
     study: Study,
     workers: Sequence[Worker],
     *,
     resume: bool = True,
     only_estimate: bool = False,
-    reporter: Reporter | None = None,
+    reporter: Reporter = SILENT,
     stopper: Stopper | None = None,
     command: Command = train_command,
 ) -> StudyResult:
@@ -86,14 +77,14 @@ def run_study(
     Raises InputError where the folder holds another study, or when the very first run cannot start
     for a reason that holds for all; KeyboardInterrupt when asked to stop, with all kept.
     """
-    reporter, stopper = reporter or Reporter(), stopper or Stopper()
+    stopper = stopper or Stopper()
     folder = StudyFolder.open(study.folder, study.kind, study.settings, resume=resume)
     attempt = _Attempt(study, folder, workers, reporter, stopper, only_estimate)
     try:
         with stopper.watching_signals():
             folder.list_runs(study.jobs)
             if study.prepare is not None:
-                study.prepare(reporter.preparing, stopper)
+                study.prepare(reporter, stopper)
             _refuse_busy_runs(study.jobs, stopper)
             if not stopper.is_asked:
                 attempt.train(command)
@@ -147,6 +138,7 @@ class _Attempt:
             self.reporter.say(f"{n - left} of {n} runs are finished already, and stay as they are.")
         if not left:
             return
+        self.reporter.step("Runs")
         run_jobs(
             self._waiting,
             self.workers,
@@ -193,11 +185,13 @@ class _Attempt:
             names = tuple(worker.name for worker in self.workers)
             self.estimate = Estimate(len(self._waiting), run_s, now.time_left_s, names)
             self.folder.update(estimate=vars(self.estimate))
-            self.reporter.estimate(self.estimate)
+            self.reporter.say(self.estimate.sentence())
             if self.only_estimate:
                 self.is_estimated_only = True
                 self.stopper.ask()
-        self.reporter.progress(now)
+        # Before a run has shown its pace the bar stands still, and reckons no time by itself.
+        done = round(now.done, 2) if now.time_left_s is not None else int(now.done)
+        self.reporter.progress(done, now.total, time_left_s=now.time_left_s, note=now.note)
 
 
 def _refuse_busy_runs(jobs: Sequence[Job], stopper: Stopper) -> None:

@@ -10,10 +10,9 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,7 +28,7 @@ from napari_cryoorient.io.maps import read_map
 from napari_cryoorient.io.pose_table import match_rows, read_pose_table
 from napari_cryoorient.io.star import read_particles, read_star, write_poses, write_star
 from napari_cryoorient.particles import DensityMap, Floats, ImageSource, Integers, Poses
-from napari_cryoorient.reporting import Reporter
+from napari_cryoorient.reporting import SILENT, Reporter
 from napari_cryoorient.runs.reader import RunReader
 from napari_cryoorient.simulation.demo_density import demo_density
 from napari_cryoorient.simulation.simulate import (
@@ -40,7 +39,6 @@ from napari_cryoorient.simulation.simulate import (
     write_simulation,
 )
 from napari_cryoorient.tasks.predict import predict_star
-from napari_cryoorient.tasks.train import Progress as RunProgress
 from napari_cryoorient.tasks.train import run_training
 
 POSE_COLUMNS = (
@@ -57,16 +55,6 @@ MADE = (
     *("map.mrc", "particles.mrcs", "particles.star", "train.star", "held-out.star", "poses.star"),
     *("curves.png", "projections.png", "errors.png", "napari.png", "summary.json"),
 )
-
-
-class Tell(Protocol):
-    """Where the job says how far a part of it is."""
-
-    def __call__(
-        self, part: str, done: float, total: float, time_left_s: float | None, note: str
-    ) -> None:
-        """Take note."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -100,10 +88,7 @@ class DemoResult:
 def run_demo(
     folder: Path,
     settings: DemoSettings,
-    *,
-    tell: Tell,
-    tell_training: Callable[[RunProgress], None],
-    say: Callable[[str], None],
+    reporter: Reporter = SILENT,
 ) -> DemoResult:
     """Do the whole job; an earlier one in ``folder`` is replaced.
 
@@ -117,7 +102,7 @@ def run_demo(
     with atomic_path(folder / MARK) as path:
         path.write_text(json.dumps(asdict(settings), indent=2) + "\n")
     _remove_earlier_run(folder / "run")
-    _simulate(folder, settings, tell, say)
+    _simulate(folder, settings, reporter)
     config = TrainConfig.model_validate(
         {
             "preset": "fast",
@@ -129,10 +114,8 @@ def run_demo(
         }
     )
     map_path = folder / "map.mrc"
-    run_training(
-        config, folder / "train.star", map_path, folder / "run", progress=tell_training, say=say
-    )
-    images_per_second = _predict(folder, settings, tell)
+    run_training(config, folder / "train.star", map_path, folder / "run", reporter=reporter)
+    images_per_second = _predict(folder, settings, reporter)
     result = _measure(folder, settings)
     summary = result.summary | {
         "images_per_second": images_per_second,
@@ -161,7 +144,7 @@ def _remove_earlier_run(run: Path) -> None:
         shutil.rmtree(run)
 
 
-def _simulate(folder: Path, settings: DemoSettings, tell: Tell, say: Callable[[str], None]) -> None:
+def _simulate(folder: Path, settings: DemoSettings, reporter: Reporter) -> None:
     """Write map, stack and the two STAR files."""
     n = settings.n_train + settings.n_held_out
     density = demo_density(
@@ -173,19 +156,15 @@ def _simulate(folder: Path, settings: DemoSettings, tell: Tell, say: Callable[[s
         shift_sigma_angstrom=settings.shift_sigma_angstrom,
         seed=settings.seed,
     )
-    say(
+    reporter.say(
         f"A particle made from code, {n} images of it: {settings.box} pixels at "
         f"{settings.pixel_size_angstrom:g} A, SNR {settings.snr:g}, CTF, "
         f"shifts of {settings.shift_sigma_angstrom:g} A."
     )
     device = choose_device(settings.device)
     simulation = draw_simulation(density, wanted, device)
-    write_simulation(
-        simulation,
-        folder,
-        device=device,
-        advance=lambda done, total: tell("Simulating", done, total, None, ""),
-    )
+    reporter.step("Simulating")
+    write_simulation(simulation, folder, device=device, advance=reporter.progress)
     star = read_star(folder / "particles.star")
     train_rows, held_out_rows = np.split(np.arange(n), [settings.n_train])
     write_poses(star, simulation.poses[train_rows], folder / "train.star", rows=train_rows)
@@ -195,7 +174,7 @@ def _simulate(folder: Path, settings: DemoSettings, tell: Tell, say: Callable[[s
     write_star(star.with_block(replace(block, table=table)), folder / "held-out.star")
 
 
-def _predict(folder: Path, settings: DemoSettings, tell: Tell) -> float:
+def _predict(folder: Path, settings: DemoSettings, reporter: Reporter) -> float:
     """Predict the held-out particles; return images a second, the first chunk left aside."""
     ticks: list[tuple[float, float]] = [(time.monotonic(), 0)]
 
@@ -207,8 +186,9 @@ def _predict(folder: Path, settings: DemoSettings, tell: Tell) -> float:
         note: str = "",  # noqa: ARG001
     ) -> None:
         ticks.append((time.monotonic(), done))
-        tell("Held-out", int(done), int(total), None, "")
+        reporter.progress(done, total)
 
+    reporter.step("Held-out")
     predict_star(
         folder / "held-out.star",
         folder / "run",

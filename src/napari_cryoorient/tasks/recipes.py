@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +9,7 @@ import torch
 from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.particles import Integers, ParticleSet
+from napari_cryoorient.reporting import Reporter
 from napari_cryoorient.stack.pairing import PairedInputs
 from napari_cryoorient.tasks.searched_labels import N_TRAIN, searched_labels
 from napari_cryoorient.tasks.simulated_labels import simulated_like
@@ -36,8 +36,7 @@ def make_recipe(
     device: torch.device,
     train_rows: Integers,
     test_rows: Integers,
-    note: Callable[[str], None],
-    should_stop: Callable[[], bool],
+    reporter: Reporter,
     earlier: EarlierNetwork | None = None,
     ranks: Ranks = ALONE,
 ) -> tuple[Recipe, Labels]:
@@ -65,15 +64,14 @@ def make_recipe(
             symmetry=config.symmetry,
             seed=config.seed,
             device=device,
-            note=note,
-            should_stop=should_stop,
+            reporter=reporter,
             n_train=config.n_labels or N_TRAIN,
         )
         labels, train_rows = Labels(searched.particles, searched.test_rows), searched.train_rows
     if config.preset == "paper":
         if wanted == "simulated":
             labels = Labels(simulated_like(inputs, seed=config.seed))
-            note(
+            reporter.say(
                 f"Labels: {len(labels.particles)} images made from the map, with the stack's CTF "
                 "values and noise; the test figures are on such images, not on the stack."
             )
@@ -88,5 +86,5 @@ def make_recipe(
             inputs.density, labels.particles, config, device, train_rows, earlier, ranks
         )
     for sentence in recipe.notes:
-        note(sentence)
+        reporter.say(sentence)
     return recipe, labels

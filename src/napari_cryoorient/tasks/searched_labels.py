@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,6 +12,7 @@ from napari_cryoorient.alignment.search.global_search import FoundPoses, GlobalS
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.particles import Integers, ParticleSet, Poses
+from napari_cryoorient.reporting import Reporter
 from napari_cryoorient.stack.pairing import PairedInputs
 from napari_cryoorient.tasks.search import random_rows
 
@@ -43,8 +43,7 @@ def searched_labels(
     symmetry: str,
     seed: int,
     device: torch.device,
-    note: Callable[[str], None],
-    should_stop: Callable[[], bool],
+    reporter: Reporter,
     n_train: int = N_TRAIN,
     n_test: int = N_TEST,
 ) -> SearchedLabels:
@@ -55,11 +54,11 @@ def searched_labels(
     learn = train_rows[random_rows(len(train_rows), n_train, seed)]
     test = test_rows[random_rows(len(test_rows), n_test, seed)]
     rows = np.concatenate([learn, test])
-    note(f"Labels: searching {len(rows)} particles globally.")
+    reporter.say(f"Labels: searching {len(rows)} particles globally.")
     search = GlobalSearch(
         ParticleLikelihood(inputs.density, inputs.particles, device), symmetry_matrices(symmetry)
     )
-    parts = list(search.search(rows, should_stop=should_stop))
+    parts = list(search.search(rows, should_stop=reporter.should_stop))
     if sum(len(part.rows) for part in parts) < len(rows):
         raise KeyboardInterrupt
     found = FoundPoses.joined(parts)
@@ -70,7 +69,7 @@ def searched_labels(
             f"The search is sure of {int(sure.sum())} of {len(rows)} particles only: the stack is "
             "too noisy for labels, or is of another particle than the map; use --labels simulated."
         )
-    note(
+    reporter.say(
         f"Labels: {len(sure_learn)} particles to learn from and {len(sure_test)} to test on, of "
         f"mean confidence {found.confidence[sure].mean():.2f}. {_reach_of_test_errors(found, test)}"
     )

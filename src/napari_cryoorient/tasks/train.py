@@ -10,6 +10,7 @@ from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.device import choose_device
 from napari_cryoorient.errors import InputError, TrainingFailure
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
+from napari_cryoorient.reporting import SILENT, Reporter
 from napari_cryoorient.runs.fingerprint import fingerprint
 from napari_cryoorient.runs.folder import RunFolder, check_folder
 from napari_cryoorient.runs.reader import RunReader
@@ -24,13 +25,12 @@ from napari_cryoorient.tasks.resolve_config import (
     with_box,
 )
 from napari_cryoorient.tasks.steering import Steering
-from napari_cryoorient.tasks.training_phases import Progress, TrainingRun
+from napari_cryoorient.tasks.training_phases import TrainingRun
+from napari_cryoorient.tasks.training_progress import ProgressTeller, RunProgress
 from napari_cryoorient.training.fine_tuning import EarlierNetwork
 from napari_cryoorient.training.loop import Cadence
 from napari_cryoorient.training.ranks import Ranks, joined_ranks
 from napari_cryoorient.training.split import split_of
-
-__all__ = ["Progress", "run_training"]
 
 
 def run_training(
@@ -42,29 +42,27 @@ def run_training(
     *,
     project_dir: Path | None = None,
     map_pixel_size_angstrom: float | None = None,
-    progress: Callable[[Progress], None] | None = None,
-    say: Callable[[str], None] | None = None,
+    reporter: Reporter = SILENT,
+    watch: Callable[[RunProgress], None] | None = None,
     cadence: Cadence | None = None,
 ) -> None:
     """Train, test and predict the whole stack; everything lands in ``run_dir``.
 
     Processes that ``torchrun`` started share the work; the first of them writes and speaks.
 
-    A run asked to stop keeps its checkpoint and returns; ``run.json`` says how it ended.  ``say``
-    gets each sentence for the user.
+    A run asked to stop keeps its checkpoint and returns; ``run.json`` says how it ended.  ``watch``
+    gets the figures that ``reporter`` is told in words.
 
     Raises InputError or TrainingFailure after noting the reason in ``run.json``, and
     KeyboardInterrupt after a signal to stop, when all has been saved.
     """
     with joined_ranks() as ranks:
-        if not ranks.is_first:
-            progress = say = None
         _run(
             *(config, Path(star_path), Path(map_path), Path(run_dir), resume),
             project_dir=project_dir,
             map_pixel_size_angstrom=map_pixel_size_angstrom,
-            progress=progress,
-            say=say or (lambda sentence: None),
+            reporter=reporter if ranks.is_first else SILENT,
+            watch=watch if ranks.is_first else None,
             cadence=cadence,
             ranks=ranks,
         )
@@ -79,11 +77,12 @@ def _run(
     *,
     project_dir: Path | None,
     map_pixel_size_angstrom: float | None,
-    progress: Callable[[Progress], None] | None,
-    say: Callable[[str], None],
+    reporter: Reporter,
+    watch: Callable[[RunProgress], None] | None,
     cadence: Cadence | None,
     ranks: Ranks,
 ) -> None:
+    say = reporter.say
     found = RunReader(run_dir).run()
     earlier = found if resume else None
     if earlier is not None:
@@ -128,11 +127,16 @@ def _run(
     folder.offer_control(config.w, anew=w_is_new)
     if about is not None:
         folder.update(fine_tuned_from=about)
+    tell = ProgressTeller(reporter, None if config.minutes is None else 60 * config.minutes)
+
+    def show(now: RunProgress) -> None:
+        tell(now)
+        if watch is not None:
+            watch(now)
+
     try:
         with steering.watching_signals():
-            run = TrainingRun(
-                config, inputs, folder, steering, device, progress, say, cadence, ranks
-            )
+            run = TrainingRun(config, inputs, folder, steering, device, show, say, cadence, ranks)
             paths = {"star": str(star_path.resolve()), "map": str(map_path.resolve())}
             outcome = run.go(paths, resume, network)
     except KeyboardInterrupt:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -16,6 +16,7 @@ from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.star import write_poses
 from napari_cryoorient.networks.prediction import collect, predict
 from napari_cryoorient.particles import counted
+from napari_cryoorient.reporting import Reporter, Say
 from napari_cryoorient.runs.folder import RunFolder
 from napari_cryoorient.runs.silent_folder import SilentFolder
 from napari_cryoorient.simulation.simulate import symmetry_agreement, symmetry_doubt
@@ -30,23 +31,13 @@ from napari_cryoorient.tasks.preparation import (
 from napari_cryoorient.tasks.recipes import make_recipe
 from napari_cryoorient.tasks.resolve_config import facts_of
 from napari_cryoorient.tasks.steering import Steering
+from napari_cryoorient.tasks.training_progress import RunProgress
 from napari_cryoorient.training.checkpoint import read_checkpoint, restore, write_checkpoint
 from napari_cryoorient.training.fine_tuning import EarlierNetwork
 from napari_cryoorient.training.loop import Cadence, train
 from napari_cryoorient.training.ranks import ALONE, Ranks
 from napari_cryoorient.training.recipe import Recipe
-from napari_cryoorient.training.report import Metrics, Report
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a run is: ``phase`` is "training" (in steps) or "predicting" (in particles)."""
-
-    phase: str
-    done: int
-    total: int
-    time_left_s: float | None
-    metrics: Metrics | None = None
+from napari_cryoorient.training.report import Report
 
 
 class TrainingRun:
@@ -59,8 +50,8 @@ class TrainingRun:
         folder: RunFolder | SilentFolder,
         steering: Steering,
         device: torch.device,
-        progress: Callable[[Progress], None] | None,
-        say: Callable[[str], None],
+        watch: Callable[[RunProgress], None],
+        say: Say,
         cadence: Cadence | None,
         ranks: Ranks = ALONE,
     ) -> None:
@@ -68,7 +59,7 @@ class TrainingRun:
         self.config, self.inputs, self.folder = config, inputs, folder
         self.steering, self.device = steering, device
         self.box = config.box
-        self.progress, self.say, self.cadence = progress, say, cadence
+        self.watch, self.say, self.cadence = watch, say, cadence
         self.ranks = ranks
 
     def note(self, sentence: str) -> None:
@@ -108,8 +99,7 @@ class TrainingRun:
             self.device,
             train_rows,
             test_rows,
-            self.note,
-            self.steering.should_stop,
+            Reporter(say=self.note, should_stop=self.steering.should_stop),
             earlier,
             self.ranks,
         )
@@ -213,9 +203,8 @@ class TrainingRun:
             self.folder.write_preview(report.preview)
         if report.metrics is not None:
             self.folder.write_metrics(report.metrics)
-            if self.progress is not None:
-                m = report.metrics
-                self.progress(Progress("training", m.step, recipe.n_steps, m.time_left_s, m))
+            m = report.metrics
+            self.watch(RunProgress("training", m.step, recipe.n_steps, m.time_left_s, m))
 
     def _predict(self, recipe: Recipe) -> str | None:
         """Write ``poses.star`` for the whole stack; return None, or why not."""
@@ -223,9 +212,8 @@ class TrainingRun:
         began = time.monotonic()
 
         def advance(done: int, total: int) -> None:
-            if self.progress is not None:
-                left = (time.monotonic() - began) * (total - done) / done
-                self.progress(Progress("predicting", done, total, left))
+            left = (time.monotonic() - began) * (total - done) / done
+            self.watch(RunProgress("predicting", done, total, left))
 
         particles = self.inputs.particles
         predicted = collect(

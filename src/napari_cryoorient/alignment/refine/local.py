@@ -32,7 +32,8 @@ from napari_cryoorient.geometry.rotations import (
     rotation_vector_to_matrix,
 )
 from napari_cryoorient.particles import Floats, Integers, Poses
-from napari_cryoorient.stack.chunks import Advance, in_threads
+from napari_cryoorient.reporting import Advance
+from napari_cryoorient.stack.chunks import in_threads
 
 # Steps of the climb that goes straight to the whole band.
 N_STRAIGHT_STEPS = 8

@@ -32,7 +32,8 @@ from napari_cryoorient.alignment.search.proposals import Proposals, Proposer
 from napari_cryoorient.alignment.search.shifts import SIGMAS, ShiftPrior, trusted
 from napari_cryoorient.device import part_of, room_for
 from napari_cryoorient.particles import Floats, Integers, Poses
-from napari_cryoorient.stack.chunks import Advance, Stopped, in_threads
+from napari_cryoorient.reporting import Advance
+from napari_cryoorient.stack.chunks import Stopped, in_threads
 
 # Of what the best pose gains by the wider bands, this part counts against those left out before.
 COUNTED_GAIN = 0.07

@@ -8,7 +8,7 @@ and ``round.json``, which comes last.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from napari_cryoorient.tasks.predict import predict_star
 from napari_cryoorient.tasks.reconstruct import half_sets, reconstruct_star
 from napari_cryoorient.tasks.refine import polish
 from napari_cryoorient.tasks.search import search_star
-from napari_cryoorient.tasks.train import Progress, run_training
+from napari_cryoorient.tasks.train import run_training
 
 # Labels less sure than this teach nothing.
 LEAST_CONFIDENCE = 0.5
@@ -50,7 +50,6 @@ class Stack:
     n_labels: int = 1000
     fine_tuning_steps: int | None = None
     reporter: Reporter = SILENT
-    training_progress: Callable[[Progress], None] | None = None
 
     @property
     def seed(self) -> int:
@@ -124,8 +123,7 @@ def train(stack: Stack, folder: Path, star: Path, earlier_run: Path | None) -> N
         run,
         resume=(run / "checkpoint.pt").is_file(),
         project_dir=stack.project_dir,
-        progress=stack.training_progress,
-        say=stack.reporter.say,
+        reporter=stack.reporter,
     )
     if RunReader(run).status().state != "finished":  # stopped through its control.json
         raise KeyboardInterrupt
