@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_cryoorient.figures import save_curves, save_error_histogram, save_triptych
+from napari_cryoorient.figures import colour_of_w, save_curves, save_error_histogram, save_triptych
+from napari_cryoorient.settings import W
 
 LINES = [
     {
@@ -55,3 +56,15 @@ def test_figures_load_matplotlib_when_they_draw() -> None:
         "sys.exit(any(m.startswith('matplotlib') for m in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_one_scale_of_colours_stands_for_w_and_each_end_is_the_same_on_paper() -> None:
+    low, high = W.bounds()
+    for end in (low, high):
+        assert colour_of_w(end) == colour_of_w(end, on_paper=True)
+    red, _, blue, _ = colour_of_w(low)
+    assert red > blue
+    red, _, blue, _ = colour_of_w(high)
+    assert blue > red
+    assert max(colour_of_w(0.5, on_paper=True)[:3]) < 0.7  # seen on white
+    assert min(colour_of_w(0.5)[:3]) > 0.7  # seen on a dark window

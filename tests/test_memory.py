@@ -23,5 +23,5 @@ def test_a_run_tells_of_it(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     record = RunReader(tmp_path / "run").run()
     folder.close("stopped")
     assert record is not None
-    assert record["memory"]["gpu_bytes"] == 3 * 2**30
-    assert record["memory"]["resident_bytes"] > 10 * 2**20
+    assert record.memory.gpu_bytes == 3 * 2**30
+    assert (record.memory.resident_bytes or 0) > 10 * 2**20

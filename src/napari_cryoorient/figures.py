@@ -16,14 +16,27 @@ import numpy as np
 
 from napari_cryoorient.io.atomic import atomic_path
 from napari_cryoorient.particles import Floats, Images
+from napari_cryoorient.settings import W
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 BLUE, VERMILLION, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#6b6b6b"  # told apart by all
+# Of w at its lowest (projections alone), in the middle and at its highest (rotations alone).
+_OF_W = ((0.99, 0.48, 0.15), (0.90, 0.88, 0.80), (0.25, 0.62, 0.99))
+_MIDDLE_ON_PAPER = (0.60, 0.58, 0.53)  # the middle of a dark window would not be seen on white
 ROWS_IN_BLOCK = 4
 SCALE_BARS_ANGSTROM = (10, 20, 50, 100, 200, 500, 1000)
+
+
+def colour_of_w(w: float, *, on_paper: bool = False) -> tuple[float, float, float, float]:
+    """Return the colour (r, g, b, a) that stands for a ``w``, on a dark window or on white paper."""
+    low, middle, high = _OF_W
+    scale = (low, _MIDDLE_ON_PAPER if on_paper else middle, high)
+    places = np.linspace(*W.bounds(), 3)
+    red, green, blue = (float(np.interp(w, places, part)) for part in zip(*scale, strict=True))
+    return red, green, blue, 1.0
 
 
 def save_triptych(

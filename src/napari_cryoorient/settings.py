@@ -46,6 +46,21 @@ class Setting(GroupedMetadata):
         if self.multiple_of is not None:
             yield MultipleOf(self.multiple_of)
 
+    def allows(self, value: float) -> bool:
+        """Tell whether a number lies within the bounds."""
+        return (
+            (self.ge is None or value >= self.ge)
+            and (self.gt is None or value > self.gt)
+            and (self.le is None or value <= self.le)
+            and (self.lt is None or value < self.lt)
+        )
+
+    def bounds(self) -> tuple[float, float]:
+        """Return the closed bounds of a setting that has both."""
+        if self.ge is None or self.le is None:
+            raise TypeError(f"{self.help}: has no two bounds.")
+        return self.ge, self.le
+
     def sentence(self, default: object = None) -> str:
         """Return the help with what holds where nothing is given."""
         said = self.left_open if default is None else default
@@ -69,10 +84,18 @@ PIXEL_SIZE = Setting("Pixel size of a map whose header has none", unit="A", ge=0
 LOWPASS = Setting("Low-pass the map at this resolution", unit="A", ge=0.0)
 SHIFT_SIGMA = Setting("Standard deviation of the shifts in x, y", unit="A", ge=0.0)
 CONFIDENCE = Setting("A probability that the pose is right", metavar="P", ge=0.0, le=1.0)
+
+# The advice of Lian et al. (2022) on w.
+LEAST_W_ASYMMETRIC, MOST_W_SYMMETRIC = 0.6, 0.4
+W_ADVICE = (
+    f"at least {LEAST_W_ASYMMETRIC} suits asymmetric particles, at most {MOST_W_SYMMETRIC} "
+    "symmetric ones"
+)
 W = Setting(
-    "Weight of the quaternion-distance loss against the reprojection loss: at least 0.6 suits "
-    "asymmetric particles, at most 0.4 symmetric ones",
+    f"Weight of the quaternion-distance loss against the reprojection loss: {W_ADVICE}",
     label="w",
     ge=0.0,
     le=1.0,
 )
+W_VALUES = "0:1:0.1"
+"""The values of w that a sweep tries: start, end and step."""

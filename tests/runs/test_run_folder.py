@@ -78,7 +78,7 @@ def test_numbers_that_are_not_finite_are_null(tmp_path: Path):
     folder = RunFolder(tmp_path, resume=False, config={"box": float("inf")})
     folder.write_metrics(metrics(1, loss=float("nan")))
     assert RunReader(tmp_path).new_metrics()[0][0]["loss"] is None
-    assert RunReader(tmp_path).run()["config"] == {"box": None}
+    assert RunReader(tmp_path).run().config == {"box": None}
     folder.close("finished")
 
 
@@ -169,7 +169,7 @@ def test_crashed_process_is_recognised_and_may_be_resumed(tmp_path: Path):
     process.start()
     process.join()
     RunReader(tmp_path).ask(stop=True)
-    assert RunReader(tmp_path).run()["state"] == "running"
+    assert RunReader(tmp_path).run().state == "running"
     status = RunReader(tmp_path).status()
     assert status.state == "crashed"
     assert str(process.pid) in status.reason
@@ -184,7 +184,11 @@ def test_crashed_process_is_recognised_and_may_be_resumed(tmp_path: Path):
 def test_run_of_another_machine_is_given_up_when_silent(tmp_path: Path, monkeypatch):
     folder = RunFolder(tmp_path, resume=False, config={})
     folder.close("finished")
-    record = RunReader(tmp_path).run() | {"state": "running", "host": "elsewhere", "pid": 1}
+    record = RunReader(tmp_path).run().content() | {
+        "state": "running",
+        "host": "elsewhere",
+        "pid": 1,
+    }
 
     def put(**changes: object) -> None:
         (tmp_path / "run.json").write_text(json.dumps(record | changes))
@@ -209,13 +213,13 @@ def test_two_processes_cannot_train_in_one_folder(tmp_path: Path):
 def test_heartbeat_goes_on_while_the_run_is_busy(tmp_path: Path, monkeypatch):
     monkeypatch.setattr("napari_cryoorient.runs.folder.HEARTBEAT_S", 0.05)
     folder = RunFolder(tmp_path, resume=False, config={})
-    first = RunReader(tmp_path).run()["heartbeat"]
+    first = RunReader(tmp_path).run().heartbeat
     time.sleep(0.3)
-    assert RunReader(tmp_path).run()["heartbeat"] > first
+    assert RunReader(tmp_path).run().heartbeat > first
     folder.close("finished")
-    last = RunReader(tmp_path).run()["heartbeat"]
+    last = RunReader(tmp_path).run().heartbeat
     time.sleep(0.15)
-    assert RunReader(tmp_path).run()["heartbeat"] == last
+    assert RunReader(tmp_path).run().heartbeat == last
 
 
 def test_reader_needs_no_torch():

@@ -11,6 +11,7 @@ import pytest
 
 from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.io.maps import read_map, write_map
+from napari_cryoorient.runs.record import RunRecord
 from napari_cryoorient.session.controller import Controller
 from napari_cryoorient.session.countdown import Countdown
 from napari_cryoorient.session.figures import standing
@@ -83,14 +84,18 @@ def test_a_preview_is_not_shown_over_another_stack(
         },
     }
     record = {"inputs": {"star": str(made.star), "map": str(made.map)}}
-    session.set_run(RunView(tmp_path / "run", "running", record=record, preview=preview))
+    session.set_run(
+        RunView(tmp_path / "run", "running", record=RunRecord.of(record), preview=preview)
+    )
     assert session.inspection.kind == "preview"
     session.adopt_settings(w=0.4)
     controller.load(other.star, other.map)
     assert session.inspection.kind == "poses"
     assert len(session.inspection) == len(session.data.particles)
     assert session.settings.w == 0.4  # that of the run, for as long as it goes on
-    session.set_run(RunView(tmp_path / "run", "stopped", record=record, preview=preview))
+    session.set_run(
+        RunView(tmp_path / "run", "stopped", record=RunRecord.of(record), preview=preview)
+    )
     assert session.settings.w == TrainConfig().w
 
 
@@ -103,7 +108,9 @@ def test_labels_of_a_search_are_not_called_true(
         preview |= {f"{kind}_rotations": poses, f"{kind}_shifts_angstrom": np.zeros((1, 2))}
     preview |= {"rows": np.array([4]), "angular_error_deg": np.zeros(1)}
     record = {"config": {"labels": "search"}, "inputs": {"star": str(made.star)}}
-    controller.session.set_run(RunView(tmp_path, "running", record=record, preview=preview))
+    controller.session.set_run(
+        RunView(tmp_path, "running", record=RunRecord.of(record), preview=preview)
+    )
     titles = [panel.title for panel in controller.session.inspection.panels]
     assert titles == ["input", "label pose", "predicted pose"]
 
@@ -144,7 +151,7 @@ def test_poses_are_refined_of_the_run_s_own_stack(
     record = {"inputs": {"star": str(made.star), "map": str(made.map)}}
     session = controller.session
     controller.load(other.star, other.map)
-    session.set_run(RunView(tmp_path, "finished", record=record))
+    session.set_run(RunView(tmp_path, "finished", record=RunRecord.of(record)))
     controller.pose_jobs.predict(refines=True)
     assert str(made.star) in started[0]
     assert started[0][started[0].index("--map") + 1] == str(made.map)

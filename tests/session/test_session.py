@@ -12,6 +12,7 @@ import pytest
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.particles import Poses
+from napari_cryoorient.runs.record import RunRecord
 from napari_cryoorient.session.data import load_data
 from napari_cryoorient.session.figures import standing
 from napari_cryoorient.session.follow import Follower, RunView
@@ -60,7 +61,7 @@ def test_a_preview_comes_before_the_stack_and_predictions_before_the_preview(
     session: Session,
 ) -> None:
     record = {"inputs": {"box": 32, "working_box": 8, "pixel_size_angstrom": 8.0}}
-    session.set_run(RunView(Path("run"), "running", record=record, preview=preview()))
+    session.set_run(RunView(Path("run"), "running", record=RunRecord.of(record), preview=preview()))
     assert session.inspection.kind == "preview"
     assert session.inspection.panels[0].images.pixel_size_angstrom == 32.0
     np.testing.assert_allclose(session.inspection.shift_errors_angstrom, 5.0)
@@ -161,7 +162,9 @@ def test_a_wrong_pose_correlates_less(session: Session) -> None:
 
 
 def test_another_stack_drops_run_and_predictions(session: Session, made: Stack) -> None:
-    session.set_run(RunView(Path("run"), "finished", record={"inputs": {"star": "/other.star"}}))
+    session.set_run(
+        RunView(Path("run"), "finished", record=RunRecord.of({"inputs": {"star": "/other.star"}}))
+    )
     session.set_predictions(predictions(np.zeros(N), session))
     session.set_data(load_data(None, made.map))
     assert session.run is None
@@ -219,6 +222,6 @@ def test_a_map_s_symmetry_that_is_not_set_is_pointed_out(made: Stack):
 def test_the_time_left_is_no_longer_than_the_time_given(tmp_path: Path):
     line = {"step": 1, "seconds": 0.4, "time_left_s": 413_059.0}
     record = {"phase": "training", "config": {"minutes": 0.7}}
-    run = RunView(tmp_path, "running", record=record, metrics=(line,))
+    run = RunView(tmp_path, "running", record=RunRecord.of(record), metrics=(line,))
     assert "42 s left" in standing(run).details[0]
     assert standing(run).fraction < 0.05

@@ -150,7 +150,7 @@ def test_training_learns_from_none_and_predict_keeps_their_poses(files, paper_co
     assert not split[0] & set(SPOILED)
     assert not split[1] & set(SPOILED)
     assert len(split[0] | split[1]) == len(files.images) - len(SPOILED)
-    notes = " ".join(RunReader(run).run()["notes"])
+    notes = " ".join(RunReader(run).run().notes)
     assert "5 particles with images that tell nothing: neither learned from" in notes
     out = files.star.parent / "predicted.star"
     assert main(["predict", str(files.star), "--run", str(run), "-o", str(out)]) == 0

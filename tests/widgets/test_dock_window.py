@@ -163,7 +163,7 @@ def test_a_run_that_is_killed_says_so_and_one_can_go_on_and_be_stopped(
     start(dock, made, qtbot, folder, steps=100_000)
     session = dock.session
     qtbot.waitUntil((folder / "checkpoint.pt").is_file, timeout=WAIT_MS)
-    os.kill(RunReader(folder).run()["pid"], signal.SIGKILL)
+    os.kill(RunReader(folder).run().pid, signal.SIGKILL)
     qtbot.waitUntil(lambda: session.run.is_over, timeout=WAIT_MS)
     assert session.run.state == "crashed"
     assert "signal 9" in dock.train_section.headline.text()
@@ -181,4 +181,4 @@ def test_a_run_that_is_killed_says_so_and_one_can_go_on_and_be_stopped(
     close(dock)
     wait_for_state(folder, "stopped")
     assert (folder / "checkpoint.pt").is_file()
-    assert RunReader(folder).run()["resumed"]
+    assert RunReader(folder).run().resumed

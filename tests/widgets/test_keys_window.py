@@ -10,6 +10,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QMessageBox
 
 from napari_cryoorient.errors import InputError
+from napari_cryoorient.runs.record import RunRecord
 from napari_cryoorient.session.controller import Controller
 from napari_cryoorient.session.follow import RunView
 from napari_cryoorient.session.session import Session
@@ -125,7 +126,9 @@ def test_the_activity_dock_has_the_run_and_stops_it(qtbot, controller, tmp_path,
     for seconds in (10.0, 20.0):
         line = {"step": 1, "seconds": seconds, "time_left_s": 40.0 - seconds}
         record = {"phase": "training"}
-        session.set_run(RunView(tmp_path / "run-007", "running", record=record, metrics=(line,)))
+        session.set_run(
+            RunView(tmp_path / "run-007", "running", record=RunRecord.of(record), metrics=(line,))
+        )
     (bar,) = made
     assert "run-007" in bar.desc
     assert bar.n == bar.total / 2

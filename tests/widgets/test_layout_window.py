@@ -9,6 +9,7 @@ import pytest
 from qtpy.QtCore import QPoint, QRect
 from qtpy.QtWidgets import QWidget
 
+from napari_cryoorient.runs.record import RunRecord
 from napari_cryoorient.session.follow import RunView
 
 from .conftest import WAIT_MS, Stack
@@ -39,7 +40,7 @@ def run_view(folder: Any, n_lines: int, log: str = "") -> RunView:
         "device": {"name": "cpu (2 threads)", "precision": "bfloat16"},
         "memory": {"resident_bytes": 2**30},
     }
-    return RunView(folder, "running", record=record, metrics=lines, log=log)
+    return RunView(folder, "running", record=RunRecord.of(record), metrics=lines, log=log)
 
 
 @pytest.mark.parametrize("size", [(1366, 768), (1024, 700)])

@@ -11,6 +11,7 @@ from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
 from qtpy.QtGui import QDropEvent
 from qtpy.QtWidgets import QFileDialog
 
+from napari_cryoorient.runs.record import RunRecord
 from napari_cryoorient.session.controller import Controller
 from napari_cryoorient.session.follow import RunView
 from napari_cryoorient.session.inspection import Predictions
@@ -87,7 +88,7 @@ def test_buttons_follow_the_run(qtbot, controller, made, tmp_path):
     session = controller.session
     metrics = ({"step": 3, "seconds": 10.0, "time_left_s": 30.0, "images_per_second": 12.0},)
     record = {"phase": "training"}
-    session.set_run(RunView(tmp_path, "running", record=record, metrics=metrics))
+    session.set_run(RunView(tmp_path, "running", record=RunRecord.of(record), metrics=metrics))
     assert (train.train_button.isEnabled(), train.stop_button.isEnabled()) == (False, True)
     assert not train.main_rows["preset"].isEnabled()
     assert train.w_slider.isEnabled()
@@ -96,10 +97,10 @@ def test_buttons_follow_the_run(qtbot, controller, made, tmp_path):
     assert "30 s left" in train.details.text()
     train.stop_button.click()
     assert train.stop_button.text() == "Stopping…"
-    session.set_run(RunView(tmp_path, "failed", "no memory", record, metrics))
+    session.set_run(RunView(tmp_path, "failed", "no memory", RunRecord.of(record), metrics))
     assert not train.resume_button.isEnabled()  # its folder holds no run
     (tmp_path / "run.json").write_text("{}")
-    session.set_run(RunView(tmp_path, "failed", "no memory", record, metrics))
+    session.set_run(RunView(tmp_path, "failed", "no memory", RunRecord.of(record), metrics))
     assert train.resume_button.isEnabled()
     assert "no memory" in train.headline.text()
     assert train.stop_button.text() == "Stop"
@@ -271,11 +272,11 @@ def test_a_stopped_run_offers_to_predict(qtbot, controller, made, tmp_path):
     train = shown(qtbot, TrainSection(controller))
     controller.load(made.star, made.map)
     record = {"inputs": {"star": str(made.star), "map": str(made.map)}}
-    controller.session.set_run(RunView(tmp_path, "stopped", record=record))
+    controller.session.set_run(RunView(tmp_path, "stopped", record=RunRecord.of(record)))
     assert not train.predict_button.isEnabled()  # nothing learned yet
     (tmp_path / "checkpoint.pt").touch()
     (tmp_path / "run.json").write_text("{}")
-    controller.session.set_run(RunView(tmp_path, "stopped", record=record))
+    controller.session.set_run(RunView(tmp_path, "stopped", record=RunRecord.of(record)))
     assert train.predict_button.isEnabled()
     controller.session.set_run(RunView(tmp_path, "running"))
     assert not train.predict_button.isEnabled()

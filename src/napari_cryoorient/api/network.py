@@ -8,6 +8,7 @@ from typing import Any
 
 from napari_cryoorient.api.files import AnyPath
 from napari_cryoorient.config import TrainConfig
+from napari_cryoorient.runs import layout
 from napari_cryoorient.runs.reader import RunReader
 from napari_cryoorient.training.checkpoint import read_checkpoint, write_checkpoint
 from napari_cryoorient.training.report import Metrics
@@ -33,7 +34,7 @@ class TrainedNetwork:
             return TrainedNetwork(read_checkpoint(path))
         lines, _ = RunReader(path).new_metrics()
         last = Metrics(**lines[-1]) if lines else None
-        return TrainedNetwork(read_checkpoint(path / "checkpoint.pt"), last, path)
+        return TrainedNetwork(read_checkpoint(path / layout.CHECKPOINT), last, path)
 
     def write(self, path: AnyPath) -> None:
         """Write the checkpoint, for ``TrainedNetwork.read`` and for ``predict``."""

@@ -10,6 +10,7 @@ from napari_cryoorient.cli import options, studies
 from napari_cryoorient.cli.settings_flags import with_settings
 from napari_cryoorient.cli.sweep import WValues
 from napari_cryoorient.config import TrainConfig
+from napari_cryoorient.settings import W_VALUES
 
 if TYPE_CHECKING:
     from napari_cryoorient.studies.study import StudyResult
@@ -25,7 +26,7 @@ def run(
     folds: Annotated[
         int, typer.Option(min=2, metavar="K", help="Parts that the particles are split into.")
     ] = 5,
-    w_values: WValues = "0:1:0.1",
+    w_values: WValues = W_VALUES,
     jobs: studies.Jobs = None,
     only_estimate: studies.OnlyEstimate = False,
     resume: studies.Resume = True,
@@ -39,7 +40,7 @@ def run(
     Mean and spread over the parts are in summary.csv and rmse.png (the paper's figure 5), losses
     and RMSE with bands in curves-w0.80.png and so on (figures 6 and 7).
     """
-    values = studies.numbers_of(w_values, "--w-values", 0.0, 1.0)
+    values = studies.w_values_of(w_values)
     config = studies.check_settings(settings)
 
     from napari_cryoorient.studies.cross_validation import cross_validation_study

@@ -15,6 +15,7 @@ from napari_cryoorient.cli import options
 from napari_cryoorient.cli.files import Reads
 from napari_cryoorient.cli.progress import print_json
 from napari_cryoorient.errors import InputError
+from napari_cryoorient.runs import layout
 
 if TYPE_CHECKING:
     from napari_cryoorient.io.pose_table import PoseTable
@@ -129,9 +130,10 @@ def _is_held_out(run_dir: Path, names: Sequence[str]) -> NDArray[np.bool_]:
     test_rows = reader.test_rows()
     if test_rows is None:
         raise InputError(f"{run_dir} does not say which particles it held out: is it a run folder?")
-    star = run_dir / "poses.star"
+    star = run_dir / layout.POSES
     if not star.is_file():
-        star = Path((reader.run() or {}).get("inputs", {}).get("star", star))
+        record = reader.run()
+        star = (record and record.inputs.star_path) or star
     of_run = read_pose_table(star).names
     rows, _ = match_rows(names, [of_run[row] for row in test_rows])
     is_held_out = np.zeros(len(names), dtype=bool)

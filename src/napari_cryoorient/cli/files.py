@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from napari_cryoorient.errors import InputError
+from napari_cryoorient.runs.layout import RUN_FILES
 
 Kind = Literal["particles", "map", "file", "run", "study", "any"]
 Content = Literal["poses", "images", "table"]
@@ -25,10 +26,6 @@ ENDINGS_OF_OTHERS: dict[Content, tuple[str, ...]] = {
     "table": (*_POSES, *_IMAGES, *_OTHERS),
 }
 
-RUN_FILES = (
-    *("run.json", "control.json", "metrics.jsonl", "log.txt", "terminal.txt"),
-    *("preview.npz", "split.npz", "checkpoint.pt", "poses.star"),
-)
 SIMULATED_FILES = ("particles.mrcs", "map.mrc", "particles.star")
 DEMO_FILES = (
     *(*SIMULATED_FILES, "demo.json", "train.star", "held-out.star", "poses.star", "summary.json"),

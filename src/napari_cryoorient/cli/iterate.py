@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_cryoorient.cli import options
-from napari_cryoorient.cli.files import RUN_FILES, Reads, Writes
+from napari_cryoorient.cli.files import Reads, Writes
 from napari_cryoorient.cli.progress import print_json, progress
 from napari_cryoorient.cli.settings_flags import with_settings
 from napari_cryoorient.cli.studies import check_settings
 from napari_cryoorient.config import TrainConfig
+from napari_cryoorient.runs.layout import RUN_FILES
 
 if TYPE_CHECKING:
     from napari_cryoorient.studies.iterate.rounds import Round

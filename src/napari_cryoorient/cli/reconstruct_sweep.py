@@ -11,6 +11,7 @@ from napari_cryoorient.cli import options
 from napari_cryoorient.cli.files import Reads, Writes
 from napari_cryoorient.cli.progress import print_json, progress
 from napari_cryoorient.errors import InputError
+from napari_cryoorient.runs import layout
 
 SUMMARY = "Reconstruct at the true poses and at those of each run of a sweep."
 
@@ -41,7 +42,7 @@ def run(
     """
     import numpy as np
 
-    from napari_cryoorient.cli.studies import numbers_of
+    from napari_cryoorient.cli.studies import w_values_of
     from napari_cryoorient.config import ReconstructConfig
     from napari_cryoorient.runs.reader import read_json
     from napari_cryoorient.tasks.reconstruct_each import reconstruct_each
@@ -49,20 +50,20 @@ def run(
     study = read_json(folder / "study.json")
     if study is None or study.get("kind") != "sweep":
         raise InputError(f"{folder} holds no sweep: name the folder that sweep wrote.")
-    wanted = None if w_values is None else numbers_of(w_values, "--w-values", 0.0, 1.0)
+    wanted = None if w_values is None else w_values_of(w_values)
     runs = {
         f"w{each['w']:.2f}": folder / each["folder"]
         for each in study["runs"]
         if wanted is None or any(abs(each["w"] - w) < 1e-6 for w in wanted)
     }
-    done = {label: run for label, run in runs.items() if (run / "poses.star").is_file()}
+    done = {label: run for label, run in runs.items() if (run / layout.POSES).is_file()}
     if not done:
         raise InputError(f"No run of the sweep in {folder} has poses yet: let it finish first.")
     settings = study["settings"]
     rows, out = None, folder / "reconstructions-all"
     if not everything:
         out = folder / "reconstructions"
-        with np.load(next(iter(done.values())) / "split.npz") as split:
+        with np.load(next(iter(done.values())) / layout.SPLIT) as split:
             rows = np.sort(split["test_rows"])
     with progress("Reconstructing") as bar:
         if len(done) < len(runs):
@@ -70,7 +71,7 @@ def run(
         comparison = reconstruct_each(
             Path(settings["star"]),
             Path(settings["map"]),
-            {label: run / "poses.star" for label, run in done.items()},
+            {label: run / layout.POSES for label, run in done.items()},
             out,
             ReconstructConfig(symmetry=settings["training"].get("symmetry", "C1"), device=device),
             rows=rows,

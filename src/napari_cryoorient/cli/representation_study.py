@@ -40,7 +40,7 @@ def run(
 ) -> None:
     """Train every representation at every learning rate and w (the paper's table 3)."""
     rates = studies.numbers_of(learning_rates, "--learning-rates", 1e-9, 1.0)
-    values = studies.numbers_of(w_values, "--w-values", 0.0, 1.0)
+    values = studies.w_values_of(w_values)
     names = [name.strip() for name in representations.split(",") if name.strip()]
     config = studies.check_settings(settings)
     for name in names or [""]:

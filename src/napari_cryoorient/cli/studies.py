@@ -13,6 +13,7 @@ from napari_cryoorient.cli.progress import print_json, progress
 from napari_cryoorient.cli.settings_flags import build_settings
 from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.errors import InputError, TrainingFailure
+from napari_cryoorient.settings import W
 
 if TYPE_CHECKING:
     from napari_cryoorient.studies.results import Row
@@ -78,6 +79,11 @@ def numbers_of(text: str, flag: str, low: float, high: float) -> list[float]:
             "0.1,0.5 or, as start, end and step, 0:1:0.1."
         )
     return values
+
+
+def w_values_of(text: str) -> list[float]:
+    """Read the values of w that a command is given; raises InputError."""
+    return numbers_of(text, "--w-values", *W.bounds())
 
 
 def check_settings(settings: dict[str, Any]) -> TrainConfig:

@@ -9,6 +9,7 @@ import typer
 from napari_cryoorient.cli import options, studies
 from napari_cryoorient.cli.settings_flags import with_settings
 from napari_cryoorient.config import TrainConfig
+from napari_cryoorient.settings import W_VALUES
 
 if TYPE_CHECKING:
     from napari_cryoorient.studies.study import StudyResult
@@ -25,7 +26,7 @@ def run(
     star_path: options.StarPath,
     map_path: options.MapPath,
     output: studies.Output,
-    w_values: WValues = "0:1:0.1",
+    w_values: WValues = W_VALUES,
     jobs: studies.Jobs = None,
     only_estimate: studies.OnlyEstimate = False,
     resume: studies.Resume = True,
@@ -39,7 +40,7 @@ def run(
     Every setting of ``train`` holds for all runs. Each is a process and a run folder of its own,
     one on each GPU at a time. The same command goes on with a study that was stopped.
     """
-    values = studies.numbers_of(w_values, "--w-values", 0.0, 1.0)
+    values = studies.w_values_of(w_values)
     config = studies.check_settings(settings)
 
     from napari_cryoorient.studies.job import TrainingCommand

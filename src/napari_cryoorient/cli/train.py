@@ -8,11 +8,13 @@ from typing import Annotated, Any
 import typer
 
 from napari_cryoorient.cli import options
-from napari_cryoorient.cli.files import RUN_FILES, Writes
+from napari_cryoorient.cli.files import Writes
 from napari_cryoorient.cli.progress import print_json, progress
 from napari_cryoorient.cli.settings_flags import build_settings, with_settings
 from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.errors import InputError
+from napari_cryoorient.runs import layout
+from napari_cryoorient.runs.layout import RUN_FILES
 
 SUMMARY = "Train a network on a particle stack and a reference map."
 
@@ -79,7 +81,7 @@ def run(
     last = lines[-1] if lines else {}
     print(f"{status.state}: {output}")
     if json:
-        poses = output / "poses.star"
+        poses = output / layout.POSES
         facts = {"run": output, "state": status.state, "reason": status.reason}
         print_json(facts | {"poses": poses if poses.is_file() else None} | last)
 
@@ -88,6 +90,6 @@ def settings_of_run(folder: Path) -> dict[str, Any]:
     """Return the settings a run was started with; none where there is no run."""
     from napari_cryoorient.runs.reader import RunReader
 
-    config = (RunReader(folder).run() or {}).get("config", {})
-    known = TrainConfig.model_fields
+    record, known = RunReader(folder).run(), TrainConfig.model_fields
+    config = {} if record is None else record.config
     return {name: value for name, value in config.items() if name in known and value is not None}

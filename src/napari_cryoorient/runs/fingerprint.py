@@ -9,6 +9,7 @@ from typing import Any
 
 from napari_cryoorient.particles import ParticleSet
 from napari_cryoorient.runs.named_files import files_of
+from napari_cryoorient.runs.record import InputsRecord
 
 # Files up to this size are read whole, larger ones in places, and few in each where there are many.
 _WHOLE_BYTES = 1 << 22
@@ -40,13 +41,13 @@ def fingerprint(
     }
 
 
-def change(before: dict[str, Any], now: dict[str, Any]) -> str | None:
-    """Return what differs between two fingerprints in words; None where they are of the same files.
+def change(before: InputsRecord, now: dict[str, Any]) -> str | None:
+    """Say what differs between a record and a fingerprint; None where both are of the same files.
 
     What an earlier version has not noted is not compared.
     """
     for key, said in _SAID.items():
-        if before.get(key, now[key]) != now[key]:
+        if getattr(before, key) not in (None, now[key]):
             return said
     return None
 

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -27,11 +27,12 @@ from napari_cryoorient.io.atomic import atomic_path
 from napari_cryoorient.io.json_values import jsonable
 from napari_cryoorient.memory import memory_in_use
 from napari_cryoorient.particles import Integers
+from napari_cryoorient.runs import layout
 from napari_cryoorient.runs.reader import RunReader, read_json
+from napari_cryoorient.runs.record import FORMAT, DeviceRecord, InputsRecord, RunRecord, State
+from napari_cryoorient.settings import W
 from napari_cryoorient.training.report import Metrics, Preview, Request
 
-FORMAT = 1
-State = Literal["running", "stopped", "finished", "failed"]
 HEARTBEAT_S = 2.0
 CONTROL_INTERVAL_S = 0.05
 # Where files cannot be replaced while a reader has them open, wait for it.
@@ -53,65 +54,62 @@ class RunFolder:
         self._warned = False
         earlier = RunReader(path).run()
         check_folder(path, resume)
-        if earlier is not None and earlier.get("state") == "running":
+        if earlier is not None and earlier.state == "running":
             self._clear_stop()  # it crashed; an old request to stop is void
         now = time.time()
-        self._record: dict[str, Any] = {
-            "format": FORMAT,
-            "state": "running",
-            "reason": None,
-            "phase": "preparing",
-            "pid": os.getpid(),
-            "host": socket.gethostname(),
-            "started": (earlier or {}).get("started", now),
-            "resumed": [*(earlier or {}).get("resumed", []), now] if earlier else [],
-            "ended": None,
-            "heartbeat": now,
-            "versions": _versions(),
-            "config": config,
-            "inputs": {},
-            "device": {},
-            "notes": [],
-        }
+        self._record = RunRecord(
+            format=FORMAT,
+            state="running",
+            reason=None,
+            phase="preparing",
+            pid=os.getpid(),
+            host=socket.gethostname(),
+            started=(earlier and earlier.started) or now,
+            resumed=(*earlier.resumed, now) if earlier is not None else (),
+            ended=None,
+            heartbeat=now,
+            versions=_versions(),
+            config=config,
+            inputs=InputsRecord(),
+            device=DeviceRecord(),
+            notes=(),
+        )
         self._write_record()
         self._beating = threading.Thread(target=self._beat, daemon=True, name="heartbeat")
         self._beating.start()
 
     def update(self, **values: Any) -> None:
-        """Put values into ``run.json``; dictionaries are merged into those there."""
+        """Put values of ``RunRecord`` into it; dictionaries add to what a part holds."""
         with self._lock:
-            for key, value in values.items():
-                old = self._record.get(key)
-                both = isinstance(old, dict) and isinstance(value, dict)
-                self._record[key] = old | value if both and old is not None else value
+            self._record = self._record.updated(**values)
         self._write_record()
 
     def offer_control(self, w: float, *, anew: bool) -> None:
         """Write ``control.json`` if absent; with ``anew``, ``w`` wins over an old request."""
-        requested = read_json(self.path / "control.json")
+        requested = read_json(self.path / layout.CONTROL)
         if requested is None or anew:
             content = json.dumps({"stop": False, **(requested or {}), "w": w})
-            self._replace("control.json", lambda temporary: temporary.write_text(content))
+            self._replace(layout.CONTROL, lambda temporary: temporary.write_text(content))
 
     def note(self, sentence: str) -> None:
         """Keep a sentence for the user, in ``run.json`` and the log."""
         with self._lock:
-            self._record["notes"] = [*self._record["notes"], sentence]
+            self._record = self._record.updated(notes=(*self._record.notes, sentence))
         self._write_record()
         self.log(sentence)
 
     def log(self, line: str) -> None:
         """Add a line to ``log.txt``."""
         stamp = time.strftime("%Y-%m-%d %H:%M:%S")
-        self._append("log.txt", f"{stamp}  {line}\n")
+        self._append(layout.LOG, f"{stamp}  {line}\n")
 
     def write_metrics(self, metrics: Metrics) -> None:
         """Add a line to ``metrics.jsonl``; numbers that are not finite become null."""
-        self._append("metrics.jsonl", json.dumps(jsonable(asdict(metrics)), allow_nan=False) + "\n")
+        self._append(layout.METRICS, json.dumps(jsonable(asdict(metrics)), allow_nan=False) + "\n")
 
     def drop_metrics_after(self, step: int) -> None:
         """Forget lines later than the checkpoint that training goes on from."""
-        path = self.path / "metrics.jsonl"
+        path = self.path / layout.METRICS
         if not path.is_file():
             return
         kept = []
@@ -122,15 +120,15 @@ class RunFolder:
                 continue  # half a line of a process that was killed
             if values.get("step", 0) <= step:
                 kept.append(line + "\n")
-        self._replace("metrics.jsonl", lambda temporary: temporary.write_text("".join(kept)))
+        self._replace(layout.METRICS, lambda temporary: temporary.write_text("".join(kept)))
 
     def write_split(self, train_rows: Integers, test_rows: Integers) -> None:
         """Write which rows of the STAR file are learned from, and which are held out."""
-        self._replace_arrays("split.npz", {"train_rows": train_rows, "test_rows": test_rows})
+        self._replace_arrays(layout.SPLIT, {"train_rows": train_rows, "test_rows": test_rows})
 
     def write_preview(self, preview: Preview) -> None:
         """Replace ``preview.npz``."""
-        self._replace_arrays("preview.npz", {k: np.asarray(v) for k, v in vars(preview).items()})
+        self._replace_arrays(layout.PREVIEW, {k: np.asarray(v) for k, v in vars(preview).items()})
 
     def _replace_arrays(self, name: str, arrays: dict[str, Any]) -> None:
         def save(temporary: Path) -> None:
@@ -148,10 +146,10 @@ class RunFolder:
         self.update(state=state, reason=reason, phase="over", ended=time.time())
 
     def _clear_stop(self) -> None:
-        requested = read_json(self.path / "control.json")
+        requested = read_json(self.path / layout.CONTROL)
         if requested and requested.get("stop"):
             content = json.dumps({**requested, "stop": False})
-            self._replace("control.json", lambda temporary: temporary.write_text(content))
+            self._replace(layout.CONTROL, lambda temporary: temporary.write_text(content))
 
     def _beat(self) -> None:
         while not self._over.wait(HEARTBEAT_S):
@@ -164,10 +162,9 @@ class RunFolder:
 
     def _write_record(self) -> None:
         with self._lock:
-            self._record["heartbeat"] = time.time()
-            self._record["memory"] = memory_in_use()
-            content = json.dumps(jsonable(self._record), indent=2, allow_nan=False)
-            self._replace("run.json", lambda temporary: temporary.write_text(content))
+            self._record = self._record.updated(heartbeat=time.time(), memory=memory_in_use())
+            content = json.dumps(jsonable(self._record.content()), indent=2, allow_nan=False)
+            self._replace(layout.RECORD, lambda temporary: temporary.write_text(content))
 
     def _append(self, name: str, text: str) -> None:
         path = self.path / name
@@ -208,7 +205,7 @@ def check_folder(path: Path, resume: bool) -> None:
         raise InputError(f"{path} is being trained by another process: stop that first.")
     # A run that ended before its first checkpoint has nothing that another could spoil; one
     # that seems to have crashed may yet be alive on another machine.
-    never_began = status.state in ("failed", "stopped") and not (path / "checkpoint.pt").exists()
+    never_began = status.state in ("failed", "stopped") and not (path / layout.CHECKPOINT).exists()
     if not resume and not never_began:
         raise InputError(
             f"{path} already holds a run ({status.state}): "
@@ -223,7 +220,7 @@ class FileControl:
     """
 
     def __init__(self, path: Path, tell: Callable[[str], None] | None = None) -> None:
-        self._path = path / "control.json"
+        self._path = path / layout.CONTROL
         self._tell = tell or (lambda sentence: None)
         self._seen: tuple[int, int] | None = None
         self._odd: tuple[tuple[int, int] | None, int] = (None, 0)
@@ -261,10 +258,11 @@ def _request_of(content: dict[str, Any]) -> tuple[Request, str]:
     """Return the request, and in words what of it is none."""
     w, stop = content.get("w"), content.get("stop")
     is_number = isinstance(w, int | float) and not isinstance(w, bool)
-    is_good = is_number and w is not None and 0.0 <= w <= 1.0
+    is_good = is_number and w is not None and W.allows(w)
     wrong = []
     if w is not None and not is_good:
-        wrong.append(f"w {json.dumps(w)}, which is no number from 0 to 1")
+        low, high = W.bounds()
+        wrong.append(f"w {json.dumps(w)}, which is no number from {low:g} to {high:g}")
     if stop is not None and not isinstance(stop, bool):
         wrong.append(f"stop {json.dumps(stop)}, which is neither true nor false")
     wrong += [f"{key}, which nothing is called" for key in content if key not in ("w", "stop")]

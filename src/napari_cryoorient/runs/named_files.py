@@ -11,7 +11,8 @@ from napari_cryoorient.io.image_names import split_image_names
 from napari_cryoorient.io.locate import StackFinder
 from napari_cryoorient.io.particle_table import ParticleTable
 from napari_cryoorient.io.star import read_star
-from napari_cryoorient.runs.reader import read_json
+from napari_cryoorient.runs import layout
+from napari_cryoorient.runs.reader import RunReader, read_json
 
 
 def files_of(kind: str, path: Path, project_dir: Path | None = None) -> list[Path]:
@@ -54,8 +55,8 @@ def _of_run(folder: Path, project_dir: Path | None) -> Iterator[Path]:
     """Yield what lies in a run folder, and stack and map that it was trained with."""
     if folder.is_dir():
         yield from (path for path in folder.iterdir() if path.is_file())
-    known = (read_json(folder / "run.json") or {}).get("inputs", {})
-    yield from _named(known.get("star"), known.get("map"), project_dir)
+    if (record := RunReader(folder).run()) is not None:
+        yield from _named(record.inputs.star, record.inputs.map, project_dir)
 
 
 def _of_study(folder: Path) -> Iterator[Path]:
@@ -67,7 +68,7 @@ def _of_study(folder: Path) -> Iterator[Path]:
     yield from _named(settings.get("star"), settings.get("map"), project_dir and Path(project_dir))
     for run in record.get("runs", []):
         here = folder / str(run.get("folder"))
-        yield from (here / name for name in ("poses.star", "split.npz", "checkpoint.pt"))
+        yield from (here / name for name in (layout.POSES, layout.SPLIT, layout.CHECKPOINT))
 
 
 def _named(star: object, density: object, project_dir: Path | None) -> Iterator[Path]:

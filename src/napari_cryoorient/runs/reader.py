@@ -19,6 +19,9 @@ from numpy.typing import NDArray
 
 from napari_cryoorient.io.atomic import atomic_path
 from napari_cryoorient.io.living import is_alive
+from napari_cryoorient.runs import layout
+from napari_cryoorient.runs.record import RunRecord
+from napari_cryoorient.settings import W
 
 SILENT_S = 60.0
 LOG_BYTES = 65536  # of a long log, the end
@@ -45,31 +48,30 @@ class RunReader:
         self._heartbeat: float | None = None
         self._heartbeat_changed = 0.0
 
-    def run(self) -> dict[str, Any] | None:
-        """Return ``run.json``, or None."""
-        return read_json(self.path / "run.json")
+    def run(self) -> RunRecord | None:
+        """Return what the run says of itself, or None where there is none."""
+        content = read_json(self.path / layout.RECORD)
+        return None if content is None else RunRecord.of(content)
 
     def status(self) -> RunStatus:
         """Return the state of the run; "crashed" when its process is gone or has gone silent."""
         run = self.run()
         if run is None:
             return RunStatus("absent")
-        state = run.get("state")
-        if state in ("stopped", "finished", "failed"):
-            return RunStatus(state, run.get("reason"))
-        heartbeat = float(run.get("heartbeat") or 0.0)
+        if run.state in ("stopped", "finished", "failed"):
+            return RunStatus(run.state, run.reason)
+        heartbeat = run.heartbeat or 0.0
         if self._heartbeat is None:
             self._heartbeat_changed = time.monotonic() - max(time.time() - heartbeat, 0.0)
         elif heartbeat != self._heartbeat:
             self._heartbeat_changed = time.monotonic()
         self._heartbeat = heartbeat
-        pid = run.get("pid")
-        if run.get("host") == socket.gethostname() and not is_alive(pid):
+        if run.host == socket.gethostname() and not is_alive(run.pid):
             # It may have ended between the two looks.
             again = self.run() or run
-            if again.get("state") != "running":
-                return RunStatus(again["state"], again.get("reason"))
-            return RunStatus("crashed", f"its process ({pid}) ended without a word")
+            if again.state in ("stopped", "finished", "failed"):
+                return RunStatus(again.state, again.reason)
+            return RunStatus("crashed", f"its process ({run.pid}) exited unexpectedly")
         silence = time.monotonic() - self._heartbeat_changed
         if silence > SILENT_S:
             return RunStatus("crashed", f"no sign of life for {silence:.0f} s")
@@ -81,7 +83,7 @@ class RunReader:
         The latter happens when a resumed run drops what came after its checkpoint.  A last line
         still being written waits for the next call.
         """
-        path = self.path / "metrics.jsonl"
+        path = self.path / layout.METRICS
         try:
             with path.open("rb") as file:
                 stat = os.fstat(file.fileno())
@@ -107,7 +109,7 @@ class RunReader:
 
     def new_preview(self) -> dict[str, NDArray[Any]] | None:
         """Return the arrays of ``preview.npz`` when it is another than last time, else None."""
-        path = self.path / "preview.npz"
+        path = self.path / layout.PREVIEW
         try:
             stat = path.stat()
             if (stat.st_mtime_ns, stat.st_ino) == self._preview_seen:
@@ -122,14 +124,14 @@ class RunReader:
     def test_rows(self) -> NDArray[np.int64] | None:
         """Return the rows of the STAR file that the run does not learn from, or None."""
         try:
-            with np.load(self.path / "split.npz", allow_pickle=False) as arrays:
+            with np.load(self.path / layout.SPLIT, allow_pickle=False) as arrays:
                 return np.asarray(arrays["test_rows"], dtype=np.int64)
         except (OSError, ValueError, KeyError):
             return None
 
     def new_log(self) -> str | None:
         """Return the last part of ``log.txt`` when it is another than last time, else None."""
-        path = self.path / "log.txt"
+        path = self.path / layout.LOG
         try:
             with path.open("rb") as file:
                 size = file.seek(0, os.SEEK_END)
@@ -145,14 +147,14 @@ class RunReader:
 
     def ask(self, *, w: float | None = None, stop: bool | None = None) -> None:
         """Ask the run for another ``w`` or to stop; what is not named stays as it was asked."""
-        request = read_json(self.path / "control.json") or {}
+        request = read_json(self.path / layout.CONTROL) or {}
         if w is not None:
-            if not 0.0 <= w <= 1.0:
-                raise ValueError(f"w lies in [0, 1], not {w}")
+            if not W.allows(w):
+                raise ValueError(f"w lies in {list(W.bounds())}, not {w}")
             request["w"] = w
         if stop is not None:
             request["stop"] = stop
-        with atomic_path(self.path / "control.json") as temporary:
+        with atomic_path(self.path / layout.CONTROL) as temporary:
             temporary.write_text(json.dumps(request))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.atomic import atomic_path
+from napari_cryoorient.runs import layout
 from napari_cryoorient.session.background import BackgroundJobs, Notify
 from napari_cryoorient.session.follow import Follower, RunView
 from napari_cryoorient.session.session import Session
@@ -34,7 +35,7 @@ def runs_in(folder: Path, depth: int = DEPTH) -> list[Path]:
 
 
 def _runs_in(folder: Path, depth: int) -> list[Path]:
-    if (folder / "run.json").is_file():
+    if (folder / layout.RECORD).is_file():
         return [folder]
     if depth == 0:
         return []
@@ -137,7 +138,7 @@ def export_metrics(runs: Sequence[RunView], path: Path) -> Path:
     kind = path.suffix.lower()
     if not runs:
         raise InputError("There are no metrics yet: they come with a run's first report.")
-    if any(path.resolve() == (run.path / "metrics.jsonl").resolve() for run in runs):
+    if any(path.resolve() == (run.path / layout.METRICS).resolve() for run in runs):
         raise InputError(f"{path} is the run's own file; write to another.")
     if kind == ".jsonl":
         if len(runs) > 1:
@@ -145,7 +146,7 @@ def export_metrics(runs: Sequence[RunView], path: Path) -> Path:
                 f"One .jsonl file cannot hold {len(runs)} runs: choose .csv, or show one run only."
             )
         with atomic_path(path) as temporary:
-            shutil.copyfile(runs[0].path / "metrics.jsonl", temporary)
+            shutil.copyfile(runs[0].path / layout.METRICS, temporary)
     elif kind == ".csv":
         _write_table(runs, path)
     elif kind in PICTURES:

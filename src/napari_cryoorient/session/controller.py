@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from napari_cryoorient.errors import InputError
+from napari_cryoorient.runs import layout
 from napari_cryoorient.session.background import BackgroundJobs, Notify
 from napari_cryoorient.session.comparison import Comparison
 from napari_cryoorient.session.correlations import Correlations
@@ -207,7 +208,7 @@ class Controller:
         if run_dir is None:
             self._notify.warning("Choose a particle STAR file first, under 1 Data.")
             return
-        if (run_dir / "run.json").exists():
+        if (run_dir / layout.RECORD).exists():
             self._notify.warning(f"{run_dir} holds a run: name another folder, or resume it.")
             return
         try:
@@ -254,7 +255,7 @@ class Controller:
         if self.session.is_training and self._launched is not None:
             self._notify.warning("A run is going on: stop it before opening another.")
             return
-        if not (path / "run.json").is_file():
+        if not (path / layout.RECORD).is_file():
             self._notify.error(f"{path} is not a run folder: it has no run.json.")
             return
         self._launched = None
@@ -296,7 +297,7 @@ class Controller:
         run = self.session.run
         if loaded and (run is None or run.path != view.path):
             return  # another run by now
-        config = view.record.get("config", {})
+        config = view.record.config
         known = {k: v for k, v in config.items() if k in type(self.session.settings).model_fields}
         w = last_of(view, "w")
         try:
@@ -306,14 +307,14 @@ class Controller:
             self._notify.warning(f"Settings of {view.path}: {error}")
 
     def _tell(self, view: RunView) -> None:
-        for note in view.record.get("notes", []):
+        for note in view.record.notes:
             warning = warning_of(note, is_negated=self.session.data.is_negated)
             if warning and note not in self._told:
                 self._told.add(note)
                 self._notify.warning(warning)
         if view.state in ("failed", "crashed") and view.reason and view.reason not in self._told:
             self._told.add(view.reason)
-            kept = (view.path / "checkpoint.pt").is_file()
+            kept = (view.path / layout.CHECKPOINT).is_file()
             advice = " Its checkpoint is kept: Resume goes on from there." if kept else ""
             self._notify.error(f"The run {view.state}: {view.reason.rstrip('.')}.{advice}")
 
@@ -326,7 +327,7 @@ class Controller:
             return
         self._jobs.start(
             "Reading poses",
-            lambda: load_predictions(data, run.path / "poses.star", run.symmetry),
+            lambda: load_predictions(data, run.path / layout.POSES, run.symmetry),
             session.set_predictions,
             self._notify.error,
         )

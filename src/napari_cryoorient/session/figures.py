@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from napari_cryoorient.runs.record import MemoryRecord
 from napari_cryoorient.session.countdown import Countdown
 from napari_cryoorient.session.follow import RunView, last_of
 
@@ -31,11 +30,10 @@ def standing(run: RunView | None, *, is_stopping: bool = False) -> Standing:
     if run is None:
         return Standing("No run yet", 0.0, ())
     figures = _figures(run)
-    device = run.record.get("device", {})
-    if device.get("name"):
-        precision = device.get("precision", "")
-        figures.append(" · ".join(part for part in (device["name"], precision) if part))
-    memory = "" if run.is_over else memory_words(run.record.get("memory", {}))
+    device = run.record.device
+    if device.name:
+        figures.append(" · ".join(part for part in (device.name, device.precision) if part))
+    memory = "" if run.is_over else memory_words(run.record.memory)
     if memory:
         figures.append(memory)
     if run.is_over:
@@ -82,7 +80,7 @@ def _figures(run: RunView) -> list[str]:
 
 def _within_budget(run: RunView, seconds: float, left: float) -> float:
     """Bound an estimate by the time the run was given; the first ones know little of the end."""
-    minutes = run.record.get("config", {}).get("minutes")
+    minutes = run.record.config.get("minutes")
     return left if minutes is None else min(left, max(60.0 * float(minutes) - seconds, 0.0))
 
 
@@ -101,13 +99,13 @@ def left_words(seconds: float, *, is_slower: bool) -> str:
     return f"{duration(seconds)} left" + (" (slower than before)" if is_slower else "")
 
 
-def memory_words(memory: Mapping[str, Any]) -> str:
+def memory_words(memory: MemoryRecord) -> str:
     """Say how much memory the process holds, and how much of it on the GPU."""
     parts = []
-    if memory.get("resident_bytes"):
-        parts.append(f"memory {memory['resident_bytes'] / 2**30:.2f} GiB")
-    if memory.get("gpu_bytes") is not None:
-        parts.append(f"GPU {memory['gpu_bytes'] / 2**30:.2f} GiB")
+    if memory.resident_bytes:
+        parts.append(f"memory {memory.resident_bytes / 2**30:.2f} GiB")
+    if memory.gpu_bytes is not None:
+        parts.append(f"GPU {memory.gpu_bytes / 2**30:.2f} GiB")
     return " · ".join(parts)
 
 

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_cryoorient.runs import layout
 from napari_cryoorient.runs.reader import RunReader, WatchedState
+from napari_cryoorient.runs.record import Phase, RunRecord
 from napari_cryoorient.session.launch import Launched
 
 INTERVAL_S = 0.25
@@ -29,7 +31,7 @@ class RunView:
     path: Path
     state: WatchedState = "absent"
     reason: str | None = None
-    record: dict[str, Any] = field(default_factory=dict)
+    record: RunRecord = field(default_factory=RunRecord)
     metrics: tuple[Line, ...] = ()
     preview: dict[str, NDArray[Any]] | None = None
     log: str = ""
@@ -42,41 +44,37 @@ class RunView:
     @property
     def is_there(self) -> bool:
         """Whether its folder is still where it was."""
-        return (self.path / "run.json").is_file()
+        return (self.path / layout.RECORD).is_file()
 
     @property
-    def phase(self) -> str:
+    def phase(self) -> Phase:
         """What the run is at: "preparing", "training", "predicting" or "over"."""
-        return str(self.record.get("phase", "preparing"))
+        return self.record.phase
 
     @property
     def symmetry(self) -> str:
         """Point group the run counts errors under."""
-        return str(self.record.get("config", {}).get("symmetry", "C1"))
+        return self.record.symmetry
 
     @property
     def labels(self) -> str:
         """What it learns from: "star", "simulated" or "search"; empty where that is not said."""
-        return str(self.record.get("config", {}).get("labels") or "")
+        return str(self.record.config.get("labels") or "")
 
     @property
     def star_path(self) -> Path | None:
         """The STAR file it works on."""
-        return self._input("star")
+        return self.record.inputs.star_path
 
     @property
     def map_path(self) -> Path | None:
         """The map it works on."""
-        return self._input("map")
-
-    def _input(self, name: str) -> Path | None:
-        text = self.record.get("inputs", {}).get(name)
-        return Path(text) if isinstance(text, str) else None
+        return self.record.inputs.map_path
 
     @property
     def has_poses(self) -> bool:
         """Whether the whole stack has been predicted."""
-        return self.state == "finished" and (self.path / "poses.star").is_file()
+        return self.state == "finished" and (self.path / layout.POSES).is_file()
 
 
 class Follower:
@@ -93,8 +91,9 @@ class Follower:
         # The exit first: a run that ends after this look is not taken for one that crashed.
         exit_status = None if self._launched is None else self._launched.exit_status()
         status = self._reader.status()
-        record = self._reader.run() or {}
-        if not record and self._view.record and not self._view.path.is_dir():
+        record = self._reader.run() or RunRecord()
+        was_there = self._view.record != RunRecord()
+        if record == RunRecord() and was_there and not self._view.path.is_dir():
             self._view = replace(self._view, state="failed", reason=GONE)
             return self._view
         lines, anew = self._reader.new_metrics()
@@ -102,14 +101,15 @@ class Follower:
         log = self._reader.new_log()
         state, reason = status.state, status.reason
         if self._launched is not None:
-            if record.get("pid") != self._launched.process.pid:
-                record = record | {"phase": "preparing"}  # of an earlier go at the run
+            if record.pid != self._launched.process.pid:
+                record = record.updated(phase="preparing")  # of an earlier go at the run
             if exit_status is None:
                 state, reason = "running", None
             else:
                 state, reason = self._ended(exit_status, state, reason)
-        seen = (state, reason, *(record.get(name) for name in ("phase", "notes", "device")))
-        seen = (*seen, *(round(n / COARSE_BYTES) for n in record.get("memory", {}).values()))
+        memory = record.memory.model_dump(exclude_none=True).values()
+        seen = (state, reason, record.phase, record.notes, record.device)
+        seen = (*seen, *(round(n / COARSE_BYTES) for n in memory))
         if not lines and not anew and preview is None and log is None and seen == self._seen:
             return None
         self._seen = seen

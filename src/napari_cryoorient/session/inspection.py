@@ -337,11 +337,7 @@ def _of_preview(run: RunView) -> Inspection:
 
 
 def _preview_pixel_size(run: RunView) -> float:
-    inputs = run.record.get("inputs", {})
-    working_box = inputs.get("working_box")
-    if not working_box:
-        return 1.0
-    return float(inputs["pixel_size_angstrom"]) * float(inputs["box"]) / float(working_box)
+    return run.record.inputs.working_pixel_size_angstrom or 1.0
 
 
 def _images(data: Data) -> ImageSource:

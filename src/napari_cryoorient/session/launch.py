@@ -17,9 +17,9 @@ from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.config.base import source_arguments
 from napari_cryoorient.environment import STATUS_VARIABLE
 from napari_cryoorient.errors import InputError
+from napari_cryoorient.runs.layout import TERMINAL
 from napari_cryoorient.session.data import Data
 
-TERMINAL = "terminal.txt"
 _THREAD_SETTINGS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cryoorient.errors import InputError
+from napari_cryoorient.figures import colour_of_w
 from napari_cryoorient.io.atomic import atomic_path
 from napari_cryoorient.particles import Images, Integers
 from napari_cryoorient.session.eye import LowPassed
@@ -179,13 +180,11 @@ def save_run_curves(path: Path, runs: Sequence[RunView]) -> None:
         raise InputError("There are no metrics yet: they come with a run's first report.")
     figure = _figure(7.2, 7.6)
     rows = figure.subplots(len(_ROWS), 1, sharex=True)
-    from matplotlib import colormaps
     from matplotlib.ticker import LogLocator, NullLocator
 
-    colours = colormaps["viridis"]
     for run in runs:
         w = run.metrics[-1].get("w")
-        colour = GREY if w is None else colours(0.95 * (1.0 - float(w)))
+        colour = GREY if w is None else colour_of_w(float(w), on_paper=True)
         label = run.path.name + ("" if w is None else f", w {w:.2f}")
         for axes, (name, _, is_test) in zip(rows, _ROWS, strict=True):
             x, y = _curve(run, name, is_test)

@@ -11,6 +11,7 @@ from psygnal import Signal
 from napari_cryoorient.config import Config, PredictConfig, RefineConfig, SearchConfig
 from napari_cryoorient.config.base import source_arguments
 from napari_cryoorient.errors import InputError
+from napari_cryoorient.runs import layout
 from napari_cryoorient.session.background import BackgroundJobs, Notify
 from napari_cryoorient.session.data import Data
 from napari_cryoorient.session.inspection import Predictions, Source
@@ -67,7 +68,7 @@ class PoseJobs:
             and run is not None
             and run.is_over
             and run.star_path is not None
-            and (run.path / "checkpoint.pt").is_file()
+            and (run.path / layout.CHECKPOINT).is_file()
         )
 
     def search(self, **settings: Any) -> None:

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from napari_cryoorient.runs.layout import TERMINAL
 from napari_cryoorient.runs.reader import read_json
 from napari_cryoorient.session.countdown import Countdown
-from napari_cryoorient.session.launch import TERMINAL, Launched, launch
+from napari_cryoorient.session.launch import Launched, launch
 
 STATUS = "status.json"
 INTERVAL_S = 0.1

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from napari_cryoorient.particles import DensityMap
+from napari_cryoorient.settings import LEAST_W_ASYMMETRIC, MOST_W_SYMMETRIC
 
 if TYPE_CHECKING:
     from napari_cryoorient.maps.symmetry import DetectedSymmetry
 
-# Lian et al. (2022): at least 0.6 for asymmetric particles, at most 0.4 for symmetric ones.
-W_ASYMMETRIC, W_SYMMETRIC = 0.8, 0.4
+# Within the advice; the first is also what a run starts with.
+W_ASYMMETRIC, W_SYMMETRIC = 0.8, MOST_W_SYMMETRIC
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,10 @@ def suggest(density: DensityMap) -> Suggestion:
         return Suggestion(
             "C1",
             W_ASYMMETRIC,
-            f"{found.describe()} For asymmetric particles the paper advises w of at least 0.6.",
+            f"{found.describe()} For asymmetric particles the paper advises w of at least "
+            f"{LEAST_W_ASYMMETRIC}.",
         )
-    advice = "For symmetric particles the paper advises w of at most 0.4."
+    advice = f"For symmetric particles the paper advises w of at most {MOST_W_SYMMETRIC}."
     if found.is_on_relion_axes:
         words = f"{symmetry_words(found)}." if found.pseudo is None else found.describe()
         return Suggestion(found.name, W_SYMMETRIC, f"{words} {advice}")

@@ -15,8 +15,8 @@ from napari_cryoorient.session.launch import next_run_dir
 from napari_cryoorient.session.pose_jobs import PoseJobs
 from napari_cryoorient.session.process_job import JobView
 from napari_cryoorient.session.session import Session
+from napari_cryoorient.settings import W_VALUES
 
-DEFAULT_VALUES = "0:1:0.1"
 # What runs are compared by: a field of the metrics, in words with its unit.
 MEASURES = {
     "test_relative_rmse": "relative RMSE",
@@ -70,7 +70,7 @@ class Sweeps:
         self._notify = notify
         self._n_shown = 0
 
-    def start(self, values: str = DEFAULT_VALUES) -> None:
+    def start(self, values: str = W_VALUES) -> None:
         """Train one run for each w, with the settings of the Train section."""
         data = self._session.data
         if data.star_path is None or data.map_path is None or not data.is_trainable:
@@ -78,7 +78,7 @@ class Sweeps:
             return
         folder = next_run_dir(data.star_path.parent / "cryoorient", "sweep")
         arguments = ["sweep", str(data.star_path), "--map", str(data.map_path), "-o", str(folder)]
-        arguments += ["--w-values", values.strip() or DEFAULT_VALUES]
+        arguments += ["--w-values", values.strip() or W_VALUES]
         arguments += self._session.settings.arguments(leave_out={"w", "n_folds", "fold"})
         arguments += source_arguments(data.map_pixel_size_angstrom, self._session.project_dir)
         self._n_shown = 0

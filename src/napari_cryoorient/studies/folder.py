@@ -21,6 +21,7 @@ from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.atomic import atomic_path
 from napari_cryoorient.io.json_values import jsonable
 from napari_cryoorient.io.living import is_alive
+from napari_cryoorient.runs import layout
 from napari_cryoorient.runs.reader import read_json
 from napari_cryoorient.studies.job import Job
 
@@ -53,7 +54,7 @@ class StudyFolder:
         plain = json.loads(json.dumps(settings))
         found = read_json(path / "study.json")
         if found is None:
-            if (path / "run.json").exists() or (path / "runs").exists():
+            if (path / layout.RECORD).exists() or (path / "runs").exists():
                 raise InputError(f"{path} holds runs, but no study: name another folder with -o.")
         else:
             _refuse_other(path, found, kind, plain, resume)

@@ -9,6 +9,7 @@ from typing import Any
 
 from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.config.base import source_arguments
+from napari_cryoorient.runs import layout
 from napari_cryoorient.runs.reader import RunReader
 
 
@@ -29,7 +30,7 @@ class Job:
         if RunReader(self.folder).status().state == "absent":
             return self.arguments
         # A run without a checkpoint begins anew, which the training itself sees to.
-        if not (self.folder / "checkpoint.pt").is_file():
+        if not (self.folder / layout.CHECKPOINT).is_file():
             return self.arguments
         return (*self.arguments, "--resume")
 

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cryoorient.config.base import text_of
-from napari_cryoorient.figures import BLUE, GREEN, GREY, VERMILLION, save_triptych
+from napari_cryoorient.figures import BLUE, GREEN, GREY, VERMILLION, colour_of_w, save_triptych
 from napari_cryoorient.io.atomic import atomic_path
 from napari_cryoorient.particles import Floats
+from napari_cryoorient.settings import W
 from napari_cryoorient.studies.job import Job
 from napari_cryoorient.studies.results import (
     Row,
@@ -83,21 +84,25 @@ def save_spread_against_w(
 
 def save_curves_by_w(path: Path, runs: Sequence[tuple[float, Metrics]]) -> None:
     """Draw the relative RMSE on test particles against the step, every run coloured by its w."""
-    from matplotlib import colormaps
     from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import Normalize
+    from matplotlib.colors import LinearSegmentedColormap, Normalize
 
     figure = _figure(6.4, 3.8)
     axes = figure.subplots()
-    palette = colormaps["viridis"]
+    low, high = W.bounds()
+    scale = [colour_of_w(w, on_paper=True) for w in np.linspace(low, high, 9)]
     for w, metrics in runs:
         steps = _steps([metrics])
         curve = curve_on(steps, list(map(dict, metrics)), "test_relative_rmse", tested=True)
-        axes.plot(steps, curve, color=palette(w), linewidth=1.5)
+        axes.plot(steps, curve, color=colour_of_w(w, on_paper=True), linewidth=1.5)
     axes.set_xlabel("Step")
     axes.set_ylabel(RMSE_LABEL)
     _from_zero(axes)
-    figure.colorbar(ScalarMappable(Normalize(0, 1), palette), ax=axes, label="w")
+    figure.colorbar(
+        ScalarMappable(Normalize(low, high), LinearSegmentedColormap.from_list("w", scale)),
+        ax=axes,
+        label="w",
+    )
     _plain(axes)
     _save(figure, path)
 

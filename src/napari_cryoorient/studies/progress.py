@@ -9,6 +9,7 @@ from typing import Any
 
 from napari_cryoorient.reporting import format_duration
 from napari_cryoorient.runs.reader import RunReader
+from napari_cryoorient.runs.record import RunRecord
 from napari_cryoorient.studies.job import Job
 
 # A run's own forecast counts once it has trained for so long, or so large a part.
@@ -130,13 +131,13 @@ class RunForecast:
         return float(seconds) + float(left)
 
     def _config(self) -> dict[str, Any]:
-        return dict((self._reader.run() or {}).get("config") or {})
+        return (self._reader.run() or RunRecord()).config
 
     def _afterwards_s(self) -> float:
         """Return how long the last test and the prediction of the stack take."""
         pace = float(self._line.get("images_per_second") or 0.0)
-        inputs = (self._reader.run() or {}).get("inputs", {})
-        n = float(inputs.get("n_particles") or 0.0) + float(inputs.get("n_test") or 0.0)
+        inputs = (self._reader.run() or RunRecord()).inputs
+        n = (inputs.n_particles or 0) + (inputs.n_test or 0)
         return FORWARD_PART * n / pace if pace > 0.0 else 0.0
 
 

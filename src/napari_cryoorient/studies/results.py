@@ -55,12 +55,9 @@ def preview_of(job: Job) -> dict[str, NDArray[Any]] | None:
 
 def working_pixel_size_angstrom(job: Job) -> float:
     """Return the pixel size at the box a run worked at; NaN where the run does not say."""
-    inputs = (RunReader(job.folder).run() or {}).get("inputs", {})
-    try:
-        field = float(inputs["box"]) * float(inputs["pixel_size_angstrom"])
-        return field / float(inputs["working_box"])
-    except (KeyError, TypeError, ZeroDivisionError):
-        return math.nan
+    record = RunReader(job.folder).run()
+    known = None if record is None else record.inputs.working_pixel_size_angstrom
+    return math.nan if known is None else known
 
 
 def finished(rows: Sequence[Row]) -> list[Row]:

@@ -11,6 +11,7 @@ from typing import Any
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.processes.interrupts import is_status_of_stop
 from napari_cryoorient.reporting import SILENT, Reporter
+from napari_cryoorient.runs import layout
 from napari_cryoorient.runs.reader import RunReader
 from napari_cryoorient.studies.folder import StudyFolder, write_table
 from napari_cryoorient.studies.job import Job
@@ -128,7 +129,7 @@ class _Attempt:
         self._waiting = [job for job in study.jobs if row_of(job)["state"] != "finished"]
         n_finished = len(study.jobs) - len(self._waiting)
         self._forecast = StudyForecast(len(study.jobs), n_finished, len(workers))
-        self._whole = {j.name for j in self._waiting if not (j.folder / "run.json").exists()}
+        self._whole = {j.name for j in self._waiting if not (j.folder / layout.RECORD).exists()}
         self._n_ended_well = n_finished
 
     def train(self, command: Command) -> None:

@@ -19,10 +19,10 @@ from pathlib import Path
 
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.processes.signals import first_signal_to
+from napari_cryoorient.runs.layout import TERMINAL
 from napari_cryoorient.runs.reader import RunReader
 from napari_cryoorient.studies.job import Job
 
-TERMINAL = "terminal.txt"
 THREAD_SETTINGS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 LOOK_EVERY_S = 0.25
 # How long to wait for runs that were asked to stop; they save on their own if it takes longer.

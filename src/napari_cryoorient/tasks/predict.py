@@ -16,6 +16,7 @@ from napari_cryoorient.memory import MATCHED, refuse_map_beyond
 from napari_cryoorient.networks.prediction import PredictedPoses, collect, predict
 from napari_cryoorient.particles import NegatedImages, ParticleSet
 from napari_cryoorient.reporting import SILENT, Reporter
+from napari_cryoorient.runs import layout
 from napari_cryoorient.runs.reader import RunReader
 from napari_cryoorient.stack.odd_images import left_out
 from napari_cryoorient.stack.pairing import (
@@ -67,7 +68,7 @@ def predict_star(
     Raises InputError for a run without a checkpoint, or a stack with another field of view.
     """
     refuse_same_file(star_path, out_path)
-    state = read_checkpoint(Path(run_dir) / "checkpoint.pt")
+    state = read_checkpoint(Path(run_dir) / layout.CHECKPOINT)
     place = choose_device(config.device)
     particles, star = read_particles(Path(star_path), project_dir=project_dir)
     refuse_other_field(state, particles, str(star_path))
@@ -189,10 +190,11 @@ def _doubts_about_contrast(particles: ParticleSet, run_dir: Path) -> list[str]:
 
 def map_of_run(run_dir: Path) -> Path:
     """Return the map a run was trained with; raises InputError where it is gone."""
-    known = (RunReader(run_dir).run() or {}).get("inputs", {}).get("map")
-    if known is None or not Path(known).is_file():
+    record = RunReader(run_dir).run()
+    known = None if record is None else record.inputs.map_path
+    if known is None or not known.is_file():
         raise InputError(
             f"The map that {run_dir} was trained with is not there any more ({known}): name one "
             "with --map."
         )
-    return Path(known)
+    return known

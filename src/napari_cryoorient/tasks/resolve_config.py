@@ -8,8 +8,10 @@ from typing import Any
 
 from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.errors import InputError
+from napari_cryoorient.runs import layout
 from napari_cryoorient.runs.fingerprint import change
 from napari_cryoorient.runs.reader import RunReader
+from napari_cryoorient.runs.record import EarlierRun, InputsRecord, RunRecord
 from napari_cryoorient.stack.pairing import PairedInputs
 from napari_cryoorient.training.checkpoint import read_checkpoint
 from napari_cryoorient.training.fine_tuning import EarlierNetwork
@@ -19,10 +21,10 @@ OF_THE_NETWORK = ("preset", "representation", "symmetry")
 TAKEN_OVER = (*OF_THE_NETWORK, "box", "w")
 
 
-def as_before(config: TrainConfig, run_dir: Path, earlier: dict[str, Any]) -> TrainConfig:
+def as_before(config: TrainConfig, run_dir: Path, earlier: RunRecord) -> TrainConfig:
     """Return the settings a run was started with, but for those that are given now."""
     given = config.model_dump(include=config.model_fields_set)
-    was = earlier.get("config", {}).get("from_run")
+    was = earlier.config.get("from_run")
     if config.from_run is not None and absolute(config.from_run) != was:
         raise InputError(
             f"The run in {run_dir} was started from {was or 'fresh weights'}: resume it without "
@@ -30,8 +32,10 @@ def as_before(config: TrainConfig, run_dir: Path, earlier: dict[str, Any]) -> Tr
         )
     given.pop("from_run", None)
     try:
-        return TrainConfig(**(earlier["config"] | given))
-    except (KeyError, TypeError, ValueError) as error:
+        if not earlier.config:
+            raise ValueError("no settings")
+        return TrainConfig(**(earlier.config | given))
+    except (TypeError, ValueError) as error:
         raise InputError(
             f"{run_dir / 'run.json'} is of another version: start a new run in another folder."
         ) from error
@@ -42,7 +46,7 @@ def absolute(path: str) -> str:
     return str(Path(path).resolve())
 
 
-def fine_tuning(config: TrainConfig) -> tuple[TrainConfig, EarlierNetwork, dict[str, Any]]:
+def fine_tuning(config: TrainConfig) -> tuple[TrainConfig, EarlierNetwork, EarlierRun]:
     """Complete the settings of a run that starts from another, ``config.from_run``.
 
     Returns settings, weights, and what ``run.json`` says of the other run.  Raises InputError
@@ -54,9 +58,9 @@ def fine_tuning(config: TrainConfig) -> tuple[TrainConfig, EarlierNetwork, dict[
     if record is None:
         raise InputError(f"There is no run in {config.from_run} to start from: name a run folder.")
     network = EarlierNetwork.of_checkpoint(
-        read_checkpoint(Path(name) / "checkpoint.pt"), config.from_run
+        read_checkpoint(Path(name) / layout.CHECKPOINT), config.from_run
     )
-    theirs = record.get("config", {})
+    theirs = record.config
     given = config.model_dump(include=config.model_fields_set, exclude_none=True)
     for key in OF_THE_NETWORK:
         if key in given and given[key] != theirs.get(key):
@@ -67,23 +71,23 @@ def fine_tuning(config: TrainConfig) -> tuple[TrainConfig, EarlierNetwork, dict[
     if config.weights not in ("auto", "none"):
         raise InputError("--weights and --from both name a start: leave one of them out.")
     ours = {key: theirs[key] for key in TAKEN_OVER if theirs.get(key) is not None}
-    said = {"run": name, "step": network.step, **record.get("inputs", {})}
-    about = {key: said.get(key) for key in ("run", "step", "map", "star")}
+    files = record.inputs
+    about = EarlierRun(run=name, step=network.step, map=files.map, star=files.star)
     return TrainConfig(**(ours | given | {"from_run": name})), network, about
 
 
-def check_same_inputs(inputs: PairedInputs, run_dir: Path, before: dict[str, Any]) -> None:
+def check_same_inputs(inputs: PairedInputs, run_dir: Path, before: InputsRecord) -> None:
     """Raise InputError where stack or map are plainly not those the run was started with."""
     for key, value in facts_of(inputs).items():
-        was = before.get(key, value)
-        if not math.isclose(was, value, rel_tol=1e-6):
+        was = getattr(before, key)
+        if was is not None and not math.isclose(was, value, rel_tol=1e-6):
             raise InputError(
                 f"The run in {run_dir} was started with another stack or map ({key} {was:g}, now "
-                f"{value:g}): resume with {before.get('star')} and {before.get('map')}."
+                f"{value:g}): resume with {before.star} and {before.map}."
             )
 
 
-def check_same_files(files: dict[str, Any], run_dir: Path, before: dict[str, Any]) -> str | None:
+def check_same_files(files: dict[str, Any], run_dir: Path, before: InputsRecord) -> str | None:
     """Raise InputError where the files are others than those the run was started with.
 
     ``files`` is their ``fingerprint``.  Returns a note where they were only touched since.
@@ -93,7 +97,7 @@ def check_same_files(files: dict[str, Any], run_dir: Path, before: dict[str, Any
             f"A run goes on with the files it was started with only, and {what} changed since: "
             f"start a new run in another folder than {run_dir}."
         )
-    if before.get("stack_time_ns", files["stack_time_ns"]) == files["stack_time_ns"]:
+    if before.stack_time_ns in (None, files["stack_time_ns"]):
         return None
     return "Note: the stacks were written anew since the run was started, with the same images."
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.device import choose_device
 from napari_cryoorient.errors import InputError, TrainingFailure
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.reporting import SILENT, Reporter
+from napari_cryoorient.runs import layout
 from napari_cryoorient.runs.fingerprint import fingerprint
 from napari_cryoorient.runs.folder import RunFolder, check_folder
 from napari_cryoorient.runs.reader import RunReader
@@ -88,13 +88,13 @@ def _run(
     if earlier is not None:
         config = as_before(config, run_dir, earlier)
     # An old request for w, made while the run went on, gives way to one that is made now.
-    w_is_new = found is not None and (not resume or config.w != found["config"]["w"])
+    w_is_new = found is not None and (not resume or config.w != found.config.get("w"))
     steering = Steering(run_dir)
     # Refuse what can be refused before stack and map are read and the folder is touched.
     check_folder(run_dir, resume)
     network: EarlierNetwork | None = None
-    about: dict[str, Any] | None = (earlier or {}).get("fine_tuned_from")
-    if config.from_run is not None and not (resume and (run_dir / "checkpoint.pt").is_file()):
+    about = None if earlier is None else earlier.fine_tuned_from
+    if config.from_run is not None and not (resume and (run_dir / layout.CHECKPOINT).is_file()):
         config, network, about = fine_tuning(config)
     config = config.resolved()
     device = ranks.device(choose_device(config.device))
@@ -110,9 +110,9 @@ def _run(
     usable_split(inputs.particles, config, str(star_path))  # refuses too few
     config = with_box(config, inputs)
     if earlier is not None:
-        check_same_inputs(inputs, run_dir, earlier.get("inputs", {}))
+        check_same_inputs(inputs, run_dir, earlier.inputs)
     files = fingerprint(inputs.particles, star_path, map_path, project_dir)
-    touched = None if earlier is None else check_same_files(files, run_dir, earlier["inputs"])
+    touched = None if earlier is None else check_same_files(files, run_dir, earlier.inputs)
     ranks.agreed(0.0)  # all have read what the folder held before the first one writes to it
     folder: RunFolder | SilentFolder = (
         RunFolder(run_dir, resume=resume, config=config.model_dump())
@@ -126,7 +126,7 @@ def _run(
         say(touched)
     folder.offer_control(config.w, anew=w_is_new)
     if about is not None:
-        folder.update(fine_tuned_from=about)
+        folder.update(fine_tuned_from=about.model_dump())
     tell = ProgressTeller(reporter, None if config.minutes is None else 60 * config.minutes)
 
     def show(now: RunProgress) -> None:

@@ -17,6 +17,7 @@ from napari_cryoorient.io.star import write_poses
 from napari_cryoorient.networks.prediction import collect, predict
 from napari_cryoorient.particles import counted
 from napari_cryoorient.reporting import Reporter, Say
+from napari_cryoorient.runs import layout
 from napari_cryoorient.runs.folder import RunFolder
 from napari_cryoorient.runs.silent_folder import SilentFolder
 from napari_cryoorient.simulation.simulate import symmetry_agreement, symmetry_doubt
@@ -161,7 +162,7 @@ class TrainingRun:
 
     def _start(self, recipe: Recipe, resume: bool) -> tuple[int, float, str]:
         """Return the first step, seconds spent and precision: fresh, or from the checkpoint."""
-        path = self.folder.path / "checkpoint.pt"
+        path = self.folder.path / layout.CHECKPOINT
         if resume and path.is_file():
             state = read_checkpoint(path)
             if state["contrast_negated"] != self.inputs.is_negated or state["box"] != self.box:
@@ -198,7 +199,7 @@ class TrainingRun:
             self.note(report.note)
         if report.checkpoint is not None:
             facts = prediction_facts(self.config, self.inputs)
-            write_checkpoint(report.checkpoint | facts, self.folder.path / "checkpoint.pt")
+            write_checkpoint(report.checkpoint | facts, self.folder.path / layout.CHECKPOINT)
         if report.preview is not None:
             self.folder.write_preview(report.preview)
         if report.metrics is not None:
@@ -231,7 +232,7 @@ class TrainingRun:
         write_poses(
             self.inputs.star,
             predicted.poses(particles.poses),
-            self.folder.path / "poses.star",
+            self.folder.path / layout.POSES,
             confidence=predicted.confidence,
         )
         seconds = time.monotonic() - began

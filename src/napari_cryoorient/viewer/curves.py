@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_cryoorient.figures import colour_of_w
 from napari_cryoorient.session.follow import RunView
 from napari_cryoorient.viewer.labels import (
     LETTER,
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 
 MARGINS = (26.0, 110.0, 34.0, 52.0)  # top, right, bottom, left, in pixels
 MAX_POINTS = 400  # of a curve; more than the canvas has pixels for are thinned out
-# Of w 0, 0.5 and 1.
-_COLOURS_OF_W = np.array([[0.99, 0.48, 0.15], [0.90, 0.88, 0.80], [0.25, 0.62, 0.99]])
 _DOWN, _RIGHT = np.array([1.0, 0.0]), np.array([0.0, 1.0])
 _GREY, _TEXT = (0.55, 0.58, 0.62, 1.0), (0.8, 0.82, 0.85, 1.0)
 CLICK_REACH = 8.0  # pixels
@@ -127,12 +126,6 @@ def logarithmic_ticks(low: float, high: float, n: int = 5) -> NDArray[np.float64
         if len(found) <= n:
             break
     return np.asarray(found)
-
-
-def colour_of_w(w: float) -> tuple[float, float, float, float]:
-    """Return the colour (r, g, b, a) that stands for a ``w``."""
-    red, green, blue = (float(np.interp(w, (0, 0.5, 1), part)) for part in _COLOURS_OF_W.T)
-    return red, green, blue, 1.0
 
 
 class CurvePlot:

@@ -17,6 +17,7 @@ from napari_cryoorient.io.maps import read_map
 from napari_cryoorient.io.mrc import HEADER_BYTES, MrcLayout, open_plain, parse_layout
 from napari_cryoorient.io.stacks import MrcStackCollection
 from napari_cryoorient.particles import DensityMap, ImageSource
+from napari_cryoorient.runs import layout
 from napari_cryoorient.session.words import on_screen
 from napari_cryoorient.viewer.lazy_stack import LazyStack, display_limits, quantile_limits
 
@@ -51,7 +52,7 @@ def get_run_reader(path: str | Sequence[str]) -> Reader | None:
     if not isinstance(path, str):
         return None
     folder = Path(path) if Path(path).is_dir() else Path(path).parent
-    return in_words(_read_run) if (folder / "run.json").is_file() else None
+    return in_words(_read_run) if (folder / layout.RECORD).is_file() else None
 
 
 def in_words(reader: Reader) -> Reader:

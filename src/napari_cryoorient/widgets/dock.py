@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_cryoorient.errors import InputError
+from napari_cryoorient.runs import layout
 from napari_cryoorient.viewer.qt_binding import binding_problem
 from napari_cryoorient.widgets.data_section import DataSection
 from napari_cryoorient.widgets.elided import ElidedLabel
@@ -283,7 +284,7 @@ class CryoOrientDock(QWidget):
 
     def _on_dropped(self, paths: list[Path]) -> None:
         """Follow a run that was dropped on the particles; load anything else."""
-        runs = [path for path in paths if (path / "run.json").is_file()]
+        runs = [path for path in paths if (path / layout.RECORD).is_file()]
         if runs:
             self.controller.open_run(runs[0])
         else:

@@ -8,16 +8,17 @@ from typing import Any
 import numpy as np
 from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QWidget
 
+from napari_cryoorient.figures import colour_of_w
 from napari_cryoorient.session.controller import Controller
 from napari_cryoorient.session.sweeps import (
-    DEFAULT_VALUES,
     MEASURES,
     SweepPoint,
     best_w,
     means_of,
     points_of,
 )
-from napari_cryoorient.viewer.curves import colour_of_w, ticks
+from napari_cryoorient.settings import W_VALUES, W
+from napari_cryoorient.viewer.curves import ticks
 from napari_cryoorient.viewer.graph import Graph, GraphPlot, Line, Marker
 from napari_cryoorient.viewer.napari_api import call_on_resize
 from napari_cryoorient.widgets.canvas import Canvas
@@ -39,9 +40,9 @@ def sweep_graph(points: list[SweepPoint], title: str) -> Graph:
     return Graph(
         "w",
         title,
-        (0.0, 1.0),
+        W.bounds(),
         (0.0, top),
-        tuple((float(x), f"{x:g}") for x in np.linspace(0, 1, 6).round(1)),
+        tuple((float(x), f"{x:g}") for x in np.linspace(*W.bounds(), 6).round(1)),
         tuple((float(y), f"{y:g}") for y in ticks(0.0, top, 3)),
         (Line(label, np.asarray(w), np.asarray(value), GREY),) if means else (),
         tuple(
@@ -69,7 +70,7 @@ class SweepPanel(Canvas):
             "<p>A folder that <tt>napari-cryoorient sweep</tt> writes, or any folder of runs; "
             "followed while it grows.</p>"
         )
-        self.values = QLineEdit(DEFAULT_VALUES)
+        self.values = QLineEdit(W_VALUES)
         self.values.setMaximumWidth(80)
         self.values.setToolTip("<p>Values of w: 0.1,0.5 or start:end:step.</p>")
         self.start_button = QPushButton("Sweep w")

@@ -29,6 +29,7 @@ from napari_cryoorient.session.controller import Controller
 from napari_cryoorient.session.data import Data
 from napari_cryoorient.session.figures import standing
 from napari_cryoorient.session.words import on_screen
+from napari_cryoorient.settings import W_ADVICE, W
 from napari_cryoorient.widgets.part import Part
 from napari_cryoorient.widgets.path_row import PathRow
 from napari_cryoorient.widgets.poses_part import PosesPart
@@ -37,8 +38,8 @@ from napari_cryoorient.widgets.steady import SteadyLabel
 
 W_TOOLTIP = (
     "<p>The objective is <b>w·QD + (1 - w)·L1</b>: QD is the distance of the predicted rotation to "
-    "the known one, L1 the difference of their projections. At least 0.6 suits asymmetric "
-    "particles, at most 0.4 symmetric ones. While a run goes on it follows the slider.</p>"
+    f"the known one, L1 the difference of their projections. For w {W_ADVICE}. "
+    "While a run goes on it follows the slider.</p>"
 )
 MAIN = ("preset", "symmetry", "labels", "minutes", "device")
 STEER_EVERY_MS = 120
@@ -64,7 +65,7 @@ class TrainSection(QWidget):
         self.main_rows = SettingRows(MAIN, form, self._on_setting)
         self.w_slider = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
         self.w_slider.setAccessibleName("w, rotation against projection")
-        self.w_slider.setRange(0.0, 1.0)
+        self.w_slider.setRange(*W.bounds())
         self.w_slider.setSingleStep(0.05)  # type: ignore[arg-type]
         self.w_slider.setDecimals(2)
         self.w_slider.setToolTip(W_TOOLTIP)

@@ -25,6 +25,7 @@ from napari_cryoorient.io.particle_table import ParticleTable, particle_block
 from napari_cryoorient.io.star import read_particles, read_star, write_poses, write_star
 from napari_cryoorient.particles import Floats, Poses
 from napari_cryoorient.reporting import SILENT, Reporter
+from napari_cryoorient.runs import layout
 from napari_cryoorient.runs.reader import RunReader
 from napari_cryoorient.stack.pairing import RunInputs, in_free_scale, load_inputs, matched_map
 from napari_cryoorient.tasks.predict import predict_star
@@ -121,7 +122,7 @@ def train(stack: Stack, folder: Path, star: Path, earlier_run: Path | None) -> N
         star,
         folder / "reference.mrc",
         run,
-        resume=(run / "checkpoint.pt").is_file(),
+        resume=(run / layout.CHECKPOINT).is_file(),
         project_dir=stack.project_dir,
         reporter=stack.reporter,
     )
