@@ -31,7 +31,7 @@ SCALE_BARS_ANGSTROM = (10, 20, 50, 100, 200, 500, 1000)
 
 
 def colour_of_w(w: float, *, on_paper: bool = False) -> tuple[float, float, float, float]:
-    """Return the colour (r, g, b, a) that stands for a ``w``, on a dark window or on white paper."""
+    """Return the colour (r, g, b, a) of a ``w``, in a dark window or on white paper."""
     low, middle, high = _OF_W
     scale = (low, _MIDDLE_ON_PAPER if on_paper else middle, high)
     places = np.linspace(*W.bounds(), 3)
