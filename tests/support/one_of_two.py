@@ -14,7 +14,8 @@ from torch import nn
 
 from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.runs.reader import RunReader
-from napari_cryoorient.tasks.train import Progress, run_training
+from napari_cryoorient.tasks.train import run_training
+from napari_cryoorient.tasks.training_progress import RunProgress
 from napari_cryoorient.training import paper
 from napari_cryoorient.training.loop import Cadence
 from napari_cryoorient.training.ranks import joined_ranks
@@ -31,7 +32,7 @@ CONFIGS = {
 def train(config: TrainConfig, star: Path, density: Path, run: Path, *, stops: bool) -> None:
     """Train in ``run``; w becomes 0.2 after a step, and if it ``stops``, it does so after two."""
 
-    def steer(now: Progress) -> None:
+    def steer(now: RunProgress) -> None:
         if now.phase != "training" or now.done not in (1, 2):
             return
         if now.done == 1:
@@ -40,7 +41,7 @@ def train(config: TrainConfig, star: Path, density: Path, run: Path, *, stops: b
             RunReader(run).ask(stop=True)
         time.sleep(0.1)  # longer than the loop's interval of looking
 
-    run_training(config, star, density, run, cadence=EVERY_STEP, progress=steer)
+    run_training(config, star, density, run, cadence=EVERY_STEP, watch=steer)
 
 
 class WithoutDropout(TinyNetwork):

@@ -68,7 +68,7 @@ def test_two_processes_give_the_losses_of_one_through_w_stop_and_resume(
         assert RunReader(tmp_path / "two" / name).status().state == "finished"
         assert (tmp_path / "two" / name / "poses.star").is_file()
         record = RunReader(tmp_path / "two" / name).run()
-        assert any("2 processes together" in note for note in record["notes"])
+        assert any("2 processes together" in note for note in record.notes)
 
 
 def test_parts_of_a_batch_are_its_images_once_each_and_share_the_first_few():

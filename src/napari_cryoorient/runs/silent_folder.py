@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_cryoorient.particles import Integers
-from napari_cryoorient.runs.folder import State
+from napari_cryoorient.runs.record import State
 
 
 class SilentFolder:
