@@ -8,6 +8,7 @@ its mirror once.  Coefficients are ordered by radius: a narrower band is the fir
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import dataclass
 
@@ -119,6 +120,13 @@ class ParticleLikelihood:
         projector = Projector(self.volume, padding=_PADDING, max_radius=self.radius)
         self._transform = PackedHalfSpace(projector.transform.to(device))
         self._padded_frequencies = _PADDING * self.frequencies.t().contiguous()
+
+    def reading(self, particles: ParticleSet) -> ParticleLikelihood:
+        """Return the same with other particles of the same stack to read."""
+        other = copy.copy(self)
+        other.particles = particles
+        other._batches = ParticleBatches(particles, self.box, self.device, cache_bytes=0)
+        return other
 
     def n_frequencies(self, radius: float) -> int:
         """Return how many of the frequencies lie within ``radius`` Fourier pixels."""

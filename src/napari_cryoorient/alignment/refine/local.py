@@ -10,6 +10,7 @@ wins.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ from napari_cryoorient.geometry.rotations import (
     angular_distance_deg,
     rotation_vector_to_matrix,
 )
-from napari_cryoorient.particles import Floats, Integers, Poses
+from napari_cryoorient.particles import Floats, Integers, ParticleSet, Poses
 from napari_cryoorient.reporting import Advance
 from napari_cryoorient.stack.chunks import in_threads
 
@@ -116,6 +117,12 @@ class LocalRefinement:
         vectors = torch.cat([axes * math.radians(angle) for angle in RESTART_ANGLES_DEG])
         self._turns = rotation_vector_to_matrix(vectors).to(likelihood.device)
         self._group = torch.eye(3, device=likelihood.device)[None]
+
+    def reading(self, particles: ParticleSet) -> LocalRefinement:
+        """Return the same refinement with other particles of the same stack to read."""
+        other = copy.copy(self)
+        other.likelihood = self.likelihood.reading(particles)
+        return other
 
     def refine(
         self,

@@ -6,6 +6,7 @@ Where something else, a network say, proposes views, these take the place of all
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from napari_cryoorient.alignment.information import information_of
+from napari_cryoorient.alignment.information import Information, information_of
 from napari_cryoorient.alignment.likelihood import SHIFT_REACH, BandData, ParticleLikelihood
 from napari_cryoorient.alignment.refine.gauss_newton import Hypotheses
 from napari_cryoorient.alignment.refine.hypotheses import climb, thinned
@@ -31,7 +32,7 @@ from napari_cryoorient.alignment.search.plans import (
 from napari_cryoorient.alignment.search.proposals import Proposals, Proposer
 from napari_cryoorient.alignment.search.shifts import SIGMAS, ShiftPrior, trusted
 from napari_cryoorient.device import part_of, room_for
-from napari_cryoorient.particles import Floats, Integers, Poses
+from napari_cryoorient.particles import Floats, Integers, ParticleSet, Poses
 from napari_cryoorient.reporting import Advance
 from napari_cryoorient.stack.chunks import Stopped, in_threads
 
@@ -82,6 +83,14 @@ class FoundPoses:
 
 
 @dataclass(frozen=True)
+class Learned:
+    """What a search has learned of its whole stack: another process can go on from it."""
+
+    information: Information
+    prior: ShiftPrior
+
+
+@dataclass(frozen=True)
 class Left:
     """Hypotheses left of images, and the image of each ``(q,)``.
 
@@ -104,7 +113,8 @@ class GlobalSearch:
 
     ``is_thorough`` False leaves out the second look at particles in doubt.  With a ``proposer``,
     ``n_proposed`` of the views that it proposes are compared in place of all; those in doubt are
-    searched, or, where ``searches`` is False, more of the proposed ones compared.
+    searched, or, where ``searches`` is False, more of the proposed ones compared.  ``learned`` is
+    what another search of the same stack has learned.
     """
 
     def __init__(
@@ -117,14 +127,20 @@ class GlobalSearch:
         proposer: Proposer | None = None,
         n_proposed: int = 64,
         searches: bool = True,
+        learned: Learned | None = None,
     ) -> None:
         self.likelihood = likelihood
         self._wide_group = group
         self._group = group.float().to(likelihood.device)
         field = likelihood.field_of_view_angstrom
         self._reach = SHIFT_REACH * field if shift_reach_angstrom is None else shift_reach_angstrom
-        self._information = information_of(likelihood)
-        self._prior = ShiftPrior(self._reach / SIGMAS, self._reach)
+        if learned is None:
+            prior = ShiftPrior(self._reach / SIGMAS, self._reach)
+            learned = Learned(information_of(likelihood), prior)
+            self._is_prior_learned = False
+        else:
+            self._is_prior_learned = True
+        self._information, self._prior = learned.information, learned.prior
         self._proposer, self._n_proposed = proposer, n_proposed
         self._searches = searches or proposer is None
         self.coarse = self._look(
@@ -140,7 +156,6 @@ class GlobalSearch:
                 (THOROUGH_NUMBERS_A_PIXEL, CPU_THOROUGH, LARGEST_THOROUGH),
             )
         )
-        self._is_prior_learned = False
         self.n_thorough = 0
         self._lock = threading.Lock()  # of what the further looks share between threads
 
@@ -170,6 +185,30 @@ class GlobalSearch:
                 self._further[name] = self._look(plan, prior, n_proposed)
             return self._further[name]
 
+    @property
+    def shift_reach_angstrom(self) -> float:
+        """How far particles may lie from the centre."""
+        return self._reach
+
+    @property
+    def chunk(self) -> int:
+        """How many particles are searched together at most."""
+        return self._chunk
+
+    def learned(
+        self, rows: Integers, should_stop: Callable[[], bool] | None = None
+    ) -> Learned:
+        """Learn from ``rows``, all that will be searched, unless that was done; return it."""
+        if not self._is_prior_learned:
+            self.learn_shifts(rows, should_stop)
+        return Learned(self._information, self._prior)
+
+    def reading(self, particles: ParticleSet) -> GlobalSearch:
+        """Return the same search with other particles of the same stack to read."""
+        other = copy.copy(self)
+        other.likelihood = self.likelihood.reading(particles)
+        return other
+
     def learn_shifts(self, rows: Integers, should_stop: Callable[[], bool] | None = None) -> None:
         """Learn from a sample of ``rows`` where particles lie in their images."""
         self._is_prior_learned = True
@@ -196,8 +235,7 @@ class GlobalSearch:
 
         ``progress`` is told (done, of so many); when ``should_stop`` says so, it ends early.
         """
-        if not self._is_prior_learned:
-            self.learn_shifts(rows, should_stop)
+        self.learned(rows, should_stop)
         yield from self._searched(rows, self.of_images, progress, should_stop)
 
     def _searched(
