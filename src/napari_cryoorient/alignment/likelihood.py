@@ -88,10 +88,9 @@ class ParticleLikelihood:
         radius: float | None = None,
         statistics: StackStatistics | None = None,
     ) -> None:
-        widest = min(density.box, particles.box)
-        widest -= widest % 2
+        widest = _widest_box(density, particles)
         if statistics is None:
-            statistics = _statistics_up_to(density, particles, widest, radius)
+            statistics = measured_statistics(density, particles, radius)
         self.statistics = statistics
         limit = (widest if radius is not None else statistics.box) / 2 - 1
         self.radius = min(informative_radius(statistics) if radius is None else radius, limit)
@@ -180,10 +179,16 @@ class ParticleLikelihood:
         return torch.polar(torch.ones_like(phase), phase)
 
 
-def _statistics_up_to(
-    density: DensityMap, particles: ParticleSet, widest: int, radius: float | None
+def _widest_box(density: DensityMap, particles: ParticleSet) -> int:
+    widest = min(density.box, particles.box)
+    return widest - widest % 2
+
+
+def measured_statistics(
+    density: DensityMap, particles: ParticleSet, radius: float | None
 ) -> StackStatistics:
     """Measure a stack up to ``radius`` Fourier pixels, or as far as it tells about poses."""
+    widest = _widest_box(density, particles)
     if radius is not None:
         needed = max(2 * math.ceil(radius + 1), FIRST_BOX)
         return stack_statistics(density, particles, min(needed, widest))

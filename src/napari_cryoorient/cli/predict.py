@@ -12,11 +12,13 @@ from napari_cryoorient.cli import options
 from napari_cryoorient.cli.files import Reads
 from napari_cryoorient.cli.progress import print_json, progress
 from napari_cryoorient.cli.settings_flags import build_settings, with_settings
-from napari_cryoorient.config import PredictConfig
+from napari_cryoorient.cli.spreading import is_only_shown, spread_as, spread_settings
+from napari_cryoorient.config import PredictConfig, SpreadConfig
 
 SUMMARY = "Predict the poses of a particle stack with a trained run."
 
 
+@with_settings(SpreadConfig)
 @with_settings(PredictConfig)
 def run(
     star_path: options.StarPath,
@@ -40,9 +42,25 @@ def run(
     """
     from napari_cryoorient.tasks.predict import predict_star
 
+    spreading = spread_settings(settings)
+    if is_only_shown(spreading):
+        return
     config = build_settings(PredictConfig, settings)
     began = time.monotonic()
-    with progress("Predicting") as advance:
+    with (
+        progress("Predicting") as advance,
+        spread_as(
+            spreading,
+            "predict",
+            config,
+            output,
+            particles=star_path,
+            others={"the network": run_dir / "checkpoint.pt", "the map": map_path},
+            project_dir=project_dir,
+            reporter=advance.reporter,
+            map_pixel_size_angstrom=pixel_size,
+        ) as spread,
+    ):
         done = predict_star(
             star_path,
             run_dir,
@@ -52,6 +70,7 @@ def run(
             project_dir=project_dir,
             map_pixel_size_angstrom=pixel_size,
             reporter=advance.reporter,
+            spread=spread,
         )
     seconds = time.monotonic() - began
     speed = done.n_particles / max(seconds, 1e-9)

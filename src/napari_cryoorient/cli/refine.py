@@ -8,12 +8,14 @@ from typing import Any
 from napari_cryoorient.cli import options
 from napari_cryoorient.cli.progress import print_json, progress
 from napari_cryoorient.cli.settings_flags import build_settings, with_settings
-from napari_cryoorient.config import RefineConfig
+from napari_cryoorient.cli.spreading import is_only_shown, spread_as, spread_settings
+from napari_cryoorient.config import RefineConfig, SpreadConfig
 from napari_cryoorient.errors import InputError
 
 SUMMARY = "Refine rotations and shifts locally against a map."
 
 
+@with_settings(SpreadConfig)
 @with_settings(RefineConfig)
 def run(
     star_path: options.PosedStarPath,
@@ -32,9 +34,25 @@ def run(
     """
     from napari_cryoorient.tasks.refine import refine_star
 
+    spreading = spread_settings(settings)
+    if is_only_shown(spreading):
+        return
     config = build_settings(RefineConfig, settings)
     began = time.monotonic()
-    with progress("Refining") as advance:
+    with (
+        progress("Refining") as advance,
+        spread_as(
+            spreading,
+            "refine",
+            config,
+            output,
+            particles=star_path,
+            others={"the map": map_path},
+            project_dir=project_dir,
+            reporter=advance.reporter,
+            map_pixel_size_angstrom=pixel_size,
+        ) as spread,
+    ):
         done = refine_star(
             star_path,
             map_path,
@@ -43,6 +61,7 @@ def run(
             project_dir=project_dir,
             map_pixel_size_angstrom=pixel_size,
             reporter=advance.reporter,
+            spread=spread,
         )
     refined = done.refined
     if refined is None or done.confidence is None:

@@ -8,12 +8,14 @@ from typing import Any
 from napari_cryoorient.cli import options
 from napari_cryoorient.cli.progress import print_json, progress
 from napari_cryoorient.cli.settings_flags import build_settings, with_settings
-from napari_cryoorient.config import SearchConfig
+from napari_cryoorient.cli.spreading import is_only_shown, spread_as, spread_settings
+from napari_cryoorient.config import SearchConfig, SpreadConfig
 from napari_cryoorient.errors import InputError
 
 SUMMARY = "Find poses by global search against a map, without labels."
 
 
+@with_settings(SpreadConfig)
 @with_settings(SearchConfig)
 def run(
     star_path: options.StarPath,
@@ -31,9 +33,25 @@ def run(
     """
     from napari_cryoorient.tasks.search import search_star
 
+    spreading = spread_settings(settings)
+    if is_only_shown(spreading):
+        return
     config = build_settings(SearchConfig, settings)
     began = time.monotonic()
-    with progress("Searching") as advance:
+    with (
+        progress("Searching") as advance,
+        spread_as(
+            spreading,
+            "search",
+            config,
+            output,
+            particles=star_path,
+            others={"the map": map_path},
+            project_dir=project_dir,
+            reporter=advance.reporter,
+            map_pixel_size_angstrom=pixel_size,
+        ) as spread,
+    ):
         done = search_star(
             star_path,
             map_path,
@@ -42,6 +60,7 @@ def run(
             project_dir=project_dir,
             map_pixel_size_angstrom=pixel_size,
             reporter=advance.reporter,
+            spread=spread,
         )
     if done.found is None:
         raise InputError(f"The search was stopped; {output} was not written.")

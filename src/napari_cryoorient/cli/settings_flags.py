@@ -6,14 +6,20 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, TypeVar
 
-from napari_cryoorient.cli.files import Reads
+from napari_cryoorient.cli.files import Reads, Role, Writes
 from napari_cryoorient.cli.options import option_of
 from napari_cryoorient.config.base import Config
+from napari_cryoorient.config.spreading import QUEUES
 
 Settings = TypeVar("Settings", bound=Config)
 
 # Settings of a model that hold paths.
-FIELDS_WITH_PATHS = {"from_run": Reads("run"), "weights": Reads("file", ("auto", "none"))}
+FIELDS_WITH_PATHS: dict[str, Role] = {
+    "from_run": Reads("run"),
+    "weights": Reads("file", ("auto", "none")),
+    "cluster": Reads("file", QUEUES),
+    "parts": Writes(inside=("*.json", "*.npz", "*/*.json", "*/*.npz")),
+}
 
 
 def with_settings(

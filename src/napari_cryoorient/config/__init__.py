@@ -11,6 +11,7 @@ from napari_cryoorient.config.jobs import (
     RefineConfig,
     SearchConfig,
 )
+from napari_cryoorient.config.spreading import QUEUES, SpreadConfig
 from napari_cryoorient.config.train import (
     FAST_VALUES,
     PAPER_FINE_TUNING,
@@ -27,6 +28,7 @@ __all__ = [
     "FAST_VALUES",
     "PAPER_FINE_TUNING",
     "PAPER_VALUES",
+    "QUEUES",
     "Config",
     "DeviceName",
     "InvertContrast",
@@ -38,5 +40,6 @@ __all__ = [
     "RefineConfig",
     "Representation",
     "SearchConfig",
+    "SpreadConfig",
     "TrainConfig",
 ]

@@ -6,6 +6,7 @@ and column, which keeps the centre pixel the centre.
 
 from __future__ import annotations
 
+import copy
 import threading
 import weakref
 from collections import OrderedDict
@@ -63,6 +64,19 @@ class MrcStack:
         if n == rows and not self.layout.is_image_stack and self.layout.voxel_size_angstrom[2] > 0:
             notes.append(f"{self.path.name} is marked as a volume; read as {n} images")
         self.notes: tuple[str, ...] = (*notes, *self.layout.notes)
+
+    def from_root(self) -> MrcStack:
+        """Return the same stack with its path from the root, for processes that run elsewhere."""
+        other = copy.copy(self)
+        other.path, other._plain = self.path.absolute(), self._plain.absolute()
+        return other
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Unpack a compressed stack again on a machine where that has not been done."""
+        self.__dict__.update(state)
+        if self._plain != self.path and not self._plain.exists():
+            self._plain = _decompressed(self.path)
+            weakref.finalize(self, self._plain.unlink, missing_ok=True)
 
     def __len__(self) -> int:
         return self.layout.shape[0]
@@ -144,6 +158,17 @@ class MrcStackCollection:
 
     def __len__(self) -> int:
         return len(self._stack_of)
+
+    def taken(self, rows: Integers) -> MrcStackCollection:
+        """Return images ``rows`` alone, of the stacks they are in, with paths from the root."""
+        used, stack_of = np.unique(self._stack_of[rows], return_inverse=True)
+        other = copy.copy(self)
+        other._stacks = tuple(self._stacks[number].from_root() for number in used)
+        other._stack_of = stack_of.ravel().astype(np.int64)
+        other._section_of = self._section_of[rows]
+        other._signs = None if self._signs is None else self._signs[rows]
+        other._open, other._lock = OrderedDict(), threading.Lock()
+        return other
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave open files and the lock behind when sent to another process."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -71,8 +71,7 @@ def predict(
     """
     rows = np.arange(len(particles), dtype=np.int64) if rows is None else rows
     batches = ParticleBatches(particles, box, device, cache_bytes=0)
-    size = batch_size or max(1, CHUNK_PIXELS[device.type] // box**2)
-    size = min(size, max(1, READ_PIXELS // particles.box**2))
+    size = chunk_size(particles, box, device, batch_size)
     chunks = [rows[start : start + size] for start in range(0, len(rows), size)]
     network = network.to(device).eval()
     done = 0
@@ -94,30 +93,43 @@ def predict(
                 progress(done, len(rows))
 
 
+def chunk_size(
+    particles: ParticleSet, box: int, device: torch.device, batch_size: int | None = None
+) -> int:
+    """Return how many particles go through a network together, ``batch_size`` at the most."""
+    size = batch_size or max(1, CHUNK_PIXELS[device.type] // box**2)
+    return min(size, max(1, READ_PIXELS // particles.box**2))
+
+
+def joined(parts: list[PredictedPoses]) -> PredictedPoses:
+    """Join chunks, in order; what one of them does not tell, none does."""
+
+    def join(arrays: list[Floats | None]) -> Floats | None:
+        present = [a for a in arrays if a is not None]
+        return np.concatenate(present) if len(present) == len(arrays) else None
+
+    return PredictedPoses(
+        np.concatenate([part.rows for part in parts]),
+        np.concatenate([part.rotations for part in parts]),
+        join([part.shifts_angstrom for part in parts]),
+        join([part.confidence for part in parts]),
+        np.concatenate([part.is_empty for part in parts]),
+    )
+
+
 def collect(chunks: Iterable[PredictedPoses]) -> PredictedPoses | None:
-    """Join chunks; None when there are none.
+    """Join chunks of a whole stack; None when there are none.
 
     Where the network tells no confidence and images are empty, it is 1 for all others.
     """
     parts = list(chunks)
     if not parts:
         return None
-
-    def join(arrays: list[Floats | None]) -> Floats | None:
-        present = [a for a in arrays if a is not None]
-        return np.concatenate(present) if len(present) == len(arrays) else None
-
-    is_empty = np.concatenate([part.is_empty for part in parts])
-    confidence = join([part.confidence for part in parts])
-    if is_empty.any():
-        confidence = np.where(is_empty, 0.0, 1.0 if confidence is None else confidence)
-    return PredictedPoses(
-        np.concatenate([part.rows for part in parts]),
-        np.concatenate([part.rotations for part in parts]),
-        join([part.shifts_angstrom for part in parts]),
-        confidence,
-        is_empty,
-    )
+    whole = joined(parts)
+    if not whole.is_empty.any():
+        return whole
+    confidence = 1.0 if whole.confidence is None else whole.confidence
+    return replace(whole, confidence=np.where(whole.is_empty, 0.0, confidence))
 
 
 @torch.no_grad()

@@ -35,9 +35,9 @@ def fingerprint(
     return {
         "names_sha256": names.hexdigest(),
         "stack_bytes": sum(found.st_size for found in stats),
-        "stack_sha256": _sum_over(stacks),
+        "stack_sha256": sum_over(stacks),
         "stack_time_ns": max((found.st_mtime_ns for found in stats), default=0),
-        "map_sha256": _sum_over([map_path]),
+        "map_sha256": sum_over([map_path]),
     }
 
 
@@ -52,7 +52,8 @@ def change(before: InputsRecord, now: dict[str, Any]) -> str | None:
     return None
 
 
-def _sum_over(paths: Sequence[Path]) -> str:
+def sum_over(paths: Sequence[Path]) -> str:
+    """Return a sum over the contents of files, over some places in each where they are large."""
     digest = hashlib.sha256()
     n_blocks = max(2, _MOST_BLOCKS // max(1, len(paths)))
     for path in paths:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,12 @@ from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.io.maps import read_map
 from napari_cryoorient.io.star import read_particles, write_poses
 from napari_cryoorient.memory import MATCHED, refuse_map_beyond
-from napari_cryoorient.networks.prediction import PredictedPoses, collect, predict
+from napari_cryoorient.networks.prediction import PredictedPoses
 from napari_cryoorient.particles import NegatedImages, ParticleSet
 from napari_cryoorient.reporting import SILENT, Reporter
 from napari_cryoorient.runs import layout
 from napari_cryoorient.runs.reader import RunReader
+from napari_cryoorient.stack.chunks import Stopped
 from napari_cryoorient.stack.odd_images import left_out
 from napari_cryoorient.stack.pairing import (
     TOLERANCE,
@@ -27,9 +29,11 @@ from napari_cryoorient.stack.pairing import (
     measure_contrast,
 )
 from napari_cryoorient.tasks.hypotheses import choose_hypotheses
+from napari_cryoorient.tasks.predict_job import PredictJob
 from napari_cryoorient.tasks.reach import unreached_images
 from napari_cryoorient.tasks.refine import polish
 from napari_cryoorient.tasks.search import refuse_same_file
+from napari_cryoorient.tasks.spread import AT_ONCE, Spread
 from napari_cryoorient.training.checkpoint import network_of_checkpoint, read_checkpoint
 
 
@@ -57,6 +61,7 @@ def predict_star(
     project_dir: Path | None = None,
     map_pixel_size_angstrom: float | None = None,
     reporter: Reporter = SILENT,
+    spread: Spread = AT_ONCE,
 ) -> StarPrediction:
     """Predict every particle of ``star_path`` and write ``out_path``, all its columns kept.
 
@@ -106,33 +111,29 @@ def predict_star(
         if chosen is not None:
             predicted, n_searched = chosen.poses, chosen.n_searched
     else:
-        predicted = collect(
-            predict(
-                network,
-                particles,
-                box=box,
-                device=place,
-                batch_size=config.batch_size,
-                progress=reporter.progress,
-                should_stop=reporter.should_stop,
-            )
-        )
-    if predicted is None or len(predicted.rows) < len(particles):
+        job = PredictJob(state, network, particles, place, config.batch_size)
+        with suppress(Stopped):
+            predicted = spread.do("predict", job, reporter)
+    if predicted is None:
         return StarPrediction(None, len(particles), describe_device(place), tuple(notes))
     refuse_all_empty(predicted, str(star_path))
     if predicted.is_empty.any():
         reporter.say(f"Note: {left_out(particles, predicted.rows[predicted.is_empty])}")
     poses, confidence = predicted.poses(particles.poses), predicted.confidence
     if inputs is not None and config.n_hypotheses is None:
-        polished = polish(
-            inputs,
-            poses,
-            group,
-            place,
-            searches=config.search,
-            network_confidence=confidence,
-            reporter=reporter,
-        )
+        try:
+            polished = polish(
+                inputs,
+                poses,
+                group,
+                place,
+                searches=config.search,
+                network_confidence=confidence,
+                reporter=reporter,
+                spread=spread,
+            )
+        except Stopped:
+            return StarPrediction(None, len(particles), describe_device(place), tuple(notes))
         poses, confidence, n_searched = polished.poses, polished.confidence, polished.n_searched
     write_poses(star, poses, out_path, confidence=confidence)
     if (lost := unreached_images(star, Path(out_path), project_dir)) is not None:

@@ -9,11 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from napari_cryoorient.alignment.likelihood import ParticleLikelihood
 from napari_cryoorient.alignment.refine.confidence import confidence_of
 from napari_cryoorient.alignment.refine.local import BASIN_DEG, LocalRefinement, RefinedPoses
 from napari_cryoorient.alignment.refine.posterior import WITHIN_DEG
-from napari_cryoorient.alignment.search.global_search import FoundPoses, GlobalSearch
+from napari_cryoorient.alignment.search.global_search import GlobalSearch
 from napari_cryoorient.alignment.search.plans import SURE
 from napari_cryoorient.config import RefineConfig
 from napari_cryoorient.device import choose_device, describe_device
@@ -29,8 +28,15 @@ from napari_cryoorient.stack.odd_images import left_out
 from napari_cryoorient.stack.pairing import PairedInputs, load_inputs
 from napari_cryoorient.tasks.kept_poses import refined_of_all
 from napari_cryoorient.tasks.measured_scale import scale_note
+from napari_cryoorient.tasks.pose_jobs import RefineJob, SearchJob
 from napari_cryoorient.tasks.reach import unreached_images
-from napari_cryoorient.tasks.search import describe_band, radius_of, refuse_same_file
+from napari_cryoorient.tasks.search import (
+    describe_band,
+    likelihood_of,
+    radius_of,
+    refuse_same_file,
+)
+from napari_cryoorient.tasks.spread import AT_ONCE, Spread
 
 # Particles of less than this part of the median confidence of the network are searched.
 UNSURE_PART = 0.5
@@ -55,6 +61,7 @@ def refine_star(
     project_dir: Path | None = None,
     map_pixel_size_angstrom: float | None = None,
     reporter: Reporter = SILENT,
+    spread: Spread = AT_ONCE,
 ) -> StarRefinement:
     """Refine the poses of every particle and write them, all columns of the STAR file kept.
 
@@ -81,6 +88,7 @@ def refine_star(
             name=str(star_path),
             stated=stated_confidence(inputs.star),
             reporter=reporter,
+            spread=spread,
         )
     except Stopped:
         return StarRefinement(None, n, describe_device(place))
@@ -98,6 +106,7 @@ def refine_inputs(
     name: str = "the stack",
     stated: Floats | None = None,
     reporter: Reporter = SILENT,
+    spread: Spread = AT_ONCE,
 ) -> tuple[RefinedPoses, Floats]:
     """Refine the poses of a stack against its map; return them with their confidence.
 
@@ -118,26 +127,14 @@ def refine_inputs(
     if len(usable) < len(particles):
         say(left_out(particles, np.setdiff1d(np.arange(len(particles)), usable)))
         particles = particles.subset(usable)
-    likelihood = ParticleLikelihood(
-        inputs.density,
-        particles,
-        device,
-        radius=radius_of(particles.box * particles.pixel_size_angstrom, config.resolution_angstrom),
-    )
+    radius = radius_of(particles.box * particles.pixel_size_angstrom, config.resolution_angstrom)
+    chosen = replace(inputs, particles=particles)
+    likelihood = likelihood_of(chosen, device, spread, radius=radius)
     say(describe_band(likelihood))
     rows = np.arange(len(particles), dtype=np.int64)
     refinement = LocalRefinement(likelihood)
-    parts = list(
-        refinement.refine(
-            rows,
-            all_poses[usable],
-            progress=reporter.progress,
-            should_stop=reporter.should_stop,
-        )
-    )
-    if sum(len(part.rows) for part in parts) < len(rows):
-        raise Stopped
-    refined = RefinedPoses.joined(parts)
+    job = RefineJob(refinement, inputs.density, rows, all_poses[usable])
+    refined = spread.do("refine", job, reporter)
     say(describe_moves(refined))
     group = symmetry_matrices(config.symmetry)
     said = None if stated is None else stated[usable]
@@ -181,6 +178,7 @@ def polish(
     searches: bool = True,
     network_confidence: Floats | None = None,
     reporter: Reporter = SILENT,
+    spread: Spread = AT_ONCE,
 ) -> Polished:
     """Refine predicted poses of the whole stack; search globally for those that stay doubtful.
 
@@ -188,7 +186,7 @@ def polish(
     Particles whose images tell nothing keep their poses, with a confidence of 0.
     ``network_confidence`` ``(n,)`` points out those that the network itself was not sure of.
     """
-    say, progress = reporter.say, reporter.progress
+    say = reporter.say
     usable = inputs.particles.usable_rows()
     if len(usable) < len(poses):
         chosen = polish(
@@ -199,19 +197,19 @@ def polish(
             searches=searches,
             network_confidence=None if network_confidence is None else network_confidence[usable],
             reporter=reporter,
+            spread=spread,
         )
         refined, confidence = refined_of_all(chosen.refined, chosen.confidence, usable, poses)
         rotations, shifts = poses.rotations.copy(), poses.shifts_angstrom.copy()
         rotations[usable], shifts[usable] = chosen.poses.rotations, chosen.poses.shifts_angstrom
         return Polished(Poses(rotations, shifts), confidence, refined, chosen.n_searched)
-    likelihood = ParticleLikelihood(inputs.density, inputs.particles, device)
+    likelihood = likelihood_of(inputs, device, spread)
     say(describe_band(likelihood))
     rows = np.arange(len(inputs.particles), dtype=np.int64)
     reporter.step("Refining")
     refinement = LocalRefinement(likelihood)
-    refined = RefinedPoses.joined(
-        list(refinement.refine(rows, poses, restarts=searches, progress=progress))
-    )
+    job = RefineJob(refinement, inputs.density, rows, poses, restarts=searches)
+    refined = spread.do("refine", job, reporter)
     say(describe_moves(refined))
     confidence = confidence_of(refinement, refined, group, starts_are_likely=True)
     doubtful = doubtful_rows(refined, confidence, network_confidence)
@@ -219,7 +217,7 @@ def polish(
         return Polished(refined.poses, confidence, refined, 0)
     reporter.step("Searching")
     search = GlobalSearch(likelihood, group)
-    found = FoundPoses.joined(list(search.search(doubtful, progress=progress)))
+    found = spread.do("search", SearchJob(search, inputs.density, doubtful), reporter)
     better = found.log_likelihood > refined.log_likelihood[doubtful]
     say(
         f"{len(doubtful)} doubtful particles were searched globally; {int(better.sum())} found a "

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from napari_cryoorient.alignment.likelihood import ParticleLikelihood
+from napari_cryoorient.alignment.likelihood import ParticleLikelihood, measured_statistics
 from napari_cryoorient.alignment.search.global_search import FoundPoses, GlobalSearch
 from napari_cryoorient.config import SearchConfig
 from napari_cryoorient.device import choose_device, describe_device
@@ -30,9 +30,12 @@ from napari_cryoorient.simulation.simulate import symmetry_agreement, symmetry_d
 from napari_cryoorient.stack.chunks import Stopped
 from napari_cryoorient.stack.odd_images import left_out
 from napari_cryoorient.stack.pairing import PairedInputs, load_inputs
+from napari_cryoorient.stack.statistics import StackStatistics
 from napari_cryoorient.tasks.kept_poses import found_of_all
 from napari_cryoorient.tasks.measured_scale import scale_note
+from napari_cryoorient.tasks.pose_jobs import SearchJob
 from napari_cryoorient.tasks.reach import unreached_images
+from napari_cryoorient.tasks.spread import AT_ONCE, Spread
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ def search_star(
     project_dir: Path | None = None,
     map_pixel_size_angstrom: float | None = None,
     reporter: Reporter = SILENT,
+    spread: Spread = AT_ONCE,
 ) -> StarSearch:
     """Search every particle, or a random subset, and write the STAR rows of those searched.
 
@@ -71,7 +75,7 @@ def search_star(
     )
     rows = random_rows(len(inputs.particles), config.subset, config.seed)
     try:
-        found = search_inputs(inputs, rows, place, config, reporter)
+        found = search_inputs(inputs, rows, place, config, reporter, spread)
     except Stopped:
         return StarSearch(None, len(rows), describe_device(place))
     write_poses(inputs.star, found.poses, out_path, confidence=found.confidence, rows=rows)
@@ -86,6 +90,7 @@ def search_inputs(
     device: torch.device,
     config: SearchConfig = SearchConfig(),
     reporter: Reporter = SILENT,
+    spread: Spread = AT_ONCE,
 ) -> FoundPoses:
     """Search particles ``rows`` of a stack against its map; raises Stopped when asked to stop.
 
@@ -103,13 +108,9 @@ def search_inputs(
         raise InputError(
             f"None of the {len(rows)} particles drawn has an image that tells a pose; search more."
         )
-    likelihood = ParticleLikelihood(
-        inputs.density,
-        inputs.particles,
-        device,
-        radius=radius_of(
-            inputs.particles.box * inputs.particles.pixel_size_angstrom, config.resolution_angstrom
-        ),
+    field = inputs.particles.box * inputs.particles.pixel_size_angstrom
+    likelihood = likelihood_of(
+        inputs, device, spread, radius=radius_of(field, config.resolution_angstrom)
     )
     say(describe_band(likelihood))
     search = GlobalSearch(
@@ -121,19 +122,25 @@ def search_inputs(
         f"Every particle is compared with {search.coarse.n_poses} orientations at "
         f"{search.coarse.n_shifts} shifts at first, the best are refined."
     )
-    parts = list(
-        search.search(chosen, progress=reporter.progress, should_stop=reporter.should_stop)
-    )
-    if sum(len(part.rows) for part in parts) < len(chosen):
-        raise Stopped
+    found = spread.do("search", SearchJob(search, inputs.density, chosen), reporter)
     if len(chosen) < len(rows):
         say(left_out(inputs.particles, np.setdiff1d(rows, chosen)))
-    found = FoundPoses.joined(parts)
     if reporter.is_heard:
         wrong = scale_note(likelihood, found.rows, found.poses, found.confidence)
         if wrong is not None:
             say(wrong)
     return found_of_all(found, rows, inputs.particles)
+
+
+def likelihood_of(
+    inputs: PairedInputs, device: torch.device, spread: Spread, *, radius: float | None = None
+) -> ParticleLikelihood:
+    """Return the likelihood of a stack, whose statistics are measured once."""
+    density, particles = inputs.density, inputs.particles
+    statistics = spread.kept(
+        "statistics", StackStatistics, lambda: measured_statistics(density, particles, radius)
+    )
+    return ParticleLikelihood(density, particles, device, radius=radius, statistics=statistics)
 
 
 def symmetry_note(density: DensityMap, symmetry: str) -> str | None:

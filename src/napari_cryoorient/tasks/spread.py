@@ -10,25 +10,45 @@ from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from napari_cryoorient.particles import Integers, ParticleSet, Poses
-from napari_cryoorient.stack.chunks import Advance, ShouldStop
+from napari_cryoorient.reporting import Advance, Reporter, ShouldStop
 
 Result = TypeVar("Result")
+Made = TypeVar("Made", covariant=True)
 Kept = TypeVar("Kept")
 
 
-class Worker(Protocol[Result]):
+class Worker(Protocol[Made]):
     """Works on particles of the stack it was made ready for."""
 
-    def __call__(self, particles: ParticleSet, starts: Poses | None) -> Result:
+    def __call__(self, particles: ParticleSet, starts: Poses | None) -> Made:
         """Return what was found; its ``rows`` count from the first of ``particles``."""
 
 
 class Job(Protocol[Result]):
-    """Work on particles ``rows`` of a stack, which may begin at poses ``starts``, one a row."""
+    """Work on particles ``rows`` of a stack, which may begin at poses ``starts``, one a row.
 
-    particles: ParticleSet
-    rows: Integers
-    starts: Poses | None
+    ``learnt`` is the class of what it learns.
+    """
+
+    @property
+    def particles(self) -> ParticleSet:
+        """The stack."""
+
+    @property
+    def rows(self) -> Integers:
+        """The particles to work on."""
+
+    @property
+    def starts(self) -> Poses | None:
+        """Where to begin, if that matters."""
+
+    @property
+    def learnt(self) -> type[Learnt[Result]]:
+        """What ``learn`` returns."""
+
+    @property
+    def result(self) -> type[Result]:
+        """What the work returns."""
 
     def at_once(self, progress: Advance | None, should_stop: ShouldStop | None) -> Result:
         """Do it all here; raises Stopped when asked to stop."""
@@ -57,14 +77,7 @@ class Spread(Protocol):
     def kept(self, name: str, kind: type[Kept], make: Callable[[], Kept]) -> Kept:
         """Return what ``make`` makes of the whole stack, which is made once."""
 
-    def do(
-        self,
-        name: str,
-        job: Job[Result],
-        *,
-        progress: Advance | None = None,
-        should_stop: ShouldStop | None = None,
-    ) -> Result:
+    def do(self, name: str, job: Job[Result], reporter: Reporter) -> Result:
         """Return the result of a job; raises Stopped when asked to stop."""
 
 
@@ -75,16 +88,9 @@ class AtOnce:
         """Make it."""
         return make()
 
-    def do(
-        self,
-        name: str,  # noqa: ARG002
-        job: Job[Result],
-        *,
-        progress: Advance | None = None,
-        should_stop: ShouldStop | None = None,
-    ) -> Result:
+    def do(self, name: str, job: Job[Result], reporter: Reporter) -> Result:  # noqa: ARG002
         """Do it."""
-        return job.at_once(progress, should_stop)
+        return job.at_once(reporter.progress, reporter.should_stop)
 
 
 AT_ONCE = AtOnce()

@@ -186,6 +186,11 @@ class GlobalSearch:
             return self._further[name]
 
     @property
+    def group(self) -> Tensor:
+        """The symmetry group ``(g, 3, 3)`` as it was given."""
+        return self._wide_group
+
+    @property
     def shift_reach_angstrom(self) -> float:
         """How far particles may lie from the centre."""
         return self._reach
@@ -195,9 +200,7 @@ class GlobalSearch:
         """How many particles are searched together at most."""
         return self._chunk
 
-    def learned(
-        self, rows: Integers, should_stop: Callable[[], bool] | None = None
-    ) -> Learned:
+    def learned(self, rows: Integers, should_stop: Callable[[], bool] | None = None) -> Learned:
         """Learn from ``rows``, all that will be searched, unless that was done; return it."""
         if not self._is_prior_learned:
             self.learn_shifts(rows, should_stop)

@@ -1,0 +1,1 @@
+"""Work on a stack spread over processes, GPUs and machines: parts on disk, filled by Dask."""

@@ -1,0 +1,85 @@
+"""What a command does to have its work spread: a folder of parts, and those who fill it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from napari_cryoorient.cluster.parts import PartsFolder
+from napari_cryoorient.cluster.spread import Hands, InParts, OneHand
+from napari_cryoorient.cluster.workers import hands_of
+from napari_cryoorient.config import Config, SpreadConfig
+from napari_cryoorient.reporting import Reporter
+from napari_cryoorient.runs.fingerprint import sum_over
+from napari_cryoorient.runs.named_files import files_of
+from napari_cryoorient.tasks.spread import Spread
+
+# Settings that change where a result is made, and not what it is.
+_OF_THE_PLACE = ("device",)
+
+
+@contextmanager
+def spread_of(
+    config: SpreadConfig,
+    command: str,
+    settings: Config,
+    out_path: Path,
+    *,
+    particles: Path,
+    others: Mapping[str, Path | None],
+    project_dir: Path | None,
+    reporter: Reporter,
+    **also: Any,
+) -> Iterator[Spread]:
+    """Give how the work of a command is spread; ``others`` are the files it reads by their names.
+
+    ``also`` are settings beside ``settings`` that the result depends on.  The folder of parts that
+    nobody named is removed when all is done.  Raises InputError for a folder of another task.
+    """
+    task = {
+        "command": command,
+        **_program(),
+        **settings.model_dump(mode="json", exclude=set(_OF_THE_PLACE)),
+        **also,
+        **_sums(particles, others, project_dir),
+    }
+    own = out_path.with_name(f"{out_path.name}.parts")
+    folder = PartsFolder(own if config.parts is None else Path(config.parts), task)
+    with ExitStack() as stack:
+
+        def find_hands() -> Hands:
+            if not config.is_spread:
+                return OneHand()
+            return stack.enter_context(hands_of(config, reporter.say))
+
+        try:
+            yield InParts(folder, find_hands, getattr(settings, "device", "auto"))
+        except KeyboardInterrupt:
+            if folder.path.exists():
+                reporter.say(
+                    f"Finished parts are kept in {folder.path}: the same command goes on from them."
+                )
+            raise
+    if config.parts is None:
+        folder.remove()
+
+
+def _program() -> dict[str, str]:
+    from napari_cryoorient import __version__
+
+    return {"version": __version__}
+
+
+def _sums(
+    particles: Path, others: Mapping[str, Path | None], project_dir: Path | None
+) -> dict[str, Any]:
+    """Return sums over the contents of what is read."""
+    stacks = sorted(set(files_of("particles", particles, project_dir)) - {particles})
+    return {
+        "the particles' file": sum_over([particles]),
+        "the size of the stacks": sum(path.stat().st_size for path in stacks),
+        "the stacks": sum_over(stacks),
+        **{name: None if path is None else sum_over([path]) for name, path in others.items()},
+    }

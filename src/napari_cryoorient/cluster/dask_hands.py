@@ -1,0 +1,127 @@
+"""Shards as tasks of a Dask cluster, which decides who does which and what is tried again."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from napari_cryoorient.cluster.shard import Shard, do_shard
+from napari_cryoorient.errors import InputError
+from napari_cryoorient.reporting import ShouldStop
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+# A shard that fails is tried so many times more; one that ends its worker too.
+RETRIES = 3
+# Shards that wait for each thread at work, so that none is idle; all together they would fill the
+# scheduler's memory.
+AHEAD, FEWEST_AHEAD = 3, 8
+_ASK_S, _KEEP_S = 0.2, 5.0
+
+
+class DaskHands:
+    """The workers of a cluster that ``client`` is connected to; ``device`` is theirs.
+
+    ``keep`` is called now and then, to start those anew that have ended.
+    """
+
+    def __init__(
+        self, client: Client, device: str | None = None, keep: Callable[[], object] | None = None
+    ) -> None:
+        self._client, self._keep = client, keep
+        self.device = device
+        self._last_kept = time.monotonic()
+
+    def work(self, shards: Iterator[Shard], should_stop: ShouldStop) -> Iterator[int]:
+        """Have every shard done; raises InputError where the cluster is lost or cannot do it."""
+        under_way: set[Future] = set()
+        try:
+            while True:
+                n_wanted = self._n_ahead() - len(under_way)
+                under_way |= {self._begin(shard) for shard in islice(shards, max(0, n_wanted))}
+                if not under_way:
+                    return
+                self._keep_workers()
+                for future in self._done_of(under_way):
+                    under_way.remove(future)
+                    yield _result(future)
+                if should_stop():
+                    return
+        finally:
+            if under_way and self._is_there():
+                self._client.cancel(list(under_way), force=True)
+
+    def _begin(self, shard: Shard) -> Future:
+        return self._client.submit(do_alone, shard, retries=RETRIES, pure=False)
+
+    def _keep_workers(self) -> None:
+        if self._keep is not None and time.monotonic() - self._last_kept > _KEEP_S:
+            self._last_kept = time.monotonic()
+            self._keep()
+
+    def _n_ahead(self) -> int:
+        n_threads = sum(self._client.nthreads().values()) if self._is_there() else 0
+        return max(FEWEST_AHEAD, AHEAD * n_threads)
+
+    def _is_there(self) -> bool:
+        return bool(self._client.status == "running")
+
+    def _done_of(self, under_way: set[Future]) -> list[Future]:
+        """Return the futures that are done, within a moment; maybe none."""
+        from distributed import wait
+
+        with suppress(TimeoutError):
+            wait(under_way, timeout=_ASK_S, return_when="FIRST_COMPLETED")
+        if not self._is_there():
+            raise InputError(LOST)
+        return [future for future in under_way if future.done()]
+
+
+def do_alone(shard: Shard) -> int:
+    """Do a shard in a worker: with one thread on a CPU, on a GPU of its own where there are."""
+    import torch
+    from distributed import get_worker
+
+    torch.set_num_threads(1)
+    return do_shard(replace(shard, device=device_of(str(get_worker().name), shard.device)))
+
+
+def device_of(worker: str, device: str) -> str:
+    """Return the device of a worker of this name: GPUs are dealt out by the number in it."""
+    import torch
+
+    n = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    number = re.search(r"(\d+)$", worker)
+    if n < 2 or device not in ("auto", "cuda") or number is None:
+        return device
+    return f"cuda:{int(number[1]) % n}"
+
+
+LOST = (
+    "The scheduler of the Dask cluster is lost; finished parts are kept: give the same command "
+    "again, with a scheduler that runs."
+)
+
+
+def _result(future: Future) -> int:
+    """Return what came of a shard; what it raised is raised here."""
+    from distributed import KilledWorker
+    from distributed.client import FutureCancelledError
+    from distributed.comm import CommClosedError
+
+    try:
+        return int(future.result())
+    except KilledWorker as error:
+        raise InputError(
+            f"{RETRIES + 1} workers ended one after the other at the same range of particles, as "
+            "they do where memory runs out: give each more memory, or take fewer at a time; "
+            "finished parts are kept."
+        ) from error
+    except (FutureCancelledError, CommClosedError) as error:
+        raise InputError(LOST) from error

@@ -1,0 +1,196 @@
+"""Who does the work: processes on this machine, a Dask cluster, or jobs of a queue."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from napari_cryoorient.cluster.dask_hands import DaskHands
+from napari_cryoorient.cluster.job_script import Queue, filled, queue_of
+from napari_cryoorient.config import SpreadConfig
+from napari_cryoorient.errors import InputError
+from napari_cryoorient.reporting import Say
+
+if TYPE_CHECKING:
+    from dask_jobqueue.core import JobQueueCluster
+
+_CONNECT_S = 20
+_CLUSTERS = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "sge": "SGECluster"}
+# Of a worker that ended nothing more is expected after this time, and its job is started again.
+_LOST_AFTER = "5s"
+NEEDED = (
+    "Work is spread by Dask, which is not installed here: pip install 'napari-cryoorient[cluster]'."
+)
+
+
+@contextmanager
+def hands_of(config: SpreadConfig, say: Say) -> Iterator[DaskHands]:
+    """Start or find the workers of ``config``; those that were started end with the block.
+
+    Raises InputError where Dask is not installed, or a cluster cannot be reached or started.
+    """
+    _refuse_two(config)
+    dask = _dask()
+    quiet = {
+        "distributed.deploy.lost-worker-timeout": _LOST_AFTER,
+        "distributed.scheduler.allowed-failures": 3,
+    }
+    with dask.config.set(quiet), _silent():
+        if config.scheduler is not None:
+            yield from _of_scheduler(config.scheduler, say)
+        elif config.cluster is not None:
+            yield from _of_queue(queue_of(config.cluster), config.workers, say)
+        else:
+            assert config.workers is not None
+            yield from _of_this_machine(config.workers, say)
+
+
+def job_script(config: SpreadConfig) -> str:
+    """Return the script of the jobs that ``--cluster`` would start; raises InputError."""
+    if config.cluster is None:
+        raise InputError("--dry-run shows the job script of --cluster: name a queue.")
+    _refuse_two(config)
+    _dask()
+    queue = queue_of(config.cluster)
+    with _silent():
+        job_class, settings = _job_class(queue)
+        job = _made(lambda: job_class(scheduler="tcp://SCHEDULER:PORT", name="1", **settings))
+        return str(job.job_script())
+
+
+def _refuse_two(config: SpreadConfig) -> None:
+    if config.scheduler is not None and config.cluster is not None:
+        raise InputError("--scheduler and --cluster name two places to work in: leave one out.")
+    if config.scheduler is not None and config.workers is not None:
+        raise InputError("A scheduler has workers of its own: leave out --workers or --scheduler.")
+
+
+def _dask() -> Any:
+    try:
+        import dask
+        import distributed  # noqa: F401
+    except ImportError as error:
+        raise InputError(NEEDED) from error
+    return dask
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Keep Dask's log to itself: what matters is said in a sentence."""
+    logger = logging.getLogger("distributed")
+    before, logger.disabled = logger.level, False
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+def _of_this_machine(n: int, say: Say) -> Iterator[DaskHands]:
+    from distributed import Client, LocalCluster
+
+    say(f"{n} processes on this machine share the work.")
+    with (
+        LocalCluster(
+            n_workers=n,
+            threads_per_worker=1,
+            processes=True,
+            memory_limit=0,
+            dashboard_address=None,
+            silence_logs=logging.CRITICAL + 1,
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield DaskHands(client)
+
+
+def _of_scheduler(address: str, say: Say) -> Iterator[DaskHands]:
+    from distributed import Client
+
+    try:
+        client = Client(address, timeout=_CONNECT_S, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"No Dask scheduler answers at {address}: start one with dask scheduler, or check the "
+            "address."
+        ) from error
+    with client:
+        n = len(client.nthreads())
+        say(f"{n} workers of the Dask cluster at {address} share the work.")
+        yield DaskHands(client, device="auto")
+
+
+def _of_queue(queue: Queue, n_jobs: int | None, say: Say) -> Iterator[DaskHands]:
+    from distributed import Client
+
+    n = n_jobs or queue.n_jobs or 1
+    job_class, settings = _job_class(queue)
+    cluster_class = _cluster_class(queue.system)
+    options = {"dashboard_address": None, **settings.pop("scheduler_options", {})}
+    cluster = _made(lambda: cluster_class(job_cls=job_class, scheduler_options=options, **settings))
+    with cluster:
+        jobs = "A job" if n == 1 else f"{n} jobs"
+        say(f"{jobs} of {queue.system} with this script:\n{cluster.job_script().strip()}")
+        with Client(cluster) as client:
+            cluster.scale(jobs=n)
+            # Asked again and again, it starts those anew that have ended.
+            yield DaskHands(client, device="auto", keep=lambda: cluster.scale(jobs=n))
+
+
+def _cluster_class(system: str) -> type[JobQueueCluster]:
+    try:
+        import dask_jobqueue
+    except ImportError as error:
+        raise InputError(NEEDED) from error
+    found: type[JobQueueCluster] = getattr(dask_jobqueue, _CLUSTERS[system])
+    return found
+
+
+def _job_class(queue: Queue) -> tuple[type[Any], dict[str, Any]]:
+    """Return the class of the jobs, and what it is made with."""
+    base: Any = _cluster_class(queue.system).job_cls
+    settings = queue.job_settings
+    if queue.script is None:
+        return base, settings
+    script = queue.script
+    # A script may have placeholders of its own (XXXextra1XXX): their values are no job settings.
+    extra = {name: settings.pop(name) for name in list(settings) if name.startswith("extra")}
+
+    class FilledJob(base):  # type: ignore[misc]
+        """A job with the user's own script."""
+
+        def job_script(self) -> str:
+            logs = f"{self.log_directory or '.'}/{self.job_name}"
+            return filled(
+                script,
+                {
+                    "name": self.job_name,
+                    "command": self._command_template,
+                    "threads": self.worker_cores,
+                    "cores": self.worker_cores,
+                    "dedicated": self.worker_cores,
+                    "mpinodes": 1,
+                    "nodes": 1,
+                    "queue": settings.get("queue"),
+                    "outfile": f"{logs}.out",
+                    "errfile": f"{logs}.err",
+                    **extra,
+                },
+            )
+
+    return FilledJob, settings
+
+
+def _made(make: Callable[[], Any]) -> Any:
+    """Make a cluster or job; what its settings have wrong becomes one sentence."""
+    try:
+        return make()
+    except (TypeError, ValueError) as error:
+        wrong = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+        what = f"{wrong[1]} is not one of them" if wrong else " ".join(str(error).split())
+        raise InputError(f"The queue's settings are not dask-jobqueue's: {what}.") from error
+    except (OSError, RuntimeError) as error:
+        raise InputError(f"No jobs can be started: {' '.join(str(error).split())}") from error

@@ -1,0 +1,185 @@
+"""Searches and refinements as jobs that can be spread (see ``tasks.spread``)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_cryoorient.alignment.likelihood import ParticleLikelihood
+from napari_cryoorient.alignment.refine.local import LocalRefinement, RefinedPoses
+from napari_cryoorient.alignment.search.global_search import FoundPoses, GlobalSearch, Learned
+from napari_cryoorient.device import choose_device
+from napari_cryoorient.particles import DensityMap, Images, Integers, ParticleSet, Poses
+from napari_cryoorient.reporting import Advance, ShouldStop
+from napari_cryoorient.stack.chunks import Stopped
+from napari_cryoorient.stack.statistics import StackStatistics
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A map, ``voxels`` ``(n, n, n)``, and what its comparison with a whole stack gave."""
+
+    voxels: Images
+    pixel_size_angstrom: float
+    statistics: StackStatistics
+    radius: float
+
+    @staticmethod
+    def of(likelihood: ParticleLikelihood, density: DensityMap) -> Measured:
+        """Return what a likelihood was made from."""
+        return Measured(
+            density.voxels, density.pixel_size_angstrom, likelihood.statistics, likelihood.radius
+        )
+
+    def likelihood(self, particles: ParticleSet, device: torch.device) -> ParticleLikelihood:
+        """Return the same likelihood, to read ``particles`` of the stack."""
+        return ParticleLikelihood(
+            DensityMap(self.voxels, self.pixel_size_angstrom),
+            particles,
+            device,
+            radius=self.radius,
+            statistics=self.statistics,
+        )
+
+
+@dataclass(frozen=True)
+class LearntSearch:
+    """All that a search needs beside its particles; ``group`` is ``(g, 3, 3)``."""
+
+    measured: Measured
+    learned: Learned
+    group: Tensor
+    shift_reach_angstrom: float
+    chunk: int
+
+    def worker(self, device_name: str) -> Callable[[ParticleSet, Poses | None], FoundPoses]:
+        """Make a search ready on a device."""
+        device = choose_device(device_name)
+        ready: list[GlobalSearch] = []
+
+        def search(particles: ParticleSet, starts: Poses | None) -> FoundPoses:  # noqa: ARG001
+            if not ready:
+                likelihood = self.measured.likelihood(particles, device)
+                reach = self.shift_reach_angstrom
+                ready.append(
+                    GlobalSearch(
+                        likelihood, self.group, shift_reach_angstrom=reach, learned=self.learned
+                    )
+                )
+            rows = np.arange(len(particles), dtype=np.int64)
+            return self.joined(list(ready[0].reading(particles).search(rows)))
+
+        return search
+
+    def joined(self, parts: list[FoundPoses]) -> FoundPoses:
+        """Join ranges, in order."""
+        return FoundPoses.joined(parts)
+
+
+@dataclass(frozen=True)
+class SearchJob:
+    """A search of particles ``rows`` of its likelihood, which was made with ``density``."""
+
+    search: GlobalSearch
+    density: DensityMap
+    rows: Integers
+    starts: None = None
+    learnt: ClassVar = LearntSearch
+    result: ClassVar = FoundPoses
+
+    @property
+    def particles(self) -> ParticleSet:
+        """The stack."""
+        return self.search.likelihood.particles
+
+    def at_once(self, progress: Advance | None, should_stop: ShouldStop | None) -> FoundPoses:
+        """Search them all here; raises Stopped."""
+        parts = list(self.search.search(self.rows, progress=progress, should_stop=should_stop))
+        if sum(len(part.rows) for part in parts) < len(self.rows):
+            raise Stopped
+        return FoundPoses.joined(parts)
+
+    def learn(self, should_stop: ShouldStop | None) -> LearntSearch:
+        """Learn where particles lie in their images; raises Stopped."""
+        learned = self.search.learned(self.rows, should_stop)
+        if should_stop is not None and should_stop():
+            raise Stopped
+        return LearntSearch(
+            Measured.of(self.search.likelihood, self.density),
+            learned,
+            self.search.group,
+            self.search.shift_reach_angstrom,
+            self.search.chunk,
+        )
+
+
+@dataclass(frozen=True)
+class LearntRefinement:
+    """All that a refinement needs beside its particles and their poses."""
+
+    measured: Measured
+    restarts: bool
+    chunk: int
+
+    def worker(self, device_name: str) -> Callable[[ParticleSet, Poses | None], RefinedPoses]:
+        """Make a refinement ready on a device."""
+        device = choose_device(device_name)
+        ready: list[LocalRefinement] = []
+
+        def refine(particles: ParticleSet, starts: Poses | None) -> RefinedPoses:
+            assert starts is not None
+            if not ready:
+                ready.append(LocalRefinement(self.measured.likelihood(particles, device)))
+            rows = np.arange(len(particles), dtype=np.int64)
+            reading = ready[0].reading(particles)
+            return self.joined(list(reading.refine(rows, starts, restarts=self.restarts)))
+
+        return refine
+
+    def joined(self, parts: list[RefinedPoses]) -> RefinedPoses:
+        """Join ranges, in order."""
+        return RefinedPoses.joined(parts)
+
+
+@dataclass(frozen=True)
+class RefineJob:
+    """A refinement of particles ``rows`` of its likelihood from ``starts``, one a row."""
+
+    refinement: LocalRefinement
+    density: DensityMap
+    rows: Integers
+    starts: Poses
+    restarts: bool = True
+    learnt: ClassVar = LearntRefinement
+    result: ClassVar = RefinedPoses
+
+    @property
+    def particles(self) -> ParticleSet:
+        """The stack."""
+        return self.refinement.likelihood.particles
+
+    def at_once(self, progress: Advance | None, should_stop: ShouldStop | None) -> RefinedPoses:
+        """Refine them all here; raises Stopped."""
+        parts = list(
+            self.refinement.refine(
+                self.rows,
+                self.starts,
+                restarts=self.restarts,
+                progress=progress,
+                should_stop=should_stop,
+            )
+        )
+        if sum(len(part.rows) for part in parts) < len(self.rows):
+            raise Stopped
+        return RefinedPoses.joined(parts)
+
+    def learn(self, should_stop: ShouldStop | None) -> LearntRefinement:  # noqa: ARG002
+        """Return what the likelihood was made from."""
+        likelihood = self.refinement.likelihood
+        chunk = self.refinement.chunk_size(len(self.rows))
+        return LearntRefinement(Measured.of(likelihood, self.density), self.restarts, chunk)

@@ -1,0 +1,109 @@
+"""A prediction as a job that can be spread (see ``tasks.spread``)."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from napari_cryoorient.device import choose_device
+from napari_cryoorient.networks.prediction import (
+    PredictedPoses,
+    chunk_size,
+    collect,
+    joined,
+    predict,
+)
+from napari_cryoorient.particles import Integers, ParticleSet, Poses
+from napari_cryoorient.reporting import Advance, ShouldStop
+from napari_cryoorient.stack.chunks import Stopped
+from napari_cryoorient.training.checkpoint import network_of_checkpoint
+
+# What of a checkpoint a network is built from.
+_NEEDED = ("description", "network", "evaluation_network")
+
+
+@dataclass(frozen=True)
+class LearntPrediction:
+    """A trained network, ``weights`` as torch saves them, and the box of its images."""
+
+    weights: NDArray[np.uint8]
+    box: int
+    chunk: int
+
+    def worker(self, device_name: str) -> Callable[[ParticleSet, Poses | None], PredictedPoses]:
+        """Load the network onto a device."""
+        device = choose_device(device_name)
+        state = torch.load(
+            io.BytesIO(self.weights.tobytes()), map_location="cpu", weights_only=True
+        )
+        network = network_of_checkpoint(state, device)
+
+        def work(particles: ParticleSet, starts: Poses | None) -> PredictedPoses:  # noqa: ARG001
+            size = self.chunk
+            return joined(
+                list(predict(network, particles, box=self.box, device=device, batch_size=size))
+            )
+
+        return work
+
+    def joined(self, parts: list[PredictedPoses]) -> PredictedPoses:
+        """Join ranges, in order."""
+        whole = collect(parts)
+        assert whole is not None
+        return whole
+
+
+@dataclass(frozen=True)
+class PredictJob:
+    """A prediction of a whole stack with the network of a checkpoint, ``state``."""
+
+    state: dict[str, Any]
+    network: nn.Module
+    particles: ParticleSet
+    device: torch.device
+    batch_size: int | None = None
+    starts: None = None
+    learnt: ClassVar = LearntPrediction
+    result: ClassVar = PredictedPoses
+
+    @property
+    def rows(self) -> Integers:
+        """All particles."""
+        return np.arange(len(self.particles), dtype=np.int64)
+
+    @property
+    def box(self) -> int:
+        """Box of the images that the network takes."""
+        return int(self.state["box"])
+
+    def at_once(self, progress: Advance | None, should_stop: ShouldStop | None) -> PredictedPoses:
+        """Predict them all here; raises Stopped."""
+        predicted = collect(
+            predict(
+                self.network,
+                self.particles,
+                box=self.box,
+                device=self.device,
+                batch_size=self.batch_size,
+                progress=progress,
+                should_stop=should_stop,
+            )
+        )
+        if predicted is None or len(predicted.rows) < len(self.particles):
+            raise Stopped
+        return predicted
+
+    def learn(self, should_stop: ShouldStop | None) -> LearntPrediction:  # noqa: ARG002
+        """Return the network."""
+        buffer = io.BytesIO()
+        torch.save({name: self.state[name] for name in _NEEDED}, buffer)
+        weights = np.frombuffer(buffer.getvalue(), dtype=np.uint8)
+        size = chunk_size(self.particles, self.box, self.device, self.batch_size)
+        return LearntPrediction(weights, self.box, size)
