@@ -79,6 +79,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what needs a program or a screen that this machine lacks; on CI a screen is a must."""
     if item.get_closest_marker("relion") and shutil.which("relion_project") is None:
         missing("relion", "RELION is not installed (no relion_project on PATH)")
+    if item.get_closest_marker("slurm") and shutil.which("sbatch") is None:
+        missing("slurm", "Slurm is not installed (no sbatch on PATH)")
     if item.get_closest_marker("window") and not has_screen():
         if "CI" in os.environ:
             pytest.fail("CI has to open windows: run the tests by `make test`, with Xvfb installed")

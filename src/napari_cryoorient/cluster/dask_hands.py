@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -25,6 +26,16 @@ AHEAD, FEWEST_AHEAD = 3, 8
 _ASK_S, _KEEP_S = 0.2, 5.0
 
 
+LOST = (
+    "The scheduler of the Dask cluster is lost; finished parts are kept: give the same command "
+    "again, with a scheduler that runs."
+)
+ENDED = (
+    f"{RETRIES + 1} workers ended one after the other at the same range of particles, as they do "
+    "where memory runs out: give each more memory; finished parts are kept."
+)
+
+
 class DaskHands:
     """The workers of a cluster that ``client`` is connected to; ``device`` is theirs.
 
@@ -37,28 +48,43 @@ class DaskHands:
         self._client, self._keep = client, keep
         self.device = device
         self._last_kept = time.monotonic()
+        self._any_done = threading.Event()
 
     def work(self, shards: Iterator[Shard], should_stop: ShouldStop) -> Iterator[int]:
         """Have every shard done; raises InputError where the cluster is lost or cannot do it."""
+        from distributed import KilledWorker
+        from distributed.client import FutureCancelledError
+        from distributed.comm import CommClosedError
+
         under_way: set[Future] = set()
         try:
-            while True:
-                n_wanted = self._n_ahead() - len(under_way)
-                under_way |= {self._begin(shard) for shard in islice(shards, max(0, n_wanted))}
-                if not under_way:
-                    return
-                self._keep_workers()
-                for future in self._done_of(under_way):
-                    under_way.remove(future)
-                    yield _result(future)
-                if should_stop():
-                    return
+            yield from self._worked(shards, under_way, should_stop)
+        except KilledWorker as error:
+            raise InputError(ENDED) from error
+        except (FutureCancelledError, CommClosedError) as error:
+            raise InputError(LOST) from error
         finally:
             if under_way and self._is_there():
-                self._client.cancel(list(under_way), force=True)
+                with suppress(OSError):
+                    self._client.cancel(list(under_way), force=True)
+
+    def _worked(
+        self, shards: Iterator[Shard], under_way: set[Future], should_stop: ShouldStop
+    ) -> Iterator[int]:
+        while not should_stop():
+            n_wanted = self._n_ahead() - len(under_way)
+            under_way |= {self._begin(shard) for shard in islice(shards, max(0, n_wanted))}
+            if not under_way:
+                return
+            self._keep_workers()
+            for future in self._done_of(under_way):
+                under_way.remove(future)
+                yield int(future.result())
 
     def _begin(self, shard: Shard) -> Future:
-        return self._client.submit(do_alone, shard, retries=RETRIES, pure=False)
+        future = self._client.submit(do_alone, shard, retries=RETRIES, pure=False)
+        future.add_done_callback(lambda _: self._any_done.set())
+        return future
 
     def _keep_workers(self) -> None:
         if self._keep is not None and time.monotonic() - self._last_kept > _KEEP_S:
@@ -74,10 +100,8 @@ class DaskHands:
 
     def _done_of(self, under_way: set[Future]) -> list[Future]:
         """Return the futures that are done, within a moment; maybe none."""
-        from distributed import wait
-
-        with suppress(TimeoutError):
-            wait(under_way, timeout=_ASK_S, return_when="FIRST_COMPLETED")
+        self._any_done.wait(_ASK_S)
+        self._any_done.clear()
         if not self._is_there():
             raise InputError(LOST)
         return [future for future in under_way if future.done()]
@@ -101,27 +125,3 @@ def device_of(worker: str, device: str) -> str:
     if n < 2 or device not in ("auto", "cuda") or number is None:
         return device
     return f"cuda:{int(number[1]) % n}"
-
-
-LOST = (
-    "The scheduler of the Dask cluster is lost; finished parts are kept: give the same command "
-    "again, with a scheduler that runs."
-)
-
-
-def _result(future: Future) -> int:
-    """Return what came of a shard; what it raised is raised here."""
-    from distributed import KilledWorker
-    from distributed.client import FutureCancelledError
-    from distributed.comm import CommClosedError
-
-    try:
-        return int(future.result())
-    except KilledWorker as error:
-        raise InputError(
-            f"{RETRIES + 1} workers ended one after the other at the same range of particles, as "
-            "they do where memory runs out: give each more memory, or take fewer at a time; "
-            "finished parts are kept."
-        ) from error
-    except (FutureCancelledError, CommClosedError) as error:
-        raise InputError(LOST) from error

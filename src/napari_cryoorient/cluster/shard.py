@@ -34,7 +34,8 @@ class Shard:
 def do_shard(shard: Shard) -> int:
     """Make the result of a range, unless it is there; return how many rows it holds."""
     if not shard.path.exists():
-        worker = _ready(shard.learnt_path, shard.learnt, shard.digest, shard.device)
+        kind = cast(Hashable, shard.learnt)
+        worker = _ready(shard.learnt_path, kind, shard.digest, shard.device)
         found = worker(shard.particles, shard.starts)
         write_record(replace(found, rows=shard.rows), shard.path)
     return len(shard.rows)

@@ -100,6 +100,7 @@ def _of_this_machine(n: int, say: Say) -> Iterator[DaskHands]:
             processes=True,
             memory_limit=0,
             dashboard_address=None,
+            preload=["napari_cryoorient.cluster.in_worker"],
             silence_logs=logging.CRITICAL + 1,
         ) as cluster,
         Client(cluster) as client,
@@ -111,7 +112,7 @@ def _of_scheduler(address: str, say: Say) -> Iterator[DaskHands]:
     from distributed import Client
 
     try:
-        client = Client(address, timeout=_CONNECT_S, set_as_default=False)
+        client = Client(address, timeout=_CONNECT_S)
     except (OSError, ValueError) as error:
         raise InputError(
             f"No Dask scheduler answers at {address}: start one with dask scheduler, or check the "

@@ -29,7 +29,7 @@ def write_record(record: Any, path: Path) -> None:
 def read_record(kind: type[Record], path: Path) -> Record:
     """Read a dataclass of ``kind``; raises InputError for a file that does not hold one."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         record: Record = _built(kind, "", arrays)
     except (KeyError, OSError, ValueError, EOFError, zipfile.BadZipFile) as error:

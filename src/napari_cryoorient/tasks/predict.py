@@ -72,6 +72,11 @@ def predict_star(
 
     Raises InputError for a run without a checkpoint, or a stack with another field of view.
     """
+    if config.n_hypotheses is not None and spread is not AT_ONCE:
+        raise InputError(
+            "Hypotheses are compared in one process: leave out --hypotheses, or what spreads the "
+            "work (--workers, --scheduler, --cluster, --parts)."
+        )
     refuse_same_file(star_path, out_path)
     state = read_checkpoint(Path(run_dir) / layout.CHECKPOINT)
     place = choose_device(config.device)

@@ -1,0 +1,154 @@
+"""Commands whose work is done range by range write what one that does it at once writes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_cryoorient.cluster import shard, spread
+from napari_cryoorient.io.star import read_star, write_star
+from support.command_line import without_poses
+
+Run = Callable[..., tuple[int, str, str]]
+pytestmark = pytest.mark.usefixtures("small_ranges")
+
+
+@pytest.fixture(scope="module")
+def trained(stack: Path) -> Path:
+    """A run whose network has learned next to nothing, so that most poses stay in doubt."""
+    from napari_cryoorient.cli import main
+
+    flags = ["--map", str(stack / "map.mrc"), "--steps", "3", "--batch-size", "8", "--box", "32"]
+    run = stack / "run"
+    assert main(["train", str(stack / "particles.star"), *flags, "-o", str(run)]) == 0
+    return run
+
+
+def test_search(run: Run, stack: Path, found: Path, tmp_path: Path):
+    out, parts = tmp_path / "out.star", tmp_path / "parts"
+    flags = ["--map", stack / "map.mrc", "-o", out, "--parts", parts]
+    status, _, err = run("search", stack / "particles.star", *flags)
+    assert (status, out.read_bytes()) == (0, found.read_bytes()), err
+    assert len(list((parts / "search").glob("0*.npz"))) == 4
+    # All is there: nothing is searched again, and the same comes of it.
+    out.unlink()
+    before = {path: path.stat().st_mtime_ns for path in parts.rglob("*")}
+    status, _, err = run("search", stack / "particles.star", *flags)
+    assert (status, out.read_bytes()) == (0, found.read_bytes())
+    assert "200 of 200 particles were done before" in err
+    assert {path: path.stat().st_mtime_ns for path in parts.rglob("*")} == before
+
+
+def test_search_of_a_subset_of_rows_with_images_that_tell_nothing(
+    run: Run, stack: Path, tmp_path: Path
+):
+    folder = tmp_path / "stack"
+    folder.mkdir()
+    for name in ("particles.star", "particles.mrcs", "map.mrc"):
+        (folder / name).write_bytes((stack / name).read_bytes())
+    with (folder / "particles.mrcs").open("r+b") as file:
+        for blank in (3, 70, 150):
+            file.seek(1024 + 4 * 32 * 32 * blank)
+            file.write(np.zeros(32 * 32, dtype="<f4").tobytes())
+    given = [folder / "particles.star", "--map", folder / "map.mrc", "--subset", 150]
+    assert run("search", *given, "-o", tmp_path / "at_once.star")[0] == 0
+    assert run("search", *given, "-o", tmp_path / "out.star", "--parts", tmp_path / "p")[0] == 0
+    assert (tmp_path / "out.star").read_bytes() == (tmp_path / "at_once.star").read_bytes()
+
+
+def test_refine(run: Run, stack: Path, found: Path, tmp_path: Path):
+    given = [found, "--map", stack / "map.mrc"]
+    assert run("refine", *given, "-o", tmp_path / "at_once.star")[0] == 0
+    assert run("refine", *given, "-o", tmp_path / "out.star", "--parts", tmp_path / "p")[0] == 0
+    assert (tmp_path / "out.star").read_bytes() == (tmp_path / "at_once.star").read_bytes()
+    assert len(list((tmp_path / "p" / "refine").glob("0*.npz"))) == 2
+
+
+@pytest.mark.parametrize("flags", [[], ["--refine"]], ids=["alone", "refined"])
+def test_predict(run: Run, stack: Path, trained: Path, tmp_path: Path, flags: list[str]):
+    star = without_poses(read_star(stack / "particles.star"))
+    write_star(star, tmp_path / "bare.star")
+    given = [tmp_path / "bare.star", "--run", trained, "--project-dir", stack, *flags]
+    assert run("predict", *given, "-o", tmp_path / "at_once.star")[0] == 0
+    assert run("predict", *given, "-o", tmp_path / "out.star", "--parts", tmp_path / "p")[0] == 0
+    assert (tmp_path / "out.star").read_bytes() == (tmp_path / "at_once.star").read_bytes()
+    stages = {"predict", "refine", "search"} if flags else {"predict"}
+    assert {path.name for path in (tmp_path / "p").iterdir() if path.is_dir()} == stages
+
+
+def test_a_stopped_command_goes_on_where_it_was(
+    run: Run, stack: Path, found: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    done: list[Path] = []
+    real = shard.do_shard
+
+    def two_at_most(given: shard.Shard) -> int:
+        if len(done) == 2:
+            raise KeyboardInterrupt
+        done.append(given.path)
+        return real(given)
+
+    monkeypatch.setattr(spread, "do_shard", two_at_most)
+    out = tmp_path / "out.star"
+    flags = ["--map", stack / "map.mrc", "-o", out, "--parts", tmp_path / "p"]
+    status, _, err = run("search", stack / "particles.star", *flags)
+    assert status == 130
+    assert f"Finished parts are kept in {tmp_path / 'p'}" in err
+    assert not out.exists()
+    made = {path: path.stat().st_mtime_ns for path in done}
+    monkeypatch.setattr(spread, "do_shard", real)
+    status, _, err = run("search", stack / "particles.star", *flags)
+    assert (status, out.read_bytes()) == (0, found.read_bytes())
+    assert "128 of 200 particles were done before" in err
+    assert {path: path.stat().st_mtime_ns for path in done} == made
+
+
+def test_parts_of_another_task_are_refused(run: Run, stack: Path, found: Path, tmp_path: Path):
+    parts = tmp_path / "p"
+    given = ["search", stack / "particles.star", "--map", stack / "map.mrc", "--parts", parts]
+    assert run(*given, "-o", tmp_path / "a.star")[0] == 0
+    before = {path: path.read_bytes() for path in parts.rglob("*") if path.is_file()}
+
+    def refused(*more: object, command: list[object] = given) -> str:
+        status, _, err = run(*command, "-o", tmp_path / "b.star", *more)
+        assert status == 2
+        assert not (tmp_path / "b.star").exists()
+        assert {path: path.read_bytes() for path in parts.rglob("*") if path.is_file()} == before
+        return err
+
+    assert "symmetry was C1 and is D2" in refused("--symmetry", "D2")
+    assert "command was search and is refine" in refused(command=["refine", *given[1:]])
+    changed = tmp_path / "changed.mrc"
+    changed.write_bytes((stack / "map.mrc").read_bytes()[:-4] + b"\1\2\3\4")
+    other = ["search", stack / "particles.star", "--map", changed, "--parts", parts]
+    assert "the map is not what it was" in refused(command=other)
+    # Where it is computed is no part of the task.
+    assert run(*given, "-o", tmp_path / "a.star", "--device", "cpu")[0] == 0
+
+
+def test_a_folder_with_other_files_is_refused(run: Run, stack: Path, tmp_path: Path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("mine")
+    given = ["search", stack / "particles.star", "--map", stack / "map.mrc"]
+    flags = ["-o", tmp_path / "a.star", "--parts", tmp_path / "mine"]
+    status, _, err = run(*given, *flags)
+    assert status == 2
+    assert "The folder holds files and no parts of this program's" in err
+    assert os.listdir(tmp_path / "mine") == ["notes.txt"]
+
+
+def test_a_damaged_part_is_made_again(run: Run, stack: Path, found: Path, tmp_path: Path):
+    out, parts = tmp_path / "out.star", tmp_path / "p"
+    given = ["search", stack / "particles.star", "--map", stack / "map.mrc", "--parts", parts]
+    assert run(*given, "-o", out)[0] == 0
+    part = min((parts / "search").glob("0*.npz"))
+    part.write_bytes(part.read_bytes()[:1000])
+    status, _, err = run(*given, "-o", out)
+    assert status == 2
+    assert "damaged" in err
+    assert run(*given, "-o", out)[0] == 0
+    assert out.read_bytes() == found.read_bytes()
