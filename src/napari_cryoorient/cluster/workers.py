@@ -21,6 +21,7 @@ _CONNECT_S = 20
 _CLUSTERS = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "sge": "SGECluster"}
 # Of a worker that ended nothing more is expected after this time, and its job is started again.
 _LOST_AFTER = "5s"
+_LOGGERS = ("distributed", "tornado.application", "asyncio")
 NEEDED = (
     "Work is spread by Dask, which is not installed here: pip install 'napari-cryoorient[cluster]'."
 )
@@ -56,7 +57,7 @@ def job_script(config: SpreadConfig) -> str:
     _dask()
     queue = queue_of(config.cluster)
     with _silent():
-        job_class, settings = _job_class(queue)
+        job_class, settings = _job_class(queue, [])
         job = _made(lambda: job_class(scheduler="tcp://SCHEDULER:PORT", name="1", **settings))
         return str(job.job_script())
 
@@ -80,13 +81,15 @@ def _dask() -> Any:
 @contextmanager
 def _silent() -> Iterator[None]:
     """Keep Dask's log to itself: what matters is said in a sentence."""
-    logger = logging.getLogger("distributed")
-    before, logger.disabled = logger.level, False
-    logger.setLevel(logging.CRITICAL + 1)
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
     try:
         yield
     finally:
-        logger.setLevel(before)
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
 
 
 def _of_this_machine(n: int, say: Say) -> Iterator[DaskHands]:
@@ -128,17 +131,24 @@ def _of_queue(queue: Queue, n_jobs: int | None, say: Say) -> Iterator[DaskHands]
     from distributed import Client
 
     n = n_jobs or queue.n_jobs or 1
-    job_class, settings = _job_class(queue)
+    failures: list[str] = []
+    job_class, settings = _job_class(queue, failures)
     cluster_class = _cluster_class(queue.system)
     options = {"dashboard_address": None, **settings.pop("scheduler_options", {})}
     cluster = _made(lambda: cluster_class(job_cls=job_class, scheduler_options=options, **settings))
+
+    def keep() -> None:
+        """Start jobs, and anew those that have ended."""
+        if failures:
+            raise InputError(f"No job can be started: {failures[0]}")
+        cluster.scale(jobs=n)
+
     with cluster:
         jobs = "A job" if n == 1 else f"{n} jobs"
         say(f"{jobs} of {queue.system} with this script:\n{cluster.job_script().strip()}")
         with Client(cluster) as client:
-            cluster.scale(jobs=n)
-            # Asked again and again, it starts those anew that have ended.
-            yield DaskHands(client, device="auto", keep=lambda: cluster.scale(jobs=n))
+            keep()
+            yield DaskHands(client, device="auto", keep=keep)
 
 
 def _cluster_class(system: str) -> type[JobQueueCluster]:
@@ -150,17 +160,28 @@ def _cluster_class(system: str) -> type[JobQueueCluster]:
     return found
 
 
-def _job_class(queue: Queue) -> tuple[type[Any], dict[str, Any]]:
-    """Return the class of the jobs, and what it is made with."""
+def _job_class(queue: Queue, failures: list[str]) -> tuple[type[Any], dict[str, Any]]:
+    """Return the class of the jobs, which notes why one was not taken, and what it is made with."""
     base: Any = _cluster_class(queue.system).job_cls
     settings = queue.job_settings
+
+    class NotingJob(base):  # type: ignore[misc]
+        """A job that notes why the queue did not take it."""
+
+        async def _submit_job(self, script_filename: str) -> str:
+            try:
+                return str(await super()._submit_job(script_filename))
+            except (OSError, RuntimeError) as error:
+                failures.append(_reason(error))
+                raise
+
     if queue.script is None:
-        return base, settings
+        return NotingJob, settings
     script = queue.script
     # A script may have placeholders of its own (XXXextra1XXX): their values are no job settings.
     extra = {name: settings.pop(name) for name in list(settings) if name.startswith("extra")}
 
-    class FilledJob(base):  # type: ignore[misc]
+    class FilledJob(NotingJob):
         """A job with the user's own script."""
 
         def job_script(self) -> str:
@@ -183,6 +204,12 @@ def _job_class(queue: Queue) -> tuple[type[Any], dict[str, Any]]:
             )
 
     return FilledJob, settings
+
+
+def _reason(error: Exception) -> str:
+    """Return what a queue's own program said, or else the failure."""
+    said = str(error).partition("stderr:\n")[2].strip() or str(error)
+    return " ".join(said.split())
 
 
 def _made(make: Callable[[], Any]) -> Any:
