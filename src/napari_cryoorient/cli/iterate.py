@@ -54,6 +54,15 @@ def run(
             min=1, metavar="STEPS", help="Training steps from round 2 on. [default: by the preset]"
         ),
     ] = None,
+    hypotheses: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            metavar="K",
+            help="Views of the network that each particle is compared with from round 2 on; 0 "
+            "refines predicted poses and searches for those in doubt, as round 1 does.",
+        ),
+    ] = 64,
     compare: Annotated[
         Path | None,
         typer.Option(metavar="MAP", help="Map that each round's is compared with; no more."),
@@ -86,6 +95,7 @@ def run(
             {k: v for k, v in settings.items() if k != "symmetry"},
             n_labels=subset,
             fine_tuning_steps=fine_tune_steps,
+            n_hypotheses=hypotheses,
             reporter=bar.reporter,
         )
         try:

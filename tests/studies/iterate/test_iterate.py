@@ -16,6 +16,7 @@ from napari_cryoorient.studies.iterate import stages
 from napari_cryoorient.studies.iterate.project import project_folder_of
 from napari_cryoorient.studies.iterate.rounds import Round, improves
 from napari_cryoorient.studies.iterate.rounds import _why_stop as why_stop
+from napari_cryoorient.studies.iterate.stages import Stack
 from support.command_line import simulated, without_poses
 
 Run = Callable[..., tuple[int, str, str]]
@@ -46,7 +47,8 @@ def test_rounds_improve_the_map_and_a_stopped_series_goes_on(
     command = ["iterate", stack / "bare.star", "--map", stack / "map.mrc", "-o", out]
     command += ["--rounds", 2, "--subset", 60, "--initial-lowpass", 70, "--steps", 3]
     command += ["--fine-tune-steps", 2, "--batch-size", 8, "--device", "cpu"]
-    command += ["--compare", stack / "map.mrc", "--json"]
+    # All the views there are: what a network knows after three steps is not asked.
+    command += ["--hypotheses", 9999, "--compare", stack / "map.mrc", "--json"]
 
     # Stopped in the middle of the first round.
     with monkeypatch.context() as patch:
@@ -72,6 +74,11 @@ def test_rounds_improve_the_map_and_a_stopped_series_goes_on(
     for name in ("map.mrc", "map_half1.mrc", "map_half2.mrc", "fsc.csv", "poses.star"):
         best = out / f"round_{answer['best_round']:02d}" / name
         assert (out / name).read_bytes() == best.read_bytes()
+    # The second round compares views that its network proposes: nothing is predicted or searched.
+    assert (out / "round_01" / "predicted.star").is_file()
+    assert not (out / "round_02" / "predicted.star").exists()
+    assert err.count("the likeliest to the network") == 2
+    assert two["mean_confidence"] > 0.9
     # Half-sets have references of their own from the second round on.
     own = [read_map(out / "round_02" / f"reference_half{half}.mrc").voxels for half in (1, 2)]
     assert (own[0] != own[1]).any()
@@ -108,6 +115,18 @@ def test_a_stack_too_noisy_for_labels_ends_in_one_sentence(
     status, _, err = run(*command[:-1], tmp_path / "other", "--steps", 3, "--minutes", 1)
     assert status == 2
     assert "--minutes" in err
+
+
+def test_only_a_distribution_has_hypotheses():
+    def stack(**changes: object) -> Stack:
+        n = changes.pop("n_hypotheses", 64)
+        return Stack(Path("a.star"), None, "D7", changes, n_hypotheses=n)
+
+    assert stack().uses_hypotheses
+    assert stack(preset="fast", representation="distribution").uses_hypotheses
+    assert not stack(n_hypotheses=0).uses_hypotheses
+    assert not stack(representation="6d").uses_hypotheses
+    assert not stack(preset="paper").uses_hypotheses
 
 
 def a_round(number: int, resolution: float | None, half: float | None) -> Round:

@@ -83,6 +83,9 @@ def iterate(
 ) -> Series:
     """Label, train, predict, refine and reconstruct, round after round, into ``folder``.
 
+    After the first round the views that the fine-tuned network proposes are compared instead of
+    searching for poses in doubt.
+
     The best round's map, half-maps and poses are copied to ``folder`` at the end.  Raises
     InputError where the folder holds something else, and KeyboardInterrupt when stopped, with all
     kept that was finished.
@@ -95,6 +98,7 @@ def iterate(
         "labels": stack.n_labels,
         "initial_lowpass_angstrom": initial_lowpass_angstrom,
         "fine_tuning_steps": stack.fine_tuning_steps,
+        "hypotheses": stack.n_hypotheses,
         "training": {k: v for k, v in stack.training.items() if k != "device"},
     }
     study = StudyFolder.open(folder, "iterate", settings, resume=resume)
@@ -220,11 +224,23 @@ def _go(stack: Stack, folder: Path, number: int, compare_path: Path | None) -> R
         if is_first:
             stages.label(stack, here)
 
+    is_predicted = is_first or not stack.uses_hypotheses
+
+    def predict() -> None:
+        if is_predicted:
+            stages.predict(stack, here)
+
+    def refine() -> None:
+        if is_predicted:
+            stages.refine(stack, here)
+        else:
+            stages.choose(stack, here)
+
     works: tuple[Callable[[], None], ...] = (
         label,
         train,
-        lambda: stages.predict(stack, here),
-        lambda: stages.refine(stack, here),
+        predict,
+        refine,
         lambda: stages.reconstruct(stack, here),
     )
     for part, work in zip(PARTS, works, strict=True):

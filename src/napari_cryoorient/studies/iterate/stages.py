@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from napari_cryoorient.config import PredictConfig, ReconstructConfig, SearchConfig, TrainConfig
 from napari_cryoorient.device import choose_device
@@ -23,16 +25,19 @@ from napari_cryoorient.io.maps import read_map
 from napari_cryoorient.io.new_star import CONFIDENCE
 from napari_cryoorient.io.particle_table import ParticleTable, particle_block
 from napari_cryoorient.io.star import read_particles, read_star, write_poses, write_star
+from napari_cryoorient.networks.proposals import N_HYPOTHESES
 from napari_cryoorient.particles import Floats, Poses
 from napari_cryoorient.reporting import SILENT, Reporter
 from napari_cryoorient.runs import layout
 from napari_cryoorient.runs.reader import RunReader
 from napari_cryoorient.stack.pairing import RunInputs, in_free_scale, load_inputs, matched_map
+from napari_cryoorient.tasks.hypotheses import choose_hypotheses
 from napari_cryoorient.tasks.predict import predict_star
 from napari_cryoorient.tasks.reconstruct import half_sets, reconstruct_star
 from napari_cryoorient.tasks.refine import polish
 from napari_cryoorient.tasks.search import search_star
 from napari_cryoorient.tasks.train import run_training
+from napari_cryoorient.training.checkpoint import network_of_checkpoint, read_checkpoint
 
 # Labels less sure than this teach nothing.
 LEAST_CONFIDENCE = 0.5
@@ -50,7 +55,20 @@ class Stack:
     """Fields of ``TrainConfig`` that the user gave."""
     n_labels: int = 1000
     fine_tuning_steps: int | None = None
+    n_hypotheses: int = N_HYPOTHESES
+    """Views of the network that an image is compared with after the first round; 0 for a search."""
     reporter: Reporter = SILENT
+
+    @property
+    def config(self) -> TrainConfig:
+        """Settings of the first round's training, the preset's where the user gave none."""
+        given = dict(self.training) | {"symmetry": self.symmetry, "labels": "star"}
+        return TrainConfig(**given).resolved()
+
+    @property
+    def uses_hypotheses(self) -> bool:
+        """Tell whether rounds after the first compare views that the network proposes."""
+        return self.n_hypotheses > 0 and self.config.representation == "distribution"
 
     @property
     def seed(self) -> int:
@@ -146,7 +164,7 @@ def predict(stack: Stack, folder: Path) -> None:
 
 
 def refine(stack: Stack, folder: Path) -> None:
-    """Refine every pose, each half-set against its own reference where it has one."""
+    """Refine every predicted pose, and search for those left in doubt."""
     out = folder / "poses.star"
     if out.is_file():
         return
@@ -159,21 +177,70 @@ def refine(stack: Stack, folder: Path) -> None:
         invert_contrast=stack.invert_contrast,
         project_dir=stack.project_dir,
     )
-    particles = replace(inputs.particles, poses=start)
-    rotations, shifts = start.rotations.copy(), start.shifts_angstrom.copy()
-    confidence = np.zeros(len(start))
-    group, device = symmetry_matrices(stack.symmetry), choose_device(stack.device)
-    for part, rows in _parts_to_refine(folder, inputs, stack.seed):
-        chosen = replace(part, particles=particles.subset(rows))
+    inputs = replace(inputs, particles=replace(inputs.particles, poses=start))
+
+    def polished(part: RunInputs, group: Tensor, device: torch.device) -> tuple[Poses, Floats]:
+        assert part.particles.poses is not None
         done = polish(
-            chosen,
-            start[rows],
+            part,
+            part.particles.poses,
             group,
             device,
             reporter=stack.reporter,
         )
-        rotations[rows], shifts[rows] = done.poses.rotations, done.poses.shifts_angstrom
-        confidence[rows] = done.confidence
+        return done.poses, done.confidence
+
+    _in_parts(stack, folder, inputs, polished)
+
+
+def choose(stack: Stack, folder: Path) -> None:
+    """Compare every particle with the views that the round's network proposes; search nothing."""
+    if (folder / "poses.star").is_file():
+        return
+    inputs = load_inputs(
+        stack.star,
+        folder / "reference.mrc",
+        invert_contrast=stack.invert_contrast,
+        project_dir=stack.project_dir,
+    )
+    state = read_checkpoint(folder / "run" / "checkpoint.pt")
+
+    def chosen(part: RunInputs, group: Tensor, device: torch.device) -> tuple[Poses, Floats]:
+        done = choose_hypotheses(
+            part,
+            network_of_checkpoint(state, device),
+            group,
+            device,
+            box=int(state["box"]),
+            n_hypotheses=stack.n_hypotheses,
+            searches=False,
+            reporter=stack.reporter,
+        )
+        assert done is not None
+        assert done.poses.confidence is not None
+        return done.poses.poses(part.particles.poses), done.poses.confidence
+
+    _in_parts(stack, folder, inputs, chosen)
+
+
+def _in_parts(
+    stack: Stack,
+    folder: Path,
+    inputs: RunInputs,
+    work: Callable[[RunInputs, Tensor, torch.device], tuple[Poses, Floats]],
+) -> None:
+    """Write the poses of all particles, each half-set's found with its own reference if it has one.
+
+    ``work`` returns poses and confidence of the particles of a part.
+    """
+    n = len(inputs.particles)
+    rotations, shifts, confidence = np.zeros((n, 3, 3)), np.zeros((n, 2)), np.zeros(n)
+    group, device = symmetry_matrices(stack.symmetry), choose_device(stack.device)
+    for part, rows in _parts_to_refine(folder, inputs, stack.seed):
+        part_of_stack = replace(part, particles=inputs.particles.subset(rows))
+        poses, confidence[rows] = work(part_of_stack, group, device)
+        rotations[rows], shifts[rows] = poses.rotations, poses.shifts_angstrom
+    out = folder / "poses.star"
     write_poses(inputs.star, Poses(rotations, shifts), out, confidence=confidence)
 
 
