@@ -1,0 +1,286 @@
+"""Where a network pays: its hypotheses against the search, on stacks nearer to real ones.
+
+    python benchmarks/network.py train --cache CACHE --runs RUNS [--only NAME ...]
+    python benchmarks/network.py turns --cache CACHE --runs RUNS --results OUT.csv [--k 64]
+    python benchmarks/network.py table --results OUT.csv
+    python benchmarks/network.py curve --runs RUNS
+
+Stacks are those of ``benchmarks/reality.py`` (--data, --assets as there): one to learn from, whose
+CTFs, noise and spread of shifts the network gets to know and whose images it does not, and another
+of 1000 images to be judged by.  ``turns`` takes blocks of images by turns in one process with one
+thread, a line a way:
+
+search              the global search, which has no network
+hypotheses          K views of the network and no search (predict --hypotheses K --no-search)
+hypotheses + search K views of the network, a search where they leave doubt (--hypotheses K)
+random              the same as ``hypotheses``, views drawn at random
+untrained           the same, from a network that has learned nothing
+network             the network's own best pose
+
+CPU time is that of finding poses, set-up left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from realistic.conditions import CONDITIONS, Condition
+from realistic.molecules import MOLECULES
+from realistic.stacks import Stack, stack_of
+from realistic.world import Sources
+from search_by_turns import calibration_error
+
+from napari_cryoorient.alignment.likelihood import ParticleLikelihood
+from napari_cryoorient.alignment.search.global_search import FoundPoses, GlobalSearch
+from napari_cryoorient.alignment.search.proposals import Proposals
+from napari_cryoorient.evaluation import pose_errors
+from napari_cryoorient.geometry.symmetry import symmetry_matrices
+from napari_cryoorient.networks.build import build_network
+from napari_cryoorient.networks.prediction import collect, predict
+from napari_cryoorient.networks.proposals import NetworkProposer
+from napari_cryoorient.particles import Floats, Integers, Poses
+from napari_cryoorient.stack.pairing import load_inputs
+from napari_cryoorient.training.checkpoint import network_of_checkpoint, read_checkpoint
+
+CPU = torch.device("cpu")
+N, TEST_SEED, LEARN_SEED, BLOCK = 1000, 11, 112, 250
+WAYS = ("search", "hypotheses", "hypotheses + search", "random", "untrained", "network")
+
+
+@dataclass(frozen=True)
+class Task:
+    """A stack, the run that serves it, and how that is trained (from another run, if named)."""
+
+    condition: Condition
+    run: str
+    steps: int
+    start: str | None = None
+
+
+WIDE = replace(CONDITIONS["off 15 A 0.03"], name="off 15 A 0.1", snr=0.1)
+TASKS = {
+    "off 15 A 0.1": Task(WIDE, "wide", 1000),
+    # Of the same map and noise: served by the network above.
+    "coloured 0.1": Task(CONDITIONS["coloured 0.1"], "wide", 1000),
+    "coloured 0.03": Task(CONDITIONS["coloured 0.03"], "noisy", 400, start="wide"),
+    "galactosidase coloured 0.03": Task(CONDITIONS["galactosidase coloured 0.03"], "d2", 600),
+}
+
+
+class RandomProposer:
+    """Draws the weights of a network's views, and takes every particle to lie at the centre."""
+
+    def __init__(self, directions: torch.Tensor) -> None:
+        self.directions = directions
+        self._generator = torch.Generator().manual_seed(0)
+
+    def propose(self, rows: Integers) -> Proposals:
+        """Return weights that say nothing."""
+        weights = torch.rand(len(rows), len(self.directions), generator=self._generator)
+        return Proposals(weights.log_softmax(1), torch.zeros(len(rows), 2))
+
+
+def main() -> None:
+    """Do what the command line asks for."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=["train", "turns", "table", "curve"])
+    parser.add_argument("--data", type=Path, default=os.environ.get("CRYOORIENT_DATA"))
+    parser.add_argument("--assets", type=Path, default=os.environ.get("CRYOORIENT_ASSETS"))
+    parser.add_argument("--cache", type=Path)
+    parser.add_argument("--runs", type=Path)
+    parser.add_argument("--results", type=Path)
+    parser.add_argument("--only", nargs="+", choices=TASKS, default=list(TASKS))
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
+    parser.add_argument("--k", type=int, nargs="+", default=[64])
+    parser.add_argument("--n", type=int, default=N)
+    given = parser.parse_args()
+    if given.what == "table":
+        print(as_table(pd.read_csv(given.results)))
+    elif given.what == "curve":
+        for name in dict.fromkeys(task.run for task in TASKS.values()):
+            print(curve_of(given.runs / name))
+    else:
+        for name in given.only:
+            sources = Sources(given.data, given.assets)
+            task, seed = TASKS[name], LEARN_SEED if given.what == "train" else TEST_SEED
+            stack = stack_of(replace(task.condition, n=N, seed=seed), sources, given.cache)
+            if given.what == "train":
+                train(task, stack, given.runs)
+            else:
+                for row in by_turns(name, task, stack, given):
+                    print(row, flush=True)
+                    pd.DataFrame([row]).to_csv(
+                        given.results, mode="a", index=False, header=not given.results.exists()
+                    )
+
+
+def train(task: Task, stack: Stack, runs: Path) -> None:
+    """Train a run that is not there yet, on images made from the map alone."""
+    if (runs / task.run / "poses.star").exists():
+        return
+    command = [sys.executable, "-m", "napari_cryoorient", "train", stack.truth_star]
+    command += ["--map", stack.reference, "-o", runs / task.run, "--labels", "simulated"]
+    command += ["--steps", task.steps, "--symmetry", stack.symmetry, "--device", "cpu"]
+    command += ["--project-dir", stack.folder]
+    command += [] if task.start is None else ["--from", runs / task.start]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    subprocess.run([str(word) for word in command], check=True, env=environment)
+
+
+def by_turns(
+    name: str, task: Task, stack: Stack, given: argparse.Namespace
+) -> list[dict[str, object]]:
+    """Take all ways by turns through a stack, and score each."""
+    torch.set_num_threads(1)
+    group = symmetry_matrices(MOLECULES[task.condition.molecule].symmetry)
+    inputs = load_inputs(stack.truth_star, stack.reference, project_dir=stack.folder)
+    particles, rows = inputs.particles, np.arange(given.n)
+    state = read_checkpoint(given.runs / task.run / "checkpoint.pt")
+    network, box = network_of_checkpoint(state, CPU), int(state["box"])
+    fresh = build_network(state["description"])
+    fresh.filter.load_state_dict(network.filter.state_dict())
+    likelihood = ParticleLikelihood(inputs.density, particles, CPU)
+    of_network = NetworkProposer(network, particles, box=box, device=CPU)
+
+    def search(proposer: object, k: int, *, searches: bool = False) -> GlobalSearch:
+        made = GlobalSearch(likelihood, group, proposer=proposer, n_proposed=k, searches=searches)  # type: ignore[arg-type]
+        made.learn_shifts(rows)
+        return made
+
+    made: dict[tuple[str, int], GlobalSearch] = {}
+    proposers = {
+        "search": None,
+        "hypotheses": of_network,
+        "hypotheses + search": of_network,
+        "random": RandomProposer(of_network.directions),
+        "untrained": NetworkProposer(fresh, particles, box=box, device=CPU),
+    }
+    for way in given.ways:
+        for k in given.k if "hypotheses" in way else given.k[:1]:
+            if way in proposers:
+                made[way, k] = search(proposers[way], k, searches=way.endswith("search"))
+    asked: dict[tuple[str, int], Callable[[Integers], Found]] = {
+        key: lambda part, s=s: _found(list(s.search(part))) for key, s in made.items()
+    }
+    if "network" in given.ways:
+        alone = network_of_checkpoint(state, CPU)
+        asked["network", 0] = lambda part: _predicted(alone, particles, box, part)
+
+    parts: dict[tuple[str, int], list[Found]] = {key: [] for key in asked}
+    seconds = dict.fromkeys(asked, 0.0)
+    for start in range(0, len(rows), BLOCK):
+        for key, ask in asked.items():
+            began = time.process_time()
+            parts[key].append(ask(rows[start : start + BLOCK]))
+            seconds[key] += time.process_time() - began
+    assert particles.poses is not None
+    lines = []
+    for (way, k), found in parts.items():
+        angles = np.concatenate(
+            [
+                pose_errors(part.poses, particles.poses[part.rows], group).angles_deg
+                for part in found
+            ]
+        )
+        confidence, right = np.concatenate([part.confidence for part in found]), angles < 10
+        sure = confidence > 0.9
+        again = made[way, k].n_thorough if (way, k) in made else 0
+        lines.append(
+            {
+                "stack": name,
+                "way": way,
+                "k": k,
+                "n": len(rows),
+                "training_images": _images_seen(given.runs / task.run),
+                "median_deg": round(float(np.median(angles)), 2),
+                "under_10": round(float(right.mean()), 4),
+                "calibration_error": round(calibration_error(confidence, right), 3),
+                "right_over_0.9": round(float(right[sure].mean()), 3) if sure.any() else None,
+                "over_0.9": round(float(sure.mean()), 3),
+                "looked_at_again": round(again / len(rows), 3),
+                "ms_an_image": round(1e3 * seconds[way, k] / len(rows), 2),
+            }
+        )
+    return lines
+
+
+@dataclass(frozen=True)
+class Found:
+    """Poses of ``rows`` and how sure they are."""
+
+    rows: Integers
+    poses: Poses
+    confidence: Floats
+
+
+def _found(parts: list[FoundPoses]) -> Found:
+    joined = FoundPoses.joined(parts)
+    return Found(joined.rows, joined.poses, joined.confidence)
+
+
+def _predicted(network: torch.nn.Module, particles: object, box: int, rows: Integers) -> Found:
+    told = collect(predict(network, particles, box=box, device=CPU, rows=rows))  # type: ignore[arg-type]
+    assert told is not None
+    assert told.confidence is not None
+    return Found(told.rows, told.poses(None), told.confidence)
+
+
+def _images_seen(run: Path) -> int:
+    """Return how many images a run learned from, those of the run it started from included."""
+    record = json.loads((run / "run.json").read_text())
+    state = read_checkpoint(run / "checkpoint.pt")
+    seen = int(state["step"]) * int(state["batch_size"])
+    earlier = record["config"].get("from_run")
+    return seen + (0 if earlier is None else _images_seen(Path(earlier)))
+
+
+def curve_of(run: Path) -> str:
+    """Return the error on test images against what a run has seen and the CPU's time, in lines."""
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    told, last = [f"{run.name}: step, seconds, median degrees, shift in angstrom"], None
+    for line in lines:
+        error = line["angular_error_deg"]
+        if error is not None and error != last:
+            last = error
+            told.append(
+                f"{line['step']:>5} {line['seconds']:7.0f} {error:7.2f} "
+                f"{line['shift_error_angstrom']:6.2f}"
+            )
+    return "\n".join(told)
+
+
+def as_table(rows: pd.DataFrame) -> str:
+    """Lay rows out as a Markdown table; times of a stack are compared with its search's."""
+    lines = [
+        "| stack | way | K | under 10 | median | ECE | right at > .9 (share) | again | ms an image "
+        "| against search |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for stack, of_stack in rows.groupby("stack", sort=False):
+        searched = of_stack[of_stack.way == "search"].ms_an_image
+        for row in of_stack.to_dict("records"):
+            faster = f"{searched.iloc[0] / row['ms_an_image']:.1f}x" if len(searched) else "-"
+            lines.append(
+                f"| {stack} | {row['way']} | {row['k']} | {row['under_10']:.3f} | "
+                f"{row['median_deg']:.2f} | {row['calibration_error']:.3f} | "
+                f"{row['right_over_0.9']:.3f} ({row['over_0.9']:.2f}) | "
+                f"{row['looked_at_again']:.2f} | {row['ms_an_image']:.2f} | {faster} |"
+            )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
