@@ -14,8 +14,6 @@ from napari_cryoorient.stack.batches import ParticleBatches
 
 # Views that are compared with an image where the user does not say.
 N_HYPOTHESES = 64
-# In-plane angles the network looks at: the comparison that follows takes all of them.
-N_ANGLES = 24
 
 
 class NetworkProposer:
@@ -34,7 +32,8 @@ class NetworkProposer:
                 "distribution over poses (train with --preset fast --representation distribution)."
             )
         self._network = network.to(device).eval()
-        self._network.n_angles = N_ANGLES
+        # As few in-plane angles as in training tell views apart as well: all are compared after.
+        self._network.n_angles = network.n_training_angles
         self._batches = ParticleBatches(particles, box, device, cache_bytes=0)
         self._size = max(1, CHUNK_PIXELS[device.type] // box**2)
 

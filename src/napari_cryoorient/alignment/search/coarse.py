@@ -7,6 +7,7 @@ something else proposes views, near the best of these.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -16,11 +17,14 @@ from napari_cryoorient.alignment.likelihood import BandData, ParticleLikelihood
 from napari_cryoorient.alignment.refine.hypotheses import distinct_first
 from napari_cryoorient.alignment.search.plans import Plan, Rung
 from napari_cryoorient.alignment.search.proposals import Proposals
-from napari_cryoorient.alignment.search.shifts import ShiftPrior, hexagonal_shifts
+from napari_cryoorient.alignment.search.shifts import ShiftPrior
 from napari_cryoorient.alignment.search.view_bank import CellScores, ViewBank
 
 # Shift steps per field of view and Fourier pixel of radius.
 SHIFT_STEPS_PER_RADIUS = 3.0
+# Views so far from the best one are no part of its peak; this part of its lead over them counts
+# against views that were proposed and not compared (fitted, see docs/network.md).
+ELSEWHERE_DEG, COUNTED_LEAD = 20.0, 0.1
 # Images that later rungs take together.
 TOGETHER = {"cpu": 16, "mps": 128, "cuda": 512}
 
@@ -76,18 +80,20 @@ class CoarseSearch:
             for coarser, finer in zip(self.banks, self.banks[1:], strict=False)
         ]
         if proposed is not None:
-            self._parents.insert(0, self.banks[0].neighbours_among(proposed, group))
+            self._parents.insert(0, self.banks[0].neighbours_among(proposed, group)[:, :1])
         self.take_shifts(prior)
 
-    def take_shifts(self, prior: ShiftPrior) -> None:
-        """Try the shifts that are likely under ``prior``, or those beside proposed ones."""
+    def take_shifts(self, prior: ShiftPrior, beside: ShiftPrior | None = None) -> None:
+        """Try the shifts that are likely under ``prior``.
+
+        Where shifts are proposed, ``beside`` is how far off they may be; those that are likely by
+        it are tried around each if they are fewer.
+        """
         device = self._likelihood.device
         self.prior = prior
-        steps = [self._step(rung) for rung in self.plan.rungs]
-        self._shifts = [
-            (hexagonal_shifts(step, step) if self.takes_proposals else prior.grid(step)).to(device)
-            for step in steps
-        ]
+        self._is_beside = beside is not None and beside.sigma_angstrom < prior.sigma_angstrom
+        tried = beside if beside is not None and self._is_beside else prior
+        self._shifts = [tried.grid(self._step(rung)).to(device) for rung in self.plan.rungs]
         self._log_priors = [prior.log_density(shifts) for shifts in self._shifts]
 
     def _step(self, rung: Rung) -> float:
@@ -140,15 +146,37 @@ class CoarseSearch:
 
     def _of_proposals(self, data: BandData, proposals: Proposals) -> Candidates:
         """Take the views near the likeliest proposed ones, and shifts beside the proposed one."""
-        bank, beside = self.banks[0], self._shifts[0]
+        bank, shifts = self.banks[0], self._shifts[0]
+        views = self._near_best(proposals.log_weights, 0, self._parents[0])[0]
+        if not self._is_beside:
+            cells = bank.score_some(data, shifts, self._log_priors[0], views)
+            return self._chosen(cells, views, self._lost_of(proposals, cells, views))
         centres = proposals.shifts_angstrom
-        views, lost = self._near_best(proposals.log_weights, 0, self._parents[0])
         ramps = self._likelihood.ramps(centres, data.cross.shape[1])
         centred = BandData(data.cross * ramps.conj(), data.power, data.energy)
-        log_prior = self.prior.log_density(beside[:, None] + centres)
-        cells = bank.score_some(centred, beside, log_prior, views)
-        found = self._chosen(cells, views, lost)
+        log_prior = self.prior.log_density(shifts[:, None] + centres)
+        cells = bank.score_some(centred, shifts, log_prior, views)
+        found = self._chosen(cells, views, self._lost_of(proposals, cells, views))
         return replace(found, shifts_angstrom=found.shifts_angstrom + centres[:, None])
+
+    def _lost_of(self, proposals: Proposals, cells: CellScores, views: Tensor) -> Tensor:
+        """Return the log of what proposed views left out weigh against the best, ``(b,)``.
+
+        None of them was compared: they weigh what the proposer thinks of them, less a part of what
+        the best one gained over compared ones that lie elsewhere.
+        """
+        weights = proposals.log_weights
+        left = weights.scatter(1, self._parents[0][views][..., 0], -torch.inf).logsumexp(1)
+        whole = weights.logsumexp(1)
+        odds = left - (whole + torch.log1p(-(left - whole).exp().clamp_max(1 - 1e-6)))
+        by_view = cells.scores.amax(0)
+        best, place = by_view.max(1)
+        directions = self.banks[0].views[:, 2][views]  # (b, n, 3)
+        there = directions[torch.arange(len(place), device=place.device), place]
+        equivalents = torch.einsum("gij,bj->big", self._group, there)
+        is_elsewhere = (directions @ equivalents).amax(2) < math.cos(math.radians(ELSEWHERE_DEG))
+        elsewhere = torch.where(is_elsewhere, by_view, by_view.amin(1, keepdim=True)).amax(1)
+        return odds + COUNTED_LEAD * (elsewhere - best)
 
     def _near_best(self, by_view: Tensor, rung: int, parents: Tensor) -> tuple[Tensor, Tensor]:
         """Return the views ``(b, n)`` of a rung to go on with.

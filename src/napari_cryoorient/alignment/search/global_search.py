@@ -141,6 +141,8 @@ class GlobalSearch:
         else:
             self._is_prior_learned = True
         self._information, self._prior = learned.information, learned.prior
+        # How far proposed shifts may be off; None where that was not learned.
+        self._beside: ShiftPrior | None = None
         self._proposer, self._n_proposed = proposer, n_proposed
         self._searches = searches or proposer is None
         self.coarse = self._look(
@@ -164,7 +166,7 @@ class GlobalSearch:
         directions = None
         if n_proposed is not None and self._proposer is not None:
             directions, plan = self._proposer.directions, from_proposals(plan, n_proposed)
-        return CoarseSearch(
+        look = CoarseSearch(
             self.likelihood,
             self._wide_group,
             plan,
@@ -172,6 +174,9 @@ class GlobalSearch:
             fill=self._information.fill,
             proposed=directions,
         )
+        if directions is not None:
+            look.take_shifts(prior, self._beside)
+        return look
 
     def _further_look(self, name: str) -> CoarseSearch:
         """Return the look for particles in doubt, "thorough", or for those far off, "far"."""
@@ -224,8 +229,13 @@ class GlobalSearch:
         found = FoundPoses.joined(parts)
         sure = trusted(found.poses.shifts_angstrom, found.confidence)
         least = self.likelihood.field_of_view_angstrom * LEAST_SIGMA
-        self._prior = self._prior.learned(sure, least)
-        self.coarse.take_shifts(self._prior)
+        before = self._prior
+        self._prior = before.learned(sure, least)
+        proposals = self._proposed(rows[sample])
+        if proposals is not None:
+            off = found.poses.shifts_angstrom - _numpy(proposals.shifts_angstrom)
+            self._beside = before.learned(trusted(off, found.confidence), least)
+        self.coarse.take_shifts(self._prior, self._beside)
 
     def search(
         self,
@@ -369,7 +379,9 @@ class GlobalSearch:
             at, owner = at[kept], owner[kept]
         assert at is not None
         top_score = _best_of_each(at.log_likelihood, owner, len(data))
-        return Left(at, owner, lost, top_score - best)
+        # What proposals lack is told from the views that were compared.
+        gained = torch.zeros_like(best) if coarse.takes_proposals else top_score - best
+        return Left(at, owner, lost, gained)
 
 
 def _best_of_each(log_likelihood: Tensor, owner: Tensor, n: int) -> Tensor:
