@@ -229,7 +229,7 @@ def _in_parts(
     inputs: RunInputs,
     work: Callable[[RunInputs, Tensor, torch.device], tuple[Poses, Floats]],
 ) -> None:
-    """Write the poses of all particles, each half-set's found with its own reference if it has one.
+    """Write the poses of all particles, those of a half-set found with its own reference.
 
     ``work`` returns poses and confidence of the particles of a part.
     """
