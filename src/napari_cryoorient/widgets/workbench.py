@@ -64,7 +64,8 @@ class Workbench(QObject):
         memory.recall_settings(self.session)
         if wanted.project_dir:
             self.session.project_dir = Path(wanted.project_dir)
-        self.destroyed.connect(self.jobs.close)
+        jobs = self.jobs  # they go with this object, and PySide finds no method of theirs then
+        self.destroyed.connect(lambda *_: jobs.close())
 
     def attach(self, window: QMainWindow) -> None:
         """Watch the window, to ask before it closes on work under way."""
