@@ -34,6 +34,8 @@ _FACE = {
     "filter_curve": "api.filter_curve",
     "FilterCurve": "diagnosis.filter_curve",
     "orientations": "api.orientations",
+    "null_test": "api.null_test",
+    "NullTest": "diagnosis.null_test",
     "pixel_size": "api.pixel_size",
     "Magnification": "diagnosis.magnification",
     "OrientationReport": "diagnosis.orientations",
@@ -100,6 +102,7 @@ if TYPE_CHECKING:
     from napari_cryoorient.api.maps import Reconstruction, fsc, reconstruct, symmetry
     from napari_cryoorient.api.micrographs import micrographs
     from napari_cryoorient.api.network import TrainedNetwork
+    from napari_cryoorient.api.null_test import null_test
     from napari_cryoorient.api.orientations import orientations
     from napari_cryoorient.api.pixel_size import pixel_size
     from napari_cryoorient.api.predict import predict
@@ -120,6 +123,7 @@ if TYPE_CHECKING:
     from napari_cryoorient.diagnosis.filter_curve import FilterCurve
     from napari_cryoorient.diagnosis.magnification import Magnification
     from napari_cryoorient.diagnosis.micrographs import MicrographFigures
+    from napari_cryoorient.diagnosis.null_test import NullTest
     from napari_cryoorient.diagnosis.orientations import OrientationReport
     from napari_cryoorient.errors import InputError, TrainingFailure
     from napari_cryoorient.geometry.euler import euler_zyz_deg_to_matrix, matrix_to_euler_zyz_deg
@@ -146,6 +150,7 @@ __all__ = [
     "InputError",
     "Magnification",
     "MicrographFigures",
+    "NullTest",
     "OrientationReport",
     "Particle",
     "ParticleSet",
@@ -170,6 +175,7 @@ __all__ = [
     "fsc",
     "matrix_to_euler_zyz_deg",
     "micrographs",
+    "null_test",
     "orientations",
     "pixel_size",
     "predict",

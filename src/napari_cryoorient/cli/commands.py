@@ -9,7 +9,7 @@ COMMANDS = (
     *("simulate", "train", "predict", "search", "refine", "evaluate", "project"),
     *("reconstruct", "fsc", "iterate"),
     *("sweep", "cross-validate", "noise-study", "representation-study", "reconstruct-sweep"),
-    *("compare", "orientations", "filter-curve", "pixel-size", "relax", "micrographs"),
+    *("compare", "orientations", "filter-curve", "null-test", "pixel-size", "relax", "micrographs"),
     *("export", "symmetry", "demo", "view"),
 )
 

@@ -1,0 +1,143 @@
+"""One search, run on particles and on nulls: images without the molecule, maps without structure.
+
+Beside the nulls stands a control: the null images with the map's projections added at random poses,
+as strong as the stack's own signal.  It tells what the search would find if the map were right.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_cryoorient.alignment.likelihood import BandData, ParticleLikelihood
+from napari_cryoorient.alignment.nulls.decoy_maps import decoy_map
+from napari_cryoorient.alignment.nulls.null_images import NullKind, null_particles
+from napari_cryoorient.alignment.search.global_search import FoundPoses, GlobalSearch
+from napari_cryoorient.geometry.rotations import random_rotations
+from napari_cryoorient.particles import DensityMap, Integers, ParticleSet
+from napari_cryoorient.reporting import SILENT, Reporter
+from napari_cryoorient.stack.chunks import Stopped
+
+N_DECOYS = 2
+# The control's signal is at least so strong: a weaker one is taken to be none.
+LEAST_SNR = 0.02
+# The control keeps at least this part of the power of phase-randomised images as noise.
+_LEAST_NOISE = 0.2
+_CHUNK = 64
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class NullTrial:
+    """What was found of ``n`` particles and of their nulls, row for row.
+
+    ``particles`` are the images against the map, ``decoys`` the images against each map without
+    structure; ``null`` and ``null_decoys`` are the same for images without the molecule, and
+    ``control`` and ``control_decoys`` for these with the map's projections added.  ``null_stack``
+    holds the images without the molecule, ``decoy_maps`` the maps.
+    """
+
+    particles: FoundPoses
+    decoys: tuple[FoundPoses, ...]
+    null: FoundPoses
+    null_decoys: tuple[FoundPoses, ...]
+    control: FoundPoses
+    control_decoys: tuple[FoundPoses, ...]
+    null_stack: ParticleSet
+    null_kind: NullKind
+    decoy_maps: tuple[DensityMap, ...]
+    snr: float
+
+
+def try_nulls(
+    density: DensityMap,
+    likelihood: ParticleLikelihood,
+    rows: Integers,
+    group: Tensor,
+    *,
+    found: FoundPoses | None = None,
+    shift_reach_angstrom: float | None = None,
+    n_decoys: int = N_DECOYS,
+    seed: int = 0,
+    reporter: Reporter = SILENT,
+) -> NullTrial:
+    """Search particles ``rows`` of a likelihood with ``density``, its map, and with nulls.
+
+    ``found`` are poses of these rows that are to be judged, in place of those of a search with the
+    map.  Raises Stopped.
+    """
+    statistics, stack = likelihood.statistics, likelihood.particles
+    kind: NullKind = "phase-randomised" if statistics.are_corners_empty else "background"
+    null_stack = null_particles(stack, rows, seed, kind=kind)
+
+    def compared_with(map_: DensityMap, particles: ParticleSet) -> ParticleLikelihood:
+        return ParticleLikelihood(
+            map_, particles, likelihood.device, radius=likelihood.radius, statistics=statistics
+        )
+
+    def searching(with_map: ParticleLikelihood) -> GlobalSearch:
+        return GlobalSearch(with_map, group, shift_reach_angstrom=shift_reach_angstrom)
+
+    box = max(likelihood.box, 32)
+    decoys = tuple(decoy_map(density, group, seed + i, box=box) for i in range(n_decoys))
+    finders = [searching(likelihood).of_images]
+    finders += [searching(compared_with(decoy, stack)).of_images for decoy in decoys]
+    null_likelihood = compared_with(density, null_stack)
+    numbers = np.arange(len(rows), dtype=np.int64)
+    generator = torch.Generator().manual_seed(seed)
+    weakest = max(1.0, LEAST_SNR / max(statistics.snr, 1e-9)) ** 0.5
+    parts: dict[str, list[list[FoundPoses]]] = {
+        name: [[] for _ in finders] for name in ("particles", "null", "control")
+    }
+    n_done, n_all = 0, len(rows) * 3 * len(finders)
+    for chunk in np.array_split(numbers, -(-len(rows) // _CHUNK)):
+        null = null_likelihood.load(chunk)
+        sets = {
+            "particles": likelihood.load(rows[chunk]),
+            "null": null,
+            "control": _with_projections(likelihood, null, kind, weakest, generator),
+        }
+        for name, data in sets.items():
+            for i, find in enumerate(finders):
+                if reporter.should_stop():
+                    raise Stopped
+                if i or found is None or name != "particles":
+                    part = find(rows[chunk] if name == "particles" else chunk, data)
+                    parts[name][i].append(part)
+                n_done += len(chunk)
+                reporter.progress(n_done, n_all)
+
+    def joined(name: str) -> list[FoundPoses]:
+        return [FoundPoses.joined(each) for each in parts[name] if each]
+
+    real, null_found, control = (joined(name) for name in parts)
+    if found is not None:
+        real = [found, *real]
+    return NullTrial(
+        real[0], tuple(real[1:]), null_found[0], tuple(null_found[1:]),
+        control[0], tuple(control[1:]), null_stack, kind, decoys, statistics.snr,
+    )  # fmt: skip
+
+
+@torch.no_grad()
+def _with_projections(
+    likelihood: ParticleLikelihood,
+    null: BandData,
+    kind: NullKind,
+    strength: float,
+    generator: torch.Generator,
+) -> BandData:
+    """Add the map's projections at random poses, ``strength`` times as strong as the stack's."""
+    m = null.power.shape[1]
+    views = random_rotations(len(null), generator).float().to(likelihood.device)
+    slices = strength * likelihood.slices(views, m)
+    signal = null.power * slices.abs().square()
+    cross, energy = null.cross, null.energy
+    if kind == "phase-randomised":  # these hold the power of the signal already
+        total = energy.sum(1, keepdim=True).clamp_min(1e-30)
+        part = (1 - signal.sum(1, keepdim=True) / total).clamp_min(_LEAST_NOISE)
+        cross, energy = cross * part.sqrt(), energy * part
+    both = 2 * (cross.conj() * slices).real
+    return BandData(cross + null.power * slices, null.power, energy + both + signal)

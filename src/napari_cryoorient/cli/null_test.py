@@ -1,0 +1,77 @@
+"""``null-test``: what a search finds in particles, beside what it finds in nothing."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+import typer
+
+from napari_cryoorient.cli import options
+from napari_cryoorient.cli.progress import print_json, progress
+from napari_cryoorient.cli.settings_flags import build_settings, with_settings
+from napari_cryoorient.config import SearchConfig
+
+SUMMARY = "Search noise and maps of random detail too: do the particles show the map?"
+
+
+@with_settings(SearchConfig, leave_out=("subset",))
+def run(
+    star_path: options.StarPath,
+    map_path: options.MapPath,
+    figure: options.Figure = None,
+    subset: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Look at so many particles. [default: 200]")
+    ] = 200,
+    refines: Annotated[
+        bool,
+        typer.Option("--refine", help="Refine and judge the file's poses instead of a search's."),
+    ] = False,
+    pixel_size: options.PixelSize = None,
+    project_dir: options.ProjectDir = None,
+    json: options.Json = False,
+    **settings: Any,
+) -> None:
+    """Run a search on particles, on images without the molecule and with maps without structure.
+
+    Whatever a search finds in these it may have found in the particles too (Einstein from noise).
+    """
+    from napari_cryoorient.device import choose_device
+    from napari_cryoorient.diagnosis.null_test import null_test_inputs
+    from napari_cryoorient.diagnosis.null_test_picture import save_null_test
+    from napari_cryoorient.geometry.symmetry import symmetry_matrices
+    from napari_cryoorient.io.atomic import refuse_unwritable
+    from napari_cryoorient.memory import SEARCHED
+    from napari_cryoorient.stack.pairing import load_inputs
+
+    config = build_settings(SearchConfig, settings | {"subset": subset})
+    began = time.monotonic()
+    options.refuse_other_pictures(figure)
+    if figure is not None:
+        refuse_unwritable(figure)
+    place = choose_device(config.device)
+    symmetry_matrices(config.symmetry)  # refuses a name before the files are read
+    with progress("Searching") as advance:
+        inputs = load_inputs(
+            star_path,
+            map_path,
+            invert_contrast=config.invert_contrast,
+            project_dir=project_dir,
+            map_pixel_size_angstrom=pixel_size,
+            bytes_a_voxel=SEARCHED,
+        )
+        found = null_test_inputs(inputs, place, config, refines=refines, reporter=advance.reporter)
+    print(f"{'case':28}  correlation  confidence  over 0.9")
+    for row in found.rows():
+        print(
+            f"{row['case']:28}  {row['mean_correlation']:11.3f}  {row['mean_confidence']:10.2f}  "
+            f"{row['sure']:8.0%}"
+        )
+    print(found.describe())
+    results: dict[str, Any] = found.summary()
+    if figure is not None:
+        save_null_test(figure, found, title=star_path.name)
+        results["figure"] = figure
+    results["seconds"] = time.monotonic() - began
+    if json:
+        print_json(results)

@@ -1,0 +1,232 @@
+"""A search set against nulls (Einstein from noise): figures, curves and one sentence.
+
+Beside the correlations of ``alignment.nulls`` stand Fourier shell correlations: the map that the
+particles make at the poses found, with the reference; the same for images without the molecule, at
+the poses found for them; and for the particles at the poses that a map without structure gave them,
+with that map.  What the last two hold is the reference's own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_cryoorient.alignment.likelihood import ParticleLikelihood
+from napari_cryoorient.alignment.nulls.trial import NullTrial, try_nulls
+from napari_cryoorient.alignment.nulls.verdict import NullVerdict, verdict_of
+from napari_cryoorient.alignment.search.global_search import FoundPoses
+from napari_cryoorient.config import RefineConfig, SearchConfig
+from napari_cryoorient.errors import InputError
+from napari_cryoorient.geometry.symmetry import symmetry_matrices
+from napari_cryoorient.maps.backproject import back_project
+from napari_cryoorient.maps.fsc import ShellCorrelation, fourier_shell_correlation
+from napari_cryoorient.maps.masks import molecule_mask
+from napari_cryoorient.maps.solve import solve_map
+from napari_cryoorient.particles import DensityMap, Floats, ParticleSet, counted
+from napari_cryoorient.reporting import SILENT, Reporter
+from napari_cryoorient.stack.chunks import Stopped
+from napari_cryoorient.stack.pairing import PairedInputs
+from napari_cryoorient.tasks.fsc import same_sampling
+from napari_cryoorient.tasks.reconstruct import half_sets
+from napari_cryoorient.tasks.refine import refine_inputs
+from napari_cryoorient.tasks.search import describe_band, radius_of
+
+# Particles that are looked at where no number is named.
+N_PARTICLES = 200
+# Fewer make no half-maps.
+FEWEST_FOR_HALVES = 40
+PARTICLES, IMAGES, MAPS = "particles", "images without the molecule", "map without structure"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class NullTest:
+    """Correlations and confidences ``(n,)`` by case, curves by case, and what they mean.
+
+    ``cases`` are the particles, images without the molecule (``null_kind`` tells how they were
+    made), and the particles against a map without structure; ``reference_fsc`` holds the curve of
+    each with the map it was searched with, ``half_map_fsc`` those of half-maps where there were
+    particles enough.
+    """
+
+    verdict: NullVerdict
+    null_kind: str
+    snr: float
+    correlation: dict[str, Floats]
+    confidence: dict[str, Floats]
+    reference_fsc: dict[str, ShellCorrelation]
+    half_map_fsc: dict[str, ShellCorrelation]
+
+    @property
+    def n(self) -> int:
+        """How many particles were looked at."""
+        return self.verdict.n
+
+    def describe(self) -> str:
+        """Say what it means."""
+        return self.verdict.describe()
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the figures of each case."""
+        return [
+            {
+                "case": case,
+                "mean_correlation": float(self.correlation[case].mean()),
+                "mean_confidence": float(self.confidence[case].mean()),
+                "sure": float((self.confidence[case] > 0.9).mean()),
+            }
+            for case in self.correlation
+        ]
+
+    def summary(self) -> dict[str, Any]:
+        """Return the figures by name, as ``null-test --json`` does."""
+        images, maps = self.verdict.images, self.verdict.maps
+        return {
+            "outcome": self.verdict.outcome,
+            "sentence": self.describe(),
+            "n": self.n,
+            "snr": self.snr,
+            "null_images": self.null_kind,
+            "cases": self.rows(),
+            "images_part": images.part,
+            "images_standard_errors": images.z,
+            "map_part": maps.part,
+            "map_part_error": maps.part_error,
+            "map_standard_errors": maps.z,
+            "control_standard_errors": maps.control_z,
+            "reference_fsc": {case: _curve(curve) for case, curve in self.reference_fsc.items()},
+            "half_map_fsc": {case: _curve(curve) for case, curve in self.half_map_fsc.items()},
+        }
+
+    def __repr__(self) -> str:
+        return f"NullTest({counted(self.n, 'particle')}, {self.verdict.outcome})"
+
+
+def _curve(curve: ShellCorrelation) -> dict[str, list[float]]:
+    return {
+        "frequency_per_angstrom": [round(float(x), 6) for x in curve.frequencies],
+        "fsc": [round(float(x), 5) for x in np.nan_to_num(curve.values)],
+    }
+
+
+def null_test_inputs(
+    inputs: PairedInputs,
+    device: torch.device,
+    config: SearchConfig = SearchConfig(),
+    *,
+    refines: bool = False,
+    reporter: Reporter = SILENT,
+) -> NullTest:
+    """Search ``config.subset`` particles (200 if not given), and their nulls, and compare.
+
+    With ``refines`` the particles' own poses are refined and judged; nulls are searched all the
+    same, which is no less than poses found in noise had.  Raises InputError where stack and map do
+    not fit or there are no poses to refine; Stopped.
+    """
+    group = symmetry_matrices(config.symmetry)
+    for note in inputs.notes:
+        reporter.say(note)
+    rows = inputs.particles.spread_rows(config.subset or N_PARTICLES)
+    if not len(rows):
+        raise InputError("None of the particles has an image that tells a pose.")
+    stack = inputs.particles.subset(rows)
+    field = stack.box * stack.pixel_size_angstrom
+    likelihood = ParticleLikelihood(
+        inputs.density, stack, device, radius=radius_of(field, config.resolution_angstrom)
+    )
+    reporter.say(describe_band(likelihood))
+    found = None
+    if refines:
+        found = _refined(replace(inputs, particles=stack, notes=()), device, config, reporter)
+    reporter.step("Searching particles and nulls")
+    trial = try_nulls(
+        inputs.density,
+        likelihood,
+        np.arange(len(stack), dtype=np.int64),
+        group,
+        found=found,
+        shift_reach_angstrom=config.shift_range_angstrom,
+        seed=config.seed,
+        reporter=reporter,
+    )
+    reporter.step("Reconstructing")
+    return NullTest(
+        verdict_of(trial),
+        trial.null_kind,
+        trial.snr,
+        *(
+            {
+                PARTICLES: getattr(trial.particles, name),
+                IMAGES: getattr(trial.null, name),
+                MAPS: np.mean([getattr(each, name) for each in trial.decoys], axis=0),
+            }
+            for name in ("correlation", "confidence")
+        ),
+        *_curves(stack, inputs.density, trial, group, device, reporter),
+    )
+
+
+def _refined(
+    inputs: PairedInputs, device: torch.device, config: SearchConfig, reporter: Reporter
+) -> FoundPoses:
+    """Return the particles' own poses, refined."""
+    settings = RefineConfig(
+        symmetry=config.symmetry, resolution_angstrom=config.resolution_angstrom
+    )
+    refined, confidence = refine_inputs(inputs, device, settings, reporter=reporter)
+    return FoundPoses(
+        refined.rows,
+        refined.poses,
+        refined.correlation,
+        refined.log_likelihood,
+        confidence,
+        refined.poses,
+        np.full(len(refined.rows), np.inf),
+    )
+
+
+def _curves(
+    stack: ParticleSet,
+    density: DensityMap,
+    trial: NullTrial,
+    group: Tensor,
+    device: torch.device,
+    reporter: Reporter,
+) -> tuple[dict[str, ShellCorrelation], dict[str, ShellCorrelation]]:
+    """Return the curves with the reference, and those of half-maps, of each case."""
+    cases = {
+        PARTICLES: (stack, trial.particles, density),
+        IMAGES: (trial.null_stack, trial.null, density),
+        MAPS: (stack, trial.decoys[0], trial.decoy_maps[0]),
+    }
+    halves = half_sets(None, len(stack), 0, _silent)
+    with_reference, of_halves = {}, {}
+    for case, (particles, found, searched) in cases.items():
+        posed = replace(particles, poses=found.poses)
+        entered = back_project(
+            posed, group, device, rows_of_sets=halves, should_stop=reporter.should_stop
+        )
+        if entered is None:
+            raise Stopped
+        a, b = (
+            np.asarray(solve_map(sums, entered.factors).cpu().numpy(), dtype=np.float32)
+            for sums in entered.sums
+        )
+        pixel = posed.pixel_size_angstrom
+        whole, against = same_sampling(
+            DensityMap(np.float32(0.5) * (a + b), pixel), searched, _silent
+        )
+        mask = molecule_mask(against.voxels, against.pixel_size_angstrom)
+        with_reference[case] = fourier_shell_correlation(
+            whole.voxels, against.voxels, whole.pixel_size_angstrom, mask=mask
+        )
+        if len(stack) >= FEWEST_FOR_HALVES:
+            of_halves[case] = fourier_shell_correlation(a, b, pixel)
+    return with_reference, of_halves
+
+
+def _silent(sentence: str) -> None:
+    """Say nothing: how the maps were brought together was said before."""
