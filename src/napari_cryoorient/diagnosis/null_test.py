@@ -153,19 +153,17 @@ def null_test_inputs(
         reporter=reporter,
     )
     reporter.step("Reconstructing")
+    correlation, confidence = (
+        {
+            PARTICLES: getattr(trial.particles, name),
+            IMAGES: getattr(trial.null, name),
+            MAPS: np.mean([getattr(each, name) for each in trial.decoys], axis=0),
+        }
+        for name in ("correlation", "confidence")
+    )
+    reference, halves = _curves(stack, inputs.density, trial, group, device, reporter)
     return NullTest(
-        verdict_of(trial),
-        trial.null_kind,
-        trial.snr,
-        *(
-            {
-                PARTICLES: getattr(trial.particles, name),
-                IMAGES: getattr(trial.null, name),
-                MAPS: np.mean([getattr(each, name) for each in trial.decoys], axis=0),
-            }
-            for name in ("correlation", "confidence")
-        ),
-        *_curves(stack, inputs.density, trial, group, device, reporter),
+        verdict_of(trial), trial.null_kind, trial.snr, correlation, confidence, reference, halves
     )
 
 

@@ -58,7 +58,7 @@ def _draw_histograms(
 ) -> None:
     every = np.concatenate(list(values.values()))
     low, high = limits or (float(every.min()), float(every.max()))
-    edges = np.linspace(low, max(high, low + 1e-6), 21)
+    edges = np.linspace(low, max(high, low + 1e-6), 21).tolist()
     for case, of_case in values.items():
         axes.hist(of_case, edges, histtype="step", color=COLOURS[case], linewidth=1.6, label=case)
     axes.set_xlabel(label)

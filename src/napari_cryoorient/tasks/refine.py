@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from napari_cryoorient.alignment.nulls.given_poses import pose_agreement
 from napari_cryoorient.alignment.refine.confidence import confidence_of
 from napari_cryoorient.alignment.refine.local import BASIN_DEG, LocalRefinement, RefinedPoses
 from napari_cryoorient.alignment.refine.posterior import WITHIN_DEG
@@ -123,6 +124,10 @@ def refine_inputs(
     refuse_starts_not_finite(particles.poses, name)
     for note in inputs.notes:
         say(note)
+    if reporter.is_heard:
+        agreement = pose_agreement(particles, inputs.density)
+        if agreement is not None and not agreement.is_clear:
+            say(f"WARNING: {agreement.describe()}")
     usable, all_poses = particles.usable_rows(), particles.poses
     if len(usable) < len(particles):
         say(left_out(particles, np.setdiff1d(np.arange(len(particles)), usable)))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from napari_cryoorient.alignment.likelihood import ParticleLikelihood, measured_statistics
+from napari_cryoorient.alignment.nulls.report import doubt_by_nulls, n_to_ask
 from napari_cryoorient.alignment.search.global_search import FoundPoses, GlobalSearch
 from napari_cryoorient.config import SearchConfig
 from napari_cryoorient.device import choose_device, describe_device
@@ -129,6 +130,8 @@ def search_inputs(
         wrong = scale_note(likelihood, found.rows, found.poses, found.confidence)
         if wrong is not None:
             say(wrong)
+    if (doubt := _doubt_by_nulls(inputs, chosen, likelihood, config, reporter)) is not None:
+        say(f"WARNING: {doubt}")
     return found_of_all(found, rows, inputs.particles)
 
 
@@ -141,6 +144,30 @@ def likelihood_of(
         "statistics", StackStatistics, lambda: measured_statistics(density, particles, radius)
     )
     return ParticleLikelihood(density, particles, device, radius=radius, statistics=statistics)
+
+
+def _doubt_by_nulls(
+    inputs: PairedInputs,
+    chosen: Integers,
+    likelihood: ParticleLikelihood,
+    config: SearchConfig,
+    reporter: Reporter,
+) -> str | None:
+    """Set a few of many particles against nulls, where anybody hears what comes of it."""
+    n = n_to_ask(len(chosen)) if reporter.is_heard else 0
+    if not n:
+        return None
+    asked = chosen[np.linspace(0, len(chosen) - 1, n).astype(np.int64)]
+    return doubt_by_nulls(
+        replace(inputs, particles=inputs.particles.subset(asked)),
+        config.symmetry,
+        likelihood.device,
+        radius=likelihood.radius,
+        statistics=likelihood.statistics,
+        shift_reach_angstrom=config.shift_range_angstrom,
+        seed=config.seed,
+        reporter=Reporter(should_stop=reporter.should_stop),
+    )
 
 
 def symmetry_note(density: DensityMap, symmetry: str) -> str | None:

@@ -83,7 +83,5 @@ def _symmetrised(volume: Floats, group: Floats) -> Floats:
     centre = np.full(3, len(volume) // 2, dtype=np.float64)
     for element in group[1:]:
         turn = element[::-1, ::-1]
-        total += affine_transform(
-            volume, turn, centre - turn @ centre, order=1, mode="grid-wrap"
-        )
+        total += affine_transform(volume, turn, centre - turn @ centre, order=1, mode="grid-wrap")
     return total

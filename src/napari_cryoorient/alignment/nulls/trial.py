@@ -1,5 +1,7 @@
 """One search, run on particles and on nulls: images without the molecule, maps without structure.
 
+It is the global search without its second look at particles in doubt, the same for all.
+
 Beside the nulls stands a control: the null images with the map's projections added at random poses,
 as strong as the stack's own signal.  It tells what the search would find if the map were right.
 """
@@ -78,7 +80,10 @@ def try_nulls(
         )
 
     def searching(with_map: ParticleLikelihood) -> GlobalSearch:
-        return GlobalSearch(with_map, group, shift_reach_angstrom=shift_reach_angstrom)
+        # Nulls are all in doubt: a second look at them would take most of the time.
+        return GlobalSearch(
+            with_map, group, shift_reach_angstrom=shift_reach_angstrom, is_thorough=False
+        )
 
     box = max(likelihood.box, 32)
     decoys = tuple(decoy_map(density, group, seed + i, box=box) for i in range(n_decoys))

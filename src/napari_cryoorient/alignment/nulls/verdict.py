@@ -1,9 +1,9 @@
 """What a trial against nulls means, in figures and one plain sentence.
 
 Two differences of mean correlations decide.  Particles and images without the molecule, both
-against the map: whether there is anything to see.  Map and maps without structure, and that over
-the same for images without the molecule: whether what is seen is this map.  Each is told as a part
-of what the control gives, which does not grow with the number of particles.
+against the map: whether there is anything to see of it.  Map and maps without structure, and that
+over the same for images without the molecule: whether what is seen is this map.  Each is told as a
+part of what the control gives, which does not grow with the number of particles.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ Outcome = Literal["explained", "pure noise", "another molecule", "undecided"]
 CLEAR, LEAST_PART = 3.5, 0.15
 # The control has to be seen by so many standard errors for its absence to mean anything.
 VISIBLE = 5.0
-# A map explains the particles from this part of the control's difference on; it does not where
-# the part is less by two standard errors.
-EXPLAINING_PART = 0.5
+# A map does not explain the particles where the part, two standard errors more, is below the first,
+# or below the second while the difference is not clear.  Right maps reach 0.3 and more.
+LOW_PART, UNCLEAR_PART = 0.25, 0.4
 FEWEST = 8
 
 
@@ -84,8 +84,8 @@ class NullVerdict:
         """Say it in one sentence."""
         if self.outcome == "pure noise":
             return (
-                "These images show nothing (pure noise): the map fits them no better than images "
-                f"without a particle; a signal of SNR {LEAST_SNR:g} would show."
+                "These images show nothing, pure noise as far as this map tells: it fits them no "
+                f"better than images without a particle; a signal of SNR {LEAST_SNR:g} would show."
             )
         if self.outcome == "another molecule":
             return (
@@ -115,24 +115,27 @@ def verdict_of(trial: NullTrial) -> NullVerdict:
         *_between(_excess(trial.control, trial.control_decoys), null),
     )
     n = len(trial.particles.rows)
-    return NullVerdict(_outcome(images, maps, n), images, maps, n)
+    return NullVerdict(judged(images, maps, n), images, maps, n)
 
 
-def _outcome(images: Difference, maps: Difference, n: int) -> Outcome:
+def judged(images: Difference, maps: Difference, n: int) -> Outcome:
+    """Return the outcome that the differences found of ``n`` particles mean."""
     if n < FEWEST:
         return "undecided"
     if not images.is_clear:
         return "pure noise" if images.control_z >= VISIBLE else "undecided"
     if maps.control_z < VISIBLE:
         return "undecided"
-    if maps.part + 2 * maps.part_error < EXPLAINING_PART:
+    limit = LOW_PART if maps.is_clear else UNCLEAR_PART
+    if maps.part + 2 * maps.part_error < limit:
         return "another molecule"
     return "explained" if maps.is_clear else "undecided"
 
 
 def _excess(found: FoundPoses, decoys: tuple[FoundPoses, ...]) -> Floats:
     """Return by how much each image fits the map better than the decoys, on the mean."""
-    return found.correlation - np.mean([decoy.correlation for decoy in decoys], axis=0)
+    of_decoys = np.mean([decoy.correlation for decoy in decoys], axis=0)
+    return np.asarray(found.correlation - of_decoys)
 
 
 def _difference(a: FoundPoses, b: FoundPoses) -> tuple[float, float]:
