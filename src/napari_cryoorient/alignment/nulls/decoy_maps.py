@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from scipy.ndimage import affine_transform
 from torch import Tensor
 
 from napari_cryoorient.geometry.fourier_grids import radius_of_fft, radius_of_voxels
@@ -79,6 +78,8 @@ def _with_power_of(volume: Floats, other: Floats, shells: np.ndarray) -> Floats:
 
 def _symmetrised(volume: Floats, group: Floats) -> Floats:
     """Add up a volume turned by every element ``(g, 3, 3)``, which act on x, y, z."""
+    from scipy.ndimage import affine_transform  # loads slowly, and few searches make a decoy
+
     total = volume.copy()
     centre = np.full(3, len(volume) // 2, dtype=np.float64)
     for element in group[1:]:
