@@ -23,6 +23,7 @@ from napari_cryoorient.session.data import (
 from napari_cryoorient.session.export import export_poses
 from napari_cryoorient.session.eye import LowPassed, display_low_pass_of
 from napari_cryoorient.session.inspection import Predictions, inspect
+from napari_cryoorient.session.session import Session
 from napari_cryoorient.simulation.simulate import Projections
 
 from .conftest import BOX, PIXEL_SIZE, N, Stack
@@ -70,6 +71,17 @@ def test_dark_particles_are_noticed_and_shown_turned(made: Stack, tmp_path: Path
     np.testing.assert_array_equal(
         NegatedImages(data.particles.images).read(np.array([3]))[0], images[3]
     )
+    session = Session()
+    session.change_settings(invert_contrast="no")
+    session.set_data(data)
+    assert not session.data.is_negated
+    assert "as they are, as asked" in session.data.warnings[0]
+    session.change_settings(invert_contrast="auto")
+    assert session.data.is_negated
+    assert session.data.warnings == data.warnings
+    bright_ones = load_data(made.star, made.map)
+    assert not bright_ones.is_negated
+    assert bright_ones.with_contrast("yes").is_negated
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

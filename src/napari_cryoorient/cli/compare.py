@@ -65,7 +65,6 @@ def run(
     """
     from napari_cryoorient.diagnosis.compare_files import (
         compare_files,
-        map_for,
         preference_of,
         write_agreeing,
         write_comparison,
@@ -87,6 +86,7 @@ def run(
         if map_path is not None:
             from napari_cryoorient.device import choose_device
             from napari_cryoorient.io.star import read_particles
+            from napari_cryoorient.stack.pairing import map_for
 
             advance.restart("Asking the images")
             particles, _ = read_particles(a_path, project_dir=project_dir)

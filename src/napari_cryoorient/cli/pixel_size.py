@@ -25,10 +25,9 @@ def run(
     A difference above 0.5% is a warning, with the pixel size that would fit.
     """
     from napari_cryoorient.device import choose_device
-    from napari_cryoorient.diagnosis.compare_files import map_for
     from napari_cryoorient.diagnosis.magnification import HAND, measure_magnification
     from napari_cryoorient.io.star import read_particles
-    from napari_cryoorient.stack.pairing import pair_inputs
+    from napari_cryoorient.stack.pairing import map_for, pair_inputs
 
     began = time.monotonic()
     with progress("Measuring") as advance:

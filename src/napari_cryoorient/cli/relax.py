@@ -46,7 +46,6 @@ def run(
     pose taken goes to rlnParticleFigureOfMerit.
     """
     from napari_cryoorient.device import choose_device
-    from napari_cryoorient.diagnosis.compare_files import map_for
     from napari_cryoorient.diagnosis.relax_inputs import (
         group_to_relax,
         relax_particles,
@@ -55,6 +54,7 @@ def run(
     from napari_cryoorient.io.atomic import refuse_unwritable
     from napari_cryoorient.io.maps import read_map
     from napari_cryoorient.io.star import read_particles, write_poses
+    from napari_cryoorient.stack.pairing import map_for
     from napari_cryoorient.tasks.reach import unreached_images
     from napari_cryoorient.tasks.search import refuse_same_file
 

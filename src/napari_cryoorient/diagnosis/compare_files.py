@@ -15,7 +15,6 @@ from napari_cryoorient.diagnosis.preference import Preference, preferred_poses
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.io.cs_file import SUFFIX, write_cs
-from napari_cryoorient.io.maps import is_model_path, read_map
 from napari_cryoorient.io.new_star import printed
 from napari_cryoorient.io.particle_table import particle_block
 from napari_cryoorient.io.star import refuse_kind
@@ -101,15 +100,6 @@ def preference_of(
         of_all(known.from_b),
         known.map_is_in_first_frame,
     )
-
-
-def map_for(
-    path: Path, particles: ParticleSet, *, pixel_size_angstrom: float | None = None
-) -> DensityMap:
-    """Read a map; a model is put on the grid of the particles."""
-    if is_model_path(path):
-        return read_map(path, pixel_size_angstrom=particles.pixel_size_angstrom, box=particles.box)
-    return read_map(path, pixel_size_angstrom=pixel_size_angstrom)
 
 
 def write_comparison(found: Comparison, names: Sequence[str], path: Path) -> None:

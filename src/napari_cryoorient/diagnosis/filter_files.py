@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_cryoorient.device import choose_device
-from napari_cryoorient.diagnosis.compare_files import map_for, write_rows
+from napari_cryoorient.diagnosis.compare_files import write_rows
 from napari_cryoorient.diagnosis.filter_curve import FilterCurve, filter_curve
 from napari_cryoorient.diagnosis.pose_files import read_poses
 from napari_cryoorient.errors import InputError
@@ -18,7 +18,7 @@ from napari_cryoorient.io.new_star import CONFIDENCE
 from napari_cryoorient.io.star import read_particles
 from napari_cryoorient.particles import Floats
 from napari_cryoorient.reporting import SILENT, Reporter
-from napari_cryoorient.stack.pairing import pair_inputs
+from napari_cryoorient.stack.pairing import map_for, pair_inputs
 
 
 def filter_curve_of_file(

@@ -24,18 +24,22 @@ from napari_cryoorient.session.stack_star import is_stack, star_of_stack
 from napari_cryoorient.session.words import counted
 
 if TYPE_CHECKING:
+    from napari_cryoorient.config import InvertContrast
     from napari_cryoorient.io.star import StarFile
     from napari_cryoorient.projection.fourier_slice import Projector
+    from napari_cryoorient.stack.pairing import Contrast
 
 Role = Literal["stack", "map"]
 # Projections on display are made at once at this box; training has its own.
 MAX_PROJECTED_BOX = 128
+INVERTED = "Contrast is inverted"
 
 
 @dataclass(frozen=True)
 class Data:
     """A stack, a map, or both; ``projector`` is the map's where the two fit together.
 
+    ``contrast`` is measured where they do; ``is_negated`` tells whether images are turned over.
     ``warnings`` are sentences the user has to see; ``map_pixel_size_angstrom`` is the pixel size
     the map was taken at instead of its header's; ``confidence`` ``(n,)`` is the STAR file's own.
     ``display_low_pass_angstrom`` is the filter its images are first shown through, None for none.
@@ -48,11 +52,31 @@ class Data:
     density: DensityMap | None = None
     projector: Projector | None = None
     map_pixel_size_angstrom: float | None = None
+    contrast: Contrast | None = None
     is_negated: bool = False
     confidence: Floats | None = None
     display_low_pass_angstrom: float | None = None
     notes: tuple[str, ...] = field(default=())
     warnings: tuple[str, ...] = field(default=())
+
+    def with_contrast(self, choice: InvertContrast) -> Data:
+        """Return the data with images turned over or not, as ``--invert-contrast`` does it."""
+        if self.contrast is None:
+            return self
+        from napari_cryoorient.stack.pairing import is_to_be_negated
+
+        is_negated = is_to_be_negated(self.contrast, choice)
+        kept = tuple(each for each in self.warnings if not each.startswith(INVERTED))
+        measured = f"(mean correlation {self.contrast.correlation:+.3f})"
+        if self.contrast.is_inverted:
+            how = "turned over" if is_negated else "as they are, as asked"
+            kept += (
+                f"{INVERTED}: particles are dark where the map is bright {measured}. They are "
+                f"shown, and trained on, {how}.",
+            )
+        if (is_negated, kept) == (self.is_negated, self.warnings):
+            return self
+        return replace(self, is_negated=is_negated, warnings=kept)
 
     @property
     def is_trainable(self) -> bool:
@@ -210,36 +234,24 @@ def _confidence_of(star: StarFile) -> Floats | None:
 
 
 def _with_map(data: Data, map_path: Path) -> Data:
-    from napari_cryoorient.io.maps import is_model_path, read_map
+    from napari_cryoorient.io.maps import read_map
 
-    particles = data.particles
-    pixel_size, box = data.map_pixel_size_angstrom, None
-    if is_model_path(map_path) and particles is not None:
-        pixel_size, box = particles.pixel_size_angstrom, particles.box
-    density = read_map(map_path, pixel_size_angstrom=pixel_size, box=box)
-    data = replace(data, density=density, notes=(*data.notes, *density.notes))
+    particles, pixel_size = data.particles, data.map_pixel_size_angstrom
     if particles is None:
+        density = read_map(map_path, pixel_size_angstrom=pixel_size)
+        data = replace(data, density=density, notes=(*data.notes, *density.notes))
         return replace(data, projector=_projector(density))
-    from napari_cryoorient.stack.pairing import matched_map, measure_contrast
+    from napari_cryoorient.stack.pairing import map_for, matched_map, measure_contrast
 
+    density = map_for(map_path, particles, pixel_size_angstrom=pixel_size)
+    data = replace(data, density=density, notes=(*data.notes, *density.notes))
     try:
         matched = matched_map(density, particles)
     except InputError as error:
         return replace(data, warnings=(*data.warnings, str(error)))
     new_notes = tuple(note for note in matched.notes if note not in density.notes)
     data = replace(data, projector=_projector(matched), notes=(*data.notes, *new_notes))
-    contrast = measure_contrast(matched, particles)
-    if not contrast.is_inverted:
-        return data
-    return replace(
-        data,
-        is_negated=True,
-        warnings=(
-            *data.warnings,
-            "Contrast is inverted: particles are dark where the map is bright (mean correlation "
-            f"{contrast.correlation:+.3f}). They are shown, and trained on, turned over.",
-        ),
-    )
+    return replace(data, contrast=measure_contrast(matched, particles)).with_contrast("auto")
 
 
 def _projector(density: DensityMap) -> Projector:

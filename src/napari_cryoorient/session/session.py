@@ -92,7 +92,7 @@ class Session:
                 self.run_changed.emit(None)
         if data.density is not before.density:
             self.map_symmetry = ""
-        self.data = data
+        self.data = data = data.with_contrast(self.settings.invert_contrast)
         if data.density is not before.density or data.particles is not before.particles:
             self.set_verdict("")
         if is_new_stack:
@@ -208,8 +208,11 @@ class Session:
             self.settings.model_dump() | values, lambda name: name.replace("_", " ") + " "
         )
         if settings != self.settings:
+            is_other_contrast = settings.invert_contrast != self.settings.invert_contrast
             self.settings = settings
             self.settings_changed.emit(settings)
+            if is_other_contrast:
+                self.set_data(self.data)
 
     @property
     def is_training(self) -> bool:

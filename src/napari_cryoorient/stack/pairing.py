@@ -95,14 +95,18 @@ def load_inputs(
     """
     refuse_map_beyond(Path(map_path), bytes_a_voxel, "Comparing images with a map")
     particles, star = read_particles(star_path, project_dir=project_dir)
-    if is_model_path(map_path):
-        density = read_map(
-            map_path, pixel_size_angstrom=particles.pixel_size_angstrom, box=particles.box
-        )
-    else:
-        density = read_map(map_path, pixel_size_angstrom=map_pixel_size_angstrom)
+    density = map_for(map_path, particles, pixel_size_angstrom=map_pixel_size_angstrom)
     paired = pair_inputs(particles, density, invert_contrast=invert_contrast, name=str(star_path))
     return RunInputs(**vars(paired), star=star)
+
+
+def map_for(
+    path: Path, particles: ParticleSet, *, pixel_size_angstrom: float | None = None
+) -> DensityMap:
+    """Read a map; a model is put on the grid of the particles."""
+    if is_model_path(path):
+        return read_map(path, pixel_size_angstrom=particles.pixel_size_angstrom, box=particles.box)
+    return read_map(path, pixel_size_angstrom=pixel_size_angstrom)
 
 
 def pair_inputs(
@@ -117,7 +121,7 @@ def pair_inputs(
     ``name`` is what messages call the stack.  Raises InputError where the two do not fit.
     """
     refuse_small_box(particles.box, "Images")
-    density = in_free_scale(matched_map(density, particles))
+    density = fitted_map(density, particles)
     refuse_small_box(density.box, "A map")
     odd = find_odd_images(particles, name)
     if len(odd.empty):
@@ -130,6 +134,14 @@ def pair_inputs(
         particles = replace(particles, images=NegatedImages(particles.images))
     notes = (*particles.notes, *density.notes, *odd.notes, sentence)
     return PairedInputs(particles, density, contrast, is_negated, notes)
+
+
+def fitted_map(density: DensityMap, particles: ParticleSet) -> DensityMap:
+    """Bring a map to a stack's field of view, and its grey values to the scale all work is done in.
+
+    Raises InputError where the two do not fit.
+    """
+    return in_free_scale(matched_map(density, particles))
 
 
 def matched_map(density: DensityMap, particles: ParticleSet) -> DensityMap:
@@ -274,22 +286,31 @@ def _correlation(a: Tensor, b: Tensor) -> Tensor:
     return product.nan_to_num()
 
 
+def is_to_be_negated(contrast: Contrast, invert_contrast: str) -> bool:
+    """Tell whether images are turned over: as asked, or with "auto" where they are inverted."""
+    return invert_contrast == "yes" or (invert_contrast == "auto" and contrast.is_inverted)
+
+
 def _decide(contrast: Contrast, invert_contrast: str) -> tuple[bool, str]:
     """Return whether to negate the images, and a sentence that says why."""
+    is_negated = is_to_be_negated(contrast, invert_contrast)
     measured = f"mean correlation of images and reprojections {contrast.correlation:+.3f}"
     if invert_contrast == "yes":
         doubt = "" if contrast.is_inverted else " WARNING: they did not look inverted."
-        return True, f"Contrast: images are negated, as asked ({measured}).{doubt}"
-    if contrast.is_inverted and invert_contrast == "auto":
-        return True, (
+        return is_negated, f"Contrast: images are negated, as asked ({measured}).{doubt}"
+    if is_negated:
+        return is_negated, (
             f"WARNING: contrast is inverted, particles are dark where the map is bright "
             f"({measured}); images are negated as they are read (--invert-contrast no forbids it)."
         )
     if contrast.is_inverted:
-        return False, (
+        return is_negated, (
             f"WARNING: contrast is inverted ({measured}) and was left so, as asked; "
             "--invert-contrast yes would turn it."
         )
     if not contrast.is_clear:
-        return False, f"Contrast: its sign is not clear ({measured}); images are taken as they are."
-    return False, f"Contrast: as it should be ({measured})."
+        return (
+            is_negated,
+            f"Contrast: its sign is not clear ({measured}); images are taken as they are.",
+        )
+    return is_negated, f"Contrast: as it should be ({measured})."

@@ -30,7 +30,7 @@ from napari_cryoorient.particles import Floats, Poses
 from napari_cryoorient.reporting import SILENT, Reporter
 from napari_cryoorient.runs import layout
 from napari_cryoorient.runs.reader import RunReader
-from napari_cryoorient.stack.pairing import RunInputs, in_free_scale, load_inputs, matched_map
+from napari_cryoorient.stack.pairing import RunInputs, fitted_map, load_inputs
 from napari_cryoorient.tasks.hypotheses import choose_hypotheses
 from napari_cryoorient.tasks.predict import predict_star
 from napari_cryoorient.tasks.reconstruct import half_sets, reconstruct_star
@@ -255,7 +255,7 @@ def _parts_to_refine(
     sets = half_sets(inputs.particles.random_subset, n, seed, lambda sentence: None)
     parts = [
         (
-            replace(inputs, density=in_free_scale(matched_map(read_map(path), inputs.particles))),
+            replace(inputs, density=fitted_map(read_map(path), inputs.particles)),
             rows,
         )
         for path, rows in zip(own, sets, strict=True)
