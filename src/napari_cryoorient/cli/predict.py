@@ -14,6 +14,7 @@ from napari_cryoorient.cli.progress import print_json, progress
 from napari_cryoorient.cli.settings_flags import build_settings, with_settings
 from napari_cryoorient.cli.spreading import is_only_shown, spread_as, spread_settings
 from napari_cryoorient.config import PredictConfig, SpreadConfig
+from napari_cryoorient.runs import layout
 
 SUMMARY = "Predict the poses of a particle stack with a trained run."
 
@@ -55,7 +56,7 @@ def run(
             config,
             output,
             particles=star_path,
-            others={"the network": run_dir / "checkpoint.pt", "the map": map_path},
+            others={"the network": run_dir / layout.CHECKPOINT, "the map": map_path},
             project_dir=project_dir,
             reporter=advance.reporter,
             map_pixel_size_angstrom=pixel_size,
