@@ -12,7 +12,7 @@ from napari_cryoorient.cli.progress import print_json, progress
 from napari_cryoorient.cli.settings_flags import build_settings, with_settings
 from napari_cryoorient.config import SearchConfig
 
-SUMMARY = "Search noise and maps of random detail too: do the particles show the map?"
+SUMMARY = "Search noise and maps of random detail too, to tell whether the particles show the map."
 
 
 @with_settings(SearchConfig, leave_out=("subset",))
