@@ -203,7 +203,7 @@ def choose(stack: Stack, folder: Path) -> None:
         invert_contrast=stack.invert_contrast,
         project_dir=stack.project_dir,
     )
-    state = read_checkpoint(folder / "run" / "checkpoint.pt")
+    state = read_checkpoint(folder / "run" / layout.CHECKPOINT)
 
     def chosen(part: RunInputs, group: Tensor, device: torch.device) -> tuple[Poses, Floats]:
         done = choose_hypotheses(
