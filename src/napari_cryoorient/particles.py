@@ -149,33 +149,8 @@ class ArrayImages:
 
 
 @dataclass(frozen=True)
-class SubsetImages:
-    """Some of the images of another source, in a chosen order."""
-
-    source: ImageSource
-    rows: Integers
-
-    @property
-    def box(self) -> int:
-        """Edge of the images in pixels."""
-        return self.source.box
-
-    @property
-    def pixel_size_angstrom(self) -> float:
-        """Pixel size in angstrom."""
-        return self.source.pixel_size_angstrom
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def read(self, indices: Integers) -> Images:
-        """Read particles ``indices`` of the subset."""
-        return self.source.read(self.rows[indices])
-
-
-@dataclass(frozen=True)
-class NegatedImages:
-    """The images of another source with their contrast turned."""
+class DerivedImages:
+    """Images made from those of another source as they are read; of its box, pixel and number."""
 
     source: ImageSource
 
@@ -191,6 +166,29 @@ class NegatedImages:
 
     def __len__(self) -> int:
         return len(self.source)
+
+    def read(self, indices: Integers) -> Images:
+        """Read images ``indices`` of the source and change them."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class SubsetImages(DerivedImages):
+    """Some of the images of another source, in a chosen order."""
+
+    rows: Integers
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def read(self, indices: Integers) -> Images:
+        """Read particles ``indices`` of the subset."""
+        return self.source.read(self.rows[indices])
+
+
+@dataclass(frozen=True)
+class NegatedImages(DerivedImages):
+    """The images of another source with their contrast turned."""
 
     def read(self, indices: Integers) -> Images:
         """Read particles ``indices``, negated."""

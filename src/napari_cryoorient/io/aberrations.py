@@ -17,7 +17,13 @@ from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.zernike import zernike_sum
 from napari_cryoorient.io.fourier_resize import interpolation_matrix
 from napari_cryoorient.io.particle_table import ParticleTable
-from napari_cryoorient.particles import Floats, Images, ImageSource, Integers
+from napari_cryoorient.particles import (
+    DerivedImages,
+    Floats,
+    Images,
+    ImageSource,
+    Integers,
+)
 
 _MAGNIFICATION = ("rlnMagMat00", "rlnMagMat01", "rlnMagMat10", "rlnMagMat11")
 _BEAM_TILT = ("rlnBeamTiltX", "rlnBeamTiltY")
@@ -123,25 +129,11 @@ def _stretched(lines: Images, factor: float) -> Images:
 
 
 @dataclass(frozen=True)
-class CorrectedImages:
+class CorrectedImages(DerivedImages):
     """Images of another source, freed from what their lenses did: ``lens_of`` ``(n,)`` is whose."""
 
-    source: ImageSource
     lenses: Sequence[Lens]
     lens_of: Integers
-
-    @property
-    def box(self) -> int:
-        """Edge of the images in pixels."""
-        return self.source.box
-
-    @property
-    def pixel_size_angstrom(self) -> float:
-        """Pixel size in angstrom."""
-        return self.source.pixel_size_angstrom
-
-    def __len__(self) -> int:
-        return len(self.source)
 
     def read(self, indices: Integers) -> Images:
         """Read particles ``indices``, corrected."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_cryoorient.particles import Images, ImageSource, Integers
+from napari_cryoorient.particles import DerivedImages, Images, ImageSource, Integers
 
 # Noise hides a particle of 1 to 2 A a pixel; its outline survives at this resolution.
 DISPLAY_LOW_PASS_ANGSTROM = 20.0
@@ -33,27 +33,13 @@ def display_low_pass_of(source: ImageSource) -> float | None:
 
 
 @dataclass(frozen=True)
-class LowPassed:
+class LowPassed(DerivedImages):
     """Images of another source, their frequencies beyond ``resolution_angstrom`` faded out.
 
     The filter is Gaussian and falls to 1/e at that resolution.
     """
 
-    source: ImageSource
     resolution_angstrom: float
-
-    @property
-    def box(self) -> int:
-        """Edge of the images in pixels."""
-        return self.source.box
-
-    @property
-    def pixel_size_angstrom(self) -> float:
-        """Pixel size in angstrom."""
-        return self.source.pixel_size_angstrom
-
-    def __len__(self) -> int:
-        return len(self.source)
 
     def read(self, indices: Integers) -> Images:
         """Read images ``(k, box, box)`` and filter them."""

@@ -15,6 +15,7 @@ import numpy as np
 from napari_cryoorient.particles import (
     ArrayImages,
     CtfParameters,
+    DerivedImages,
     Floats,
     Images,
     ImageSource,
@@ -118,24 +119,10 @@ class Inspection:
 
 
 @dataclass(frozen=True)
-class Difference:
+class Difference(DerivedImages):
     """Images of one source minus those of another with the same box."""
 
-    source: ImageSource
     subtracted: ImageSource
-
-    @property
-    def box(self) -> int:
-        """Edge of the images in pixels."""
-        return self.source.box
-
-    @property
-    def pixel_size_angstrom(self) -> float:
-        """Pixel size in angstrom."""
-        return self.source.pixel_size_angstrom
-
-    def __len__(self) -> int:
-        return len(self.source)
 
     def read(self, indices: Integers) -> Images:
         """Read both and subtract."""

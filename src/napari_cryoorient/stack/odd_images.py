@@ -15,7 +15,13 @@ from torch import Tensor
 
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.ctf_values import named_rows
-from napari_cryoorient.particles import Floats, Images, ImageSource, Integers, ParticleSet
+from napari_cryoorient.particles import (
+    DerivedImages,
+    Floats,
+    Images,
+    Integers,
+    ParticleSet,
+)
 from napari_cryoorient.stack.batches import (
     LARGEST_GREY,
     are_computable,
@@ -60,24 +66,10 @@ class _Measured:
 
 
 @dataclass(frozen=True)
-class BlankedImages:
+class BlankedImages(DerivedImages):
     """The images of another source, those of ``rows`` empty."""
 
-    source: ImageSource
     rows: Integers
-
-    @property
-    def box(self) -> int:
-        """Edge of the images in pixels."""
-        return self.source.box
-
-    @property
-    def pixel_size_angstrom(self) -> float:
-        """Pixel size in angstrom."""
-        return self.source.pixel_size_angstrom
-
-    def __len__(self) -> int:
-        return len(self.source)
 
     def read(self, indices: Integers) -> Images:
         """Read particles ``indices``."""
