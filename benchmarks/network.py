@@ -42,7 +42,8 @@ from realistic.world import Sources
 from search_by_turns import calibration_error
 
 from napari_cryoorient.alignment.likelihood import ParticleLikelihood
-from napari_cryoorient.alignment.search.global_search import FoundPoses, GlobalSearch
+from napari_cryoorient.alignment.search.found import FoundPoses
+from napari_cryoorient.alignment.search.global_search import GlobalSearch
 from napari_cryoorient.alignment.search.proposals import Proposals
 from napari_cryoorient.evaluation import pose_errors
 from napari_cryoorient.geometry.symmetry import symmetry_matrices

@@ -21,7 +21,8 @@ import torch
 from fast_accuracy import command
 
 from napari_cryoorient.alignment.likelihood import ParticleLikelihood
-from napari_cryoorient.alignment.search.global_search import FoundPoses, GlobalSearch
+from napari_cryoorient.alignment.search.found import FoundPoses
+from napari_cryoorient.alignment.search.global_search import GlobalSearch
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.io.maps import read_map, write_map
 from napari_cryoorient.io.star import read_star, write_star

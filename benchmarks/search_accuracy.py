@@ -20,7 +20,8 @@ import torch
 from napari_cryoorient.alignment.likelihood import ParticleLikelihood
 from napari_cryoorient.alignment.refine.confidence import confidence_of
 from napari_cryoorient.alignment.refine.local import LocalRefinement, RefinedPoses
-from napari_cryoorient.alignment.search.global_search import FoundPoses, GlobalSearch
+from napari_cryoorient.alignment.search.found import FoundPoses
+from napari_cryoorient.alignment.search.global_search import GlobalSearch
 from napari_cryoorient.evaluation import PoseErrors, pose_errors
 from napari_cryoorient.geometry.rotations import rotation_vector_to_matrix
 from napari_cryoorient.geometry.symmetry import symmetry_matrices

@@ -72,7 +72,8 @@ def searched(given: argparse.Namespace) -> dict[str, float]:
     import torch
 
     from napari_cryoorient.alignment.likelihood import ParticleLikelihood
-    from napari_cryoorient.alignment.search.global_search import FoundPoses, GlobalSearch
+    from napari_cryoorient.alignment.search.found import FoundPoses
+    from napari_cryoorient.alignment.search.global_search import GlobalSearch
     from napari_cryoorient.evaluation import pose_errors
     from napari_cryoorient.geometry.symmetry import symmetry_matrices
     from napari_cryoorient.stack.pairing import load_inputs

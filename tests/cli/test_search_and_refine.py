@@ -65,6 +65,22 @@ def test_search_needs_no_poses_and_refine_keeps_them_good(run: Run, stack: Path,
     assert evaluated(run, refined, stack)["median_deg"] < 1.1 * errors["median_deg"] + 0.05
 
 
+def test_what_the_confidence_is_made_of_is_written(run: Run, stack: Path, tmp_path: Path):
+    found = tmp_path / "found.star"
+    flags = ["--map", stack / "map.mrc", "-o", found, "--subset", 6, "--evidence", "--json"]
+    status, out, _ = run("search", stack / "bare.star", *flags)
+    assert status == 0
+    table = read_star(found).block("particles").table
+    numbers = {name: table[name].astype(float) for name in table if name.startswith("cryoorient")}
+    assert len(numbers) == 7
+    stated = table["rlnParticleFigureOfMerit"].astype(float)
+    product = numbers["cryoorientPoseProbability"] * numbers["cryoorientPresenceProbability"]
+    assert abs(stated - product).max() < 2e-5
+    assert numbers["cryoorientRunnerUpMargin"].between(0, 99).all()
+    presence = numbers["cryoorientPresenceProbability"].mean()
+    assert abs(json.loads(out.splitlines()[-1])["mean_presence"] - presence) < 1e-4
+
+
 def test_subset_is_random_and_only_its_rows_are_written(run: Run, stack: Path, tmp_path: Path):
     names = []
     for seed in (0, 0, 1):

@@ -19,7 +19,7 @@ def test_unsure_weak_far_and_those_the_network_was_unsure_of():
     rows = np.arange(10, 10 + n)
     refined = RefinedPoses(
         *(rows, poses, np.ones(n), np.ones(n), moved, np.zeros(n), is_weak),
-        *(np.zeros(n, dtype=bool), strengths, strengths),
+        *(np.zeros(n, dtype=bool), strengths, strengths, np.full(n, 9.0)),
     )
     confidence, of_network = np.ones(n), np.full(n, 0.01)
     confidence[3], of_network[4] = 0.9, 0.004

@@ -35,6 +35,8 @@ NEGLIGIBLE_PART = 0.04
 NOISE_FLOOR = 0.01
 # Particles are taken to lie within this part of the field of view from the centre of the image.
 SHIFT_REACH = 0.08
+# How far the amplitudes of particles of one stack are taken to spread, as a part of the mean.
+AMPLITUDE_SIGMA = 0.25
 _PADDING = 2
 
 
@@ -119,6 +121,20 @@ class ParticleLikelihood:
         projector = Projector(self.volume, padding=_PADDING, max_radius=self.radius)
         self._transform = PackedHalfSpace(projector.transform.to(device))
         self._padded_frequencies = _PADDING * self.frequencies.t().contiguous()
+        self.amplitude_sigma, self.strength = AMPLITUDE_SIGMA, 1.0
+
+    @property
+    def amplitude_stiffness(self) -> float:
+        """Half the precision of the particles' amplitudes: ``0.5 / sigma^2``."""
+        return 0.5 / self.amplitude_sigma**2
+
+    def take_amplitudes(self, mean: float, sigma: float) -> None:
+        """Take the particles' amplitudes, times the stack's gain so far, to be ``mean`` and spread.
+
+        ``sigma`` is relative to the mean.  Images loaded later are seen at the new scale.
+        """
+        self.strength *= mean
+        self.amplitude_sigma = sigma
 
     def reading(self, particles: ParticleSet) -> ParticleLikelihood:
         """Return the same with other particles of the same stack to read."""
@@ -143,6 +159,8 @@ class ParticleLikelihood:
             transfer = torch.ones_like(coefficients.real)
         else:
             transfer = ctf.flatten(1)[:, self._places]
+        # A map so many times as strong is the same as images and noise so many times as weak.
+        transfer = transfer * self.strength
         weight = transfer * self._inverse_noise
         energy = coefficients.real.square() + coefficients.imag.square()
         data = BandData(coefficients * weight, transfer * weight, energy * self._inverse_noise)

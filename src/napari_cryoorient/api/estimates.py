@@ -27,6 +27,8 @@ class PoseEstimates:
     of the best peak (a network); None where a network tells none.  ``correlation`` ``(n,)`` is
     that of the images with the map's projections at these poses, ``runner_up`` the best poses
     elsewhere, ``moved_deg`` ``(n,)`` how far a refinement went; None where that was not measured.
+    A search's confidence is ``pose_probability`` ``(n,)``, of the pose if the particle is there,
+    times ``presence_probability`` ``(n,)``, that it is there.
     """
 
     particles: ParticleSet
@@ -34,6 +36,8 @@ class PoseEstimates:
     correlation: Floats | None = None
     runner_up: Poses | None = None
     moved_deg: Floats | None = None
+    pose_probability: Floats | None = None
+    presence_probability: Floats | None = None
 
     @property
     def poses(self) -> Poses:
@@ -73,6 +77,8 @@ class PoseEstimates:
             correlation=of(self.correlation),
             runner_up=None if self.runner_up is None else self.runner_up[rows],
             moved_deg=of(self.moved_deg),
+            pose_probability=of(self.pose_probability),
+            presence_probability=of(self.presence_probability),
         )
 
     def __iter__(self) -> Iterator[Particle]:

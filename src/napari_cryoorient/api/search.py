@@ -60,4 +60,6 @@ def search(
         confidence=found.confidence,
         correlation=found.correlation,
         runner_up=found.runner_up,
+        pose_probability=found.pose_probability,
+        presence_probability=found.presence_probability,
     )

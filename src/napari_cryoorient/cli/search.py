@@ -80,6 +80,7 @@ def run(
                 "images_per_second": speed,
                 "mean_confidence": float(confidence.mean()),
                 "mean_correlation": float(correlation.mean()),
+                "mean_presence": float(done.found.presence_probability.mean()),
                 "symmetry": config.symmetry,
                 "device": done.device,
                 "seed": config.seed,

@@ -48,6 +48,13 @@ class SearchConfig(Config):
     resolution_angstrom: Annotated[float | None, RESOLUTION] = None
     invert_contrast: Annotated[InvertContrast, INVERT_CONTRAST] = "auto"
     device: Annotated[DeviceName, DEVICE] = "auto"
+    evidence: Annotated[
+        bool,
+        Setting(
+            "Write what the confidence is made of too, as columns cryoorient... of a STAR file",
+            label="Evidence columns",
+        ),
+    ] = False
     seed: Annotated[int, SEED] = 0
 
 

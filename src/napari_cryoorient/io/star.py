@@ -7,6 +7,7 @@ lies, so the sign turns here and nowhere else. Origins are angstrom (rlnOriginXA
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -147,6 +148,7 @@ def write_poses(
     *,
     confidence: np.ndarray | None = None,
     rows: np.ndarray | None = None,
+    further: Mapping[str, np.ndarray] | None = None,
 ) -> None:
     """Write ``star`` with new poses; every other cell, column, row and block stays as it was.
 
@@ -154,6 +156,7 @@ def write_poses(
 
     ``rows`` picks particles for a subset export: ``poses[i]`` and ``confidence[i]`` belong to row
     ``rows[i]``. ``confidence`` goes to rlnParticleFigureOfMerit. Prior columns are left alone.
+    ``further`` columns of numbers ``(n,)`` by their names go to STAR files, not to ``.cs``.
     Raises InputError if ``path`` is the file that was read.
     """
     names = ParticleTable(star).image_names()
@@ -189,6 +192,7 @@ def write_poses(
         new |= {name: pixels[:, i] for i, name in enumerate(ORIGINS_PIXELS)}
     if confidence is not None:
         new[CONFIDENCE] = np.asarray(confidence, dtype=np.float64)
+    new |= {name: np.asarray(values, dtype=np.float64) for name, values in (further or {}).items()}
     for name, values in new.items():  # one by one: a list of a million strings is large
         table = table.assign(**{name: pd.Series(printed(values), dtype=str)})
     write_star(star.with_block(replace(block, table=table)), path)

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from napari_cryoorient.alignment.likelihood import ParticleLikelihood
-from napari_cryoorient.alignment.search.global_search import FoundPoses, GlobalSearch
+from napari_cryoorient.alignment.search.found import FoundPoses
+from napari_cryoorient.alignment.search.global_search import GlobalSearch
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.networks.prediction import PredictedPoses
 from napari_cryoorient.networks.proposals import NetworkProposer

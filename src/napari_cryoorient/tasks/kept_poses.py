@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_cryoorient.alignment.refine.local import RefinedPoses
 from napari_cryoorient.alignment.refine.two_groups import Strengths
-from napari_cryoorient.alignment.search.global_search import FoundPoses
+from napari_cryoorient.alignment.search.found import FoundPoses
 from napari_cryoorient.particles import Floats, Integers, ParticleSet, Poses
 
 Found = TypeVar("Found", FoundPoses, RefinedPoses)
@@ -33,7 +33,18 @@ def found_of_all(found: FoundPoses, rows: Integers, particles: ParticleSet) -> F
         return found
     poses, nothing = known_poses(particles, left), np.zeros(len(left))
     endless = np.full(len(left), np.inf)
-    kept = FoundPoses(left, poses, nothing, nothing, nothing, poses, endless)
+    kept = FoundPoses(
+        rows=left,
+        poses=poses,
+        correlation=nothing,
+        log_likelihood=nothing,
+        confidence=nothing,
+        pose_probability=nothing,
+        presence_log_odds=np.full(len(left), -np.inf),
+        runner_up=poses,
+        margin=endless,
+        strengths=Strengths(nothing, nothing),
+    )
     return _in_order(FoundPoses.joined([_chosen(found, seen), kept]))
 
 
@@ -61,6 +72,7 @@ def refined_of_all(
         was_restarted=np.zeros(len(left), dtype=bool),
         strengths=strengths,
         first_strengths=strengths,
+        presence_log_odds=np.full(len(left), -np.inf),
     )
     whole = np.zeros(len(poses))
     whole[rows[seen]] = confidence[seen]

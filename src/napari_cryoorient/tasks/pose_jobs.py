@@ -12,7 +12,8 @@ from torch import Tensor
 
 from napari_cryoorient.alignment.likelihood import ParticleLikelihood
 from napari_cryoorient.alignment.refine.local import LocalRefinement, RefinedPoses
-from napari_cryoorient.alignment.search.global_search import FoundPoses, GlobalSearch, Learned
+from napari_cryoorient.alignment.search.found import FoundPoses, Learned
+from napari_cryoorient.alignment.search.global_search import GlobalSearch
 from napari_cryoorient.device import choose_device
 from napari_cryoorient.particles import DensityMap, Images, Integers, ParticleSet, Poses
 from napari_cryoorient.reporting import Advance, ShouldStop
@@ -123,6 +124,7 @@ class LearntRefinement:
     """All that a refinement needs beside its particles and their poses."""
 
     measured: Measured
+    n_symmetry: int
     restarts: bool
     chunk: int
 
@@ -134,7 +136,8 @@ class LearntRefinement:
         def refine(particles: ParticleSet, starts: Poses | None) -> RefinedPoses:
             assert starts is not None
             if not ready:
-                ready.append(LocalRefinement(self.measured.likelihood(particles, device)))
+                likelihood = self.measured.likelihood(particles, device)
+                ready.append(LocalRefinement(likelihood, self.n_symmetry))
             rows = np.arange(len(particles), dtype=np.int64)
             reading = ready[0].reading(particles)
             return self.joined(list(reading.refine(rows, starts, restarts=self.restarts)))
@@ -182,4 +185,5 @@ class RefineJob:
         """Return what the likelihood was made from."""
         likelihood = self.refinement.likelihood
         chunk = self.refinement.chunk_size(len(self.rows))
-        return LearntRefinement(Measured.of(likelihood, self.density), self.restarts, chunk)
+        measured = Measured.of(likelihood, self.density)
+        return LearntRefinement(measured, self.refinement.n_symmetry, self.restarts, chunk)

@@ -137,11 +137,11 @@ def refine_inputs(
     likelihood = likelihood_of(chosen, device, spread, radius=radius)
     say(describe_band(likelihood))
     rows = np.arange(len(particles), dtype=np.int64)
-    refinement = LocalRefinement(likelihood)
+    group = symmetry_matrices(config.symmetry)
+    refinement = LocalRefinement(likelihood, len(group))
     job = RefineJob(refinement, inputs.density, rows, all_poses[usable])
     refined = spread.do("refine", job, reporter)
     say(describe_moves(refined))
-    group = symmetry_matrices(config.symmetry)
     said = None if stated is None else stated[usable]
     confidence = confidence_of(refinement, refined, group, stated=said)
     if reporter.is_heard:
@@ -212,7 +212,7 @@ def polish(
     say(describe_band(likelihood))
     rows = np.arange(len(inputs.particles), dtype=np.int64)
     reporter.step("Refining")
-    refinement = LocalRefinement(likelihood)
+    refinement = LocalRefinement(likelihood, len(group))
     job = RefineJob(refinement, inputs.density, rows, poses, restarts=searches)
     refined = spread.do("refine", job, reporter)
     say(describe_moves(refined))
@@ -223,7 +223,7 @@ def polish(
     reporter.step("Searching")
     search = GlobalSearch(likelihood, group)
     found = spread.do("search", SearchJob(search, inputs.density, doubtful), reporter)
-    better = found.log_likelihood > refined.log_likelihood[doubtful]
+    better = found.strengths.log_likelihood > refined.strengths[doubtful].log_likelihood
     say(
         f"{len(doubtful)} doubtful particles were searched globally; {int(better.sum())} found a "
         "likelier pose."

@@ -10,10 +10,12 @@ import torch
 
 from napari_cryoorient.alignment.likelihood import ParticleLikelihood, measured_statistics
 from napari_cryoorient.alignment.nulls.report import doubt_by_nulls, n_to_ask
-from napari_cryoorient.alignment.search.global_search import FoundPoses, GlobalSearch
+from napari_cryoorient.alignment.search.found import FoundPoses
+from napari_cryoorient.alignment.search.global_search import GlobalSearch
 from napari_cryoorient.config import SearchConfig
 from napari_cryoorient.device import choose_device, describe_device
 from napari_cryoorient.errors import InputError
+from napari_cryoorient.geometry.euler import matrix_to_euler_zyz_deg
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.io.atomic import refuse_unwritable
 from napari_cryoorient.io.kept_inputs import refuse_replacing
@@ -24,7 +26,7 @@ from napari_cryoorient.maps.symmetry import (
     is_pseudo_symmetry,
 )
 from napari_cryoorient.memory import SEARCHED
-from napari_cryoorient.particles import DensityMap, Integers
+from napari_cryoorient.particles import DensityMap, Floats, Integers
 from napari_cryoorient.projection.resample import refuse_coarse
 from napari_cryoorient.reporting import SILENT, Reporter
 from napari_cryoorient.simulation.simulate import symmetry_agreement, symmetry_doubt
@@ -37,6 +39,13 @@ from napari_cryoorient.tasks.measured_scale import scale_note
 from napari_cryoorient.tasks.pose_jobs import SearchJob
 from napari_cryoorient.tasks.reach import unreached_images
 from napari_cryoorient.tasks.spread import AT_ONCE, Spread
+
+# Fewer images than this part that show the particle are worth a warning, of so many at least.
+FEW_PRESENT, FEWEST_TO_JUDGE = 0.1, 10
+# Log odds of nine to one.
+CLEARLY = 2.2
+# What is written as the margin of a pose without a runner-up.
+NO_RUNNER_UP = 99.0
 
 
 @dataclass(frozen=True)
@@ -79,7 +88,15 @@ def search_star(
         found = search_inputs(inputs, rows, place, config, reporter, spread)
     except Stopped:
         return StarSearch(None, len(rows), describe_device(place))
-    write_poses(inputs.star, found.poses, out_path, confidence=found.confidence, rows=rows)
+    further = evidence_columns(found) if config.evidence else None
+    write_poses(
+        inputs.star,
+        found.poses,
+        out_path,
+        confidence=found.confidence,
+        rows=rows,
+        further=further,
+    )
     if (lost := unreached_images(inputs.star, Path(out_path), project_dir)) is not None:
         reporter.say(lost)
     return StarSearch(found, len(rows), describe_device(place))
@@ -130,7 +147,9 @@ def search_inputs(
         wrong = scale_note(likelihood, found.rows, found.poses, found.confidence)
         if wrong is not None:
             say(wrong)
-    if (doubt := _doubt_by_nulls(inputs, chosen, likelihood, config, reporter)) is not None:
+    if (doubt := _doubt_by_nulls(inputs, chosen, likelihood, config, reporter)) is not None or (
+        doubt := presence_note(found)
+    ) is not None:
         say(f"WARNING: {doubt}")
     return found_of_all(found, rows, inputs.particles)
 
@@ -167,6 +186,33 @@ def _doubt_by_nulls(
         shift_reach_angstrom=config.shift_range_angstrom,
         seed=config.seed,
         reporter=Reporter(should_stop=reporter.should_stop),
+    )
+
+
+def evidence_columns(found: FoundPoses) -> dict[str, Floats]:
+    """Return what the confidence is made of, and the runner-up, as columns of a STAR file."""
+    runner_up = matrix_to_euler_zyz_deg(found.runner_up.rotations).reshape(-1, 3)
+    return {
+        "cryoorientPoseProbability": found.pose_probability,
+        "cryoorientPresenceProbability": found.presence_probability,
+        "cryoorientCorrelation": found.correlation,
+        "cryoorientRunnerUpRot": runner_up[:, 0],
+        "cryoorientRunnerUpTilt": runner_up[:, 1],
+        "cryoorientRunnerUpPsi": runner_up[:, 2],
+        # 99 where there is none: STAR files have no infinity.
+        "cryoorientRunnerUpMargin": np.minimum(found.margin, NO_RUNNER_UP),
+    }
+
+
+def presence_note(found: FoundPoses) -> str | None:
+    """Say where the map's particle is seen in few of the images, or in none."""
+    part = float(np.mean(found.presence_log_odds > CLEARLY))
+    if part >= FEW_PRESENT or len(found.rows) < FEWEST_TO_JUDGE:
+        return None
+    return (
+        f"only {part:.0%} of the images are explained clearly better by this map than by "
+        "any other object of its size and power: the map may be of another molecule, the images "
+        "may hold no particles, or too little signal to tell."
     )
 
 

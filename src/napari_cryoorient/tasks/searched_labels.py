@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from napari_cryoorient.alignment.likelihood import ParticleLikelihood
-from napari_cryoorient.alignment.search.global_search import FoundPoses, GlobalSearch
+from napari_cryoorient.alignment.search.found import FoundPoses
+from napari_cryoorient.alignment.search.global_search import GlobalSearch
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.particles import Integers, ParticleSet, Poses

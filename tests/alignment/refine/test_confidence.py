@@ -13,7 +13,12 @@ from napari_cryoorient.alignment.refine.confidence import (
 )
 from napari_cryoorient.alignment.refine.gauss_newton import evaluate
 from napari_cryoorient.alignment.refine.local import LocalRefinement, RefinedPoses, strengths_of
-from napari_cryoorient.alignment.refine.two_groups import Strengths, WrongGroup, probability_right
+from napari_cryoorient.alignment.refine.two_groups import (
+    Strengths,
+    WrongGroup,
+    learned_amplitudes,
+    probability_right,
+)
 from napari_cryoorient.evaluation import pose_errors
 from napari_cryoorient.geometry.rotations import random_rotations
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
@@ -142,3 +147,18 @@ def test_what_a_search_said_holds_for_poses_that_stayed(half_wrong, likelihood, 
     np.testing.assert_array_equal(
         confidence_of(refinement, tops, C1, stated=stated * 20), confidence_of(refinement, tops, C1)
     )
+
+
+def test_amplitudes_are_read_from_right_poses():
+    random = np.random.default_rng(5)
+    n, information = 400, random.uniform(20.0, 80.0, 400)
+    noise = random.normal(size=n) * np.sqrt(0.5 / information)
+    right = random.normal(0.8, 0.16, n) + noise
+    wrong = random.normal(0.3, 0.05, n)
+    is_right = np.arange(n) < 300
+    at = Strengths(np.where(is_right, right, wrong), information)
+    mean, spread = learned_amplitudes(at, is_right.astype(float))
+    assert mean == pytest.approx(0.8, abs=0.03)
+    assert spread == pytest.approx(0.2, abs=0.04)
+    unheard = learned_amplitudes(at, np.zeros(n))
+    assert unheard == pytest.approx((1.0, 0.25), abs=0.02)

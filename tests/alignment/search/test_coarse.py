@@ -8,13 +8,14 @@ import torch
 
 from napari_cryoorient.alignment.refine.hypotheses import Thinning
 from napari_cryoorient.alignment.search.coarse import Candidates, CoarseSearch
-from napari_cryoorient.alignment.search.global_search import FoundPoses, GlobalSearch
+from napari_cryoorient.alignment.search.found import FoundPoses
+from napari_cryoorient.alignment.search.global_search import GlobalSearch
 from napari_cryoorient.alignment.search.plans import Plan, Rung
 from napari_cryoorient.alignment.search.shifts import ShiftPrior
 from napari_cryoorient.evaluation import pose_errors
 from napari_cryoorient.geometry.rotations import angular_distance_deg
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
-from support.simulated_stack import likelihood_of, simulation_of
+from support.simulated_stack import at_likeliest_amplitude, likelihood_of, simulation_of
 
 C1 = symmetry_matrices("C1")
 FILL = 0.8
@@ -30,14 +31,9 @@ def coarse(
 
 
 def directly(likelihood, data, found: Candidates, prior: ShiftPrior, radius: float) -> torch.Tensor:
-    """Return the log-likelihood of each pose, the prior of its shift added."""
-    m = likelihood.n_frequencies(radius)
-    band = data.band(m)
-    slices = likelihood.slices(found.rotations.flatten(0, 1), m).view(*found.scores.shape, m)
-    template = slices * likelihood.ramps(found.shifts_angstrom, m)
-    direct = (2 * (band.cross[:, None].conj() * template).real).sum(2)
-    direct = direct - (band.power[:, None] * template.abs().square()).sum(2)
-    return direct + prior.log_density(found.shifts_angstrom)
+    return at_likeliest_amplitude(
+        likelihood, data, found.rotations, found.shifts_angstrom, prior, radius
+    )
 
 
 @pytest.mark.parametrize("rungs", [(Rung(8.0),), (Rung(6.0), Rung(8.0, 60))], ids=["one", "two"])

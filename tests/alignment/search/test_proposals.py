@@ -11,7 +11,8 @@ from torch import Tensor
 
 from napari_cryoorient.alignment.refine.hypotheses import Thinning
 from napari_cryoorient.alignment.search.coarse import CoarseSearch
-from napari_cryoorient.alignment.search.global_search import FoundPoses, GlobalSearch
+from napari_cryoorient.alignment.search.found import FoundPoses
+from napari_cryoorient.alignment.search.global_search import GlobalSearch
 from napari_cryoorient.alignment.search.plans import Plan, Rung, from_proposals
 from napari_cryoorient.alignment.search.proposals import Proposals
 from napari_cryoorient.alignment.search.shifts import ShiftPrior
@@ -19,6 +20,7 @@ from napari_cryoorient.alignment.search.view_bank import ViewBank
 from napari_cryoorient.evaluation import pose_errors
 from napari_cryoorient.geometry.grids import view_directions
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
+from support.simulated_stack import at_likeliest_amplitude
 
 C1 = symmetry_matrices("C1")
 ROWS = np.arange(30)
@@ -102,13 +104,9 @@ def test_scores_are_the_likelihood_of_the_poses_at_each_images_own_shifts(likeli
     )
     search.take_shifts(prior, ShiftPrior(3.0, 20.0))
     found = search.best(data, known.propose(ROWS))
-    m = likelihood.n_frequencies(9.0)
-    band = data.band(m)
-    slices = likelihood.slices(found.rotations.flatten(0, 1), m).view(*found.scores.shape, m)
-    template = slices * likelihood.ramps(found.shifts_angstrom, m)
-    direct = (2 * (band.cross[:, None].conj() * template).real).sum(2)
-    direct = direct - (band.power[:, None] * template.abs().square()).sum(2)
-    direct = direct + prior.log_density(found.shifts_angstrom)
+    direct = at_likeliest_amplitude(
+        likelihood, data, found.rotations, found.shifts_angstrom, prior, 9.0
+    )
     assert torch.corrcoef(torch.stack([direct.flatten(), found.scores.flatten()]))[0, 1] > 0.995
     assert 0.9 < float(found.scores.sum() / direct.sum()) < 1.05
     # Shifts that are tried lie around the proposed one.

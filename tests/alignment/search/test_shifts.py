@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_cryoorient.alignment.search.shifts import ShiftPrior, hexagonal_shifts, trusted
+from napari_cryoorient.alignment.search.shifts import ShiftPrior, hexagonal_shifts
 
 
 def test_hexagonal_shifts_lie_a_step_apart_within_reach():
@@ -34,24 +34,49 @@ def test_far_shifts_are_unlikely_but_never_impossible():
     assert not prior.widened(25.0).beyond(torch.tensor([25.0, 0.0]), 6.0)
 
 
+def test_a_thorough_grid_leaves_next_to_no_particle_out():
+    prior = ShiftPrior(6.0, 25.0)
+    shifts = np.random.default_rng(0).normal(0.0, 6.0, (2000, 2))
+    drawn = torch.from_numpy(shifts).float()
+    assert prior.beyond(drawn, 5.0).float().mean() > 0.05
+    assert prior.thorough().beyond(drawn, 5.0).float().mean() < 0.005
+    assert len(prior.thorough().grid(5.0)) > 1.5 * len(prior.grid(5.0))
+
+
+def test_the_density_of_shifts_is_one_in_the_plane():
+    prior, step = ShiftPrior(5.0, 25.0, (2.0, -3.0)), 0.5
+    axis = torch.arange(-60.0, 60.0, step)
+    plane = torch.stack(torch.meshgrid(axis, axis, indexing="ij"), dim=-1)
+    near = (plane.norm(dim=-1) < 25.0).float()  # the few that lie anywhere lie within the reach
+    total = (prior.log_probability(plane).exp() * near).sum() * step**2
+    assert float(total) == pytest.approx(1.0, abs=0.02)
+
+
 def test_a_stack_teaches_centre_and_spread_whatever_a_few_do():
     shifts = np.random.default_rng(1).normal([3.0, -6.0], 4.0, (200, 2))
     shifts[:10] = 60.0
-    learned = ShiftPrior(13.0, 25.0).learned(shifts, 1.0)
+    everyone = np.ones(200)
+    prior = ShiftPrior(13.0, 25.0)
+    learned = prior.learned(shifts, everyone, 1.0)
     assert learned.sigma_angstrom == pytest.approx(4.0, rel=0.15)
     assert learned.centre_angstrom == pytest.approx((3.0, -6.0), abs=1.0)
-    assert ShiftPrior(13.0, 25.0).learned(shifts[:4], 1.0) == ShiftPrior(13.0, 25.0)
-    assert ShiftPrior(13.0, 25.0).learned(0 * shifts, 1.0).sigma_angstrom == 1.0
+    assert prior.learned(shifts[:4], everyone[:4], 1.0) == prior
+    assert prior.learned(0 * shifts, everyone, 1.7).sigma_angstrom == pytest.approx(1.7)
 
 
-def test_fairly_sure_poses_teach_where_few_are_sure():
+def test_few_sure_poses_teach_less_than_many():
     random = np.random.default_rng(2)
-    shifts = random.normal(0.0, 4.5, (64, 2))
-    shifts[22:] = random.uniform(-25.0, 25.0, (42, 2))  # of these, eight are believed
-    confidence = np.where(np.arange(64) < 30, 0.6, 0.2)
-    confidence[:5] = 0.97
-    assert len(trusted(shifts, confidence)) == 30
-    learned = ShiftPrior(13.0, 25.0).learned(trusted(shifts, confidence), 1.0)
+    shifts = random.normal(0.0, 4.5, (400, 2))
+    prior = ShiftPrior(13.0, 25.0)
+    few, many = (prior.learned(shifts[:n], np.ones(n), 1.0).sigma_angstrom for n in (10, 400))
+    assert many == pytest.approx(4.5, rel=0.1)
+    assert 4.5 < few < 9.0
+
+
+def test_poses_that_are_not_believed_teach_nothing():
+    random = np.random.default_rng(2)
+    shifts = random.normal(0.0, 4.5, (120, 2))
+    shifts[40:] = random.uniform(-25.0, 25.0, (80, 2))
+    believed = np.where(np.arange(120) < 40, 0.9, 0.0)
+    learned = ShiftPrior(13.0, 25.0).learned(shifts, believed, 1.0)
     assert learned.sigma_angstrom == pytest.approx(4.5, rel=0.35)
-    confidence[:8] = 0.97
-    assert len(trusted(shifts, confidence)) == 8

@@ -11,7 +11,8 @@ import torch
 from napari_cryoorient.alignment.information import Information
 from napari_cryoorient.alignment.refine.hypotheses import Thinning
 from napari_cryoorient.alignment.search import global_search
-from napari_cryoorient.alignment.search.global_search import FoundPoses, GlobalSearch
+from napari_cryoorient.alignment.search.found import FoundPoses
+from napari_cryoorient.alignment.search.global_search import GlobalSearch
 from napari_cryoorient.alignment.search.plans import SURE, Plan, Rung, quick_plan
 from napari_cryoorient.evaluation import pose_errors
 from napari_cryoorient.geometry.symmetry import symmetry_matrices

@@ -17,7 +17,8 @@ from torch import Tensor
 from napari_cryoorient.alignment.likelihood import BandData, ParticleLikelihood
 from napari_cryoorient.alignment.nulls.decoy_maps import decoy_map
 from napari_cryoorient.alignment.nulls.null_images import NullKind, null_particles
-from napari_cryoorient.alignment.search.global_search import FoundPoses, GlobalSearch
+from napari_cryoorient.alignment.search.found import FoundPoses
+from napari_cryoorient.alignment.search.global_search import GlobalSearch
 from napari_cryoorient.geometry.rotations import random_rotations
 from napari_cryoorient.particles import DensityMap, Integers, ParticleSet
 from napari_cryoorient.reporting import SILENT, Reporter

@@ -63,6 +63,8 @@ def confidence_of(
     ``stated`` ``(n,)`` is how probable the starts were said to be, by a search of all poses; it
     holds for poses that stayed, where the starts were indeed the likeliest nearby.
     """
+    from scipy.special import expit  # loads slowly; searches do without
+
     were_chosen = float(np.median(refined.moved_deg)) < TOP_DEG
     n_tries = N_NEW_STARTS if starts_are_likely else 1.0
     if were_chosen:
@@ -77,7 +79,9 @@ def confidence_of(
         n_tries,
     )
     made, is_right = made_climbs(refinement, refined, in_basin, generator)
-    confidence = in_basin * chance_by_likelihood(made, is_right, refined.strengths)
+    is_there = np.asarray(expit(refined.presence_log_odds))
+    chance = chance_by_likelihood(made, is_right, refined.strengths)
+    confidence: Floats = in_basin * chance * is_there
     if stated is not None and were_chosen and is_probability(stated):
         return np.where(refined.moved_deg < WITHIN_DEG, stated, confidence * (1 - stated))
     return confidence

@@ -17,8 +17,6 @@ from torch import Tensor
 from napari_cryoorient.alignment.likelihood import BandData, ParticleLikelihood
 from napari_cryoorient.geometry.rotations import rotation_vector_to_matrix
 
-# How far the amplitudes of particles of one stack spread, as a part of the mean.
-AMPLITUDE_SIGMA = 0.25
 FIRST_DAMPING, LESS_DAMPING, MORE_DAMPING = 1e-2, 0.2, 8.0
 # A step that promises less log-likelihood than this is not worth its while: a twentieth of a
 # standard deviation off.
@@ -164,7 +162,7 @@ def _fit(
     weighed = power * template
     fit = (image * template).sum(1)
     norm = (weighed * template).sum(1)
-    stiffness = 0.5 / AMPLITUDE_SIGMA**2
+    stiffness = likelihood.amplitude_stiffness
     amplitude = ((fit + stiffness) / (norm + stiffness)).clamp_min(0.1)
     log_likelihood = (
         2 * amplitude * fit - amplitude.square() * norm - stiffness * (amplitude - 1).square()

@@ -70,14 +70,22 @@ class Thinning:
         return self.deficit + self.part * best.clamp_min(0)
 
 
-def thinned(at: Hypotheses, owner: Tensor, group: Tensor, rule: Thinning) -> tuple[Tensor, Tensor]:
+def thinned(
+    at: Hypotheses,
+    owner: Tensor,
+    group: Tensor,
+    rule: Thinning,
+    log_prior: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
     """Return the indices of the hypotheses to go on with, best first within each image.
 
     Second, ``(b,)``: the log of what the others, repeats left aside, weigh against the best.
+    ``log_prior`` ``(q,)`` counts with the likelihoods.
     """
-    _, index, is_there = by_image(at.log_likelihood, owner)
+    scores = at.log_likelihood if log_prior is None else at.log_likelihood + log_prior
+    _, index, is_there = by_image(scores, owner)
     padded = at.rotations[index]
-    score = torch.where(is_there, at.log_likelihood[index], -torch.inf)
+    score = torch.where(is_there, scores[index], -torch.inf)
     distinct = distinct_first(padded, group, rule.distinct_deg, is_there)
     behind = score - score[:, :1]
     kept = distinct & (behind >= -rule.allowed(score[:, :1])) & (distinct.cumsum(1) <= rule.n_kept)

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from napari_cryoorient.alignment.information import fill_of
 from napari_cryoorient.alignment.likelihood import BandData, ParticleLikelihood
+from napari_cryoorient.alignment.presence import Presence, widest_prior
 from napari_cryoorient.alignment.refine.bands import bands_up_to
 from napari_cryoorient.alignment.refine.gauss_newton import Hypotheses
 from napari_cryoorient.alignment.refine.hypotheses import Thinning, by_image, climb, thinned
@@ -58,7 +59,7 @@ class RefinedPoses:
     shift; ``is_doubtful`` tells where the fit is weaker than noise explains, ``was_restarted``
     where many new starts were tried; ``log_likelihood`` is over that of an empty image, in the
     whole band; ``strengths`` are those of ``refine.two_groups``, ``first_strengths`` those before
-    any new start.
+    any new start; ``presence_log_odds`` those of ``alignment.presence``.
     """
 
     rows: Integers
@@ -71,6 +72,7 @@ class RefinedPoses:
     was_restarted: np.ndarray
     strengths: Strengths
     first_strengths: Strengths
+    presence_log_odds: Floats
 
     @property
     def n_beyond_basin(self) -> int:
@@ -104,19 +106,25 @@ class RefinedPoses:
             np.concatenate([p.was_restarted for p in parts]),
             Strengths.joined([p.strengths for p in parts]),
             Strengths.joined([p.first_strengths for p in parts]),
+            np.concatenate([p.presence_log_odds for p in parts]),
         )
 
 
 class LocalRefinement:
-    """Refines the particles of a likelihood, whatever the symmetry of its map."""
+    """Refines the particles of a likelihood.
 
-    def __init__(self, likelihood: ParticleLikelihood) -> None:
-        self.likelihood = likelihood
+    The map's symmetry, of ``n_symmetry`` elements, matters only for whether its particle is there.
+    """
+
+    def __init__(self, likelihood: ParticleLikelihood, n_symmetry: int = 1) -> None:
+        self.likelihood, self.n_symmetry = likelihood, n_symmetry
         self.bands = bands_up_to(likelihood.radius, fill_of(likelihood.volume))
         axes = view_directions(RESTART_AXES_DEG).float()
         vectors = torch.cat([axes * math.radians(angle) for angle in RESTART_ANGLES_DEG])
         self._turns = rotation_vector_to_matrix(vectors).to(likelihood.device)
         self._group = torch.eye(3, device=likelihood.device)[None]
+        self._presence = Presence(likelihood, n_symmetry)
+        self._shift_prior = widest_prior(likelihood)
 
     def reading(self, particles: ParticleSet) -> LocalRefinement:
         """Return the same refinement with other particles of the same stack to read."""
@@ -187,6 +195,7 @@ class LocalRefinement:
             was_restarted.cpu().numpy(),
             strengths_of(best),
             strengths_of(first),
+            _numpy(self._presence.log_odds(data, best, self._shift_prior)),
         )
 
     @torch.no_grad()

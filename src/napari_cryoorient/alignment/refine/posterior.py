@@ -36,13 +36,17 @@ class Choice:
     confidence: Tensor
 
 
-def choose(at: Hypotheses, owner: Tensor, group: Tensor, lost: Tensor) -> Choice:
+def choose(
+    at: Hypotheses, owner: Tensor, group: Tensor, lost: Tensor, log_prior: Tensor | None = None
+) -> Choice:
     """Choose for every image; each has at least one hypothesis.
 
-    ``lost`` ``(b,)`` is the log of what the hypotheses left out on the way weigh against the best.
+    ``lost`` ``(b,)`` is the log of what the hypotheses left out on the way weigh against the best,
+    ``log_prior`` ``(q,)`` how likely each pose is before its image is seen.
     """
-    _, index, is_there = by_image(at.log_likelihood, owner)
-    log_mass = at.log_likelihood / TEMPERATURE - 0.5 * torch.linalg.slogdet(at.curvature)[1]
+    score = at.log_likelihood if log_prior is None else at.log_likelihood + log_prior
+    _, index, is_there = by_image(score, owner)
+    log_mass = score / TEMPERATURE - 0.5 * torch.linalg.slogdet(at.curvature)[1]
     log_mass = torch.where(is_there, log_mass[index], -torch.inf)
     poses = at.rotations[index]
     distance = symmetric_distance_deg(poses, poses[:, :1].expand_as(poses), group)

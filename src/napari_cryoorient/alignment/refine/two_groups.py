@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from napari_cryoorient.alignment.likelihood import AMPLITUDE_SIGMA
 from napari_cryoorient.particles import Floats
 
 # The right group before a stack tells more: mean and spread of the strength, and how many particles
@@ -52,6 +53,32 @@ class Strengths:
             np.concatenate([p.strength for p in parts]),
             np.concatenate([p.information for p in parts]),
         )
+
+
+# Amplitudes before a stack tells more, for so many particles; and how narrow or wide they may be.
+AMPLITUDE_COUNT, AMPLITUDE_SIGMAS = 6.0, (0.1, 0.4)
+
+
+def learned_amplitudes(
+    at: Strengths, weight: Floats, sigma: float = AMPLITUDE_SIGMA
+) -> tuple[float, float]:
+    """Return mean and spread, relative to it, of the amplitudes of poses right with ``weight``.
+
+    Each strength has a variance of ``0.5 / |T|^2`` beside; 1 and ``sigma`` count as particles too.
+    """
+    noise = 0.5 / at.information
+    spread = sigma
+    for _ in range(N_ROUNDS):
+        precision = weight / (spread**2 + noise)
+        prior = AMPLITUDE_COUNT / (sigma**2 + float(np.median(noise)))
+        mean = (float(precision @ at.strength) + prior) / (float(precision.sum()) + prior)
+        pull = np.square(spread**2 / (spread**2 + noise))  # EM: the amplitude behind each strength
+        excess = pull * (at.strength - mean) ** 2 + spread**2 * noise / (spread**2 + noise)
+        variance = (float(weight @ excess) + AMPLITUDE_COUNT * sigma**2) / (
+            float(weight.sum()) + AMPLITUDE_COUNT
+        )
+        spread = math.sqrt(variance)
+    return mean, min(max(spread / mean, AMPLITUDE_SIGMAS[0]), AMPLITUDE_SIGMAS[1])
 
 
 @dataclass(frozen=True)

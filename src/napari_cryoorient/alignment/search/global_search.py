@@ -9,19 +9,21 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from napari_cryoorient.alignment.information import Information, information_of
-from napari_cryoorient.alignment.likelihood import SHIFT_REACH, BandData, ParticleLikelihood
+from napari_cryoorient.alignment.information import information_of
+from napari_cryoorient.alignment.likelihood import BandData, ParticleLikelihood
+from napari_cryoorient.alignment.presence import Presence, widest_prior
 from napari_cryoorient.alignment.refine.gauss_newton import Hypotheses
 from napari_cryoorient.alignment.refine.hypotheses import climb, thinned
-from napari_cryoorient.alignment.refine.local import is_weak
-from napari_cryoorient.alignment.refine.posterior import Choice, choose, correlations
+from napari_cryoorient.alignment.refine.local import is_weak, strengths_of
+from napari_cryoorient.alignment.refine.posterior import correlations
+from napari_cryoorient.alignment.refine.two_groups import learned_amplitudes
 from napari_cryoorient.alignment.search.coarse import CoarseSearch
+from napari_cryoorient.alignment.search.found import FoundPoses, Learned, Left
 from napari_cryoorient.alignment.search.plans import (
     SURE,
     Plan,
@@ -30,14 +32,12 @@ from napari_cryoorient.alignment.search.plans import (
     thorough_plan,
 )
 from napari_cryoorient.alignment.search.proposals import Proposals, Proposer
-from napari_cryoorient.alignment.search.shifts import SIGMAS, ShiftPrior, trusted
+from napari_cryoorient.alignment.search.shifts import ShiftPrior
 from napari_cryoorient.device import part_of, room_for
 from napari_cryoorient.particles import Floats, Integers, ParticleSet, Poses
 from napari_cryoorient.reporting import Advance
 from napari_cryoorient.stack.chunks import Stopped, in_threads
 
-# Of what the best pose gains by the wider bands, this part counts against those left out before.
-COUNTED_GAIN = 0.07
 # Images of a chunk: on a CPU, and at the most; a GPU's memory holds so many float32 of each pixel.
 CPU_CHUNK, LARGEST_CHUNK, NUMBERS_A_PIXEL = 64, 16384, 24
 # Particles that show how far they lie from the centre, and the fewest of a stack that are asked.
@@ -48,64 +48,6 @@ LEAST_SIGMA = 0.01
 PROPOSED_AGAIN = 3
 # Images that are searched thoroughly together: about a second's work.
 CPU_THOROUGH, LARGEST_THOROUGH, THOROUGH_NUMBERS_A_PIXEL = 16, 4096, 64
-
-
-@dataclass(frozen=True)
-class FoundPoses:
-    """Poses of particles ``rows`` ``(k,)`` with how well they fit.
-
-    ``correlation``, ``log_likelihood`` (over that of an empty image, in the whole band) and
-    ``confidence`` are ``(k,)``; ``runner_up`` are the best poses elsewhere, the
-    best ones again where there are none, and ``margin`` ``(k,)`` is how much lower their
-    log-likelihood is (infinite where there are none).
-    """
-
-    rows: Integers
-    poses: Poses
-    correlation: Floats
-    log_likelihood: Floats
-    confidence: Floats
-    runner_up: Poses
-    margin: Floats
-
-    @staticmethod
-    def joined(parts: list[FoundPoses]) -> FoundPoses:
-        """Join chunks, in order."""
-        return FoundPoses(
-            np.concatenate([p.rows for p in parts]),
-            _joined_poses([p.poses for p in parts]),
-            np.concatenate([p.correlation for p in parts]),
-            np.concatenate([p.log_likelihood for p in parts]),
-            np.concatenate([p.confidence for p in parts]),
-            _joined_poses([p.runner_up for p in parts]),
-            np.concatenate([p.margin for p in parts]),
-        )
-
-
-@dataclass(frozen=True)
-class Learned:
-    """What a search has learned of its whole stack: another process can go on from it."""
-
-    information: Information
-    prior: ShiftPrior
-
-
-@dataclass(frozen=True)
-class Left:
-    """Hypotheses left of images, and the image of each ``(q,)``.
-
-    ``lost`` ``(b,)`` is the log of what was left out on the way against the best of its time, and
-    ``gained`` ``(b,)`` what the best gained after.
-    """
-
-    at: Hypotheses
-    owner: Tensor
-    lost: Tensor
-    gained: Tensor
-
-    def choice(self, group: Tensor) -> Choice:
-        """Choose the best of each image under a symmetry group."""
-        return choose(self.at, self.owner, group, self.lost - COUNTED_GAIN * self.gained)
 
 
 class GlobalSearch:
@@ -129,18 +71,20 @@ class GlobalSearch:
         searches: bool = True,
         learned: Learned | None = None,
     ) -> None:
-        self.likelihood = likelihood
+        # Its own, since it learns how strong the particles are.
+        self.likelihood = copy.copy(likelihood)
         self._wide_group = group
         self._group = group.float().to(likelihood.device)
-        field = likelihood.field_of_view_angstrom
-        self._reach = SHIFT_REACH * field if shift_reach_angstrom is None else shift_reach_angstrom
         if learned is None:
-            prior = ShiftPrior(self._reach / SIGMAS, self._reach)
+            prior = widest_prior(likelihood, shift_reach_angstrom)
             learned = Learned(information_of(likelihood), prior)
             self._is_prior_learned = False
         else:
+            self.likelihood.take_amplitudes(learned.strength, learned.amplitude_sigma)
             self._is_prior_learned = True
         self._information, self._prior = learned.information, learned.prior
+        self._reach = self._prior.reach_angstrom
+        self._presence = Presence(self.likelihood, len(group))
         # How far proposed shifts may be off; None where that was not learned.
         self._beside: ShiftPrior | None = None
         self._proposer, self._n_proposed = proposer, n_proposed
@@ -182,10 +126,10 @@ class GlobalSearch:
         """Return the look for particles in doubt, "thorough", or for those far off, "far"."""
         with self._lock:
             if name not in self._further:
-                prior = self._prior
+                prior = self._prior.thorough()
                 plan = thorough_plan(self._information)
                 if name == "far":
-                    plan, prior = quick_plan(self._information), prior.widened(self._reach)
+                    plan, prior = quick_plan(self._information), self._prior.widened(self._reach)
                 n_proposed = None if self._searches else PROPOSED_AGAIN * self._n_proposed
                 self._further[name] = self._look(plan, prior, n_proposed)
             return self._further[name]
@@ -209,7 +153,12 @@ class GlobalSearch:
         """Learn from ``rows``, all that will be searched, unless that was done; return it."""
         if not self._is_prior_learned:
             self.learn_shifts(rows, should_stop)
-        return Learned(self._information, self._prior)
+        return Learned(
+            self._information,
+            self._prior,
+            self.likelihood.strength,
+            self.likelihood.amplitude_sigma,
+        )
 
     def reading(self, particles: ParticleSet) -> GlobalSearch:
         """Return the same search with other particles of the same stack to read."""
@@ -218,7 +167,7 @@ class GlobalSearch:
         return other
 
     def learn_shifts(self, rows: Integers, should_stop: Callable[[], bool] | None = None) -> None:
-        """Learn from a sample of ``rows`` where particles lie in their images."""
+        """Learn from a sample of ``rows`` where particles lie and how strong they are."""
         self._is_prior_learned = True
         if len(rows) < FEWEST_TO_LEARN_FROM:
             return
@@ -227,15 +176,15 @@ class GlobalSearch:
         if not parts:
             return
         found = FoundPoses.joined(parts)
-        sure = trusted(found.poses.shifts_angstrom, found.confidence)
         least = self.likelihood.field_of_view_angstrom * LEAST_SIGMA
-        before = self._prior
-        self._prior = before.learned(sure, least)
+        weight, before = found.confidence, self._prior
+        self._prior = before.learned(found.poses.shifts_angstrom, weight, least)
         proposals = self._proposed(rows[sample])
         if proposals is not None:
             off = found.poses.shifts_angstrom - _numpy(proposals.shifts_angstrom)
-            self._beside = before.learned(trusted(off, found.confidence), least)
+            self._beside = before.learned(off, weight, least)
         self.coarse.take_shifts(self._prior, self._beside)
+        self.likelihood.take_amplitudes(*learned_amplitudes(found.strengths, weight))
 
     def search(
         self,
@@ -280,13 +229,14 @@ class GlobalSearch:
         proposals = self._proposed(rows)
         left = self._climbed(data, self.coarse, proposals)
         if self._is_thorough:
-            choice = left.choice(self._group)
+            choice = left.choice(self._group, self._prior)
             top = left.at[choice.best]
-            doubtful = (choice.confidence < SURE) | is_weak(top)
+            confidence = choice.confidence * self._presence_of(data, left).sigmoid()
+            doubtful = (confidence < SURE) | is_weak(top)
             doubtful |= self.coarse.is_beyond(top.shifts_angstrom)
             left = self._again(data, left, doubtful, "thorough", should_stop, proposals)
             if self._searches:
-                choice = left.choice(self._group)
+                choice = left.choice(self._group, self._prior)
                 far = self.coarse.is_beyond(left.at[choice.best].shifts_angstrom)
                 left = self._again(data, left, doubtful & far, "far", should_stop)
         return self._found(rows, data, left)
@@ -303,21 +253,34 @@ class GlobalSearch:
     ) -> FoundPoses:
         return self._found(rows, data, self._climbed(data, self.coarse, self._proposed(rows)))
 
+    def _presence_of(self, data: BandData, left: Left) -> Tensor:
+        """Return the log odds ``(b,)`` that images show the particle."""
+        return self._presence.log_odds(data, left.at, self._prior, left.owner)
+
+    def _scores(self, at: Hypotheses) -> Tensor:
+        """Return log-likelihoods ``(q,)`` with how likely the shifts are."""
+        return at.log_likelihood + self._prior.log_density(at.shifts_angstrom)
+
     def _found(self, rows: Integers, data: BandData, left: Left) -> FoundPoses:
         at = left.at
-        choice = left.choice(self._group)
+        choice = left.choice(self._group, self._prior)
         top = at[choice.best]
         has_second = choice.runner_up >= 0
         second = at[torch.where(has_second, choice.runner_up, choice.best)]
-        margin = torch.where(has_second, top.log_likelihood - second.log_likelihood, torch.inf)
+        presence = self._presence_of(data, left)
+        margin = self._scores(top) - self._scores(second)
+        margin = torch.where(has_second, margin, torch.inf)
         return FoundPoses(
             rows,
             _poses(top.rotations, top.shifts_angstrom),
             _numpy(correlations(data, top)),
             _numpy(top.log_likelihood),
+            _numpy(choice.confidence * presence.sigmoid()),
             _numpy(choice.confidence),
+            _numpy(presence),
             _poses(second.rotations, second.shifts_angstrom),
             _numpy(margin),
+            strengths_of(top),
         )
 
     def _again(
@@ -341,7 +304,8 @@ class GlobalSearch:
             more = self._climbed(data[again], look, proposals and proposals[again])
             at = Hypotheses.joined([left.at, more.at])
             owner = torch.cat([left.owner, again[more.owner]])
-            kept, _ = thinned(at, owner, self._group, look.plan.stages[-1].thinning)
+            log_prior = self._prior.log_density(at.shifts_angstrom)
+            kept, _ = thinned(at, owner, self._group, look.plan.stages[-1].thinning, log_prior)
             # Images that are not looked at again keep all they had.
             is_again = torch.zeros(len(data), dtype=torch.bool, device=again.device)
             is_again[again] = True
@@ -374,7 +338,8 @@ class GlobalSearch:
                 n_steps=stage.n_steps,
                 largest_turn_deg=stage.largest_turn_deg,
             )
-            kept, just_lost = thinned(at, owner, self._group, stage.thinning)
+            log_prior = coarse.prior.log_density(at.shifts_angstrom)
+            kept, just_lost = thinned(at, owner, self._group, stage.thinning, log_prior)
             lost = torch.logaddexp(lost, just_lost)
             at, owner = at[kept], owner[kept]
         assert at is not None
@@ -395,10 +360,3 @@ def _numpy(tensor: Tensor) -> Floats:
 
 def _poses(rotations: Tensor, shifts_angstrom: Tensor) -> Poses:
     return Poses(_numpy(rotations), _numpy(shifts_angstrom))
-
-
-def _joined_poses(parts: list[Poses]) -> Poses:
-    return Poses(
-        np.concatenate([p.rotations for p in parts]),
-        np.concatenate([p.shifts_angstrom for p in parts]),
-    )

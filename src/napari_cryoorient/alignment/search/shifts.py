@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -11,32 +11,34 @@ from torch import Tensor
 
 from napari_cryoorient.particles import Floats
 
-# A grid reaches so many standard deviations.
-SIGMAS = 1.9
+# A grid reaches so many standard deviations: in a quick look, and in one at particles in doubt.
+SIGMAS, THOROUGH_SIGMAS = 1.9, 3.0
 # This part of the particles may lie anywhere, whatever the others do.
 ELSEWHERE = 0.05
-FEWEST_SEEN = 8
-# Shifts are learned from poses of the first confidence that enough particles reach.
-TRUSTED_CONFIDENCES = (0.95, 0.5)
+# A stack's shifts are learned from so many right poses at least; what was thought before counts for
+# so many.
+FEWEST_SEEN, PRIOR_COUNT, N_ROUNDS = 6.0, 2.0, 20
 
 
 @dataclass(frozen=True)
 class ShiftPrior:
     """Shifts scatter by ``sigma_angstrom`` along x and along y around ``centre_angstrom``.
 
-    A few lie anywhere within ``reach_angstrom`` of zero.
+    A few lie anywhere within ``reach_angstrom`` of zero.  A grid covers ``n_sigmas``.
     """
 
     sigma_angstrom: float
     reach_angstrom: float
     centre_angstrom: tuple[float, float] = (0.0, 0.0)
+    n_sigmas: float = SIGMAS
 
     def grid(self, step_angstrom: float) -> Tensor:
         """Return likely shifts ``(s, 2)``, ``step_angstrom`` apart: seven at least."""
         if self.reach_angstrom <= 0:
             return torch.zeros(1, 2)
-        reach = max(SIGMAS * self.sigma_angstrom, step_angstrom)
-        return hexagonal_shifts(reach, step_angstrom) + torch.tensor(self.centre_angstrom)
+        return hexagonal_shifts(self._covered(step_angstrom), step_angstrom) + torch.tensor(
+            self.centre_angstrom
+        )
 
     def log_density(self, shifts_angstrom: Tensor) -> Tensor:
         """Return how likely shifts ``(..., 2)`` are, in logs, over the likeliest."""
@@ -49,39 +51,55 @@ class ShiftPrior:
         near = (1 - ELSEWHERE) * torch.exp(-squared / (2 * variance))
         return torch.log(near + anywhere)
 
+    def log_probability(self, shifts_angstrom: Tensor) -> Tensor:
+        """Return the log density of shifts ``(..., 2)``, per square angstrom; 0 if all are zero."""
+        if self.reach_angstrom <= 0:
+            return torch.zeros_like(shifts_angstrom[..., 0])
+        whole = 2 * math.pi * self.sigma_angstrom**2
+        return self.log_density(shifts_angstrom) - math.log(whole)
+
     def beyond(self, shifts_angstrom: Tensor, step_angstrom: float) -> Tensor:
         """Tell which shifts ``(..., 2)`` lie outside of what a grid of this step covers."""
         centre = torch.tensor(self.centre_angstrom).to(shifts_angstrom)
-        reach = max(SIGMAS * self.sigma_angstrom, step_angstrom)
-        is_beyond: Tensor = (shifts_angstrom - centre).norm(dim=-1) > reach + 0.5 * step_angstrom
+        covered = self._covered(step_angstrom) + 0.5 * step_angstrom
+        is_beyond: Tensor = (shifts_angstrom - centre).norm(dim=-1) > covered
         return is_beyond
+
+    def _covered(self, step_angstrom: float) -> float:
+        return max(self.n_sigmas * self.sigma_angstrom, step_angstrom)
+
+    def thorough(self) -> ShiftPrior:
+        """Return the same prior with a grid that leaves next to nothing out."""
+        return replace(self, n_sigmas=THOROUGH_SIGMAS)
 
     def widened(self, reach_angstrom: float) -> ShiftPrior:
         """Return a prior for particles that lie further out than this one expects."""
         sigma = 1.6 * max(reach_angstrom / SIGMAS, self.sigma_angstrom)
         return ShiftPrior(sigma, self.reach_angstrom, self.centre_angstrom)
 
-    def learned(self, shifts_angstrom: Floats, least_sigma_angstrom: float) -> ShiftPrior:
-        """Return the prior that shifts found ``(n, 2)`` suggest; this one where they are few."""
-        if len(shifts_angstrom) < FEWEST_SEEN:
+    def learned(
+        self, shifts_angstrom: Floats, weight: Floats, least_sigma_angstrom: float
+    ) -> ShiftPrior:
+        """Return the prior that shifts found ``(n, 2)``, right with ``weight`` ``(n,)``, suggest.
+
+        A Gaussian beside the few that may lie anywhere, fitted by EM; this prior counts as
+        ``PRIOR_COUNT`` particles.
+        """
+        if float(weight.sum()) < FEWEST_SEEN:
             return self
-        centre = np.median(shifts_angstrom, axis=0)
-        # 1.48 times the median deviation is a Gaussian's sigma; outliers do not count.
-        spread = 1.4826 * float(np.median(np.abs(shifts_angstrom - centre)))
-        sigma = min(max(spread, least_sigma_angstrom), 2 * self.sigma_angstrom)
-        return ShiftPrior(sigma, self.reach_angstrom, (float(centre[0]), float(centre[1])))
-
-
-def trusted(shifts_angstrom: Floats, confidence: Floats) -> Floats:
-    """Return the shifts ``(k, 2)``, of ``(n, 2)`` with confidences ``(n,)``, to learn from.
-
-    In noisy stacks few poses are sure; medians stand a quarter of wrong ones.
-    """
-    for least in TRUSTED_CONFIDENCES:
-        chosen = shifts_angstrom[confidence >= least]
-        if len(chosen) >= FEWEST_SEEN:
-            break
-    return chosen
+        sure = shifts_angstrom[weight >= 0.5 * weight.max()]
+        centre = np.median(sure, axis=0)
+        squared = np.square(shifts_angstrom - centre).sum(1)
+        variance, anywhere = self.sigma_angstrom**2, ELSEWHERE * 2 / self.reach_angstrom**2
+        for _ in range(N_ROUNDS):
+            near = (1 - ELSEWHERE) * np.exp(-squared / (2 * variance)) / variance
+            share = weight * near / (near + anywhere)
+            total = float(share @ squared) / 2 + PRIOR_COUNT * self.sigma_angstrom**2
+            variance = total / (float(share.sum()) + PRIOR_COUNT)
+        sigma = min(max(math.sqrt(variance), least_sigma_angstrom), 2 * self.sigma_angstrom)
+        return replace(
+            self, sigma_angstrom=sigma, centre_angstrom=(float(centre[0]), float(centre[1]))
+        )
 
 
 def hexagonal_shifts(reach: float, step: float) -> Tensor:

@@ -169,13 +169,23 @@ class ViewBank:
         quarter = self.rings.n_angles // N_SECTORS
         for half in halves:
             by_quarter = half.view(2, quarter, v, s, b)
-            value, angle = by_quarter.amax(3).sub_(norm, alpha=0.5).max(1)
+            value, angle = self._fitted(by_quarter.amax(3), norm).max(1)
             values.append(value)
             angles.append(angle)
             place = angle[:, None, :, None].expand(-1, 1, v, s, b)
             shifts.append(by_quarter.gather(1, place)[:, 0].max(2).indices)
         offset = torch.arange(N_SECTORS, device=even.device)[:, None, None] * quarter
         return torch.cat(values), torch.cat(angles) + offset, torch.cat(shifts)
+
+    def _fitted(self, fit: Tensor, norm: Tensor) -> Tensor:
+        """Return log-likelihoods at the likeliest amplitude of each particle.
+
+        ``fit`` is ``2 Re <X, T>`` and ``norm`` ``2 |T|^2``; amplitudes are Gaussian around 1, as in
+        ``gauss_newton``: ``(<X, T> + s)^2 / (|T|^2 + s) - s`` with ``s`` half their precision.
+        """
+        stiffness = self._likelihood.amplitude_stiffness
+        pulled = fit.mul_(0.5).add_(stiffness).clamp_min_(0.0)
+        return pulled.square_().div_((0.5 * norm).add_(stiffness)).sub_(stiffness)
 
 
 def _by_shift(products: Tensor, b: int) -> Tensor:

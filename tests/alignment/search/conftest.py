@@ -1,3 +1,0 @@
-from support.simulated_stack import density, likelihood, particles, simulation
-
-__all__ = ["density", "likelihood", "particles", "simulation"]
