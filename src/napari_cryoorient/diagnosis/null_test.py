@@ -18,7 +18,7 @@ from torch import Tensor
 from napari_cryoorient.alignment.likelihood import ParticleLikelihood
 from napari_cryoorient.alignment.nulls.trial import NullTrial, try_nulls
 from napari_cryoorient.alignment.nulls.verdict import NullVerdict, verdict_of
-from napari_cryoorient.alignment.search.global_search import FoundPoses
+from napari_cryoorient.alignment.search.found import FoundPoses
 from napari_cryoorient.config import RefineConfig, SearchConfig
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
@@ -176,13 +176,16 @@ def _refined(
     )
     refined, confidence = refine_inputs(inputs, device, settings, reporter=reporter)
     return FoundPoses(
-        refined.rows,
-        refined.poses,
-        refined.correlation,
-        refined.log_likelihood,
-        confidence,
-        refined.poses,
-        np.full(len(refined.rows), np.inf),
+        rows=refined.rows,
+        poses=refined.poses,
+        correlation=refined.correlation,
+        log_likelihood=refined.log_likelihood,
+        confidence=confidence,
+        pose_probability=confidence,
+        presence_log_odds=refined.presence_log_odds,
+        runner_up=refined.poses,
+        margin=np.full(len(refined.rows), np.inf),
+        strengths=refined.strengths,
     )
 
 

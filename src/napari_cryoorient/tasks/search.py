@@ -147,9 +147,8 @@ def search_inputs(
         wrong = scale_note(likelihood, found.rows, found.poses, found.confidence)
         if wrong is not None:
             say(wrong)
-    if (doubt := _doubt_by_nulls(inputs, chosen, likelihood, config, reporter)) is not None or (
-        doubt := presence_note(found)
-    ) is not None:
+    doubt = _doubt_by_nulls(inputs, chosen, likelihood, config, reporter) or presence_note(found)
+    if doubt is not None:
         say(f"WARNING: {doubt}")
     return found_of_all(found, rows, inputs.particles)
 

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from napari_cryoorient.alignment.nulls.trial import LEAST_SNR, NullTrial
-from napari_cryoorient.alignment.search.global_search import FoundPoses
+from napari_cryoorient.alignment.search.found import FoundPoses
 from napari_cryoorient.particles import Floats
 
 Outcome = Literal["explained", "pure noise", "another molecule", "undecided"]
