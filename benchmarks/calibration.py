@@ -31,7 +31,6 @@ from napari_cryoorient.evaluation import pose_errors
 from napari_cryoorient.geometry.rotations import random_rotations, rotation_vector_to_matrix
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.io.maps import read_map
-from napari_cryoorient.io.star_text import StarFile
 from napari_cryoorient.networks.prediction import collect, predict
 from napari_cryoorient.particles import ArrayImages, DensityMap, ParticleSet, Poses
 from napari_cryoorient.simulation.simulate import (
@@ -40,7 +39,7 @@ from napari_cryoorient.simulation.simulate import (
     simulated_images,
     working_map,
 )
-from napari_cryoorient.stack.pairing import Contrast, RunInputs
+from napari_cryoorient.stack.pairing import Contrast, PairedInputs
 from napari_cryoorient.tasks.refine import polish
 from napari_cryoorient.training.checkpoint import network_of_checkpoint, read_checkpoint
 
@@ -106,7 +105,7 @@ def of_stack(
         network = network_of_checkpoint(state, CPU)
         predicted = collect(predict(network, particles, box=int(state["box"]), device=CPU))
         assert predicted is not None
-        inputs = RunInputs(particles, StarFile(()), density, Contrast(0.0, 0.0), False, ())
+        inputs = PairedInputs(particles, density, Contrast(0.0, 0.0), False, ())
         polished = polish(
             inputs, predicted.poses(None), group, CPU, network_confidence=predicted.confidence
         )

@@ -35,11 +35,11 @@ from napari_cryoorient.training.held_out import (
     HeldOutParticles,
     ParticleBatches,
     evaluate,
-    split_rows,
 )
 from napari_cryoorient.training.loop import Cadence, train
 from napari_cryoorient.training.paper import paper_recipe
 from napari_cryoorient.training.recipe import Recipe
+from napari_cryoorient.training.split import split_rows
 
 LADDER = (25, 50, 100, 150, 200, 300, 450, 700, 1000)
 QUIET = Cadence(report_s=1e9, checkpoint_s=1e9, test_s=1e9)
