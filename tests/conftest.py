@@ -7,6 +7,7 @@ import gc
 import os
 import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -79,8 +80,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what needs a program or a screen that this machine lacks; on CI a screen is a must."""
     if item.get_closest_marker("relion") and shutil.which("relion_project") is None:
         missing("relion", "RELION is not installed (no relion_project on PATH)")
-    if item.get_closest_marker("slurm") and shutil.which("sbatch") is None:
-        missing("slurm", "Slurm is not installed (no sbatch on PATH)")
+    if item.get_closest_marker("slurm") and not has_slurm():
+        missing("slurm", "no Slurm answers here: scripts/local_slurm.sh starts one")
     if item.get_closest_marker("window") and not has_screen():
         if "CI" in os.environ:
             pytest.fail("CI has to open windows: run the tests by `make test`, with Xvfb installed")
@@ -92,6 +93,15 @@ def missing(what: str, sentence: str) -> NoReturn:
     if what in os.environ.get("CRYOORIENT_EXPECTS", "").split(","):
         pytest.fail(f"{sentence}, and CRYOORIENT_EXPECTS says that it is here")
     pytest.skip(sentence)
+
+
+@functools.cache
+def has_slurm() -> bool:
+    """Tell whether a Slurm answers that jobs can be started in."""
+    if shutil.which("sbatch") is None:
+        return False
+    asked = subprocess.run(["sinfo", "-h"], capture_output=True, check=False, timeout=30)
+    return asked.returncode == 0
 
 
 def has_screen() -> bool:

@@ -49,7 +49,8 @@ def test_a_search_goes_on_where_a_job_is_preempted(stack: Path, found: Path, tmp
         while process.poll() is None and not list(parts.glob("search/0*.npz")):
             time.sleep(0.1)
         first = jobs(name)
-        subprocess.run(["scancel", *first], check=True)
+        # At once: a job that is asked to end may do the rest first.
+        subprocess.run(["scancel", "--full", "--signal=KILL", *first], check=True)
         assert process.wait(300) == 0, log.read_text()
     finally:
         process.kill()

@@ -1,0 +1,88 @@
+"""What spreading a search costs: one process, and 1, 2 and 4 workers, by turns on the same rows.
+
+Two sizes of stack tell what starting costs from what each particle does: CPU seconds are those of
+the command and all its processes, so that a machine that does other things too tells them alike.
+
+    python benchmarks/cluster.py            # about a minute of CPU time
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from napari_cryoorient.cli import main
+from napari_cryoorient.io.maps import write_map
+from napari_cryoorient.simulation.demo_density import demo_density
+
+WAYS: dict[str, list[str]] = {
+    "one process": [],
+    "1 worker": ["--workers", "1"],
+    "2 workers": ["--workers", "2"],
+    "4 workers": ["--workers", "4"],
+}
+
+
+def searched(folder: Path, subset: int, flags: list[str]) -> tuple[float, float, bytes]:
+    """Search so many particles; return the seconds, the CPU seconds and the STAR file."""
+    out = folder / "out.star"
+    files = [folder / "particles.star", "--map", folder / "map.mrc", "-o", out]
+    words = [sys.executable, "-m", "napari_cryoorient", "search", *files, "--subset", subset]
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    subprocess.run(
+        [*map(str, words), *flags],
+        check=True,
+        capture_output=True,
+        env={**os.environ, "OMP_NUM_THREADS": str(min(2, os.cpu_count() or 1))},
+    )
+    seconds, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return seconds, cpu, out.read_bytes()
+
+
+def measure(sizes: tuple[int, int], box: int, n_turns: int) -> None:
+    """Print a table."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_map(demo_density(box, 256 / box), folder / "made.mrc")
+        flags = ["--n", str(sizes[1]), "--snr", "0.1", "--shift-sigma", "4"]
+        main(["simulate", str(folder / "made.mrc"), "-o", str(folder), *flags])
+        found: dict[tuple[str, int], list[tuple[float, float, bytes]]] = {}
+        for _ in range(n_turns):
+            for size in sizes:
+                for way, flags in WAYS.items():
+                    found.setdefault((way, size), []).append(searched(folder, size, flags))
+    print(
+        f"box {box}, {sizes[0]} and {sizes[1]} particles, {os.cpu_count()} cores, {n_turns} turns"
+    )
+    print("| way | seconds | CPU seconds | CPU ms a particle | to start, CPU s | same file |")
+    print("|---|---|---|---|---|---|")
+    for way in WAYS:
+        small, large = (statistics.median(cpu for _, cpu, _ in found[way, size]) for size in sizes)
+        seconds = statistics.median(each[0] for each in found[way, sizes[1]])
+        each = (large - small) / (sizes[1] - sizes[0])
+        same = all(
+            made[2] == found["one process", size][0][2]
+            for size in sizes
+            for made in found[way, size]
+        )
+        print(
+            f"| {way} | {seconds:.1f} | {large:.1f} | {1e3 * each:.2f} | "
+            f"{small - sizes[0] * each:.1f} | {'yes' if same else 'NO'} |"
+        )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sizes", type=int, nargs=2, default=(256, 1280))
+    parser.add_argument("--box", type=int, default=64)
+    parser.add_argument("--turns", type=int, default=1)
+    given = parser.parse_args()
+    measure(tuple(given.sizes), given.box, given.turns)
