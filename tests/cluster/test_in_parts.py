@@ -10,7 +10,11 @@ import numpy as np
 import pytest
 
 from napari_cryoorient.cluster import shard, spread
-from napari_cryoorient.io.star import read_star, write_star
+from napari_cryoorient.cluster.partial import partial_poses
+from napari_cryoorient.errors import InputError
+from napari_cryoorient.io.star import read_particles, read_star, write_star
+from napari_cryoorient.tasks.search import random_rows
+from napari_cryoorient.viewer.show import layers_of
 from support.command_line import without_poses
 
 Run = Callable[..., tuple[int, str, str]]
@@ -152,3 +156,42 @@ def test_a_damaged_part_is_made_again(run: Run, stack: Path, found: Path, tmp_pa
     assert "damaged" in err
     assert run(*given, "-o", out)[0] == 0
     assert out.read_bytes() == found.read_bytes()
+
+
+def test_the_poses_that_are_there_can_be_looked_at(
+    run: Run, stack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    done: list[Path] = []
+    real = shard.do_shard
+
+    def one_at_most(given: shard.Shard) -> int:
+        if done:
+            raise KeyboardInterrupt
+        done.append(given.path)
+        return real(given)
+
+    monkeypatch.setattr(spread, "do_shard", one_at_most)
+    given = [stack / "particles.star", "--map", stack / "map.mrc", "-o", tmp_path / "out.star"]
+    assert run("search", *given, "--subset", 150)[0] == 0  # all of it, at once
+    found = read_particles(tmp_path / "out.star", project_dir=stack)[0]
+    flags = ["--subset", 150, "--parts", tmp_path / "p"]
+    assert run("search", *given, *flags)[0] == 130
+    there = partial_poses(tmp_path / "p")
+    chosen = random_rows(200, 150, 0)[:64]
+    np.testing.assert_array_equal(there.rows, chosen)
+    np.testing.assert_allclose(there.poses.rotations, found.poses.rotations[:64], atol=1e-6)
+    images, projections = layers_of(tmp_path / "p")
+    assert images[1]["name"] == "particles.star, 64 of 200 so far"
+    whole = read_particles(stack / "particles.star")[0].images
+    np.testing.assert_array_equal(np.asarray(images[0][3]), whole.read(chosen[3:4])[0])
+    # Right poses show what the images show, noise aside.
+    pairs = [(np.asarray(images[0][i]), np.asarray(projections[0][i])) for i in range(64)]
+    agreement = [np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in pairs]
+    unlike = [np.corrcoef(a.ravel(), np.roll(b, 16).ravel())[0, 1] for a, b in pairs]
+    assert np.mean(agreement) > np.mean(unlike) + 0.1
+
+
+def test_a_folder_in_which_nothing_is_finished_says_so(tmp_path: Path):
+    (tmp_path / "files.json").write_text('{"particles": "a.star"}')
+    with pytest.raises(InputError, match="No part is finished yet"):
+        layers_of(tmp_path)

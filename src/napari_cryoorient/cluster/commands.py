@@ -46,7 +46,12 @@ def spread_of(
         **_sums(particles, others, project_dir),
     }
     own = out_path.with_name(f"{out_path.name}.parts")
-    folder = PartsFolder(own if config.parts is None else Path(config.parts), task)
+    files = {
+        "particles": particles,
+        "map": others.get("the map"),
+        "project_dir": project_dir,
+    }
+    folder = PartsFolder(own if config.parts is None else Path(config.parts), task, files)
     with ExitStack() as stack:
 
         def find_hands() -> Hands:

@@ -24,7 +24,8 @@ from napari_cryoorient.io.atomic import atomic_path
 from napari_cryoorient.particles import Integers, Poses
 
 Kept = TypeVar("Kept")
-TASK, STAGE, LEARNT = "task.json", "stage.json", "learnt.npz"
+TASK, FILES, STAGE = "task.json", "files.json", "stage.json"
+LEARNT, ROWS = "learnt.npz", "rows.npy"
 # A stack is cut into about so many ranges, of so many rows at least and at most.
 N_RANGES, FEWEST_ROWS, MOST_ROWS = 256, 128, 4096
 _PART = re.compile(r"(\d+)-(\d+)\.npz")
@@ -64,11 +65,18 @@ class Stage:
 
 
 class PartsFolder:
-    """The folder of one task: a command with its settings, and the files it reads."""
+    """The folder of one task: a command with its settings, and the files it reads.
 
-    def __init__(self, path: Path, task: Mapping[str, Any]) -> None:
+    ``files`` are the paths of the ``particles``, the ``map`` and the ``project_dir``, for whoever
+    looks in.
+    """
+
+    def __init__(
+        self, path: Path, task: Mapping[str, Any], files: Mapping[str, Path | None]
+    ) -> None:
         """Raise InputError where the folder is another task's; it is made with its first file."""
         self.path = path
+        self._files = {name: None if p is None else str(p.absolute()) for name, p in files.items()}
         self._task = json.loads(json.dumps(task))  # as it is read again
         known = _known_task(path)
         if known is not None and known != self._task:
@@ -78,9 +86,10 @@ class PartsFolder:
             )
 
     def _begin(self) -> None:
-        if not (self.path / TASK).exists():
-            with atomic_path(self.path / TASK) as temporary:
-                temporary.write_text(json.dumps(self._task, indent=1), encoding="utf-8")
+        for name, content in ((TASK, self._task), (FILES, self._files)):
+            if read_json(self.path / name) != content:
+                with atomic_path(self.path / name) as temporary:
+                    temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
 
     def kept(self, name: str, kind: type[Kept], make: Callable[[], Kept]) -> Kept:
         """Return what ``make`` makes; it is made once, and read again ever after."""
@@ -92,21 +101,30 @@ class PartsFolder:
         return read_record(kind, path)
 
     def stage(
-        self, name: str, rows: Integers, starts: Poses | None, learn: Callable[[], Any]
+        self,
+        name: str,
+        rows: Integers,
+        starts: Poses | None,
+        learn: Callable[[], Any],
+        file_rows: Integers | None = None,
     ) -> Stage:
         """Return the part for a job on these rows; what was made of other rows is removed.
 
-        ``learn`` returns what the whole stack tells, with ``chunk``, of which ranges are multiples.
+        ``file_rows`` ``(n,)`` are the rows in the particles' file of those of the stack, None where
+        they are the same.  ``learn`` returns what the whole stack tells, with ``chunk``, of which
+        ranges are multiples.
         """
         folder = self.path / name
         digest = _digest_of(rows, starts)
-        known = _read_json(folder / STAGE)
+        known = read_json(folder / STAGE)
         if known is None or known.get("digest") != digest:
             shutil.rmtree(folder, ignore_errors=True)
             learnt = learn()
             self._begin()
             size = rows_of_range(len(rows), learnt.chunk)
             write_record(learnt, folder / LEARNT)
+            with atomic_path(folder / ROWS) as temporary, temporary.open("wb") as file:
+                np.save(file, rows if file_rows is None else file_rows[rows])
             known = {"digest": digest, "rows": len(rows), "size": size}
             with atomic_path(folder / STAGE) as temporary:
                 temporary.write_text(json.dumps(known), encoding="utf-8")
@@ -141,7 +159,7 @@ def _known_task(path: Path) -> dict[str, Any] | None:
     """Return the task that a folder belongs to, None for one that is not there or empty."""
     if path.exists() and not path.is_dir():
         raise InputError(f"{path} is a file; name a folder with --parts.")
-    known = _read_json(path / TASK)
+    known = read_json(path / TASK)
     if known is None and path.is_dir() and any(path.iterdir()):
         raise InputError(
             f"The folder holds files and no parts of this program's: name another than {path} with "
@@ -150,7 +168,8 @@ def _known_task(path: Path) -> dict[str, Any] | None:
     return known
 
 
-def _read_json(path: Path) -> dict[str, Any] | None:
+def read_json(path: Path) -> dict[str, Any] | None:
+    """Read one of the folder's small files, None where it is not there; raises InputError."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -63,7 +63,11 @@ class InParts:
     def do(self, name: str, job: Job[Result], reporter: Reporter) -> Result:
         """Have what is missing made, and join it all; raises Stopped when asked to stop."""
         stage = self.folder.stage(
-            name, job.rows, job.starts, lambda: job.learn(reporter.should_stop)
+            name,
+            job.rows,
+            job.starts,
+            lambda: job.learn(reporter.should_stop),
+            job.particles.file_rows,
         )
         missing = stage.missing()
         total = sum(map(len, stage.ranges))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from napari_cryoorient.cluster.dask_hands import DaskHands
@@ -143,12 +143,15 @@ def _of_queue(queue: Queue, n_jobs: int | None, say: Say) -> Iterator[DaskHands]
             raise InputError(f"No job can be started: {failures[0]}")
         cluster.scale(jobs=n)
 
-    with cluster:
+    try:
         jobs = "A job" if n == 1 else f"{n} jobs"
         say(f"{jobs} of {queue.system} with this script:\n{cluster.job_script().strip()}")
         with Client(cluster) as client:
             keep()
             yield DaskHands(client, device="auto", keep=keep)
+    finally:
+        with suppress(AssertionError):  # Dask's own, of jobs that never began
+            cluster.close()
 
 
 def _cluster_class(system: str) -> type[JobQueueCluster]:

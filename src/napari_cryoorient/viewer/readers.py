@@ -25,6 +25,7 @@ LayerData = tuple[Any, dict[str, Any], str]
 Reader = Callable[[str], list[LayerData]]
 METADATA_KEY = "napari-cryoorient"
 PARTICLE_SUFFIXES = (".star", ".cs")
+PARTS_MARK = "files.json"  # in a folder of parts (cluster.parts)
 PARTICLE_AXIS = "particle, from 0"  # napari numbers the steps of its slider from 0
 
 _SURFACE_SIGMAS = 3.0  # a protein's surface stands out from the box's mean by about this
@@ -48,10 +49,15 @@ def get_particles_reader(path: str | Sequence[str]) -> Reader | None:
 
 
 def get_run_reader(path: str | Sequence[str]) -> Reader | None:
-    """Give the reader of a run folder, or of the ``run.json`` in it; None for other folders."""
+    """Give the reader of a run folder, or of the ``run.json`` in it; None for other folders.
+
+    A folder of parts, of a search that is under way say, is read too.
+    """
     if not isinstance(path, str):
         return None
     folder = Path(path) if Path(path).is_dir() else Path(path).parent
+    if (folder / PARTS_MARK).is_file():
+        return in_words(_read_run)
     return in_words(_read_run) if (folder / layout.RECORD).is_file() else None
 
 

@@ -20,6 +20,7 @@ from napari_cryoorient.simulation.simulate import Projections
 from napari_cryoorient.viewer.napari_api import grid_of
 from napari_cryoorient.viewer.readers import (
     PARTICLE_SUFFIXES,
+    PARTS_MARK,
     LayerData,
     particles_layer,
     read_mrc,
@@ -42,14 +43,14 @@ def layers_of(
     pixel_size_angstrom: float | None = None,
     project_dir: Path | None = None,
 ) -> list[LayerData]:
-    """Describe the layers of a run folder, a particle STAR file, a stack or a map.
+    """Describe the layers of a run folder, a folder of parts, a particle STAR file, stack or map.
 
     Raises:
         InputError: for what is none of these.
 
     """
     if path.is_dir():
-        return _run_layers(path)
+        return _parts_layers(path) if (path / PARTS_MARK).is_file() else _run_layers(path)
     if path.suffix.lower() in PARTICLE_SUFFIXES:
         return _star_layers(path, map_path, pixel_size_angstrom, project_dir)
     if map_path is not None:
@@ -93,6 +94,27 @@ def _star_layers(
     projections = Projections(read_map(map_path, pixel_size_angstrom=pixel_size), particles.poses)
     name = f"{map_path.name} at these poses"
     return [*layers, particles_layer(projections, name=name, path=map_path)]
+
+
+def _parts_layers(path: Path) -> list[LayerData]:
+    """Show the particles whose poses are there already, beside the map's projections at them."""
+    from napari_cryoorient.cluster.partial import partial_poses
+    from napari_cryoorient.stack.pairing import matched_map
+
+    there = partial_poses(path)
+    particles, _ = read_particles(there.particles_path, project_dir=there.project_dir)
+    chosen = particles.subset(there.rows)
+    name = f"{there.particles_path.name}, {len(chosen)} of {len(particles)} so far"
+    layers = [particles_layer(chosen.images, name=name, path=there.particles_path)]
+    if there.map_path is None:
+        return layers
+    projections = Projections(matched_map(read_map(there.map_path), particles), there.poses)
+    name = f"{there.map_path.name} at these poses"
+    beside = particles_layer(projections, name=name, path=there.map_path)
+    steps, y, x = beside[1]["translate"]
+    width = particles.box * particles.pixel_size_angstrom
+    beside[1]["translate"] = (steps, y, x + (1.0 + GAP) * width)
+    return [*layers, beside]
 
 
 def _run_layers(path: Path) -> list[LayerData]:
