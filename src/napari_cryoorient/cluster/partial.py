@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_cryoorient.alignment.refine.local import RefinedPoses
-from napari_cryoorient.alignment.search.global_search import FoundPoses
+from napari_cryoorient.alignment.search.found import FoundPoses
 from napari_cryoorient.cluster.parts import FILES, ROWS, ranges_there, read_json
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.array_records import read_record

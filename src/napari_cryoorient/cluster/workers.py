@@ -21,6 +21,7 @@ _CONNECT_S = 20
 _CLUSTERS = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "sge": "SGECluster"}
 # Of a worker that ended nothing more is expected after this time, and its job is started again.
 _LOST_AFTER = "5s"
+_ONE_THREAD = {f"{name}_NUM_THREADS": 1 for name in ("OMP", "MKL", "OPENBLAS")}
 _LOGGERS = ("distributed", "tornado.application", "asyncio")
 NEEDED = (
     "Work is spread by Dask, which is not installed here: pip install 'napari-cryoorient[cluster]'."
@@ -38,6 +39,8 @@ def hands_of(config: SpreadConfig, say: Say) -> Iterator[DaskHands]:
     quiet = {
         "distributed.deploy.lost-worker-timeout": _LOST_AFTER,
         "distributed.scheduler.allowed-failures": 3,
+        # Without Dask's MALLOC_TRIM_THRESHOLD_: memory given back at once is asked for again.
+        "distributed.nanny.pre-spawn-environ": _ONE_THREAD,
     }
     with dask.config.set(quiet), _silent():
         if config.scheduler is not None:
