@@ -72,6 +72,19 @@ def test_refining_a_star_file_s_poses_says_how_far_they_moved(
     assert "moved by" in words_of(controller.pose_jobs.view)
 
 
+def test_a_null_test_says_what_it_found_and_leaves_a_page(controller: Controller) -> None:
+    controller.pose_jobs.null_test(subset=8)
+    assert told(controller).errors == []
+    view = controller.pose_jobs.view
+    assert view is not None
+    assert view.state == "finished"
+    sentence = view.results["sentence"]
+    assert sentence in words_of(view)
+    assert any(sentence in said for said in told(controller).infos)
+    assert (view.folder / "null-test.pdf").read_bytes().startswith(b"%PDF")
+    assert controller.session.inspection.kind != "predictions"
+
+
 def test_a_command_that_fails_tells_why_and_changes_nothing(controller: Controller) -> None:
     before = controller.session.inspection
     controller.session.change_settings(symmetry="Q9")

@@ -51,7 +51,7 @@ def run(
         refuse_unwritable(figure)
     place = choose_device(config.device)
     symmetry_matrices(config.symmetry)  # refuses a name before the files are read
-    with progress("Searching") as advance:
+    with progress("Testing against nulls") as advance:
         inputs = load_inputs(
             star_path,
             map_path,

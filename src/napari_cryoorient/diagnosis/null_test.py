@@ -87,6 +87,7 @@ class NullTest:
         return {
             "outcome": self.verdict.outcome,
             "sentence": self.describe(),
+            "is_doubt": self.verdict.is_doubt,
             "n": self.n,
             "snr": self.snr,
             "null_images": self.null_kind,
@@ -141,7 +142,6 @@ def null_test_inputs(
     found = None
     if refines:
         found = _refined(replace(inputs, particles=stack, notes=()), device, config, reporter)
-    reporter.step("Searching particles and nulls")
     trial = try_nulls(
         inputs.density,
         likelihood,
@@ -152,7 +152,6 @@ def null_test_inputs(
         seed=config.seed,
         reporter=reporter,
     )
-    reporter.step("Reconstructing")
     correlation, confidence = (
         {
             PARTICLES: getattr(trial.particles, name),

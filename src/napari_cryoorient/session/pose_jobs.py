@@ -22,7 +22,7 @@ from napari_cryoorient.session.session import Session
 from napari_cryoorient.session.verdict import verdict_on_search
 from napari_cryoorient.session.words import warning_of
 
-OUT = "poses.star"
+OUT, PAGE = "poses.star", "null-test.pdf"
 
 
 class PoseJobs:
@@ -78,6 +78,31 @@ class PoseJobs:
         """
         config = SearchConfig(**self._of_session(SearchConfig), **settings)
         self._start_on_stack("search", config, "search")
+
+    def null_test(self, **settings: Any) -> None:
+        """Search some of the stack, noise and maps of random detail, and say what it means.
+
+        ``settings`` are of ``SearchConfig``; a page is left in a folder beside the stack.
+        """
+        data = self._session.data
+        if data.star_path is None or data.map_path is None:
+            self._notify.warning("This needs a stack and a map: choose them under 1 Data.")
+            return
+        config = SearchConfig(**self._of_session(SearchConfig), **settings)
+        folder = next_run_dir(data.star_path.parent / "cryoorient", "null-test")
+        arguments = ["null-test", str(data.star_path), "--map", str(data.map_path)]
+        arguments += ["--figure", str(folder / PAGE), *config.arguments()]
+        arguments += source_arguments(data.map_pixel_size_angstrom, self._session.project_dir)
+
+        def take(view: JobView) -> None:
+            if view.state != "finished":
+                return
+            sentence = str(view.results.get("sentence", ""))
+            self._notify.info(f"{sentence} The page with all figures is {view.folder / PAGE}")
+            if self._session.data is data and view.results.get("is_doubt"):
+                self._session.set_verdict(sentence)
+
+        self.start_command("Testing against nulls", arguments, folder, take)
 
     def refine(self) -> None:
         """Refine the run's predictions where there is a trained run, else the STAR's own poses."""
@@ -233,7 +258,12 @@ def _resolved(*paths: Path | None) -> tuple[Path | None, ...]:
     return tuple(None if path is None else path.resolve() for path in paths)
 
 
-_NOUNS = {"Searching": "Search", "Refining": "Refinement", "Predicting": "Prediction"}
+_NOUNS = {
+    "Searching": "Search",
+    "Refining": "Refinement",
+    "Predicting": "Prediction",
+    "Testing against nulls": "Null test",
+}
 
 
 def noun_of(title: str) -> str:
@@ -255,4 +285,6 @@ def words_of(view: JobView) -> str:
     best = results.get("best")
     if isinstance(best, dict) and best.get("w") is not None:
         words.append(f"best w {best['w']:g}")
+    if results.get("sentence"):
+        words.append(str(results["sentence"]))
     return "; ".join(words)

@@ -30,10 +30,14 @@ REFINE_TOOLTIP = (
     "<p>Refines poses against the map: those of the run that is open, predicted anew for the whole "
     "stack, or else those of the STAR file.</p>"
 )
+NULL_TEST_TOOLTIP = (
+    "<p>Searches up to 200 particles, images without a particle, and maps of random detail, and "
+    "says whether the particles show this map. A page with all figures is written.</p>"
+)
 
 
 class PosesPart(QWidget):
-    """Buttons for search and refinement with the few things to set."""
+    """Buttons for search, refinement and null test with the few things to set."""
 
     def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -51,12 +55,16 @@ class PosesPart(QWidget):
         buttons = QHBoxLayout()
         buttons.addWidget(self.search_button)
         buttons.addWidget(self.refine_button)
+        self.null_test_button = QPushButton("Null test")
+        self.null_test_button.setToolTip(NULL_TEST_TOOLTIP)
+        buttons.addWidget(self.null_test_button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(form)
         layout.addLayout(buttons)
         self.search_button.clicked.connect(self._on_search)
         self.refine_button.clicked.connect(self._jobs.refine)
+        self.null_test_button.clicked.connect(self._on_null_test)
         session = controller.session
         self._signals = (session.data_changed, session.run_changed, self._jobs.changed)
         for signal in self._signals:
@@ -72,6 +80,7 @@ class PosesPart(QWidget):
         is_free = not self._controller.session.is_training
         self.search_button.setEnabled(is_free and self._jobs.can_search)
         self.refine_button.setEnabled(is_free and self._jobs.can_refine)
+        self.null_test_button.setEnabled(is_free and self._jobs.can_search)
 
     def _on_search(self) -> None:
         subset = self.subset.number()
@@ -79,6 +88,9 @@ class PosesPart(QWidget):
             subset=None if subset is None else int(subset),
             shift_range_angstrom=self.shift_range.number(),
         )
+
+    def _on_null_test(self) -> None:
+        self._jobs.null_test(shift_range_angstrom=self.shift_range.number())
 
 
 class JobBar(QWidget):
