@@ -17,7 +17,7 @@ N_COMPARED, N_AT_LEAST = 64, 8
 # Random orientations drawn for each particle: a single draw may be a lucky one.
 N_DRAWS = 8
 # The mean of the differences has to lie so many of its standard errors above zero.  Right maps
-# reach 11 and more with 8 particles at an SNR of 0.01, foreign ones 2.4 at the most (docs/trust.md).
+# reach 11 and more with 8 particles at an SNR of 0.01, foreign ones 2.4 at most (docs/trust.md).
 CLEAR = 4.0
 # Finer detail is not needed to tell.
 LARGEST_BOX = 128

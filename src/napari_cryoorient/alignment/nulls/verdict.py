@@ -19,8 +19,9 @@ from napari_cryoorient.particles import Floats
 
 Outcome = Literal["explained", "pure noise", "another molecule", "undecided"]
 # Differences are clear from so many of their standard errors on; below this part of the control's
-# they count as none however many particles there are.
-CLEAR, LEAST_PART = 3.5, 0.15
+# they count as none however many particles there are: against images without the molecule, which a
+# foreign map beats a little too, and against maps without structure.
+CLEAR, LEAST_OF_IMAGES, LEAST_OF_MAPS = 3.5, 0.05, 0.15
 # The control has to be seen by so many standard errors for its absence to mean anything.
 VISIBLE = 5.0
 # A map does not explain the particles where the part, two standard errors more, is below the first,
@@ -60,10 +61,9 @@ class Difference:
             return float("inf")
         return float(np.hypot(self.error, self.part * self.control_error)) / self.control
 
-    @property
-    def is_clear(self) -> bool:
+    def is_clear(self, least_part: float) -> bool:
         """Whether there is a difference worth the name."""
-        return self.z >= CLEAR and self.part >= LEAST_PART
+        return self.z >= CLEAR and self.part >= least_part
 
 
 @dataclass(frozen=True)
@@ -122,14 +122,15 @@ def judged(images: Difference, maps: Difference, n: int) -> Outcome:
     """Return the outcome that the differences found of ``n`` particles mean."""
     if n < FEWEST:
         return "undecided"
-    if not images.is_clear:
+    if not images.is_clear(LEAST_OF_IMAGES):
         return "pure noise" if images.control_z >= VISIBLE else "undecided"
     if maps.control_z < VISIBLE:
         return "undecided"
-    limit = LOW_PART if maps.is_clear else UNCLEAR_PART
+    is_better = maps.is_clear(LEAST_OF_MAPS)
+    limit = LOW_PART if is_better else UNCLEAR_PART
     if maps.part + 2 * maps.part_error < limit:
         return "another molecule"
-    return "explained" if maps.is_clear else "undecided"
+    return "explained" if is_better else "undecided"
 
 
 def _excess(found: FoundPoses, decoys: tuple[FoundPoses, ...]) -> Floats:
