@@ -59,10 +59,11 @@ def run(
         typer.Option(
             min=0,
             metavar="K",
-            help="Views of the network that each particle is compared with from round 2 on; 0 "
-            "refines predicted poses and searches for those in doubt, as round 1 does.",
+            help="From round 2 on compare each particle with so many of the network's views, and "
+            "search nothing; 0 refines predicted poses and searches for those in doubt, as round "
+            "1 does.",
         ),
-    ] = 64,
+    ] = 0,
     compare: Annotated[
         Path | None,
         typer.Option(metavar="MAP", help="Map that each round's is compared with; no more."),

@@ -12,9 +12,6 @@ from napari_cryoorient.networks.prediction import CHUNK_PIXELS, passed
 from napari_cryoorient.particles import Integers, ParticleSet
 from napari_cryoorient.stack.batches import ParticleBatches
 
-# Views that are compared with an image where the user does not say.
-N_HYPOTHESES = 64
-
 
 class NetworkProposer:
     """Implements ``alignment.search.proposals.Proposer`` by a network that gives a distribution.

@@ -122,6 +122,7 @@ def test_only_a_distribution_has_hypotheses():
         n = changes.pop("n_hypotheses", 64)
         return Stack(Path("a.star"), None, "D7", changes, n_hypotheses=n)
 
+    assert not Stack(Path("a.star"), None, "D7", {}).uses_hypotheses
     assert stack().uses_hypotheses
     assert stack(preset="fast", representation="distribution").uses_hypotheses
     assert not stack(n_hypotheses=0).uses_hypotheses

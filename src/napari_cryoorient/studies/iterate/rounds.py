@@ -83,8 +83,8 @@ def iterate(
 ) -> Series:
     """Label, train, predict, refine and reconstruct, round after round, into ``folder``.
 
-    After the first round the views that the fine-tuned network proposes are compared instead of
-    searching for poses in doubt.
+    Where the stack asks for hypotheses, rounds after the first compare the views that the
+    fine-tuned network proposes instead of searching for poses in doubt.
 
     The best round's map, half-maps and poses are copied to ``folder`` at the end.  Raises
     InputError where the folder holds something else, and KeyboardInterrupt when stopped, with all

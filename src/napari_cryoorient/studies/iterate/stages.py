@@ -25,7 +25,6 @@ from napari_cryoorient.io.maps import read_map
 from napari_cryoorient.io.new_star import CONFIDENCE
 from napari_cryoorient.io.particle_table import ParticleTable, particle_block
 from napari_cryoorient.io.star import read_particles, read_star, write_poses, write_star
-from napari_cryoorient.networks.proposals import N_HYPOTHESES
 from napari_cryoorient.particles import Floats, Poses
 from napari_cryoorient.reporting import SILENT, Reporter
 from napari_cryoorient.runs import layout
@@ -55,7 +54,7 @@ class Stack:
     """Fields of ``TrainConfig`` that the user gave."""
     n_labels: int = 1000
     fine_tuning_steps: int | None = None
-    n_hypotheses: int = N_HYPOTHESES
+    n_hypotheses: int = 0
     """Views of the network that an image is compared with after the first round; 0 for a search."""
     reporter: Reporter = SILENT
 
