@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +14,7 @@ from napari_cryoorient.alignment.likelihood import (
     informative_radius,
 )
 from napari_cryoorient.particles import ArrayImages, ParticleSet
+from napari_cryoorient.projection.resample import fourier_to_images, images_to_fourier
 from napari_cryoorient.simulation.demo_density import demo_density
 from napari_cryoorient.simulation.simulate import (
     Microscope,
@@ -20,6 +23,7 @@ from napari_cryoorient.simulation.simulate import (
     simulated_images,
     working_map,
 )
+from napari_cryoorient.stack.batches import ParticleBatches
 
 
 def test_every_frequency_and_its_mirror_once_by_radius():
@@ -94,3 +98,21 @@ def test_the_band_is_widened_while_the_stack_holds_information(monkeypatch):
     # Information that ends early is not looked for further out.
     monkeypatch.setattr("napari_cryoorient.alignment.likelihood.STILL_INFORMATIVE", 2.0)
     assert ParticleLikelihood(density, particles, device).statistics.box == 16
+
+
+def test_premultiplied_images_are_compared_as_they_were_before(density, particles):
+    """Their noise is CTF^2 times as strong: the likelihood is that of the images themselves."""
+    device, rows = torch.device("cpu"), np.arange(len(particles))
+    batches = ParticleBatches(particles, particles.box, device, cache_bytes=0)
+    ctf = batches.ctf(rows)
+    assert ctf is not None
+    images = fourier_to_images(images_to_fourier(batches.images(rows)) * ctf)
+    source = ArrayImages(images.numpy(), particles.pixel_size_angstrom)
+    twice = replace(particles, images=source, ctf_state="premultiplied")
+    plain, seen = (
+        ParticleLikelihood(density, each, device, radius=13.0).load(rows)
+        for each in (particles, twice)
+    )
+    for a, b in ((plain.cross.real, seen.cross.real), (plain.power, seen.power)):
+        assert float(torch.corrcoef(torch.stack([a.flatten(), b.flatten()]))[0, 1]) > 0.97
+        assert float(b.square().sum() / a.square().sum()) == pytest.approx(1.0, abs=0.35)

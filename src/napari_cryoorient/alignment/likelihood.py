@@ -37,6 +37,8 @@ NOISE_FLOOR = 0.01
 SHIFT_REACH = 0.08
 # How far the amplitudes of particles of one stack are taken to spread, as a part of the mean.
 AMPLITUDE_SIGMA = 0.25
+# CTF^2 is taken to be this large at least where something is divided by it.
+LEAST_TRANSFER = 0.02
 _PADDING = 2
 
 
@@ -110,6 +112,10 @@ class ParticleLikelihood:
         to_box = (self.box / statistics.box) ** 4
         signal = at_radii(statistics.signal_power * to_box, self.radii)
         noise = at_radii(statistics.noise_power * to_box, self.radii)
+        # Images that were multiplied by their CTF are compared as they were before.
+        self._is_premultiplied = particles.ctf_state == "premultiplied"
+        once = at_radii(statistics.noise_transfer, self.radii).clamp_min(LEAST_TRANSFER)
+        noise = noise / once if self._is_premultiplied else noise
         self._inverse_noise = (1 / torch.maximum(noise, NOISE_FLOOR * signal)).to(device)
 
         volume = reference_volume(density, self.box)
@@ -159,11 +165,17 @@ class ParticleLikelihood:
             transfer = torch.ones_like(coefficients.real)
         else:
             transfer = ctf.flatten(1)[:, self._places]
-        # A map so many times as strong is the same as images and noise so many times as weak.
-        transfer = transfer * self.strength
-        weight = transfer * self._inverse_noise
         energy = coefficients.real.square() + coefficients.imag.square()
-        data = BandData(coefficients * weight, transfer * weight, energy * self._inverse_noise)
+        if self._is_premultiplied:  # c X and c^2 are at hand, c to either sign
+            cross, squared = coefficients, transfer
+            energy = energy / transfer.clamp_min(LEAST_TRANSFER)
+        else:
+            cross, squared = transfer * coefficients, transfer.square()
+        # A map so many times as strong is the same as images and noise so many times as weak.
+        weight = self.strength * self._inverse_noise
+        data = BandData(
+            cross * weight, squared * (self.strength * weight), energy * self._inverse_noise
+        )
         return data.without_overflow()
 
     def slice_points(self, rotations: Tensor, n_frequencies: int) -> Tensor:

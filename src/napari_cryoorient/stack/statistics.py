@@ -47,7 +47,8 @@ class StackStatistics:
     They are those of images cropped to ``box`` in Fourier space.  ``signal_power`` is that of the
     projections times ``gain``, before the CTF; ``gain`` turns the map's grey scale into the
     stack's.  ``snr`` compares variances over the whole image, within the band.
-    ``are_corners_empty`` tells of images whose corners do not show their noise.
+    ``are_corners_empty`` tells of images whose corners do not show their noise.  ``noise_transfer``
+    is the mean square of what the noise was multiplied by: CTF^2 in premultiplied images, else 1.
     """
 
     box: int
@@ -56,6 +57,7 @@ class StackStatistics:
     gain: float
     snr: float
     is_signal_seen: bool
+    noise_transfer: Tensor
     are_corners_empty: bool = False
 
 
@@ -84,8 +86,12 @@ def stack_statistics(
         ctf = batches.ctf(part)
         squared = torch.ones(len(part), n, n // 2 + 1) if ctf is None else ctf.square()
         background = _spectra(images * corners) / corners.mean()
-        parts.append((_spectra(images), background, radial_mean_half_plane(squared).double()))
-    of_whole, of_noise, of_ctf = (torch.cat(each) for each in zip(*parts, strict=True))
+        # The signal of premultiplied images saw the CTF twice, their noise once.
+        is_twice = ctf is not None and particles.ctf_state == "premultiplied"
+        once = ctf if ctf is not None and is_twice else torch.ones_like(squared)
+        transfers = (radial_mean_half_plane(each).double() for each in (squared, once))
+        parts.append((_spectra(images), background, *transfers))
+    of_whole, of_noise, of_ctf, of_once = (torch.cat(each) for each in zip(*parts, strict=True))
     usual = are_usual(of_whole) & are_usual(of_noise)
     if not usual.any():
         usual = are_usual(of_whole)
@@ -123,6 +129,7 @@ def stack_statistics(
         gain=squared_gain**0.5,
         snr=total_signal / total_noise if total_noise > 0.0 else float("inf"),
         is_signal_seen=is_seen,
+        noise_transfer=of_once[usual].mean(0)[: box // 2 + 1].float(),
         are_corners_empty=are_empty,
     )
 
