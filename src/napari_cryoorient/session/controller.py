@@ -34,6 +34,7 @@ from napari_cryoorient.session.launch import (
 from napari_cryoorient.session.pose_jobs import PoseJobs
 from napari_cryoorient.session.predicted import load_predictions
 from napari_cryoorient.session.readout import name_of
+from napari_cryoorient.session.refinements import Refinements
 from napari_cryoorient.session.sample import make_sample
 from napari_cryoorient.session.session import Session
 from napari_cryoorient.session.shells import Shells
@@ -63,6 +64,7 @@ class Controller:
         self.pose_jobs = PoseJobs(session, jobs, notify)
         self.sweeps = Sweeps(session, self.pose_jobs, self.comparison, notify)
         self.shells = Shells(jobs, notify)
+        self.refinements = Refinements(session, jobs, self.pose_jobs, notify)
         self.correlations = Correlations(session, jobs, notify)
         self.hand = Hand(session, notify)
         self._checks = DataChecks(session, jobs, notify)
@@ -72,6 +74,7 @@ class Controller:
     def close(self) -> None:
         """Stop what nobody is left to take: commands and correlations; a run goes on by itself."""
         self.correlations.close()
+        self.refinements.close()
         self.pose_jobs.close()
 
     # -- data

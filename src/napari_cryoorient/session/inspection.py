@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -28,12 +28,21 @@ from napari_cryoorient.session.data import Data, ProjectedPoses
 from napari_cryoorient.session.follow import RunView
 
 Fourth = Literal["none", "difference", "blink"]
-# A network, one refined against the map, a global search, the STAR file's own poses refined.
-Source = Literal["network", "network, refined", "search", "STAR, refined"]
+# A network, one refined against the map, a global search, the STAR file's own poses refined, those
+# of another file that the STAR file is compared with.
+Source = Literal["network", "network, refined", "search", "STAR, refined", "other file"]
 # What poses are compared with: known ones, or labels that a search found.
 Reference = Literal["true", "label"]
 Kind = Literal["nothing", "images", "poses", "preview", "predictions"]
-Criterion = Literal["angular error", "shift error", "confidence", "correlation"]
+Criterion = Literal[
+    "angle difference",
+    "shift difference",
+    "probability of A",
+    "angular error",
+    "shift error",
+    "confidence",
+    "correlation",
+]
 
 
 @dataclass(frozen=True)
@@ -41,7 +50,8 @@ class Predictions:
     """New poses of the stack, or of its particles ``rows``; errors where the stack has poses too.
 
     Errors are the smallest over the equivalent poses of ``symmetry``; ``source`` says what the
-    poses come from.
+    poses come from.  Of another file's poses they are differences, and ``probability_of_a`` tells
+    how likely the particle is at the stack's own pose rather than at the other.
     """
 
     path: Path
@@ -52,6 +62,7 @@ class Predictions:
     symmetry: str = "C1"
     source: Source = "network"
     rows: Integers | None = None
+    probability_of_a: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -80,6 +91,7 @@ class Inspection:
     shift_errors_angstrom: Floats | None = None
     confidence: Floats | None = None
     correlations: Floats | None = None
+    probability_of_a: Floats | None = None
     symmetry: str = "C1"
     source: Source = "network"
     reference: Reference = "true"
@@ -100,10 +112,16 @@ class Inspection:
 
     def values(self, criterion: Criterion) -> Floats | None:
         """Return a figure of each particle (NaN: not known), or None where it is known of none."""
+        # Neither of two files is the truth that the other would be in error against.
+        is_compared = self.source == "other file"
+        angles, shifts = self.errors_deg, self.shift_errors_angstrom
         values: dict[Criterion, Floats | None] = {
-            "angular error": self.errors_deg,
+            "angle difference": angles if is_compared else None,
+            "shift difference": shifts if is_compared else None,
+            "probability of A": self.probability_of_a,
+            "angular error": None if is_compared else angles,
             "confidence": self.confidence,
-            "shift error": self.shift_errors_angstrom,
+            "shift error": None if is_compared else shifts,
             "correlation": self.correlations,
         }
         found = values[criterion]
@@ -129,8 +147,11 @@ class Difference(DerivedImages):
         return self.source.read(indices) - self.subtracted.read(indices)
 
 
-_CRITERIA: tuple[Criterion, ...] = ("angular error", "shift error", "confidence", "correlation")
+_CRITERIA: tuple[Criterion, ...] = get_args(Criterion)
 UNITS: dict[Criterion, str] = {
+    "angle difference": "\N{DEGREE SIGN}",
+    "shift difference": " Å",
+    "probability of A": "",
     "angular error": "\N{DEGREE SIGN}",
     "confidence": "",
     "shift error": " Å",
@@ -142,17 +163,21 @@ TITLES: dict[Source, tuple[str, str]] = {
     "network, refined": ("true pose", "refined pose"),
     "search": ("STAR's pose", "found pose"),
     "STAR, refined": ("STAR's pose", "refined pose"),
+    "other file": ("pose A", "pose B"),
 }
 NOTHING = Inspection("nothing", np.zeros(0, dtype=np.int64))
 
 
 def is_higher_better(criterion: Criterion) -> bool:
     """Tell whether a particle is the better, the higher its figure is."""
-    return criterion in ("confidence", "correlation")
+    return criterion in ("confidence", "correlation", "probability of A")
 
 
 # One spelling for each figure, wherever it is shown.
 FORMATS: dict[Criterion, str] = {
+    "angle difference": ".1f",
+    "shift difference": ".1f",
+    "probability of A": ".2f",
     "angular error": ".1f",
     "shift error": ".1f",
     "confidence": ".2f",
@@ -204,7 +229,9 @@ def inspect(
         panel = Panel("blink", f"blink: {title}", by_role["true"])
     else:
         difference = Difference(by_role["predicted"], by_role["true"])
-        panel = Panel("difference", f"predicted - {inspection.reference}", difference)
+        is_compared = inspection.source == "other file"
+        title = "B - A" if is_compared else f"predicted - {inspection.reference}"
+        panel = Panel("difference", title, difference)
     return replace(inspection, panels=(*inspection.panels, panel))
 
 
@@ -291,6 +318,7 @@ def _of_predictions(data: Data, predictions: Predictions) -> Inspection:
         predictions.errors_deg,
         predictions.shift_errors_angstrom,
         predictions.confidence,
+        probability_of_a=predictions.probability_of_a,
         symmetry=predictions.symmetry,
         source=predictions.source,
     )

@@ -263,6 +263,7 @@ _NOUNS = {
     "Refining": "Refinement",
     "Predicting": "Prediction",
     "Testing against nulls": "Null test",
+    "Asking the images": "Comparison",
 }
 
 
@@ -287,4 +288,8 @@ def words_of(view: JobView) -> str:
         words.append(f"best w {best['w']:g}")
     if results.get("sentence"):
         words.append(str(results["sentence"]))
+    preference = results.get("preference")
+    if isinstance(preference, dict):
+        a, b = preference.get("prefer_a", 0), preference.get("prefer_b", 0)
+        words.append(f"{a:,} particles prefer A, {b:,} prefer B")
     return "; ".join(words)

@@ -15,6 +15,7 @@ LABELS: dict[Source, str] = {
     "network, refined": "Refined",
     "search": "Found",
     "STAR, refined": "Refined",
+    "other file": "B",
 }
 DEGREE, ANGSTROM = "\N{DEGREE SIGN}", "Å"
 
@@ -26,18 +27,26 @@ def readout(data: Data, inspection: Inspection, index: int) -> list[tuple[str, s
     row = int(inspection.rows[index])
     rows = [("Image", name_of(data, row))]
     is_refined_star = inspection.source == "STAR, refined"
+    is_compared = inspection.source == "other file"
+    turned, shifted = "Angular error", "Shift error"
+    if is_refined_star:
+        turned, shifted = "Turned by", "Shifted by"
+    elif is_compared:
+        turned, shifted = "Angles differ by", "Shifts differ by"
     if inspection.errors_deg is not None:
-        label = "Turned by" if is_refined_star else "Angular error"
-        rows.append((label, figure_of("angular error", inspection.errors_deg[index])))
+        rows.append((turned, figure_of("angular error", inspection.errors_deg[index])))
     if inspection.shift_errors_angstrom is not None:
-        label = "Shifted by" if is_refined_star else "Shift error"
-        rows.append((label, figure_of("shift error", inspection.shift_errors_angstrom[index])))
+        rows.append((shifted, figure_of("shift error", inspection.shift_errors_angstrom[index])))
+    if inspection.probability_of_a is not None:
+        probability = inspection.probability_of_a[index]
+        rows.append(("Probability of A", figure_of("probability of A", probability)))
     if inspection.confidence is not None:
         rows.append(("Confidence", figure_of("confidence", inspection.confidence[index])))
     is_own = is_refined_star or inspection.source == "search"  # no label was learned from them
     is_star = is_own or inspection.kind in ("poses", "images")
+    known = "STAR" if is_star else inspection.reference.capitalize()
     for label, poses in (
-        ("STAR" if is_star else inspection.reference.capitalize(), inspection.true_poses),
+        ("A" if is_compared else known, inspection.true_poses),
         (LABELS[inspection.source], inspection.predicted_poses),
     ):
         if poses is not None:

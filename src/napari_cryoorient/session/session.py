@@ -365,9 +365,10 @@ class Session:
             self.inspection = replace(self.inspection, correlations=before.correlations)
         is_other_stack = self.inspection.subject[:1] != before.subject[:1]
         is_other = self.inspection.kind != before.kind or len(self.inspection) != len(before)
-        if is_other or is_other_stack:
+        criteria = self.inspection.criteria
+        has_lost_criterion = bool(criteria) and self.criterion not in criteria
+        if is_other or is_other_stack or has_lost_criterion:
             self.threshold = None
-            criteria = self.inspection.criteria
             if criteria and (self.inspection.kind != before.kind or self.criterion not in criteria):
                 self.criterion = criteria[0]
             row = -1 if is_other_stack or not len(before) else int(before.rows[self.particle])

@@ -114,6 +114,8 @@ class ExportSection(QWidget):
             "poses": "These are the STAR file's own poses: train to get new ones.",
             "preview": "Poses of the whole stack come when the run has finished.",
         }
+        if session.inspection.source == "other file":
+            hints["predictions"] = "These are the poses of B, turned into the frame of A."
         self.hint.setText(hints.get(kind, "Poses come from a finished run."))
         self.hint.setVisible(bool(self.hint.text()))
         figure = self.figure.currentData()

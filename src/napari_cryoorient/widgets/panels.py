@@ -13,12 +13,14 @@ from qtpy.QtWidgets import QSplitter, QTabWidget, QVBoxLayout, QWidget
 
 from napari_cryoorient.session.controller import Controller
 from napari_cryoorient.widgets.canvas import Canvas
+from napari_cryoorient.widgets.compare_panel import ComparePanel
 from napari_cryoorient.widgets.curves_panel import CurvesPanel
 from napari_cryoorient.widgets.particle_panels import DirectionsPanel, MapPanel
 from napari_cryoorient.widgets.shells_panel import ShellsPanel
 from napari_cryoorient.widgets.sweep_panel import SweepPanel
 from napari_cryoorient.widgets.table_panel import TablePanel
 
+Panel = Canvas | TablePanel | ComparePanel
 MIN_HEIGHT, MIN_WIDTH = 230, 180  # px; of a side
 LEFT_SHARE, RIGHT_SHARE = 3, 2  # curves are wider than a sphere
 
@@ -31,15 +33,16 @@ class Panels(QSplitter):
     def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:
         super().__init__(Qt.Orientation.Horizontal, parent)
         session = controller.session
-        self.kinds: dict[str, Callable[[], Canvas | TablePanel]] = {
+        self.kinds: dict[str, Callable[[], Panel]] = {
             "Curves": lambda: CurvesPanel(controller),
             "Table": lambda: TablePanel(session),
             "Sweep": lambda: SweepPanel(controller),
             "FSC": lambda: ShellsPanel(controller),
+            "Compare": lambda: ComparePanel(controller),
             "Directions": lambda: DirectionsPanel(session),
             "3D map": lambda: MapPanel(session),
         }
-        self.built: dict[str, Canvas | TablePanel] = {}
+        self.built: dict[str, Panel] = {}
         self._is_closed = False
         self.setChildrenCollapsible(False)
         self.setMinimumHeight(MIN_HEIGHT)
@@ -56,7 +59,7 @@ class Panels(QSplitter):
         for side in self.sides:
             side.currentChanged.connect(self._on_tab)
 
-    def show_panel(self, name: str) -> Canvas | TablePanel:
+    def show_panel(self, name: str) -> Panel:
         """Bring a tab to the front, built if need be, and return its panel."""
         self._bring_to_front(name)
         self._build(name)

@@ -177,7 +177,8 @@ class JobBar(QWidget):
                 parts.append(left_words(view.left_s, is_slower=view.is_slower))
             self.headline.setText(" · ".join(parts))
         elif view.state == "finished":
-            self.headline.setText(f"{noun_of(view.title)} finished: {words_of(view)}")
+            words = words_of(view)
+            self.headline.setText(f"{noun_of(view.title)} finished{': ' if words else ''}{words}")
         else:
             self.headline.setText(on_screen(f"{noun_of(view.title)} {view.state}: {view.reason}"))
         self.said.setText(on_screen(view.said[-1]) if view.said else "")

@@ -10,7 +10,7 @@ from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt, QTimer
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QVBoxLayout, QWidget
 
 from napari_cryoorient.particles import Poses
-from napari_cryoorient.session.inspection import FORMATS, UNKNOWN, signed
+from napari_cryoorient.session.inspection import FORMATS, UNKNOWN, Criterion, signed
 from napari_cryoorient.session.session import Session
 
 PULL_MS = 300
@@ -105,6 +105,11 @@ class ParticleTable(QAbstractTableModel):
         self._arrange(column, order == Qt.SortOrder.DescendingOrder)
         self.layoutChanged.emit()
 
+    def column_of(self, title: str) -> int | None:
+        """Return the column of this title, or None."""
+        titles = [title for title, _, _ in self._columns]
+        return titles.index(title) if title in titles else None
+
     def particle_of(self, row: int) -> int:
         """Return the particle in a row."""
         return int(self._order[row])
@@ -161,6 +166,14 @@ class TablePanel(QWidget):
         self._session.inspection_changed.disconnect(self._later)
         self._session.selection_changed.disconnect(self._later)
         self._session.particle_changed.disconnect(self._on_particle)
+
+    def sort_by(self, criterion: Criterion) -> None:
+        """Put those on top that have most of a figure, if there is such a column."""
+        self.model.pull()
+        column = self.model.column_of(signed(criterion))
+        if column is not None:
+            self.view.sortByColumn(column, Qt.SortOrder.DescendingOrder)
+            self.view.scrollToTop()
 
     def _later(self, *_: Any) -> None:
         if not self._timer.isActive():
