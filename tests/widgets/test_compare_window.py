@@ -17,7 +17,7 @@ from napari_cryoorient.session.session import Session
 from napari_cryoorient.widgets.compare_panel import ComparePanel
 from support.pose_sets import rotations
 
-from .conftest import WAIT_MS, AtOnce, Stack, Told
+from .conftest import AtOnce, Stack, Told
 
 pytestmark = pytest.mark.window
 WRONG = (3, 17)  # rows whose pose in B is another one

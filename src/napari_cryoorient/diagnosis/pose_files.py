@@ -21,6 +21,8 @@ from napari_cryoorient.io.star_text import StarFile
 from napari_cryoorient.particles import Floats, Integers, Poses
 
 MICROGRAPH = "rlnMicrographName"
+_COORDINATES = "rlnCoordinateX", "rlnCoordinateY"
+_CS_PLACE = "location/center_x_frac", "location/center_y_frac", "location/micrograph_shape"
 _PIXEL_ORIGIN, _ANGSTROM_ORIGIN = "rlnOriginX", "rlnOriginXAngst"
 
 
@@ -94,3 +96,19 @@ def paired_rows(names: Sequence[str], others: Sequence[str]) -> tuple[Integers, 
         if (found >= 0).all() and len(np.unique(found)) == len(found):
             return np.arange(len(names), dtype=np.int64), found.astype(np.int64)
     return match_rows(names, others)
+
+
+def coordinates_of(star: StarFile) -> Floats | None:
+    """Return where each particle lies in its micrograph ``(n, 2)``, x and y in its pixels.
+
+    None where the file does not tell.
+    """
+    if star.cs is not None:
+        if not all(name in star.cs for name in _CS_PLACE):
+            return None
+        x, y, shape = (np.asarray(star.cs[name], dtype=np.float64) for name in _CS_PLACE)
+        return np.stack([x * shape[:, 1], y * shape[:, 0]], axis=1)
+    table = ParticleTable(star)
+    if not all(name in table for name in _COORDINATES):
+        return None
+    return np.stack([table.floats(name) for name in _COORDINATES], axis=1)

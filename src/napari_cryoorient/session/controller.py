@@ -20,6 +20,7 @@ from napari_cryoorient.session.data import (
 )
 from napari_cryoorient.session.data_checks import DataChecks
 from napari_cryoorient.session.export import Exported, export_poses
+from napari_cryoorient.session.filter_curves import FilterCurves
 from napari_cryoorient.session.follow import RunView, last_of
 from napari_cryoorient.session.hand import Hand
 from napari_cryoorient.session.inspection import has_files_of
@@ -31,6 +32,7 @@ from napari_cryoorient.session.launch import (
     resume_arguments,
     train_arguments,
 )
+from napari_cryoorient.session.micrographs import Micrographs
 from napari_cryoorient.session.pose_jobs import PoseJobs
 from napari_cryoorient.session.predicted import load_predictions
 from napari_cryoorient.session.readout import name_of
@@ -65,6 +67,8 @@ class Controller:
         self.sweeps = Sweeps(session, self.pose_jobs, self.comparison, notify)
         self.shells = Shells(jobs, notify)
         self.refinements = Refinements(session, jobs, self.pose_jobs, notify)
+        self.filter_curves = FilterCurves(session, self.pose_jobs, notify)
+        self.micrographs = Micrographs(session, jobs, notify)
         self.correlations = Correlations(session, jobs, notify)
         self.hand = Hand(session, notify)
         self._checks = DataChecks(session, jobs, notify)
@@ -75,6 +79,7 @@ class Controller:
         """Stop what nobody is left to take: commands and correlations; a run goes on by itself."""
         self.correlations.close()
         self.refinements.close()
+        self.micrographs.close()
         self.pose_jobs.close()
 
     # -- data

@@ -264,6 +264,7 @@ _NOUNS = {
     "Predicting": "Prediction",
     "Testing against nulls": "Null test",
     "Asking the images": "Comparison",
+    "Entering images": "Filter curve",
 }
 
 
@@ -288,6 +289,9 @@ def words_of(view: JobView) -> str:
         words.append(f"best w {best['w']:g}")
     if results.get("sentence"):
         words.append(str(results["sentence"]))
+    curve = results.get("curve")
+    if isinstance(curve, list):
+        words.append(f"{len(curve)} thresholds, best {results.get('best_threshold', 0):.2f}")
     preference = results.get("preference")
     if isinstance(preference, dict):
         a, b = preference.get("prefer_a", 0), preference.get("prefer_b", 0)

@@ -261,8 +261,7 @@ def summary_words(found: Comparison, probability_of_a: Floats | None) -> str:
     shares = ", ".join(f"{found.share_under(a):.0%} under {a:g}{degree}" for a in SHARES_DEG)
     lines = [
         f"{counted(len(found), 'particle')}: median {found.median_angle_deg:.1f}{degree} and "
-        f"{found.median_shift_angstrom:.1f} Å; {shares}.",
-        found.frame.describe(),
+        f"{found.median_shift_angstrom:.1f} Å; {shares}."
     ]
     copies = float(found.is_other_copy.mean())
     if copies > 0:
@@ -271,4 +270,4 @@ def summary_words(found: Comparison, probability_of_a: Floats | None) -> str:
         a, b = int((probability_of_a > CLEAR).sum()), int((probability_of_a < 1 - CLEAR).sum())
         neither = len(probability_of_a) - a - b
         lines.append(f"By the map {a:,} clearly prefer A, {b:,} B, {neither:,} neither.")
-    return " ".join(lines)
+    return " ".join([*lines, found.frame.describe()])

@@ -68,6 +68,7 @@ class Session:
         self.fourth: Fourth = "none"
         self.marks = Marks()
         self.advice = ""  # why symmetry and w are what they are
+        self.excluded: Integers = np.zeros(0, dtype=np.int64)  # rows of micrographs left out
         self.problems: dict[Role, Problem] = {}
         self.verdict = ""  # that the particles do not show the map, if so
         # "stack" or "map" where it was replaced during a run, whose settings stay until its end.
@@ -97,6 +98,7 @@ class Session:
             self.set_verdict("")
         if is_new_stack:
             self.marks = Marks()
+            self.excluded = np.zeros(0, dtype=np.int64)
         replaces_stack = is_new_stack and before.star_path is not None
         replaces_map = is_new_map and before.map_path is not None
         if replaces_stack or replaces_map:
@@ -321,16 +323,24 @@ class Session:
             limit = as_shown(self.criterion, np.asarray(self.threshold))
             is_kept = shown >= limit if is_higher_better(self.criterion) else shown <= limit
             kept = np.asarray(is_kept, dtype=bool)
+        rows = self.inspection.rows
+        if len(self.excluded):
+            kept &= ~np.isin(rows, self.excluded)
         if len(self.marks):
-            rows = self.inspection.rows
             kept |= np.isin(rows, self.marks.rows("keep"))
             kept &= ~np.isin(rows, self.marks.rows("reject"))
         return kept
 
     @property
     def is_filtered(self) -> bool:
-        """Whether a threshold or a mark decides which particles are kept."""
-        return self.threshold is not None or len(self.marks) > 0
+        """Whether a threshold, a mark or an excluded micrograph decides which particles are kept."""
+        return self.threshold is not None or len(self.marks) > 0 or len(self.excluded) > 0
+
+    def set_excluded(self, rows: Integers) -> None:
+        """Leave rows of the STAR file out whatever the threshold says; a mark counts for more."""
+        if not np.array_equal(rows, self.excluded):
+            self.excluded = rows
+            self.selection_changed.emit()
 
     def selected(self) -> Integers:
         """Return the particles kept, in the stack's order."""

@@ -267,6 +267,8 @@ class InspectSection(QWidget):
                 sign = "at least" if is_higher_better(session.criterion) else "at most"
                 limit = figure_of(session.criterion, session.threshold)
                 why.append(f"{session.criterion} {sign} {limit}")
+            if len(session.excluded):
+                why.append("micrographs excluded")
             if len(session.marks):
                 why.append("marks by hand")
             self.kept.setText(f"{n:,} of {counted(total, 'particle')} kept: {', '.join(why)}.")

@@ -15,6 +15,8 @@ from napari_cryoorient.session.controller import Controller
 from napari_cryoorient.widgets.canvas import Canvas
 from napari_cryoorient.widgets.compare_panel import ComparePanel
 from napari_cryoorient.widgets.curves_panel import CurvesPanel
+from napari_cryoorient.widgets.filter_panel import FilterPanel
+from napari_cryoorient.widgets.micrographs_panel import MicrographsPanel
 from napari_cryoorient.widgets.particle_panels import DirectionsPanel, MapPanel
 from napari_cryoorient.widgets.shells_panel import ShellsPanel
 from napari_cryoorient.widgets.sweep_panel import SweepPanel
@@ -39,6 +41,8 @@ class Panels(QSplitter):
             "Sweep": lambda: SweepPanel(controller),
             "FSC": lambda: ShellsPanel(controller),
             "Compare": lambda: ComparePanel(controller),
+            "Micrographs": lambda: MicrographsPanel(controller),
+            "Filter": lambda: FilterPanel(controller),
             "Directions": lambda: DirectionsPanel(session),
             "3D map": lambda: MapPanel(session),
         }
