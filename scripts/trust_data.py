@@ -2,10 +2,11 @@
 
     .venv/bin/python scripts/trust_data.py FOLDER
 
-writes into FOLDER what RELION would leave behind (``job020/run_data.star``, ``job035/run_data.star``
-with a frame of its own), the map, half-maps and pictures of the micrographs.  It takes about two minutes on
-two cores.  Wrong on purpose: images without a particle all over, two micrographs of nothing but
-ice, and, in job020 alone, starts at random that a local refinement could not leave.
+writes into FOLDER what RELION would leave behind (``job020/run_data.star``, and
+``job035/run_data.star`` with a frame of its own), the map, half-maps and pictures of the
+micrographs.  It takes about a minute on two cores.  Wrong on purpose: images without a particle all
+over, two micrographs of nothing but ice, and, in job020 alone, starts at random that a local
+refinement could not leave.
 """
 
 from __future__ import annotations

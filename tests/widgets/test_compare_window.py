@@ -1,4 +1,4 @@
-"""Two refinements compared in the window, by clicks: what differs most comes first, what agrees stays."""
+"""Two refinements compared by clicks: what differs most comes first, what agrees stays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The confidence threshold on a slider, by clicks: counts at once, resolutions after one command."""
+"""The confidence threshold on a slider: counts at once, resolutions after one command."""
 
 from __future__ import annotations
 

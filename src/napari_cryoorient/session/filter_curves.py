@@ -1,4 +1,4 @@
-"""What a threshold on the confidence keeps, and what the map makes of it: computed once, in a command.
+"""What a threshold on the confidence keeps, and what the map makes of it, by one command.
 
 Kept particles and expected wrong poses are counted for any threshold from the confidences
 themselves; resolutions lie between those of the thresholds that were reconstructed.

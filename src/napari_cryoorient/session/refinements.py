@@ -176,7 +176,9 @@ class Refinements:
         """Hand the poses of B to the session, in the order of the stack's rows."""
         found, b_path = self.found, self.b_path
         particles = self._session.data.particles
-        assert found is not None and b_path is not None and particles is not None
+        assert found is not None
+        assert b_path is not None
+        assert particles is not None
         order = self._order()
         self._shown = Predictions(
             b_path,

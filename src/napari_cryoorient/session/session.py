@@ -333,7 +333,7 @@ class Session:
 
     @property
     def is_filtered(self) -> bool:
-        """Whether a threshold, a mark or an excluded micrograph decides which particles are kept."""
+        """Whether a threshold, a mark or an excluded micrograph leaves particles out."""
         return self.threshold is not None or len(self.marks) > 0 or len(self.excluded) > 0
 
     def set_excluded(self, rows: Integers) -> None:
