@@ -48,6 +48,7 @@ notebooks: $(READY)
 
 screenshots: $(READY)
 	@scripts/with_screen.sh $(BIN)/python scripts/screenshots.py docs/images
+	@scripts/with_screen.sh $(BIN)/python scripts/trust_pictures.py docs/images
 	@scripts/with_screen.sh $(BIN)/python scripts/training_picture.py docs/images/training.gif
 	@scripts/with_screen.sh $(BIN)/python scripts/inspecting_picture.py docs/images/plugin-inspecting.gif
 

@@ -123,6 +123,7 @@ class OrientationReport:
             "scf_star_by_tilt_deg": {str(t): v for t, v in self.tilted_scf_star.items()},
             "best_tilt_deg": self.best_tilt_deg,
             "advice": self.advice,
+            "view_counts": self.view_counts.tolist(),
         }
         if conical is not None:
             crossings = conical.crossings_angstrom()
@@ -131,6 +132,11 @@ class OrientationReport:
                 "worst_resolution_angstrom": float(crossings.max()),
                 "best_resolution_angstrom": float(crossings.min()),
                 "worst_direction": conical.directions[int(conical.areas.argmin())].tolist(),
+                "conical_fsc": {
+                    "frequencies_per_angstrom": conical.frequencies.tolist(),
+                    "best": conical.curves[int(conical.areas.argmax())].tolist(),
+                    "worst": conical.curves[int(conical.areas.argmin())].tolist(),
+                },
             }
         return figures
 

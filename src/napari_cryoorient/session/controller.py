@@ -33,6 +33,7 @@ from napari_cryoorient.session.launch import (
     train_arguments,
 )
 from napari_cryoorient.session.micrographs import Micrographs
+from napari_cryoorient.session.orientations import Orientations
 from napari_cryoorient.session.pose_jobs import PoseJobs
 from napari_cryoorient.session.predicted import load_predictions
 from napari_cryoorient.session.readout import name_of
@@ -68,6 +69,7 @@ class Controller:
         self.shells = Shells(jobs, notify)
         self.refinements = Refinements(session, jobs, self.pose_jobs, notify)
         self.filter_curves = FilterCurves(session, self.pose_jobs, notify)
+        self.orientations = Orientations(session, self.pose_jobs, notify)
         self.micrographs = Micrographs(session, jobs, notify)
         self.correlations = Correlations(session, jobs, notify)
         self.hand = Hand(session, notify)

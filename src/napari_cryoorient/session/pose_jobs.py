@@ -265,6 +265,8 @@ _NOUNS = {
     "Testing against nulls": "Null test",
     "Asking the images": "Comparison",
     "Entering images": "Filter curve",
+    "Views": "Orientations",
+    "Half-maps": "Orientations",
 }
 
 
@@ -289,6 +291,8 @@ def words_of(view: JobView) -> str:
         words.append(f"best w {best['w']:g}")
     if results.get("sentence"):
         words.append(str(results["sentence"]))
+    if results.get("scf_star") is not None:
+        words.append(f"SCF* {results['scf_star']:.2f}")
     curve = results.get("curve")
     if isinstance(curve, list):
         words.append(f"{len(curve)} thresholds, best {results.get('best_threshold', 0):.2f}")

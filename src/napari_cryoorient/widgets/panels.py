@@ -17,6 +17,7 @@ from napari_cryoorient.widgets.compare_panel import ComparePanel
 from napari_cryoorient.widgets.curves_panel import CurvesPanel
 from napari_cryoorient.widgets.filter_panel import FilterPanel
 from napari_cryoorient.widgets.micrographs_panel import MicrographsPanel
+from napari_cryoorient.widgets.orientations_panel import OrientationsPanel
 from napari_cryoorient.widgets.particle_panels import DirectionsPanel, MapPanel
 from napari_cryoorient.widgets.shells_panel import ShellsPanel
 from napari_cryoorient.widgets.sweep_panel import SweepPanel
@@ -45,12 +46,13 @@ class Panels(QSplitter):
             "Filter": lambda: FilterPanel(controller),
             "Directions": lambda: DirectionsPanel(session),
             "3D map": lambda: MapPanel(session),
+            "Orientations": lambda: OrientationsPanel(controller),
         }
         self.built: dict[str, Panel] = {}
         self._is_closed = False
         self.setChildrenCollapsible(False)
         self.setMinimumHeight(MIN_HEIGHT)
-        on_the_right = ("Directions", "3D map")
+        on_the_right = ("Directions", "3D map", "Orientations")
         self.sides = (self._side(), self._side())
         for name in self.kinds:
             holder = QWidget()
