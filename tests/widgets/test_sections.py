@@ -162,6 +162,7 @@ def test_a_closed_section_hears_nothing(qtbot, controller, made):
         section.close_section()
     controller.load(made.star, made.map)
     assert sections[0].welcome.isVisible()
+    controller.close()  # comparison and micrographs listen for as long as it is there
     for signal in (
         controller.session.data_changed,
         controller.session.run_changed,
