@@ -11,6 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
 from screenshots import Studio
 from trust_data import make
 
@@ -51,6 +52,10 @@ def main(folder: Path) -> None:
         studio.wait_for(lambda: controller.refinements.found is not None)
         controller.refinements.ask_images()
         finish()
+        studio.wait_for(lambda: controller.refinements.probability_of_a is not None)
+        prefers_b = controller.refinements.probability_of_a < 0.01
+        apart = session.inspection.values("angle difference")
+        session.set_particle(int(np.where(prefers_b, apart, 0).argmax()))
         studio.picture("trust-compare")
         controller.refinements.clear()
         panel = dock.panels.show_panel("Orientations")

@@ -16,7 +16,7 @@ from napari_cryoorient.io.star_text import StarBlock, StarFile, write_star
 from napari_cryoorient.session.controller import Controller
 from napari_cryoorient.session.data import load_data
 from napari_cryoorient.session.session import Session
-from napari_cryoorient.viewer.napari_api import canvas_size_of
+from napari_cryoorient.viewer.napari_api import camera_of, canvas_size_of
 from napari_cryoorient.widgets.micrographs_panel import MicrographsPanel
 
 from .conftest import WAIT_MS, AtOnce, Stack, Told
@@ -75,6 +75,10 @@ def test_the_odd_micrograph_comes_first_and_is_left_out(
     rotations = session.inspection.shown_poses.rotations
     along = view.z_axes.data[1, 1]
     np.testing.assert_allclose(along / along[0], [1, rotations[1, 0, 2] / rotations[1, 1, 2]])
+    # All of the field is on the canvas.
+    qtbot.wait(300)
+    height, width = canvas_size_of(panel.model)
+    assert FIELD * camera_of(panel.model).zoom <= min(height, width)
     # Next goes to one without a file, on an empty field.
     qtbot.mouseClick(panel.next_button, Qt.MouseButton.LeftButton)
     assert micrographs.name != "Micrographs/m0.mrc"

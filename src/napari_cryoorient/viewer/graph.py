@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Colour = tuple[float, float, float, float]
 MARGINS = (26.0, 120.0, 36.0, 52.0)  # top, right, bottom, left, in pixels
+BARE_MARGINS = (30.0, 16.0, 10.0, 16.0)
 MARKER, RING = 8.0, 15.0
 CLICK_REACH = 10.0
 _GREY: Colour = (0.55, 0.58, 0.62, 1.0)
@@ -62,6 +63,7 @@ class Graph:
     markers: tuple[Marker, ...] = ()
     levels: tuple[float, ...] = ()  # values of y with a line across
     empty: str = ""  # what to say where there is nothing to draw
+    has_axes: bool = True  # a picture without them has the canvas to itself
 
 
 class GraphPlot:
@@ -99,7 +101,8 @@ class GraphPlot:
         camera.zoom = 1.0
         longest = max((len(line.label) for line in graph.lines), default=0)
         right = LETTER * max(longest, len(graph.x_title)) + 24.0
-        place = _Placed(graph, height, width, max(MARGINS[1], right))
+        margins = (MARGINS[0], max(MARGINS[1], right), *MARGINS[2:])
+        place = _Placed(graph, height, width, margins if graph.has_axes else BARE_MARGINS)
         is_empty = not graph.lines and not graph.markers and bool(graph.empty)
         self._draw_axes(graph, place, is_empty=is_empty)
         self.lines.selected_data = set()
@@ -130,7 +133,7 @@ class GraphPlot:
 
     def _draw_axes(self, graph: Graph, place: _Placed, *, is_empty: bool) -> None:
         self.axes.data = []
-        if is_empty:  # the words have the canvas to themselves
+        if is_empty or not graph.has_axes:  # the words have the canvas to themselves
             return
         down, right = np.array([4.0, 0.0]), np.array([0.0, 4.0])
         corner = [place.bottom, place.left]
@@ -179,11 +182,13 @@ class GraphPlot:
 class _Placed:
     """Where numbers of a graph lie on the canvas, in pixels (row, column)."""
 
-    def __init__(self, graph: Graph, height: float, width: float, right: float) -> None:
+    def __init__(
+        self, graph: Graph, height: float, width: float, margins: tuple[float, ...]
+    ) -> None:
         self._x, self._y = graph.x_range, graph.y_range
-        self.top, self.left = MARGINS[0], MARGINS[3]
+        self.top, right, bottom, self.left = margins
         self.right = max(width - right, self.left + 20.0)
-        self.bottom = max(height - MARGINS[2], self.top + 20.0)
+        self.bottom = max(height - bottom, self.top + 20.0)
 
     def __call__(self, x: float, y: float) -> NDArray[np.float64]:
         across = (x - self._x[0]) / (self._x[1] - self._x[0])

@@ -53,7 +53,6 @@ class MicrographView:
         )
         self._particles: Integers = np.zeros(0, dtype=np.int64)
         self._field = (1.0, 1.0)
-        self._size = (0, 0)
 
     def show(
         self,
@@ -86,7 +85,7 @@ class MicrographView:
         corners = np.array([[0, 0], [0, width], [height, width], [height, 0]], dtype=np.float64)
         self.frame.data = np.stack([corners, np.roll(corners, -1, axis=0) - corners], axis=1)
         self.frame.edge_width = 0.002 * longer
-        self.fit(anew=True)
+        self.fit()
 
     def show_picture(self, picture: Images, step: int) -> None:
         """Lay the micrograph itself, ``step`` pixels put into one, under its particles."""
@@ -103,7 +102,7 @@ class MicrographView:
             self._field = field
             corners = np.array([[0, 0], [0, field[0]], [field[1], field[0]], [field[1], 0]])
             self.frame.data = np.stack([corners, np.roll(corners, -1, axis=0) - corners], axis=1)
-            self.fit(anew=True)
+            self.fit()
 
     def show_current(self, particle: int) -> None:
         """Ring the current particle, if it is on this micrograph."""
@@ -118,12 +117,9 @@ class MicrographView:
         self.frame.data = np.zeros((0, 2, 2))
         self.current.data = nothing
 
-    def fit(self, *, anew: bool = False) -> None:
-        """Let the field fill the canvas, after that has changed its size or for another one."""
+    def fit(self) -> None:
+        """Let the field fill the canvas."""
         size = canvas_size_of(self._viewer)
-        if size == self._size and not anew:
-            return
-        self._size = size
         width, height = self._field
         camera = camera_of(self._viewer)
         camera.center = (0.0, height / 2, width / 2)

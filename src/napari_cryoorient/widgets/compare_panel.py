@@ -123,9 +123,10 @@ class ComparePanel(QWidget):
         refinements, star = self._refinements, self._session.data.star_path
         found = refinements.found
         has_found = found is not None
-        self.a_name.setText("" if star is None else star.name)
+        # With its folder: RELION calls the result of every refinement run_data.star.
+        self.a_name.setText("" if star is None else f"{star.parent.name}/{star.name}")
         b_path = refinements.b_path
-        self.b_name.setText("" if b_path is None else b_path.name)
+        self.b_name.setText("" if b_path is None else f"{b_path.parent.name}/{b_path.name}")
         self.b_name.setToolTip("" if b_path is None else str(b_path))
         self.b_button.setEnabled(refinements.can_compare)
         is_asked = refinements.is_asking

@@ -115,8 +115,9 @@ class MicrographTable(QAbstractTableModel):
         if not 0 <= column < len(self._columns):
             return
         self.layoutAboutToBeChanged.emit()
-        ranks = np.argsort(self._columns[column][1].astype(object), kind="stable")
-        self._order = ranks[::-1] if order == Qt.SortOrder.DescendingOrder else ranks
+        _, ranks = np.unique(self._columns[column][1].astype(object), return_inverse=True)
+        is_falling = order == Qt.SortOrder.DescendingOrder
+        self._order = np.argsort(-ranks if is_falling else ranks, kind="stable")
         self.layoutChanged.emit()
 
     def place_of(self, row: int) -> int:
@@ -193,7 +194,7 @@ class MicrographsPanel(Canvas):
         self._session.particle_changed.connect(self._mark_later)
         self._session.inspection_changed.connect(self._on_inspection)
         self.model.mouse_drag_callbacks.append(self._on_click)
-        call_on_resize(self.model, self.qt_viewer, lambda _event=None: self.picture.fit())
+        call_on_resize(self.model, self.qt_viewer, self._later)
         self._pull()
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802

@@ -49,8 +49,8 @@ def views_graph(report: Report) -> Graph:
         Marker(float(a), float(b), (float(red), float(green), float(blue), 1.0))
         for a, b, (red, green, blue, _) in zip(x, y, colours, strict=True)
     )
-    most = f"{counts.max() / max(counts.mean(), 1e-9):.1f} times the mean at most"
-    return Graph("", f"Views by direction, {most}", (-2, 2), (-1.05, 1.05), (), (), (), markers)
+    title = f"Views: up to {counts.max() / max(counts.mean(), 1e-9):.1f} times their mean"
+    return Graph("", title, (-2, 2), (-1, 1), (), (), (), markers, has_axes=False)
 
 
 def tilts_graph(report: Report) -> Graph:
