@@ -13,7 +13,6 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QMainWindow,
     QPushButton,
-    QScrollArea,
     QTabWidget,
     QToolButton,
     QVBoxLayout,
@@ -35,6 +34,7 @@ from napari_cryoorient.widgets.panels import Panels
 from napari_cryoorient.widgets.places import dock_of, entitle, place_of, put_back
 from napari_cryoorient.widgets.poses_part import JobBar
 from napari_cryoorient.widgets.shortcuts import bind, show_help
+from napari_cryoorient.widgets.step_area import StepArea
 from napari_cryoorient.widgets.tab_order import order_tabs
 from napari_cryoorient.widgets.train_section import TrainSection
 from napari_cryoorient.widgets.wheel import WheelGuard
@@ -141,13 +141,9 @@ class CryoOrientDock(QWidget):
         column.setContentsMargins(6, 6, 6, 6)
         column.addWidget(step)
         order_tabs(step)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         natural_width = inside.minimumSizeHint().width()
         inside.setMinimumWidth(WIDTH - 2 * SLACK)  # a long word squeezes its row, not the panel
-        scroll.setWidget(inside)
+        scroll = StepArea(inside)
         bar = scroll.verticalScrollBar()
         self.tabs.addTab(scroll, title)
         return natural_width + (bar.sizeHint().width() if bar is not None else 0) + 4
