@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -115,3 +116,10 @@ def test_flags_that_do_not_go_together(shown: Run, flags: list[str], said: str):
     status, _, err = shown(*flags)
     assert status == 2
     assert said in err
+
+
+def test_without_dask_the_extra_is_named(shown: Run, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    status, _, err = shown("--cluster", "slurm")
+    assert status == 2
+    assert "pip install 'napari-cryoorient[cluster]'" in err
