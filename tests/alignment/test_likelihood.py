@@ -116,3 +116,21 @@ def test_premultiplied_images_are_compared_as_they_were_before(density, particle
     for a, b in ((plain.cross.real, seen.cross.real), (plain.power, seen.power)):
         assert float(torch.corrcoef(torch.stack([a.flatten(), b.flatten()]))[0, 1]) > 0.97
         assert float(b.square().sum() / a.square().sum()) == pytest.approx(1.0, abs=0.35)
+
+
+def test_images_of_noisier_micrographs_weigh_less(density, particles):
+    """A half of the images with twice the noise's amplitude: a quarter of the weight each."""
+    device, rows = torch.device("cpu"), np.arange(len(particles))
+    random, images = np.random.default_rng(4), particles.images.read(rows)
+    noise = random.normal(scale=2.0 * images.std(), size=images.shape)
+    is_noisy = np.arange(len(rows)) % 2 == 1
+    images = images + noise * np.where(is_noisy, 2.0, 1.0)[:, None, None]
+    source = ArrayImages(images.astype(np.float32), particles.pixel_size_angstrom)
+    stack = replace(particles, images=source)
+    likelihood = ParticleLikelihood(density, stack, device, radius=13.0)
+    data = likelihood.load(rows)
+    outer = data.energy[:, likelihood.n_frequencies(10.0) :].mean(1).numpy()
+    assert outer[is_noisy].mean() == pytest.approx(outer[~is_noisy].mean(), rel=0.1)
+    plain = ParticleLikelihood(density, particles, device, radius=13.0).load(rows).power
+    ratio = (data.power / plain).mean(1).numpy()
+    assert ratio[~is_noisy].mean() / ratio[is_noisy].mean() == pytest.approx(4.0, rel=0.25)

@@ -39,6 +39,9 @@ SHIFT_REACH = 0.08
 AMPLITUDE_SIGMA = 0.25
 # CTF^2 is taken to be this large at least where something is divided by it.
 LEAST_TRANSFER = 0.02
+# Noise is measured in each image beyond this part of the band's radius; it is so many times the
+# stack's at most, and as many times less.
+OUTER_PART, LARGEST_LEVEL = 0.5, 8.0
 _PADDING = 2
 
 
@@ -117,6 +120,7 @@ class ParticleLikelihood:
         once = at_radii(statistics.noise_transfer, self.radii).clamp_min(LEAST_TRANSFER)
         noise = noise / once if self._is_premultiplied else noise
         self._inverse_noise = (1 / torch.maximum(noise, NOISE_FLOOR * signal)).to(device)
+        self._signal = signal.to(device)
 
         volume = reference_volume(density, self.box)
         # Cropping keeps densities and makes voxels larger: a sum along a line has fewer of them.
@@ -176,7 +180,19 @@ class ParticleLikelihood:
         data = BandData(
             cross * weight, squared * (self.strength * weight), energy * self._inverse_noise
         )
-        return data.without_overflow()
+        return self._at_own_noise(data).without_overflow()
+
+    def _at_own_noise(self, data: BandData) -> BandData:
+        """Weigh each image by its own level of noise: micrographs differ.
+
+        It is the image's power in the outer half of the band over what the stack's spectra and its
+        CTF make one expect.
+        """
+        outer = slice(self.n_frequencies(OUTER_PART * self.radius), None)
+        expected = (1 + data.power[:, outer] * self._signal[outer]).sum(1)
+        level = data.energy[:, outer].sum(1) / expected.clamp_min(1e-30)
+        level = level.clamp(1 / LARGEST_LEVEL, LARGEST_LEVEL)[:, None]
+        return BandData(data.cross / level, data.power / level, data.energy / level)
 
     def slice_points(self, rotations: Tensor, n_frequencies: int) -> Tensor:
         """Return where in the map's transform the slices ``(b, 3, m)`` lie, for ``at_points``."""
