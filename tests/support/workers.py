@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import atexit
+import ctypes
 import os
 import shutil
+import signal
 import subprocess
 import sys
 
+PR_SET_PDEATHSIG = 1  # of Linux's prctl
 MOST_WORKERS = 8  # each holds about a gigabyte
 
 
@@ -35,7 +38,10 @@ def take_own_screen() -> None:
     reading, writing = os.pipe()
     command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1600x1000x24"]
     server = subprocess.Popen(
-        [*command, "-nolisten", "tcp"], pass_fds=(writing,), stderr=subprocess.DEVNULL
+        [*command, "-nolisten", "tcp"],
+        pass_fds=(writing,),
+        stderr=subprocess.DEVNULL,
+        preexec_fn=_end_with_the_worker,
     )
     atexit.register(server.terminate)
     os.close(writing)
@@ -45,3 +51,8 @@ def take_own_screen() -> None:
         raise RuntimeError("Xvfb did not start; the tests can be run in one process, with -n 0")
     os.environ.pop("WAYLAND_DISPLAY", None)
     os.environ |= {"DISPLAY": f":{display}", "QT_QPA_PLATFORM": "xcb", "LIBGL_ALWAYS_SOFTWARE": "1"}
+
+
+def _end_with_the_worker() -> None:
+    """Have Linux stop this program when the one that started it ends, however it ends."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
