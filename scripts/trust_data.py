@@ -144,7 +144,7 @@ def _draw_micrographs(
     folder.mkdir(exist_ok=True)
     box = images.shape[-1]
     for i, name in enumerate(names):
-        if i % 4 == 3:
+        if i % 4 == 2:
             continue
         field = rng.normal(0, images.std(), (FIELD, FIELD)).astype(np.float32)
         for image, (x, y) in zip(images[micrograph == i], places[micrograph == i], strict=True):

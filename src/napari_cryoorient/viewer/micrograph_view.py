@@ -84,7 +84,7 @@ class MicrographView:
         width, height = field
         corners = np.array([[0, 0], [0, width], [height, width], [height, 0]], dtype=np.float64)
         self.frame.data = np.stack([corners, np.roll(corners, -1, axis=0) - corners], axis=1)
-        self.frame.edge_width = 0.002 * longer
+        self.frame.edge_width = 0.006 * longer
         self.fit()
 
     def show_picture(self, picture: Images, step: int) -> None:
