@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -154,6 +155,15 @@ def test_w_is_moved_while_the_run_goes_on(files, paper_config, tmp_path: Path):
     assert by_step[6] == 0.25
 
 
+@pytest.fixture
+def usual_interrupts() -> Iterator[None]:
+    """Make Ctrl-C raise KeyboardInterrupt, whatever other tests of this process left behind."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("usual_interrupts")
 def test_interrupt_saves_and_is_passed_on(files, paper_config, tmp_path: Path):
     run = tmp_path / "run"
 
@@ -315,6 +325,7 @@ def test_symmetry_that_the_map_lacks_is_doubted(files, paper_config, tmp_path: P
     assert any("the map is not D7" in sentence for sentence in said)
 
 
+@pytest.mark.usefixtures("usual_interrupts")
 def test_interrupt_while_preparing_does_not_wait(files, paper_config, tmp_path, monkeypatch):
     def slow(*_: object, **__: object) -> None:
         os.kill(os.getpid(), signal.SIGINT)

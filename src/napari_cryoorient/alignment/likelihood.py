@@ -120,7 +120,11 @@ class ParticleLikelihood:
         once = at_radii(statistics.noise_transfer, self.radii).clamp_min(LEAST_TRANSFER)
         noise = noise / once if self._is_premultiplied else noise
         self._inverse_noise = (1 / torch.maximum(noise, NOISE_FLOOR * signal)).to(device)
-        self._signal = signal.to(device)
+        power = at_radii(statistics.image_power * to_box, self.radii)
+        power = power / once if self._is_premultiplied else power
+        outer = slice(self.n_frequencies(OUTER_PART * self.radius), None)
+        self._outer = outer
+        self._outer_energy = float((power.to(device) * self._inverse_noise)[outer].sum())
 
         volume = reference_volume(density, self.box)
         # Cropping keeps densities and makes voxels larger: a sum along a line has fewer of them.
@@ -185,12 +189,10 @@ class ParticleLikelihood:
     def _at_own_noise(self, data: BandData) -> BandData:
         """Weigh each image by its own level of noise: micrographs differ.
 
-        It is the image's power in the outer half of the band over what the stack's spectra and its
-        CTF make one expect.
+        It is the image's power in the outer half of the band over that of the stack's images, which
+        hold signal that the map does not explain too.
         """
-        outer = slice(self.n_frequencies(OUTER_PART * self.radius), None)
-        expected = (1 + data.power[:, outer] * self._signal[outer]).sum(1)
-        level = data.energy[:, outer].sum(1) / expected.clamp_min(1e-30)
+        level = data.energy[:, self._outer].sum(1) / max(self._outer_energy, 1e-30)
         level = level.clamp(1 / LARGEST_LEVEL, LARGEST_LEVEL)[:, None]
         return BandData(data.cross / level, data.power / level, data.energy / level)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from napari_cryoorient.alignment.nulls.given_poses import N_AT_LEAST, pose_agreement
 from napari_cryoorient.session.data import Data
 from napari_cryoorient.session.inspection import Predictions
 
@@ -28,10 +27,11 @@ def verdict_on_poses(data: Data, seed: int = 0) -> str:
         InputError: where an image cannot be read.
 
     """
-    from napari_cryoorient.stack.pairing import pair_inputs
-
     if data.particles is None or data.density is None or data.projector is None:
         return ""
+    from napari_cryoorient.alignment.nulls.given_poses import N_AT_LEAST, pose_agreement
+    from napari_cryoorient.stack.pairing import pair_inputs
+
     if data.particles.poses is None or len(data.particles) < N_AT_LEAST:
         return ""
     inputs = pair_inputs(data.particles, data.density, invert_contrast=_contrast(data))
@@ -74,6 +74,7 @@ def _doubt_by_nulls(data: Data, found: Predictions, seed: int) -> str | None:
     """Say so where a few of the particles fit nulls as well as the map."""
     import torch
 
+    from napari_cryoorient.alignment.nulls.given_poses import N_AT_LEAST
     from napari_cryoorient.alignment.nulls.report import doubt_by_nulls
     from napari_cryoorient.stack.pairing import pair_inputs
 

@@ -49,6 +49,7 @@ class StackStatistics:
     stack's.  ``snr`` compares variances over the whole image, within the band.
     ``are_corners_empty`` tells of images whose corners do not show their noise.  ``noise_transfer``
     is the mean square of what the noise was multiplied by: CTF^2 in premultiplied images, else 1.
+    ``image_power`` is that of the images as they are.
     """
 
     box: int
@@ -58,6 +59,7 @@ class StackStatistics:
     snr: float
     is_signal_seen: bool
     noise_transfer: Tensor
+    image_power: Tensor
     are_corners_empty: bool = False
 
 
@@ -130,6 +132,7 @@ def stack_statistics(
         snr=total_signal / total_noise if total_noise > 0.0 else float("inf"),
         is_signal_seen=is_seen,
         noise_transfer=of_once[usual].mean(0)[: box // 2 + 1].float(),
+        image_power=whole.float(),
         are_corners_empty=are_empty,
     )
 

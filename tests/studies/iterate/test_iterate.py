@@ -54,7 +54,7 @@ def test_rounds_improve_the_map_and_a_stopped_series_goes_on(
     with monkeypatch.context() as patch:
         patch.setattr(stages, "refine", interrupted)
         status, _, err = run(*command)
-    assert status == 130
+    assert status == 130, err
     assert "goes on with" in err
     first = out / "round_01"
     assert json.loads((out / "study.json").read_text())["state"] == "stopped"
