@@ -45,6 +45,13 @@ def test_a_search_finds_poses_and_shows_them(controller: Controller) -> None:
     assert inspection.confidence is not None
     assert np.median(inspection.errors_deg) < 5  # SNR 2
     assert inspection.correlations is not None
+    # What the confidence is made of can be ranked by, the two apart.
+    assert {"particle is there", "pose is right"} <= set(inspection.criteria)
+    assert inspection.presence is not None
+    assert inspection.pose_probability is not None
+    np.testing.assert_allclose(
+        inspection.presence * inspection.pose_probability, inspection.confidence, atol=1e-4
+    )
     # The images beside the poses are those of the particles searched.
     assert session.data.particles is not None
     np.testing.assert_array_equal(

@@ -13,6 +13,9 @@ ANGLES = ("rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi")
 ORIGINS_ANGSTROM = ("rlnOriginXAngst", "rlnOriginYAngst")
 ORIGINS_PIXELS = ("rlnOriginX", "rlnOriginY")
 CONFIDENCE = "rlnParticleFigureOfMerit"
+# What a confidence is made of: that the image shows the particle, and that its pose is right then.
+PRESENCE_PROBABILITY = "cryoorientPresenceProbability"
+POSE_PROBABILITY = "cryoorientPoseProbability"
 
 
 def new_particle_star(

@@ -41,6 +41,8 @@ Criterion = Literal[
     "angular error",
     "shift error",
     "confidence",
+    "particle is there",
+    "pose is right",
     "correlation",
 ]
 
@@ -51,7 +53,8 @@ class Predictions:
 
     Errors are the smallest over the equivalent poses of ``symmetry``; ``source`` says what the
     poses come from.  Of another file's poses they are differences, and ``probability_of_a`` tells
-    how likely the particle is at the stack's own pose rather than at the other.
+    how likely the particle is at the stack's own pose rather than at the other.  A search's
+    confidence is ``presence``, that the image shows the particle, times ``pose_probability``.
     """
 
     path: Path
@@ -63,6 +66,8 @@ class Predictions:
     source: Source = "network"
     rows: Integers | None = None
     probability_of_a: Floats | None = None
+    presence: Floats | None = None
+    pose_probability: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -92,6 +97,8 @@ class Inspection:
     confidence: Floats | None = None
     correlations: Floats | None = None
     probability_of_a: Floats | None = None
+    presence: Floats | None = None
+    pose_probability: Floats | None = None
     symmetry: str = "C1"
     source: Source = "network"
     reference: Reference = "true"
@@ -121,6 +128,8 @@ class Inspection:
             "probability of A": self.probability_of_a,
             "angular error": None if is_compared else angles,
             "confidence": self.confidence,
+            "particle is there": self.presence,
+            "pose is right": self.pose_probability,
             "shift error": None if is_compared else shifts,
             "correlation": self.correlations,
         }
@@ -154,6 +163,8 @@ UNITS: dict[Criterion, str] = {
     "probability of A": "",
     "angular error": "\N{DEGREE SIGN}",
     "confidence": "",
+    "particle is there": "",
+    "pose is right": "",
     "shift error": " Å",
     "correlation": "",
 }
@@ -170,7 +181,13 @@ NOTHING = Inspection("nothing", np.zeros(0, dtype=np.int64))
 
 def is_higher_better(criterion: Criterion) -> bool:
     """Tell whether a particle is the better, the higher its figure is."""
-    return criterion in ("confidence", "correlation", "probability of A")
+    return criterion in (
+        "confidence",
+        "particle is there",
+        "pose is right",
+        "correlation",
+        "probability of A",
+    )
 
 
 # One spelling for each figure, wherever it is shown.
@@ -181,6 +198,8 @@ FORMATS: dict[Criterion, str] = {
     "angular error": ".1f",
     "shift error": ".1f",
     "confidence": ".2f",
+    "particle is there": ".2f",
+    "pose is right": ".2f",
     "correlation": ".3f",
 }
 
@@ -319,6 +338,8 @@ def _of_predictions(data: Data, predictions: Predictions) -> Inspection:
         predictions.shift_errors_angstrom,
         predictions.confidence,
         probability_of_a=predictions.probability_of_a,
+        presence=predictions.presence,
+        pose_probability=predictions.pose_probability,
         symmetry=predictions.symmetry,
         source=predictions.source,
     )

@@ -76,7 +76,7 @@ class PoseJobs:
 
         Those that training has too are taken from the session.
         """
-        config = SearchConfig(**self._of_session(SearchConfig), **settings)
+        config = SearchConfig(**self._of_session(SearchConfig), evidence=True, **settings)
         self._start_on_stack("search", config, "search")
 
     def null_test(self, **settings: Any) -> None:

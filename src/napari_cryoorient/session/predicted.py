@@ -24,6 +24,11 @@ def load_predictions(
     """
     from napari_cryoorient.evaluation import pose_errors
     from napari_cryoorient.geometry.symmetry import symmetry_matrices
+    from napari_cryoorient.io.new_star import (
+        CONFIDENCE,
+        POSE_PROBABILITY,
+        PRESENCE_PROBABILITY,
+    )
     from napari_cryoorient.io.particle_table import ParticleTable
     from napari_cryoorient.io.pose_table import match_rows, read_pose_table
     from napari_cryoorient.io.star import read_star
@@ -42,8 +47,10 @@ def load_predictions(
     theirs, rows = theirs[order], ours[order]
     poses = table.poses[theirs]
     values = ParticleTable(read_star(path))
-    name = "rlnParticleFigureOfMerit"
-    confidence = values.floats(name)[theirs] if name in values else None
+    confidence, presence, pose_probability = (
+        values.floats(name)[theirs] if name in values else None
+        for name in (CONFIDENCE, PRESENCE_PROBABILITY, POSE_PROBABILITY)
+    )
     errors, shift_errors = None, None
     if particles.poses is not None:
         both = pose_errors(poses, particles.poses[rows], symmetry_matrices(symmetry))
@@ -57,4 +64,6 @@ def load_predictions(
         symmetry,
         source,
         None if len(rows) == len(particles) else rows,
+        presence=presence,
+        pose_probability=pose_probability,
     )
