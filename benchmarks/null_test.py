@@ -1,6 +1,6 @@
 """How often ``null-test`` says what is true: right maps, maps of other molecules, pure noise.
 
-    python benchmarks/null_test.py --cache CACHE [--n 64] [--stacks 3] [--noise 50] [--out FILE]
+    python benchmarks/null_test.py --cache CACHE --out FILE [--n 60] [--stacks 2] [--noise 50]
 
 Particles are those of ``benchmarks/reality.py``: projections by ``relion_project`` with real CTFs
 and noise.  The thresholds were fitted on other stacks: proteasome and ribosome projected by this
@@ -69,7 +69,7 @@ def tests(
     n_stacks = options.stacks * len(names)
     for i in range(n_stacks):
         place = i % len(names)
-        name, first = names[place], FIRST_ROW + i // len(names) * options.n
+        name, first = names[place], options.first + i // len(names) * options.n
         what = f"{name}, from {first}"
         some = replace(whole[name].subset(np.arange(first, first + options.n)), poses=None)
         yield "right", what, name, some, stacks[name]
@@ -79,6 +79,7 @@ def tests(
             yield "wrong", what, other, some, stacks[other]
         for k in range(options.noise * i // n_stacks, options.noise * (i + 1) // n_stacks):
             name = names[k % len(names)]
+            k += options.first - FIRST_ROW  # other noise with other rows
             yield noise_test(k, name, whole[name], stacks[name], options.n, sources)
 
 
@@ -103,6 +104,7 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=60)
     parser.add_argument("--stacks", type=int, default=2)
     parser.add_argument("--noise", type=int, default=50)
+    parser.add_argument("--first", type=int, default=FIRST_ROW)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     torch.set_num_threads(1)

@@ -38,6 +38,8 @@ _FACE = {
     "NullTest": "diagnosis.null_test",
     "pixel_size": "api.pixel_size",
     "Magnification": "diagnosis.magnification",
+    "hand": "api.hand",
+    "HandTest": "diagnosis.handedness",
     "OrientationReport": "diagnosis.orientations",
     "micrographs": "api.micrographs",
     "MicrographFigures": "diagnosis.micrographs",
@@ -99,6 +101,7 @@ if TYPE_CHECKING:
         write_poses,
     )
     from napari_cryoorient.api.filter_curve import filter_curve
+    from napari_cryoorient.api.hand import hand
     from napari_cryoorient.api.maps import Reconstruction, fsc, reconstruct, symmetry
     from napari_cryoorient.api.micrographs import micrographs
     from napari_cryoorient.api.network import TrainedNetwork
@@ -121,6 +124,7 @@ if TYPE_CHECKING:
     )
     from napari_cryoorient.diagnosis.comparison import Comparison
     from napari_cryoorient.diagnosis.filter_curve import FilterCurve
+    from napari_cryoorient.diagnosis.handedness import HandTest
     from napari_cryoorient.diagnosis.magnification import Magnification
     from napari_cryoorient.diagnosis.micrographs import MicrographFigures
     from napari_cryoorient.diagnosis.null_test import NullTest
@@ -147,6 +151,7 @@ __all__ = [
     "DetectedSymmetry",
     "Evaluation",
     "FilterCurve",
+    "HandTest",
     "InputError",
     "Magnification",
     "MicrographFigures",
@@ -173,6 +178,7 @@ __all__ = [
     "evaluate",
     "filter_curve",
     "fsc",
+    "hand",
     "matrix_to_euler_zyz_deg",
     "micrographs",
     "null_test",

@@ -9,8 +9,8 @@ COMMANDS = (
     *("simulate", "train", "predict", "search", "refine", "evaluate", "project"),
     *("reconstruct", "fsc", "iterate"),
     *("sweep", "cross-validate", "noise-study", "representation-study", "reconstruct-sweep"),
-    *("compare", "orientations", "filter-curve", "null-test", "pixel-size", "relax", "micrographs"),
-    *("export", "symmetry", "demo", "view"),
+    *("compare", "orientations", "filter-curve", "null-test", "pixel-size", "hand", "relax"),
+    *("micrographs", "export", "symmetry", "demo", "view"),
 )
 
 

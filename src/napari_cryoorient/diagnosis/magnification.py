@@ -31,7 +31,7 @@ MOST_IMAGES = 2000
 WORTH, CLEAR_ERRORS = 0.005, 3.0
 HAND = (
     "The hand cannot be told from untilted particles: a map and its mirror image have the same "
-    "projections. Tilt pairs, or particles collected at a tilt, tell it."
+    "projections. Tilt pairs, or particles collected at a tilt, tell it (napari-cryoorient hand)."
 )
 _CHUNK = 128
 

@@ -26,8 +26,9 @@ from napari_cryoorient.maps.backproject import back_project
 from napari_cryoorient.maps.fsc import ShellCorrelation, fourier_shell_correlation
 from napari_cryoorient.maps.masks import molecule_mask
 from napari_cryoorient.maps.solve import solve_map
-from napari_cryoorient.particles import DensityMap, Floats, ParticleSet, counted
+from napari_cryoorient.particles import ArrayImages, DensityMap, Floats, ParticleSet, counted
 from napari_cryoorient.reporting import SILENT, Reporter
+from napari_cryoorient.stack.batches import ParticleBatches
 from napari_cryoorient.stack.chunks import Stopped
 from napari_cryoorient.stack.pairing import PairedInputs
 from napari_cryoorient.tasks.fsc import same_sampling
@@ -160,7 +161,9 @@ def null_test_inputs(
         }
         for name in ("correlation", "confidence")
     )
-    reference, halves = _curves(stack, inputs.density, trial, group, device, reporter)
+    reference, halves = _curves(
+        stack, inputs.density, trial, group, device, reporter, box=likelihood.box
+    )
     return NullTest(
         verdict_of(trial), trial.null_kind, trial.snr, correlation, confidence, reference, halves
     )
@@ -195,8 +198,14 @@ def _curves(
     group: Tensor,
     device: torch.device,
     reporter: Reporter,
+    *,
+    box: int,
 ) -> tuple[dict[str, ShellCorrelation], dict[str, ShellCorrelation]]:
-    """Return the curves with the reference, and those of half-maps, of each case."""
+    """Return the curves with the reference, and those of half-maps, of each case.
+
+    Images are cropped to ``box`` pixels in Fourier space: finer detail was not searched, and tells
+    nothing of the search.
+    """
     cases = {
         PARTICLES: (stack, trial.particles, density),
         IMAGES: (trial.null_stack, trial.null, density),
@@ -205,7 +214,7 @@ def _curves(
     halves = half_sets(None, len(stack), 0, _silent)
     with_reference, of_halves = {}, {}
     for case, (particles, found, searched) in cases.items():
-        posed = replace(particles, poses=found.poses)
+        posed = replace(_cropped(particles, box), poses=found.poses)
         entered = back_project(
             posed, group, device, rows_of_sets=halves, should_stop=reporter.should_stop
         )
@@ -226,6 +235,13 @@ def _curves(
         if len(stack) >= FEWEST_FOR_HALVES:
             of_halves[case] = fourier_shell_correlation(a, b, pixel)
     return with_reference, of_halves
+
+
+def _cropped(particles: ParticleSet, box: int) -> ParticleSet:
+    """Return particles with images of ``box`` pixels, in memory, of the same field of view."""
+    batches = ParticleBatches(particles, box, torch.device("cpu"), cache_bytes=0)
+    images = batches.images(np.arange(len(particles), dtype=np.int64)).numpy()
+    return replace(particles, images=ArrayImages(images, batches.pixel_size_angstrom))
 
 
 def _silent(sentence: str) -> None:

@@ -3,11 +3,14 @@
 It is the global search without its second look at particles in doubt, the same for all.
 
 Beside the nulls stands a control: the null images with the map's projections added at random poses,
-as strong as the stack's own signal.  It tells what the search would find if the map were right.
+as strong as they are in the particles.  It tells what the search would find if the map were right.
+How strong they are is learned from the particles that the search is sure of; the surplus of power
+over the noise, which holds all else that particles hold, would make the control too strong.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +20,7 @@ from torch import Tensor
 from napari_cryoorient.alignment.likelihood import BandData, ParticleLikelihood
 from napari_cryoorient.alignment.nulls.decoy_maps import decoy_map
 from napari_cryoorient.alignment.nulls.null_images import NullKind, null_particles
+from napari_cryoorient.alignment.refine.two_groups import learned_amplitudes
 from napari_cryoorient.alignment.search.found import FoundPoses
 from napari_cryoorient.alignment.search.global_search import GlobalSearch
 from napari_cryoorient.geometry.rotations import random_rotations
@@ -31,6 +35,8 @@ LEAST_SNR = 0.02
 _LEAST_NOISE = 0.2
 _CHUNK = 64
 
+Finder = Callable[[Integers, BandData], FoundPoses]
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class NullTrial:
@@ -39,7 +45,8 @@ class NullTrial:
     ``particles`` are the images against the map, ``decoys`` the images against each map without
     structure; ``null`` and ``null_decoys`` are the same for images without the molecule, and
     ``control`` and ``control_decoys`` for these with the map's projections added.  ``null_stack``
-    holds the images without the molecule, ``decoy_maps`` the maps.
+    holds the images without the molecule, ``decoy_maps`` the maps.  ``snr`` is that of the
+    particles, by how strong the map's projections are in those that the search is sure of.
     """
 
     particles: FoundPoses
@@ -91,39 +98,48 @@ def try_nulls(
     finders = [searching(likelihood).of_images]
     finders += [searching(compared_with(decoy, stack)).of_images for decoy in decoys]
     null_likelihood = compared_with(density, null_stack)
-    numbers = np.arange(len(rows), dtype=np.int64)
+    chunks = np.array_split(np.arange(len(rows), dtype=np.int64), -(-len(rows) // _CHUNK))
+    n_done, n_all = 0, len(rows) * (3 * len(finders) - (found is not None))
+
+    def searched(find: Finder, chunk: Integers, data: BandData) -> FoundPoses:
+        nonlocal n_done
+        if reporter.should_stop():
+            raise Stopped
+        part = find(chunk, data)
+        n_done += len(chunk)
+        reporter.progress(n_done, n_all)
+        return part
+
+    if found is None:
+        found = FoundPoses.joined(
+            [searched(finders[0], rows[k], likelihood.load(rows[k])) for k in chunks]
+        )
+    strength, _ = learned_amplitudes(found.strengths, found.confidence)
+    snr = statistics.snr * strength**2
+    strength *= max(1.0, LEAST_SNR / max(snr, 1e-9)) ** 0.5
     generator = torch.Generator().manual_seed(seed)
-    weakest = max(1.0, LEAST_SNR / max(statistics.snr, 1e-9)) ** 0.5
     parts: dict[str, list[list[FoundPoses]]] = {
         name: [[] for _ in finders] for name in ("particles", "null", "control")
     }
-    n_done, n_all = 0, len(rows) * 3 * len(finders)
-    for chunk in np.array_split(numbers, -(-len(rows) // _CHUNK)):
+    for chunk in chunks:
         null = null_likelihood.load(chunk)
         sets = {
-            "particles": likelihood.load(rows[chunk]),
-            "null": null,
-            "control": _with_projections(likelihood, null, kind, weakest, generator),
+            "particles": (rows[chunk], likelihood.load(rows[chunk])),
+            "null": (chunk, null),
+            "control": (chunk, _with_projections(likelihood, null, kind, strength, generator)),
         }
-        for name, data in sets.items():
+        for name, (numbers, data) in sets.items():
             for i, find in enumerate(finders):
-                if reporter.should_stop():
-                    raise Stopped
-                if i or found is None or name != "particles":
-                    part = find(rows[chunk] if name == "particles" else chunk, data)
-                    parts[name][i].append(part)
-                n_done += len(chunk)
-                reporter.progress(n_done, n_all)
+                if i or name != "particles":
+                    parts[name][i].append(searched(find, numbers, data))
 
     def joined(name: str) -> list[FoundPoses]:
         return [FoundPoses.joined(each) for each in parts[name] if each]
 
-    real, null_found, control = (joined(name) for name in parts)
-    if found is not None:
-        real = [found, *real]
+    of_decoys, null_found, control = (joined(name) for name in parts)
     return NullTrial(
-        real[0], tuple(real[1:]), null_found[0], tuple(null_found[1:]),
-        control[0], tuple(control[1:]), null_stack, kind, decoys, statistics.snr,
+        found, tuple(of_decoys), null_found[0], tuple(null_found[1:]),
+        control[0], tuple(control[1:]), null_stack, kind, decoys, snr,
     )  # fmt: skip
 
 
@@ -135,7 +151,7 @@ def _with_projections(
     strength: float,
     generator: torch.Generator,
 ) -> BandData:
-    """Add the map's projections at random poses, ``strength`` times as strong as the stack's."""
+    """Add the map's projections at random poses, so many times as strong as the surplus has it."""
     m = null.power.shape[1]
     views = random_rotations(len(null), generator).float().to(likelihood.device)
     slices = strength * likelihood.slices(views, m)
