@@ -81,7 +81,8 @@ def run(
             advance.say(lost)
     print(found.describe())
     print(f"{len(found.best)} particles: {output}")
-    results: dict[str, Any] = found.summary() | {"star": output, "symmetry": symmetry}
+    results: dict[str, Any] = found.summary() | {"sentence": found.describe()}
+    results |= {"star": output, "symmetry": symmetry}
     if table is not None:
         write_probabilities(found, particles.names, table)
         results["table"] = table

@@ -224,7 +224,8 @@ def _densities(turns: Tensor, rotation: Tensor, width_deg: float) -> Tensor:
     width = math.radians(width_deg)
     scale = 8 * math.pi**2 / ((2 * math.pi) ** 1.5 * width**3)
     angles = torch.deg2rad(angular_distance_deg(turns, rotation))
-    return scale * (-0.5 * (angles / width).square()).exp()
+    density: Tensor = scale * (-0.5 * (angles / width).square()).exp()
+    return density
 
 
 def _gain(turns: Tensor, rotation: Tensor, width_deg: float, share: float) -> float:

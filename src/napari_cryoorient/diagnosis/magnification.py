@@ -85,6 +85,7 @@ class Magnification:
             "fitting_pixel_size_angstrom": self.fitting_pixel_size_angstrom,
             "is_off": self.is_off,
             "hand": HAND,
+            "sentence": self.describe(),
         }
 
 

@@ -40,6 +40,7 @@ from napari_cryoorient.tasks.search import describe_band, radius_of
 N_PARTICLES = 200
 # Fewer make no half-maps.
 FEWEST_FOR_HALVES = 40
+N_BINS = 20
 PARTICLES, IMAGES, MAPS = "particles", "images without the molecule", "map without structure"
 
 
@@ -82,6 +83,20 @@ class NullTest:
             for case in self.correlation
         ]
 
+    def histograms(self) -> dict[str, dict[str, Any]]:
+        """Return edges and counts by case, of correlations and of confidences."""
+        every = np.concatenate(list(self.correlation.values()))
+        low, high = float(every.min()), float(every.max())
+        found = {}
+        for name, values, ends in (
+            ("correlation", self.correlation, (low, max(high, low + 1e-6))),
+            ("confidence", self.confidence, (0.0, 1.0)),
+        ):
+            edges = np.linspace(*ends, N_BINS + 1)
+            counts = {case: np.histogram(v, edges)[0].tolist() for case, v in values.items()}
+            found[name] = {"edges": edges.round(6).tolist(), "counts": counts}
+        return found
+
     def summary(self) -> dict[str, Any]:
         """Return the figures by name, as ``null-test --json`` does."""
         images, maps = self.verdict.images, self.verdict.maps
@@ -99,6 +114,7 @@ class NullTest:
             "map_part_error": maps.part_error,
             "map_standard_errors": maps.z,
             "control_standard_errors": maps.control_z,
+            "histograms": self.histograms(),
             "reference_fsc": {case: _curve(curve) for case, curve in self.reference_fsc.items()},
             "half_map_fsc": {case: _curve(curve) for case, curve in self.half_map_fsc.items()},
         }

@@ -5,14 +5,11 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from napari_cryoorient.diagnosis.null_test import IMAGES, MAPS, PARTICLES, NullTest
 from napari_cryoorient.diagnosis.pages import BLUE, GREEN, GREY, VERMILLION, new_page, save_page
 from napari_cryoorient.maps.fsc import ShellCorrelation
-from napari_cryoorient.particles import Floats
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,8 +29,9 @@ def draw_null_test(figure: Figure, found: NullTest, *, title: str = "") -> None:
     """Draw it on a figure."""
     grid = figure.add_gridspec(3, 2, height_ratios=[1, 1, 0.22])
     upper, right, lower, last = (figure.add_subplot(grid[i, j]) for i in (0, 1) for j in (0, 1))
-    _draw_histograms(upper, found.correlation, "Correlation with the projection")
-    _draw_histograms(right, found.confidence, "Confidence", limits=(0.0, 1.0))
+    histograms = found.histograms()
+    _draw_histograms(upper, histograms["correlation"], "Correlation with the projection")
+    _draw_histograms(right, histograms["confidence"], "Confidence")
     _draw_curves(lower, found.reference_fsc, "FSC with the map searched with")
     if found.half_map_fsc:
         _draw_curves(last, found.half_map_fsc, "FSC of half-maps")
@@ -49,18 +47,9 @@ def draw_null_test(figure: Figure, found: NullTest, *, title: str = "") -> None:
         figure.suptitle(title, fontsize=11)
 
 
-def _draw_histograms(
-    axes: Axes,
-    values: Mapping[str, Floats],
-    label: str,
-    *,
-    limits: tuple[float, float] | None = None,
-) -> None:
-    every = np.concatenate(list(values.values()))
-    low, high = limits or (float(every.min()), float(every.max()))
-    edges = np.linspace(low, max(high, low + 1e-6), 21).tolist()
-    for case, of_case in values.items():
-        axes.hist(of_case, edges, histtype="step", color=COLOURS[case], linewidth=1.6, label=case)
+def _draw_histograms(axes: Axes, histogram: Mapping[str, Any], label: str) -> None:
+    for case, counts in histogram["counts"].items():
+        axes.stairs(counts, histogram["edges"], color=COLOURS[case], linewidth=1.6, label=case)
     axes.set_xlabel(label)
     axes.set_ylabel("Particles")
     axes.spines[["top", "right"]].set_visible(False)

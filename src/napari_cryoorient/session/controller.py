@@ -9,6 +9,7 @@ from typing import Literal
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.runs import layout
 from napari_cryoorient.session.background import BackgroundJobs, Notify
+from napari_cryoorient.session.checks import Checks
 from napari_cryoorient.session.comparison import Comparison
 from napari_cryoorient.session.correlations import Correlations
 from napari_cryoorient.session.data import (
@@ -70,6 +71,7 @@ class Controller:
         self.refinements = Refinements(session, jobs, self.pose_jobs, notify)
         self.filter_curves = FilterCurves(session, self.pose_jobs, notify)
         self.orientations = Orientations(session, self.pose_jobs, notify)
+        self.checks = Checks(session, self.pose_jobs, notify)
         self.micrographs = Micrographs(session, jobs, notify)
         self.correlations = Correlations(session, jobs, notify)
         self.hand = Hand(session, notify)
@@ -82,6 +84,7 @@ class Controller:
         self.correlations.close()
         self.refinements.close()
         self.micrographs.close()
+        self.checks.close()
         self.pose_jobs.close()
 
     # -- data

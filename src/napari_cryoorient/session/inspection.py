@@ -28,9 +28,11 @@ from napari_cryoorient.session.data import Data, ProjectedPoses
 from napari_cryoorient.session.follow import RunView
 
 Fourth = Literal["none", "difference", "blink"]
-# A network, one refined against the map, a global search, the STAR file's own poses refined, those
-# of another file that the STAR file is compared with.
-Source = Literal["network", "network, refined", "search", "STAR, refined", "other file"]
+# A network, one refined against the map, a global search, the STAR file's own poses refined, or the
+# likeliest of their equivalents; those of another file that the STAR file is compared with.
+Source = Literal[
+    "network", "network, refined", "search", "STAR, refined", "STAR, relaxed", "other file"
+]
 # What poses are compared with: known ones, or labels that a search found.
 Reference = Literal["true", "label"]
 Kind = Literal["nothing", "images", "poses", "preview", "predictions"]
@@ -174,6 +176,7 @@ TITLES: dict[Source, tuple[str, str]] = {
     "network, refined": ("true pose", "refined pose"),
     "search": ("STAR's pose", "found pose"),
     "STAR, refined": ("STAR's pose", "refined pose"),
+    "STAR, relaxed": ("STAR's pose", "likeliest equivalent"),
     "other file": ("pose A", "pose B"),
 }
 NOTHING = Inspection("nothing", np.zeros(0, dtype=np.int64))

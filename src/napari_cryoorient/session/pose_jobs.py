@@ -23,12 +23,14 @@ from napari_cryoorient.session.verdict import verdict_on_search
 from napari_cryoorient.session.words import warning_of
 
 OUT, PAGE = "poses.star", "null-test.pdf"
+NULL_TEST = "Testing against nulls"
 
 
 class PoseJobs:
     """Starts one command at a time, follows it, and takes the poses it wrote into the session."""
 
     changed = Signal()
+    null_tested = Signal(object, object)  # the data it was of, and the command's last view
 
     def __init__(self, session: Session, jobs: BackgroundJobs, notify: Notify) -> None:
         self._session = session
@@ -101,8 +103,9 @@ class PoseJobs:
             self._notify.info(f"{sentence} The page with all figures is {view.folder / PAGE}")
             if self._session.data is data and view.results.get("is_doubt"):
                 self._session.set_verdict(sentence)
+            self.null_tested.emit(data, view)
 
-        self.start_command("Testing against nulls", arguments, folder, take)
+        self.start_command(NULL_TEST, arguments, folder, take)
 
     def refine(self) -> None:
         """Refine the run's predictions where there is a trained run, else the STAR's own poses."""
@@ -137,6 +140,13 @@ class PoseJobs:
         self._start(
             "Predicting", arguments, folder, run.symmetry, source, (run.star_path, run.map_path)
         )
+
+    def relax(
+        self, title: str, arguments: list[str], folder: Path, take: Callable[[JobView], None]
+    ) -> None:
+        """Start ``relax`` on the stack, show the poses it writes; ``take`` gets each look."""
+        files = (self._session.data.star_path, self._session.data.map_path)
+        self._start(title, arguments, folder, "C1", "STAR, relaxed", files, take)
 
     def stop(self) -> None:
         """Ask the command to stop."""
@@ -181,10 +191,15 @@ class PoseJobs:
         symmetry: str,
         source: Source,
         files: tuple[Path | None, Path | None],
+        also: Callable[[JobView], None] = lambda view: None,
     ) -> None:
-        """Start a command that writes poses; ``files`` are the stack and the map it works on."""
+        """Start a command that writes poses; ``files`` are the stack and the map it works on.
+
+        ``also`` gets each look at it too.
+        """
 
         def take(view: JobView) -> None:
+            also(view)
             if view.state != "finished":
                 return
             data = self._session.data
@@ -262,7 +277,10 @@ _NOUNS = {
     "Searching": "Search",
     "Refining": "Refinement",
     "Predicting": "Prediction",
-    "Testing against nulls": "Null test",
+    NULL_TEST: "Null test",
+    "Measuring": "Pixel size",
+    "Relaxing": "Pseudo-symmetry",
+    "Comparing tilts": "Hand",
     "Asking the images": "Comparison",
     "Entering images": "Filter curve",
     "Views": "Orientations",

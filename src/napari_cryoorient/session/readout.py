@@ -15,6 +15,7 @@ LABELS: dict[Source, str] = {
     "network, refined": "Refined",
     "search": "Found",
     "STAR, refined": "Refined",
+    "STAR, relaxed": "Relaxed",
     "other file": "B",
 }
 DEGREE, ANGSTROM = "\N{DEGREE SIGN}", "Å"
@@ -26,7 +27,7 @@ def readout(data: Data, inspection: Inspection, index: int) -> list[tuple[str, s
         return []
     row = int(inspection.rows[index])
     rows = [("Image", name_of(data, row))]
-    is_refined_star = inspection.source == "STAR, refined"
+    is_refined_star = inspection.source in ("STAR, refined", "STAR, relaxed")
     is_compared = inspection.source == "other file"
     turned, shifted = "Angular error", "Shift error"
     if is_refined_star:

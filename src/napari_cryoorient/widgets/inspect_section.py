@@ -44,6 +44,7 @@ SOURCES: dict[Source, str] = {
     "network, refined": "The stack, with the run's predictions, refined.",
     "search": "The stack, with poses found by global search.",
     "STAR, refined": "The stack, with the STAR file's poses refined.",
+    "STAR, relaxed": "The stack, each at the likeliest of its equivalent poses.",
     "other file": "The stack at its own poses (A) and at those of another file (B).",
 }
 DOUBTFUL = "\N{WARNING SIGN} These particles do not seem to show this map: see 1 Data."

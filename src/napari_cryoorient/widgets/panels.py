@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QSplitter, QTabWidget, QVBoxLayout, QWidget
 
 from napari_cryoorient.session.controller import Controller
 from napari_cryoorient.widgets.canvas import Canvas
+from napari_cryoorient.widgets.checks_panel import ChecksPanel
 from napari_cryoorient.widgets.compare_panel import ComparePanel
 from napari_cryoorient.widgets.curves_panel import CurvesPanel
 from napari_cryoorient.widgets.filter_panel import FilterPanel
@@ -44,6 +45,7 @@ class Panels(QSplitter):
             "Compare": lambda: ComparePanel(controller),
             "Micrographs": lambda: MicrographsPanel(controller),
             "Filter": lambda: FilterPanel(controller),
+            "Checks": lambda: ChecksPanel(controller),
             "Directions": lambda: DirectionsPanel(session),
             "3D map": lambda: MapPanel(session),
             "Orientations": lambda: OrientationsPanel(controller),
