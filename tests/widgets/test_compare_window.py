@@ -97,6 +97,19 @@ def test_what_differs_most_comes_first_and_what_agrees_is_exported(
     assert list(written.names) == [
         name for i, name in enumerate(session.data.particles.names) if i not in WRONG
     ]
+    # Neither particles of excluded micrographs nor rejected ones are among them.
+    session.set_excluded(np.array([0, 1]))
+    session.set_particle(5)
+    controller.hand.mark("reject")
+    panel._pull()
+    assert panel.export_button.text() == f"Agreeing ({n - 5})…"
+    qtbot.mouseClick(panel.export_button, Qt.MouseButton.LeftButton)
+    written, _ = read_particles(target, project_dir=controller.session.data.star_path.parent)
+    left = [
+        name for i, name in enumerate(session.data.particles.names) if i not in (*WRONG, 0, 1, 5)
+    ]
+    assert list(written.names) == left
+    controller.hand.mark(None)
     # Clear brings back the stack's own poses.
     qtbot.mouseClick(panel.clear_button, Qt.MouseButton.LeftButton)
     assert session.inspection.kind == "poses"

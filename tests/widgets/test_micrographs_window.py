@@ -15,6 +15,7 @@ from napari_cryoorient.io.star import read_particles, read_star
 from napari_cryoorient.io.star_text import StarBlock, StarFile, write_star
 from napari_cryoorient.session.controller import Controller
 from napari_cryoorient.session.data import load_data
+from napari_cryoorient.session.excluded import load_excluded
 from napari_cryoorient.session.session import Session
 from napari_cryoorient.viewer.napari_api import camera_of, canvas_size_of
 from napari_cryoorient.widgets.micrographs_panel import MicrographsPanel
@@ -104,9 +105,18 @@ def test_the_odd_micrograph_comes_first_and_is_left_out(
     qtbot.mouseClick(panel.export_button, Qt.MouseButton.LeftButton)
     written, _ = read_particles(target)
     assert list(written.names) == list(session.data.particles.names)[FEW:]
+    # Whoever opens the stack again finds it left out, whatever is looked at first.
+    other = Controller(Session(), AtOnce(), Told())
+    other.show(load_data(star, made.map))
+    assert len(other.session.selected()) == n - FEW
+    assert "1 micrograph excluded before" in other.micrographs._notify.infos[-1]
+    other.show(load_data(made.star, made.map))
+    assert len(other.session.selected()) == n
+    other.close()
     # A second click takes the particles in again.
     qtbot.mouseClick(panel.exclude_button, Qt.MouseButton.LeftButton)
     assert len(session.selected()) == n
+    assert load_excluded(star) == frozenset()
     panel.close_canvas()
     assert len(micrographs.changed) == len(micrographs.current_changed) == 0
 

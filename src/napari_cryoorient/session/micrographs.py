@@ -16,6 +16,7 @@ from napari_cryoorient.errors import InputError
 from napari_cryoorient.particles import Floats, Images, Integers
 from napari_cryoorient.session.background import BackgroundJobs, Notify
 from napari_cryoorient.session.data import Data
+from napari_cryoorient.session.excluded import load_excluded, save_excluded
 from napari_cryoorient.session.inspection import Inspection
 from napari_cryoorient.session.refinements import pose_file_of
 from napari_cryoorient.session.session import Session
@@ -37,6 +38,7 @@ class Overview:
     """
 
     figures: MicrographFigures
+    groups: Groups  # of all rows of the file
     place_of: Integers
     coordinates: Floats | None
     field: tuple[float, float]
@@ -68,17 +70,18 @@ def overview_of(data: Data, inspection: Inspection) -> Overview:
     defocus = None
     if ctf is not None:
         defocus = (np.asarray(ctf.defocus_u_angstrom) + ctf.defocus_v_angstrom)[rows] / 2
-    groups = groups[rows]
+    inspected = groups[rows]
     figures = micrograph_figures(
-        poses, groups, confidence=inspection.confidence, defocus_angstrom=defocus
+        poses, inspected, confidence=inspection.confidence, defocus_angstrom=defocus
     )
-    place_of = _places(groups)
+    place_of = _places(inspected)
     at = coordinates_of(star)
     at = None if at is None else at[rows]
     field = (1.0, 1.0) if at is None or not len(at) else tuple(np.ceil(1.02 * at.max(axis=0)))
     counts = np.bincount(place_of, minlength=len(figures))
     return Overview(
         figures,
+        groups,
         place_of,
         at,
         (float(field[0]), float(field[1])),
@@ -92,6 +95,12 @@ def _places(groups: Groups) -> Integers:
     """Return the place of each particle's micrograph among those that have any."""
     used = np.unique(groups.group_of)
     return np.searchsorted(used, groups.group_of)
+
+
+def rows_on(groups: Groups, names: frozenset[str]) -> Integers:
+    """Return the rows of the file that are of micrographs with these names."""
+    is_named = np.array([name in names for name in groups.names], dtype=bool)
+    return np.flatnonzero(is_named[groups.group_of])
 
 
 class Micrographs:
@@ -110,6 +119,7 @@ class Micrographs:
         self.current = 0  # a place
         self.excluded: frozenset[str] = frozenset()
         self.picture: tuple[Images, int] | None = None  # of the current one, and its step
+        self._has_warned = False
         self._of: object = None  # the poses the overview was made for
         self._star_path: Path | None = session.data.star_path
         session.data_changed.connect(self._on_data)
@@ -133,7 +143,8 @@ class Micrographs:
                 return  # others by now
             is_first = self.overview is None
             self.overview, self.problem = found, ""
-            self._exclude(self.excluded)
+            self._leave_out(found.groups)
+            self.changed.emit()
             if is_first:  # the worst is what is looked for
                 self.go_to(int(found.order[0]), is_new=True)
             else:
@@ -196,12 +207,53 @@ class Micrographs:
         self._jobs.start("Exporting", work, tell, self._notify.error)
 
     def _exclude(self, names: frozenset[str]) -> None:
+        star_path = self._session.data.star_path
+        if self.overview is None or star_path is None:
+            return
         self.excluded = names
-        overview, inspection = self.overview, self._session.inspection
-        if overview is not None and self._of is inspection.shown_poses:
-            is_out = np.array([name in names for name in overview.figures.names], dtype=bool)
-            self._session.set_excluded(inspection.rows[is_out[overview.place_of]])
+        self._leave_out(self.overview.groups)
+        try:
+            save_excluded(names, star_path)
+        except InputError as error:
+            if not self._has_warned:
+                self._has_warned = True
+                self._notify.warning(f"{error} They are left out until napari is closed.")
         self.changed.emit()
+
+    def _leave_out(self, groups: Groups) -> None:
+        self._session.set_excluded(rows_on(groups, self.excluded))
+
+    def _recall(self, data: Data) -> None:
+        """Leave out again what was left out of this stack before."""
+        star, star_path = data.star, data.star_path
+        if star is None or star_path is None:
+            return
+        try:
+            names = load_excluded(star_path)
+        except (OSError, ValueError) as error:
+            self._notify.warning(f"Excluded micrographs cannot be read: {error}")
+            return
+        if not names:
+            return
+
+        def work() -> Groups | None:
+            from napari_cryoorient.diagnosis.pose_files import micrographs_of
+            from napari_cryoorient.io.particle_table import ParticleTable
+
+            return micrographs_of(ParticleTable(star))
+
+        def take(groups: Groups | None) -> None:
+            if groups is None or self._session.data.star_path != star_path:
+                return
+            self.excluded = names & frozenset(groups.names)
+            self._leave_out(groups)
+            self._notify.info(
+                f"{counted(len(self.excluded), 'micrograph')} excluded before stay left out; "
+                "Micrographs takes them in again."
+            )
+            self.changed.emit()
+
+        self._jobs.start("Reading excluded micrographs", work, take, self._notify.error)
 
     def _on_data(self, data: Data) -> None:
         """Forget what was found of another file; of the same one it holds until it is asked for."""
@@ -209,7 +261,8 @@ class Micrographs:
             return
         self._star_path = data.star_path
         self.overview, self.picture, self.current, self._of = None, None, 0, None
-        self.problem, self.excluded = "", frozenset()
+        self.problem, self.excluded, self._has_warned = "", frozenset(), False
+        self._recall(data)
         self.changed.emit()
 
     def _on_particle(self, index: int, is_new: bool = False) -> None:

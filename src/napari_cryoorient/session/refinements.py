@@ -15,7 +15,7 @@ from psygnal import Signal
 
 from napari_cryoorient.config.base import source_arguments
 from napari_cryoorient.errors import InputError
-from napari_cryoorient.particles import Floats
+from napari_cryoorient.particles import Floats, Integers
 from napari_cryoorient.session.background import BackgroundJobs, Notify
 from napari_cryoorient.session.data import Data
 from napari_cryoorient.session.inspection import Predictions
@@ -148,16 +148,24 @@ class Refinements:
 
         self._commands.start_command(ASKING, arguments, folder, take)
 
+    def agreeing(self, within_deg: float) -> Integers:
+        """Return the rows of A that agree with B within an angle, those left out not among them."""
+        if self.found is None:
+            return np.zeros(0, dtype=np.int64)
+        rows = np.sort(self.found.rows[self.found.agreeing(within_deg)])
+        return rows[~self._session.are_left_out(rows)]
+
     def export_agreeing(self, path: Path, within_deg: float) -> None:
         """Write the particles of A that agree with B within an angle, every column as it was."""
-        found, data = self.found, self._of
-        if found is None or data is None:
+        rows, data = self.agreeing(within_deg), self._of
+        if self.found is None or data is None:
             return
 
         def work() -> int:
-            from napari_cryoorient.diagnosis.compare_files import write_agreeing
+            from napari_cryoorient.diagnosis.compare_files import write_rows
 
-            return write_agreeing(found, pose_file_of(data), within_deg, path)
+            none = f"No particle that is kept agrees within {within_deg:g} degrees"
+            return write_rows(pose_file_of(data), rows, path, none)
 
         def tell(n: int) -> None:
             self._notify.info(

@@ -324,12 +324,20 @@ class Session:
             is_kept = shown >= limit if is_higher_better(self.criterion) else shown <= limit
             kept = np.asarray(is_kept, dtype=bool)
         rows = self.inspection.rows
-        if len(self.excluded):
-            kept &= ~np.isin(rows, self.excluded)
         if len(self.marks):
             kept |= np.isin(rows, self.marks.rows("keep"))
-            kept &= ~np.isin(rows, self.marks.rows("reject"))
-        return kept
+        return kept & ~self.are_left_out(rows)
+
+    def are_left_out(self, rows: Integers) -> np.ndarray:
+        """Tell of rows of the STAR file whether they are left out whatever their figures say.
+
+        That is by hand, or with a micrograph where no hand keeps them.
+        """
+        out = np.isin(rows, self.excluded)
+        if len(self.marks):
+            out &= ~np.isin(rows, self.marks.rows("keep"))
+            out |= np.isin(rows, self.marks.rows("reject"))
+        return out
 
     @property
     def is_filtered(self) -> bool:

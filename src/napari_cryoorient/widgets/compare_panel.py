@@ -66,7 +66,7 @@ class ComparePanel(QWidget):
         self.export_button = QPushButton("Agreeing…")
         self.export_button.setToolTip(
             "<p>Writes the particles of A whose two poses differ by no more, every column as it "
-            "was.</p>"
+            "was; not those rejected by hand, nor of excluded micrographs.</p>"
         )
         self.table = TablePanel(self._session)
         files = QHBoxLayout()
@@ -165,8 +165,7 @@ class ComparePanel(QWidget):
         return "Stopping…" if self._controller.pose_jobs.is_stopping else "Stop"
 
     def _count(self) -> None:
-        found = self._refinements.found
-        n = 0 if found is None else int(found.agreeing(self.within.value()).sum())
+        n = len(self._refinements.agreeing(self.within.value()))
         self.export_button.setText(f"Agreeing ({n:,})…")
         self.export_button.setEnabled(n > 0)
 

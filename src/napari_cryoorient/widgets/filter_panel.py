@@ -167,6 +167,9 @@ class FilterPanel(Canvas):
             f"{kept.kept:,} of {counted(kept.n, 'particle')} kept, {kept.expected_wrong:,.0f} of "
             f"them ({share:.1%}) expected to be wrong."
         )
+        n_chosen = len(self._session.selected())
+        if n_chosen != kept.kept:
+            said += f" By micrographs and by hand {n_chosen:,} are left."
         found = self._curves.resolutions
         if found is None:
             return said
