@@ -18,13 +18,15 @@ from napari_cryoorient.alignment.likelihood import BandData, ParticleLikelihood
 from napari_cryoorient.alignment.refine.local import LocalRefinement
 from napari_cryoorient.diagnosis.frames import Frame
 from napari_cryoorient.particles import Floats, Integers, Poses
-from napari_cryoorient.reporting import Advance
+from napari_cryoorient.reporting import Advance, ShouldStop
 from napari_cryoorient.stack.chunks import Stopped, in_threads
 
 # Particles that tell in which of the two frames the map lies.
 N_FRAME = 256
 # A pose is clearly preferred from this probability on.
 CLEAR = 0.95
+# Images of a CPU's chunk that are climbed together: whoever stops waits for so many.
+CPU_PIECE = 32
 
 
 @dataclass(frozen=True)
@@ -102,16 +104,18 @@ def preferred_poses(
     is_first = True
     if frame.is_clear:
         totals = []
+        data = likelihood.load(rows[few])
         for turned in (lambda poses: poses, frame.onto_second):
-            data = likelihood.load(rows[few])
-            ends = [_climbed(refinement, data, turned(each[few]))[1] for each in (a, b)]
-            totals.append(float(np.maximum(*ends).sum()))
+            tops = [
+                _climbed(refinement, data, turned(each[few]), should_stop)[1] for each in (a, b)
+            ]
+            totals.append(float(np.maximum(*tops).sum()))
         is_first = totals[0] >= totals[1]
     if not is_first:
         a, b = frame.onto_second(a), frame.onto_second(b)
 
-    def work(chunk: slice, data: BandData, _: object) -> tuple[Floats, ...]:
-        parts = [_climbed(refinement, data, each[chunk]) for each in (a, b)]
+    def work(chunk: slice, data: BandData, ends: ShouldStop) -> tuple[Floats, ...]:
+        parts = [_climbed(refinement, data, each[chunk], ends) for each in (a, b)]
         return parts[0][0], parts[1][0], parts[0][1], parts[1][1]
 
     device = likelihood.device
@@ -132,17 +136,31 @@ def preferred_poses(
     return Preference(columns[0], columns[1], columns[2], columns[3], is_first)
 
 
-def _climbed(refinement: LocalRefinement, data: BandData, poses: Poses) -> tuple[Floats, Floats]:
-    """Return the log-likelihoods ``(b,)`` at poses, and where a climb from them ends."""
-    likelihood = refinement.likelihood
+def _climbed(
+    refinement: LocalRefinement, data: BandData, poses: Poses, should_stop: ShouldStop | None
+) -> tuple[Floats, Floats]:
+    """Return the log-likelihoods ``(b,)`` at poses, and where a climb from them ends.
+
+    Raises Stopped when asked to stop on the way.
+    """
+    likelihood, n = refinement.likelihood, len(data)
+    piece = CPU_PIECE if likelihood.device.type == "cpu" else n
     m = data.cross.shape[1]
-    rotations = torch.from_numpy(poses.rotations).float().to(likelihood.device)
-    shifts = torch.from_numpy(poses.shifts_angstrom).float().to(likelihood.device)
-    slices = likelihood.slices(rotations, m) * likelihood.ramps(shifts, m)
-    power = slices.real.square() + slices.imag.square()
-    at = 2 * (data.cross.conj() * slices).real - data.power * power
-    ends = refinement.climbed_once(data, poses)
-    return _numpy(at.sum(1)), _numpy(ends.log_likelihood)
+    parts = []
+    for start in range(0, n, piece):
+        if should_stop is not None and should_stop():
+            raise Stopped
+        here = slice(start, start + piece)
+        some, at_poses = data[here], poses[here]
+        rotations = torch.from_numpy(at_poses.rotations).float().to(likelihood.device)
+        shifts = torch.from_numpy(at_poses.shifts_angstrom).float().to(likelihood.device)
+        slices = likelihood.slices(rotations, m) * likelihood.ramps(shifts, m)
+        power = slices.real.square() + slices.imag.square()
+        at = 2 * (some.cross.conj() * slices).real - some.power * power
+        ends = refinement.climbed_once(some, at_poses)
+        parts.append((_numpy(at.sum(1)), _numpy(ends.log_likelihood)))
+    at_all, end_all = (np.concatenate(each) for each in zip(*parts, strict=True))
+    return at_all, end_all
 
 
 def _numpy(tensor: Tensor) -> Floats:
