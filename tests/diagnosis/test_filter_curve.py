@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import napari_cryoorient as nc
-from napari_cryoorient.diagnosis.filter_curve import filter_curve
+from napari_cryoorient.diagnosis.filter_curve import _levels, filter_curve
 from napari_cryoorient.io.star import read_star
 from napari_cryoorient.particles import Floats, Poses
 from support.command_line import call, simulated
@@ -50,6 +50,14 @@ def test_each_threshold_has_the_map_of_its_own_particles(
         assert alone.fsc is not None
         expected = alone.fsc.crossing_angstrom(0.143) or alone.fsc.nyquist_angstrom
         assert found == pytest.approx(expected, rel=1e-3)
+
+
+def test_particles_that_are_all_but_sure_or_not_at_all_leave_thresholds_between() -> None:
+    confidence = np.concatenate([np.zeros(90), [0.15, 0.35, 0.55, 0.75], np.ones(106)])
+    levels = _levels(confidence)
+    assert levels[0] == 0
+    kept = [int((confidence >= level).sum()) for level in levels]
+    assert kept == [200, 110, 109, 108, 107, 106]
 
 
 def test_each_image_is_read_once_whatever_the_number_of_thresholds(

@@ -53,6 +53,11 @@ def test_the_report_is_told_drawn_and_saved(
     qtbot.waitUntil(lambda: len(panel.plot.markers.data) == 768, timeout=WAIT_MS)
     panel.picture.setCurrentText("Tilts")
     qtbot.waitUntil(lambda: len(panel.plot.markers.data) == 7, timeout=WAIT_MS)
+    # What is left out does not count.
+    controller.session.set_excluded(np.array([0, 1]))
+    qtbot.mouseClick(panel.compute_button, Qt.MouseButton.LeftButton)
+    assert f"{n - 2} particles kept: SCF" in panel.words.text()
+    controller.session.set_excluded(np.zeros(0, dtype=np.int64))
     # The page, by the command once more, with half-maps this time.
     controller.orientations.half_maps = made.map, made.map
     target = tmp_path / "page.png"

@@ -214,9 +214,17 @@ def save_filter_curve(path: Path, curve: FilterCurve, *, title: str = "") -> Non
 
 
 def _levels(confidence: Floats) -> list[float]:
-    """Return thresholds that keep all, nine tenths and so on; the lowest keeps all."""
+    """Return thresholds that keep all, nine tenths and so on; the lowest keeps all.
+
+    Where many particles are equally sure, tenths of the confidence fill up what is missing.
+    """
     quantiles = np.quantile(confidence, [1 - part for part in KEPT_PARTS], method="lower")
-    return sorted(set(quantiles.tolist()))
+    levels = {int((confidence >= level).sum()): float(level) for level in quantiles}
+    for level in np.linspace(0.1, 0.9, len(KEPT_PARTS) - 1).round(1).tolist():
+        n_kept = int((confidence >= level).sum())
+        if n_kept and len(levels) < len(KEPT_PARTS):
+            levels.setdefault(n_kept, level)
+    return sorted(levels.values())
 
 
 def _silent(sentence: str) -> None:

@@ -70,7 +70,7 @@ class Controller:
         self.shells = Shells(jobs, notify)
         self.refinements = Refinements(session, jobs, self.pose_jobs, notify)
         self.filter_curves = FilterCurves(session, self.pose_jobs, notify)
-        self.orientations = Orientations(session, self.pose_jobs, notify)
+        self.orientations = Orientations(session, jobs, self.pose_jobs, notify)
         self.checks = Checks(session, self.pose_jobs, notify)
         self.micrographs = Micrographs(session, jobs, notify)
         self.correlations = Correlations(session, jobs, notify)

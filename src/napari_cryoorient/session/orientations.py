@@ -10,7 +10,8 @@ import numpy as np
 from psygnal import Signal
 
 from napari_cryoorient.particles import Floats, Integers
-from napari_cryoorient.session.background import Notify
+from napari_cryoorient.session.background import BackgroundJobs, Notify
+from napari_cryoorient.session.export import export_poses
 from napari_cryoorient.session.launch import next_run_dir
 from napari_cryoorient.session.pose_jobs import PoseJobs
 from napari_cryoorient.session.process_job import JobView
@@ -18,6 +19,7 @@ from napari_cryoorient.session.session import Session
 
 TITLE = "Orientations"
 PAGES = (".pdf", ".png")
+KEPT = "kept.star"  # what is looked at where a threshold, marks or micrographs leave some out
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +27,7 @@ class Report:
     """What ``orientations`` found: its figures by name, as with ``--json``."""
 
     figures: dict[str, Any]
+    is_of_kept: bool = False
 
     @property
     def view_counts(self) -> Integers:
@@ -46,8 +49,9 @@ class Report:
         """Say the figures in a line."""
         f = self.figures
         cfar = f", cFAR {f['cfar']:.2f}" if self.has_half_maps else ""
+        kept = " kept" if self.is_of_kept else ""
         return (
-            f"{f['n']:,} particles: SCF {f['scf']:.2f}, SCF* {f['scf_star']:.2f}{cfar}; "
+            f"{f['n']:,} particles{kept}: SCF {f['scf']:.2f}, SCF* {f['scf_star']:.2f}{cfar}; "
             f"{f['empty_share']:.1%} of Fourier space is empty."
         )
 
@@ -57,8 +61,11 @@ class Orientations:
 
     changed = Signal()
 
-    def __init__(self, session: Session, commands: PoseJobs, notify: Notify) -> None:
+    def __init__(
+        self, session: Session, jobs: BackgroundJobs, commands: PoseJobs, notify: Notify
+    ) -> None:
         self._session = session
+        self._jobs = jobs
         self._commands = commands
         self._notify = notify
         self.half_maps: tuple[Path, Path] | None = None
@@ -87,15 +94,34 @@ class Orientations:
         return self._commands.is_going and view is not None and view.folder == self._folder
 
     def start(self) -> None:
-        """Look at the views of what is inspected, and at the half-maps if they were named."""
+        """Look at the views of what is kept, and at the half-maps if they were named."""
         self._start([], None)
 
     def _start(self, more: list[str], page: Path | None) -> None:
         path, data = self._path, self._session.data
         if not self.can_start or path is None or data.star_path is None:
             return
-        poses, settings = self._session.inspection.shown_poses, self._session.settings
+        session, inspection = self._session, self._session.inspection
         folder = self._folder = next_run_dir(data.star_path.parent / "cryoorient", "orientations")
+        if not session.is_filtered or len(session.selected()) == len(inspection):
+            self._run(path, folder, more, page, is_of_kept=False)
+            return
+        rows = session.selected()
+
+        def write_kept() -> Path:
+            folder.mkdir(parents=True, exist_ok=True)
+            return export_poses(data, inspection, folder / KEPT, rows, session.project_dir).path
+
+        def go_on(kept: Path) -> None:
+            if session.inspection.shown_poses is inspection.shown_poses:
+                self._run(kept, folder, more, page, is_of_kept=True)
+
+        self._jobs.start("Writing what is kept", write_kept, go_on, self._notify.error)
+
+    def _run(
+        self, path: Path, folder: Path, more: list[str], page: Path | None, *, is_of_kept: bool
+    ) -> None:
+        poses, settings = self._session.inspection.shown_poses, self._session.settings
         arguments = ["orientations", str(path), "--symmetry", settings.symmetry, *more]
         if self.half_maps is not None:
             for name, half in zip(("--half1", "--half2"), self.half_maps, strict=True):
@@ -104,7 +130,7 @@ class Orientations:
 
         def take(view: JobView) -> None:
             if view.state == "finished" and "scf_star" in view.results:
-                self._found, self._of = Report(view.results), poses
+                self._found, self._of = Report(view.results, is_of_kept), poses
                 if page is not None:
                     self._notify.info(f"Drawn: {page}")
             self.changed.emit()
