@@ -1,11 +1,12 @@
 """How true the share of wrong poses is that ``filter-curve`` predicts: stacks with 20% junk.
 
-    python benchmarks/filter_share.py --cache CACHE [--n 250] [--seed S] [--refine] [CONDITION ...]
+    python benchmarks/filter_share.py --cache DIR [--n 250] [--seed S] [--refine] [CONDITION ...]
 
-Stacks are those of ``benchmarks/reality.py``, of another seed if one is named.  Each is searched, and refined if
-asked; a pose is wrong that lies more than ten degrees off, or is of an image without the particle.
-One line of JSON a stack: at each threshold how many particles are kept, the share of wrong ones
-predicted, the true one, and the largest difference of the two; a last line for all together.
+Stacks are those of ``benchmarks/reality.py``, of another seed if one is named.  Each is searched,
+and refined if asked; a pose is wrong that lies more than ten degrees off, or is of an image without
+the particle.  One line of JSON a stack: at each threshold how many particles are kept, the share of
+wrong ones predicted, the true one, and the largest difference of the two; a last line for all
+together.
 """
 
 from __future__ import annotations

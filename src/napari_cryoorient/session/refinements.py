@@ -152,8 +152,8 @@ class Refinements:
         """Return the rows of A that agree with B within an angle, those left out not among them."""
         if self.found is None:
             return np.zeros(0, dtype=np.int64)
-        rows = np.sort(self.found.rows[self.found.agreeing(within_deg)])
-        return rows[~self._session.are_left_out(rows)]
+        rows: Integers = np.sort(self.found.rows[self.found.agreeing(within_deg)])
+        return np.asarray(rows[~self._session.are_left_out(rows)])
 
     def export_agreeing(self, path: Path, within_deg: float) -> None:
         """Write the particles of A that agree with B within an angle, every column as it was."""

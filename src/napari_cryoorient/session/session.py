@@ -326,7 +326,7 @@ class Session:
         rows = self.inspection.rows
         if len(self.marks):
             kept |= np.isin(rows, self.marks.rows("keep"))
-        return kept & ~self.are_left_out(rows)
+        return np.asarray(kept & ~self.are_left_out(rows))
 
     def are_left_out(self, rows: Integers) -> np.ndarray:
         """Tell of rows of the STAR file whether they are left out whatever their figures say.
