@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import torch
 
+from napari_cryoorient.budget import budget_in_force
 from napari_cryoorient.errors import InputError
+
+Result = TypeVar("Result")
 
 # torch.OutOfMemoryError came after the oldest torch this package runs on.
 OutOfMemory: type[Exception] = getattr(torch, "OutOfMemoryError", torch.cuda.OutOfMemoryError)
@@ -37,8 +41,13 @@ def choose_device(name: str = "auto") -> torch.device:
     return torch.device(name)
 
 
-# What is done together on a GPU takes at most this part of the memory that is free.
+# What is done together on a GPU takes at most this part of the memory that is free, or allowed.
 _PART_OF_GPU = 0.125
+# On a CPU it takes this much at the most, however much is free, so that machines that differ find
+# the same; and this part of what is allowed, shared by the threads.
+_CPU_BYTES, _PART_OF_CPU = 1 << 30, 0.5
+# Threads of the work that is split among them (``one_thread_each``), where that is under way.
+_split_among: list[int] = []
 # Metal does not tell what is free.
 _MPS_BYTES = 1 << 30
 
@@ -57,16 +66,49 @@ def room_for(bytes_each: float, device: torch.device, *, cpu: int, most: int) ->
     """Return how many things of so many bytes to work on together, 1 at least.
 
     On a GPU as many as its free memory lets, ``most`` at the most: each call there costs the host
-    the same for few as for many.  On a CPU always ``cpu``, whose arrays its caches hold.
+    the same for few as for many.  On a CPU ``cpu``, whose arrays its caches hold, or the half of
+    it, a quarter and so on, until they fit.
     """
     if device.type == "cpu":
-        return cpu
-    n_bytes = _MPS_BYTES
+        n, room = cpu, room_on_cpu()
+        while n > 1 and n * bytes_each > room:
+            n //= 2
+        return n
+    n_bytes = float(_MPS_BYTES)
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        n_bytes = int((free + kept) * _PART_OF_GPU)
+        n_bytes = (free + kept) * _PART_OF_GPU
+    budget = budget_in_force()
+    if budget is not None and budget.is_given:
+        n_bytes = min(n_bytes, budget.n_bytes * _PART_OF_GPU)
     return max(1, min(most, int(n_bytes / bytes_each)))
+
+
+def room_on_cpu() -> float:
+    """Return the bytes that what one of a CPU's threads works on may take."""
+    budget = budget_in_force()
+    if budget is None:
+        return _CPU_BYTES
+    n_threads = _split_among[-1] if _split_among else torch.get_num_threads()
+    # One chunk more than there are threads is read ahead.
+    return min(_CPU_BYTES, _PART_OF_CPU * budget.n_bytes / (n_threads + 1))
+
+
+def in_halves(work: Callable[[slice], Result], these: slice, device: torch.device) -> list[Result]:
+    """Return the result of ``work`` on a range of things, or, where memory runs out, on its halves.
+
+    Halves are halved again; one thing that does not fit raises what ``work`` raised.
+    """
+    try:
+        return [work(these)]
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error) or these.stop - these.start <= 1:
+            raise
+    release_memory(device)
+    middle = (these.start + these.stop) // 2
+    halves = slice(these.start, middle), slice(middle, these.stop)
+    return [result for half in halves for result in in_halves(work, half, device)]
 
 
 def describe_device(device: torch.device) -> str:
@@ -98,9 +140,11 @@ def one_thread_each(device: torch.device) -> Iterator[int]:
         return
     before = torch.get_num_threads()
     torch.set_num_threads(1)
+    _split_among.append(before)
     try:
         yield before
     finally:
+        _split_among.remove(before)
         torch.set_num_threads(before)
 
 

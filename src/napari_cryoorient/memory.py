@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
+from napari_cryoorient.budget import Budget, budget_in_force, held_to
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.maps import is_model_path, voxels_along
 
@@ -20,6 +24,41 @@ PROJECTIONS, RECONSTRUCTION, HALF_MAPS, MASKED_CORRELATION = 60, 325, 110, 80
 MATCHED, SEARCHED, TURNED, CORRELATED = 45, 77, 74, 40
 # Bytes for the poses, CTF and row of a particle that is made.
 PARTICLE = 1600
+# Of what is free, unless the user says how much: chunks take no more.
+PART_OF_FREE = 0.5
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+def budget_of(memory_gib: float | None) -> Budget | None:
+    """Return what a setting allows, a part of what is free where it is None.
+
+    None where that is not known either.
+    """
+    if memory_gib is not None:
+        return Budget(int(memory_gib * 2**30), is_given=True)
+    free = available_bytes()
+    return None if free is None else Budget(int(PART_OF_FREE * free))
+
+
+def within_memory(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Hold a function to the memory that its argument ``config`` allows.
+
+    One that is called by another goes by its own setting, and by the other's where it has none.
+    """
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def held(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        given = signature.bind(*args, **kwargs)
+        given.apply_defaults()
+        memory_gib = given.arguments["config"].memory_gib
+        is_settled = memory_gib is None and budget_in_force() is not None
+        with held_to(None if is_settled else budget_of(memory_gib)):
+            return function(*args, **kwargs)
+
+    return held
 
 
 def memory_in_use() -> dict[str, int]:
@@ -63,8 +102,13 @@ def _gpu_bytes() -> int | None:
 
 
 def refuse_beyond(needed_bytes: float, what: str, instead: str = "choose a smaller box") -> None:
-    """Raise InputError where ``what`` needs more memory than this process can have."""
-    available = available_bytes()
+    """Raise InputError where ``what`` needs more memory than this process can or may have."""
+    available, budget = available_bytes(), budget_in_force()
+    if budget is not None and budget.is_given and needed_bytes > budget.n_bytes:
+        raise InputError(
+            f"{what} needs about {needed_bytes / 2**30:.1f} GiB of memory, and "
+            f"{budget.n_bytes / 2**30:.1f} GiB are allowed: {instead}, or allow more (--memory)."
+        )
     if available is not None and needed_bytes > available:
         raise InputError(
             f"{what} needs about {needed_bytes / 1e9:.1f} GB of memory, and "

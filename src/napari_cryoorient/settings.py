@@ -72,6 +72,17 @@ SYMMETRY = Setting(
 )
 DEVICE = Setting("Where to compute: auto takes CUDA, then MPS, then the CPU")
 SEED = Setting("Seed of everything random", ge=0)
+MEMORY = Setting(
+    "Memory that the work may take: of the machine, shared by its processes, or of the GPU. Less "
+    "makes the chunks smaller, not the result another",
+    unit="GiB",
+    label="Memory",
+    left_open="half of what is free",
+    flags=("--memory",),
+    metavar="GIB",
+    ge=0.25,
+    le=65536,
+)
 INVERT_CONTRAST = Setting("Turn dark particles on white; auto does it where the sign is clear")
 RESOLUTION = Setting(
     "Finest detail used",

@@ -31,7 +31,9 @@ def test_entering_slices_is_the_adjoint_of_projecting():
     sums.insert(rotations, slices, torch.zeros_like(slices.real))
     # The plain inverse divides by the number of voxels; the half space counts each pair once.
     scale = 0.5 * (PADDING * BOX) ** 3
-    back = scale * half_space_to_volume(sums.hermitian()[:2], BOX, PADDING)
+    whole = torch.complex(*sums.hermitian()[:2])
+    volume_of = half_space_to_volume(lambda rows: whole[:, rows], sums.edge, BOX, PADDING)
+    back = scale * volume_of
     back = divide_by_interpolator(back, PADDING)
     # <slices, P volume> = <P^T slices, volume>
     torch.testing.assert_close((back * volume).sum(), product, rtol=1e-10, atol=0)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
-from napari_cryoorient.maps.backproject import back_project
+from napari_cryoorient.maps.backproject import _Entry, back_project
 from napari_cryoorient.maps.contrast import looks_inverted
 from napari_cryoorient.maps.fsc import fourier_shell_correlation
 from napari_cryoorient.maps.solve import solve_map
@@ -177,3 +177,33 @@ def test_a_dark_molecule_is_told_from_a_bright_one(density: DensityMap):
     assert not looks_inverted(noise, 8.0)
     assert not looks_inverted(-noise, 8.0)
     assert not looks_inverted(np.zeros((32, 32, 32), dtype=np.float32), 8.0)
+
+
+def test_memory_that_runs_out_changes_nothing(density: DensityMap, monkeypatch):
+    """In the transform of images, and in the middle of entering them, which is not done twice."""
+    _, particles = simulated(density, 40)
+    expected = reconstructed(particles)
+    coefficients, empty_like = _Entry._coefficients, torch.empty_like
+    n_failures = 0
+
+    def few_coefficients(self: _Entry, rows: np.ndarray):
+        nonlocal n_failures
+        if len(rows) > 3:
+            n_failures += 1
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return coefficients(self, rows)
+
+    def few_numbers(like: torch.Tensor, **settings):
+        nonlocal n_failures
+        if like.dim() == 1 and like.numel() > 5000:
+            n_failures += 1
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return empty_like(like, **settings)
+
+    monkeypatch.setattr(_Entry, "_coefficients", few_coefficients)
+    assert np.linalg.norm(reconstructed(particles) - expected) < 1e-5 * np.linalg.norm(expected)
+    assert n_failures > 10
+    monkeypatch.setattr(torch, "empty_like", few_numbers)
+    n_failures = 0
+    assert np.linalg.norm(reconstructed(particles) - expected) < 1e-5 * np.linalg.norm(expected)
+    assert n_failures > 10

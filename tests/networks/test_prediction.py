@@ -13,6 +13,7 @@ from napari_cryoorient.geometry.rotations import random_rotations
 from napari_cryoorient.networks.output import PosePrediction
 from napari_cryoorient.networks.prediction import collect, predict
 from napari_cryoorient.particles import ArrayImages, Images, Integers, ParticleSet, Poses
+from napari_cryoorient.stack.batches import ParticleBatches
 
 CPU = torch.device("cpu")
 
@@ -73,6 +74,21 @@ def test_out_of_memory_is_met_by_halves():
     found = collect(predict(network, numbered(20), box=16, device=CPU, batch_size=20))
     np.testing.assert_allclose(found.confidence, np.arange(20) / 20, atol=1e-6)
     assert max(s for s in network.sizes if s <= 3) <= 3
+
+
+def test_memory_that_runs_out_before_the_network_is_met_by_halves_too(monkeypatch):
+    prepared, sizes = ParticleBatches.prepared, []
+
+    def short(self: ParticleBatches, read: Images) -> Tensor:
+        sizes.append(len(read))
+        if len(read) > 3:
+            raise MemoryError
+        return prepared(self, read)
+
+    monkeypatch.setattr(ParticleBatches, "prepared", short)
+    found = collect(predict(Echo(), numbered(10), box=16, device=CPU, batch_size=10))
+    assert sizes == [10, 5, 2, 3, 5, 2, 3]
+    np.testing.assert_allclose(found.confidence, np.arange(10) / 10, atol=1e-6)
 
 
 def test_stop_ends_after_the_chunk_in_hand():

@@ -52,7 +52,7 @@ def test_weights_are_those_of_the_distribution_whatever_the_chunks(particles, mo
     for told, expected in zip(proposed.log_weights.exp(), share.sum(2), strict=True):
         assert torch.corrcoef(torch.stack([told, expected]))[0, 1] > 0.9
     torch.testing.assert_close(whole.directions, alone.grid.references[:, 2], rtol=0, atol=0)
-    monkeypatch.setattr("napari_cryoorient.networks.proposals.CHUNK_PIXELS", {"cpu": 2 * BOX**2})
+    monkeypatch.setattr("napari_cryoorient.networks.prediction.CPU_PIXELS", 2 * BOX**2)
     in_pieces = NetworkProposer(network(), particles, box=BOX, device=CPU).propose(rows)
     torch.testing.assert_close(in_pieces.log_weights, proposed.log_weights)
     torch.testing.assert_close(in_pieces.shifts_angstrom, proposed.shifts_angstrom)

@@ -26,9 +26,10 @@ from napari_cryoorient.stack.batches import ParticleBatches
 from napari_cryoorient.stack.statistics import WORKING_BOX, StackStatistics, stack_statistics
 
 # The spectra are measured up to this box first, and in boxes twice as large while they hold
-# information up to this part of the last radius; the largest has a transform of 4 GiB.
+# information up to this part of the last radius: what lies beyond the box is not seen, and counts
+# for none.  The largest has a transform of 4 GiB.
 FIRST_BOX, LARGEST_BOX = 128, 512
-STILL_INFORMATIVE = 0.9
+STILL_INFORMATIVE = 0.75
 # Frequencies that hold together less than this part of the information are left out.
 NEGLIGIBLE_PART = 0.04
 # Noise is taken to be at least this part of the signal: a map is never exact.

@@ -14,9 +14,11 @@ from napari_cryoorient.config import PredictConfig
 from napari_cryoorient.device import choose_device
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
+from napari_cryoorient.memory import within_memory
 from napari_cryoorient.networks.prediction import collect
 from napari_cryoorient.networks.prediction import predict as predicted_chunks
 from napari_cryoorient.particles import NegatedImages
+from napari_cryoorient.reporting import Reporter
 from napari_cryoorient.stack.odd_images import left_out
 from napari_cryoorient.stack.pairing import PairedInputs, pair_inputs
 from napari_cryoorient.tasks.hypotheses import choose_hypotheses
@@ -56,6 +58,17 @@ def predict(
     """
     config = config_of(PredictConfig, config, settings)
     reporter = reporter_of(progress, say, should_stop)
+    return _predicted(network, particles, density, config, reporter)
+
+
+@within_memory
+def _predicted(
+    network: TrainedNetwork | AnyPath,
+    particles: AnyParticles,
+    density: AnyMap | None,
+    config: PredictConfig,
+    reporter: Reporter,
+) -> PoseEstimates:
     if not isinstance(network, TrainedNetwork):
         network = TrainedNetwork.read(network)
     state, place, stack = network.state, choose_device(config.device), particles_of(particles)

@@ -17,6 +17,7 @@ from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.device import choose_device
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
+from napari_cryoorient.memory import within_memory
 from napari_cryoorient.runs.reader import RunReader
 from napari_cryoorient.stack.pairing import pair_inputs
 from napari_cryoorient.tasks.preparation import (
@@ -77,6 +78,18 @@ def train(
     config = config_of(TrainConfig, config, settings)
     if folder is not None:
         return _into_folder(particles, density, Path(folder), config, progress, say, should_stop)
+    return _in_memory(particles, density, config, progress, say, should_stop)
+
+
+@within_memory
+def _in_memory(
+    particles: AnyParticles,
+    density: AnyMap,
+    config: TrainConfig,
+    progress: Watch | None,
+    say: Say | None,
+    should_stop: ShouldStop | None,
+) -> TrainedNetwork:
     stack = particles_of(particles)
     earlier = None
     if config.from_run is not None:

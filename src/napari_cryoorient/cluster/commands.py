@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from napari_cryoorient.budget import Budget
 from napari_cryoorient.cluster.parts import PartsFolder
 from napari_cryoorient.cluster.spread import Hands, InParts, OneHand
 from napari_cryoorient.cluster.workers import hands_of
 from napari_cryoorient.config import Config, SpreadConfig
+from napari_cryoorient.memory import budget_of
 from napari_cryoorient.reporting import Reporter
 from napari_cryoorient.runs.fingerprint import sum_over
 from napari_cryoorient.runs.named_files import files_of
 from napari_cryoorient.tasks.spread import Spread
 
 # Settings that change where a result is made, and not what it is.
-_OF_THE_PLACE = ("device",)
+_OF_THE_PLACE = ("device", "memory_gib")
 
 
 @contextmanager
@@ -60,7 +63,8 @@ def spread_of(
             return stack.enter_context(hands_of(config, reporter.say))
 
         try:
-            yield InParts(folder, find_hands, getattr(settings, "device", "auto"))
+            device = getattr(settings, "device", "auto")
+            yield InParts(folder, find_hands, device, _memory_of_each(config, settings))
         except KeyboardInterrupt:
             if folder.path.exists():
                 reporter.say(
@@ -69,6 +73,20 @@ def spread_of(
             raise
     if config.parts is None:
         folder.remove()
+
+
+def _memory_of_each(config: SpreadConfig, settings: Config) -> Budget | None:
+    """Return what each process may take: processes of this machine share what a command may.
+
+    None leaves it to those elsewhere, where another part of memory is free.
+    """
+    memory_gib: float | None = getattr(settings, "memory_gib", None)
+    if config.scheduler is not None or config.cluster is not None:
+        return None if memory_gib is None else budget_of(memory_gib)
+    whole = budget_of(memory_gib)
+    if whole is None or config.workers is None:
+        return whole
+    return replace(whole, n_bytes=whole.n_bytes // config.workers)
 
 
 def _program() -> dict[str, str]:

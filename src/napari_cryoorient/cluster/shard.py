@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
+from napari_cryoorient.budget import Budget, held_to
 from napari_cryoorient.io.array_records import read_record, write_record
+from napari_cryoorient.memory import budget_of
 from napari_cryoorient.particles import Integers, ParticleSet, Poses
 
 
@@ -19,6 +21,7 @@ class Shard:
 
     ``rows`` are the particles' rows in the stack; ``learnt_path`` and ``learnt`` are the file and
     the kind of what the job learned, ``digest`` tells that file from others of the name.
+    ``budget`` is the memory that the process may take, by default a part of what is free there.
     """
 
     path: Path
@@ -29,14 +32,16 @@ class Shard:
     learnt: type[Any]
     digest: str
     device: str
+    budget: Budget | None = None
 
 
 def do_shard(shard: Shard) -> int:
     """Make the result of a range, unless it is there; return how many rows it holds."""
     if not shard.path.exists():
         kind = cast(Hashable, shard.learnt)
-        worker = _ready(shard.learnt_path, kind, shard.digest, shard.device)
-        found = worker(shard.particles, shard.starts)
+        with held_to(shard.budget or budget_of(None)):
+            worker = _ready(shard.learnt_path, kind, shard.digest, shard.device)
+            found = worker(shard.particles, shard.starts)
         write_record(replace(found, rows=shard.rows), shard.path)
     return len(shard.rows)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol, TypeVar
 
+from napari_cryoorient.budget import Budget
 from napari_cryoorient.cluster.parts import LEARNT, PartsFolder, Range, Stage
 from napari_cryoorient.cluster.shard import Shard, digest_of_file, do_shard
 from napari_cryoorient.cluster.taken import arrays_of
@@ -48,12 +49,19 @@ class OneHand:
 class InParts:
     """Spreads jobs over the ranges of a folder of parts; ``device`` is the command's.
 
-    ``find_hands`` is asked who does the work, once there is some.
+    ``find_hands`` is asked who does the work, once there is some.  ``budget`` is the memory that
+    each of them may take.
     """
 
-    def __init__(self, folder: PartsFolder, find_hands: Callable[[], Hands], device: str) -> None:
+    def __init__(
+        self,
+        folder: PartsFolder,
+        find_hands: Callable[[], Hands],
+        device: str,
+        budget: Budget | None = None,
+    ) -> None:
         self.folder = folder
-        self._find_hands, self._device = find_hands, device
+        self._find_hands, self._device, self._budget = find_hands, device, budget
         self._hands: Hands | None = None
 
     def kept(self, name: str, kind: type[Kept], make: Callable[[], Kept]) -> Kept:
@@ -102,6 +110,7 @@ class InParts:
                 job.learnt,
                 digest,
                 device,
+                self._budget,
             )
 
     def _results(self, stage: Stage, kind: type[Result]) -> list[Result]:

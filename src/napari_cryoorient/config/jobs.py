@@ -8,6 +8,7 @@ from napari_cryoorient.config.base import Config
 from napari_cryoorient.settings import (
     DEVICE,
     INVERT_CONTRAST,
+    MEMORY,
     RESOLUTION,
     SEED,
     SYMMETRY,
@@ -48,6 +49,7 @@ class SearchConfig(Config):
     resolution_angstrom: Annotated[float | None, RESOLUTION] = None
     invert_contrast: Annotated[InvertContrast, INVERT_CONTRAST] = "auto"
     device: Annotated[DeviceName, DEVICE] = "auto"
+    memory_gib: Annotated[float | None, MEMORY] = None
     evidence: Annotated[
         bool,
         Setting(
@@ -65,6 +67,7 @@ class RefineConfig(Config):
     resolution_angstrom: Annotated[float | None, RESOLUTION] = None
     invert_contrast: Annotated[InvertContrast, INVERT_CONTRAST] = "auto"
     device: Annotated[DeviceName, DEVICE] = "auto"
+    memory_gib: Annotated[float | None, MEMORY] = None
 
 
 class PredictConfig(Config):
@@ -101,6 +104,7 @@ class PredictConfig(Config):
         ),
     ] = None
     device: Annotated[DeviceName, DEVICE] = "auto"
+    memory_gib: Annotated[float | None, MEMORY] = None
 
     @property
     def is_compared(self) -> bool:
@@ -145,4 +149,5 @@ class ReconstructConfig(Config):
         Setting("Negate the map; auto does it where the molecule is clearly dark"),
     ] = "auto"
     device: Annotated[DeviceName, DEVICE] = "auto"
+    memory_gib: Annotated[float | None, MEMORY] = None
     seed: Annotated[int, SEED] = 0

@@ -8,6 +8,7 @@ from napari_cryoorient.config.base import Config
 from napari_cryoorient.settings import (
     DEVICE,
     INVERT_CONTRAST,
+    MEMORY,
     SEED,
     SYMMETRY,
     DeviceName,
@@ -146,6 +147,7 @@ class TrainConfig(Config):
     ] = None
     seed: Annotated[int, SEED] = 0
     device: Annotated[DeviceName, DEVICE] = "auto"
+    memory_gib: Annotated[float | None, MEMORY] = None
     precision: Annotated[
         Precision,
         Setting(

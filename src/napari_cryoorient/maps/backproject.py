@@ -11,12 +11,13 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from napari_cryoorient.device import one_thread_each
+from napari_cryoorient.device import in_halves, one_thread_each, room_for, room_on_cpu
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.maps.insertion import SliceSums
 from napari_cryoorient.maps.symmetrise import split_by_grid
@@ -25,8 +26,9 @@ from napari_cryoorient.projection.resample import fourier_shift, images_to_fouri
 from napari_cryoorient.reporting import Advance, ShouldStop
 from napari_cryoorient.stack.batches import ParticleBatches
 
-# Coefficients transformed at once: what torch does in one thread, and a core's cache holds.
-_CHUNK_COEFFICIENTS = {"cpu": 1 << 15, "mps": 1 << 20, "cuda": 1 << 22}
+# Coefficients transformed at once: what torch does in one thread, and a core's cache holds; on a
+# GPU so many at the most.  Each takes so many float32 on the way.
+_CHUNK_COEFFICIENTS, _MOST_COEFFICIENTS, _NUMBERS_EACH = 1 << 15, 1 << 22, 32
 # Images, and their coefficients, entered at once: a tenth of a second or a little more.
 _BLOCK_IMAGES, _BLOCK_COEFFICIENTS = 256, 1 << 21
 # Memory for the sums of more threads than half-sets.
@@ -141,7 +143,10 @@ class _Entry:
         self._representatives = representatives.to(device=device, dtype=torch.float32)
         self._with_ctf, self._weights = with_ctf, weights
         n_points = len(sums.positions)
-        self._chunk = max(1, _CHUNK_COEFFICIENTS[device.type] // n_points)
+        together = room_for(
+            4 * _NUMBERS_EACH, device, cpu=_CHUNK_COEFFICIENTS, most=_MOST_COEFFICIENTS
+        )
+        self._chunk = max(1, together // n_points)
         self._block = max(1, min(_BLOCK_IMAGES, _BLOCK_COEFFICIENTS // n_points))
 
     def enter(self, rows: Integers, should_stop: Callable[[], bool]) -> Iterator[int]:
@@ -155,7 +160,9 @@ class _Entry:
             for part in parts:
                 if should_stop():
                     return
-                pairs.append(self._coefficients(part))
+                pairs += in_halves(
+                    partial(self._coefficients_of, part), slice(0, len(part)), self._device
+                )
             values, weights = (torch.cat(each) for each in zip(*pairs, strict=True))
             rotations = self._tensor(poses.rotations[block])
             for representative in self._representatives:
@@ -166,6 +173,9 @@ class _Entry:
 
     def _tensor(self, values: Floats) -> Tensor:
         return torch.from_numpy(values).to(dtype=torch.float32).to(self._device)
+
+    def _coefficients_of(self, rows: Integers, these: slice) -> tuple[Tensor, Tensor]:
+        return self._coefficients(rows[these])
 
     def _coefficients(self, rows: Integers) -> tuple[Tensor, Tensor]:
         """Return ``CTF X`` and ``CTF^2``, ``(b, p)``, of images moved back to the centre."""
@@ -225,6 +235,6 @@ def _n_threads(device: torch.device, n_sets: int, n_bytes: int) -> int:
     """Return a multiple of the half-sets, or 1: as many as there are threads and memory for."""
     if device.type != "cpu":
         return 1
-    affordable = max(n_sets, _SUMS_BYTES // n_bytes)
+    affordable = max(n_sets, int(min(_SUMS_BYTES, 4 * room_on_cpu()) // n_bytes))
     threads = min(torch.get_num_threads(), affordable)
     return max(1, threads // n_sets * n_sets)

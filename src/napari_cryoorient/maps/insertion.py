@@ -12,7 +12,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from napari_cryoorient.device import in_halves
 from napari_cryoorient.geometry.fourier_grids import frequencies_half_plane
+from napari_cryoorient.projection.fourier_slice import SLAB_NUMBERS
 
 # What torch works on in one thread, and a core's cache holds.
 _POINTS_AT_ONCE = 1 << 15
@@ -86,13 +88,22 @@ class SliceSums:
         for start in range(0, n, at_once):
             if should_stop():
                 return
-            ring = slice(start, start + at_once)
-            # A^T (kx, ky, 0): the first two rows of A, weighted.
-            points = rotations[:, :2].transpose(1, 2) @ self._points[:, ring]
-            self._add(points, coefficients[:, ring], weights[:, ring])
+            in_halves(
+                lambda ring: self._add(
+                    # A^T (kx, ky, 0): the first two rows of A, weighted.
+                    rotations[:, :2].transpose(1, 2) @ self._points[:, ring],
+                    coefficients[:, ring],
+                    weights[:, ring],
+                ),
+                slice(start, min(start + at_once, n)),
+                rotations.device,
+            )
 
     def _add(self, points: Tensor, coefficients: Tensor, weights: Tensor) -> None:
-        """Spread values ``(b, q)`` over the voxels around points ``(b, 3, q)``."""
+        """Spread values ``(b, q)`` over the voxels around points ``(b, 3, q)``.
+
+        All memory is taken before the first voxel changes: where it runs out, nothing was added.
+        """
         points = points.transpose(0, 1).reshape(3, -1)
         sign = torch.where(points[0] < 0, -1.0, 1.0).to(points.dtype)
         points = points * sign
@@ -108,55 +119,74 @@ class SliceSums:
         weight = weights.flatten()
         flat = self.sums.view(3, -1)
         offsets = iter(self._corners)
+        zy, share, product = (torch.empty_like(weight) for _ in range(3))
+        where = torch.empty_like(index)
         for z in (lower_share[2], upper_share[2]):
             for y in (lower_share[1], upper_share[1]):
-                zy = z * y
+                torch.mul(z, y, out=zy)
                 for x in (lower_share[0], upper_share[0]):
-                    share, where = zy * x, index + next(offsets)
-                    flat[0].scatter_add_(0, where, share * real)
-                    flat[1].scatter_add_(0, where, share * imaginary)
-                    flat[2].scatter_add_(0, where, share * weight)
+                    torch.mul(zy, x, out=share)
+                    torch.add(index, next(offsets), out=where)
+                    for sums, values in zip(flat, (real, imaginary, weight), strict=True):
+                        sums.scatter_add_(0, where, torch.mul(share, values, out=product))
 
     def add(self, other: SliceSums) -> None:
         """Add the sums of other slices of the same shape."""
         self.sums += other.sums.to(self.sums.device)
 
-    def hermitian(self) -> Tensor:
-        """Return the sums with ``F(-k) = conj F(k)`` on the plane x = 0.
+    def hermitian(self, rows: slice = slice(None)) -> Tensor:
+        """Return the sums, of some rows y alone, with ``F(-k) = conj F(k)`` on the plane x = 0.
 
         A slice that crosses this plane was entered on one side of it only; its mirror belongs to
         the same voxels.
         """
-        sums = self.sums.clone()
-        mirrored = self.sums[..., 0].flip(1, 2)
+        sums = self.sums[:, :, rows].clone()
+        mirrored = self.sums[..., 0].flip(1, 2)[:, :, rows]
         sums[0, ..., 0] += mirrored[0]
         sums[1, ..., 0] -= mirrored[1]
         sums[2, ..., 0] += mirrored[2]
         return sums
 
 
-def half_space_to_volume(half_space: Tensor, box: int, padding: int) -> Tensor:
-    """Transform a half space ``(2, 2 e + 1, 2 e + 1, e + 1)`` to the middle ``(N, N, N)``.
+def half_space_to_volume(
+    rows_of: Callable[[slice], Tensor], edge: int, box: int, padding: int
+) -> Tensor:
+    """Transform a half space ``(2 e + 1, 2 e + 1, e + 1)`` to the middle ``(N, N, N)``.
 
-    The transform is that of a field ``padding * box`` wide with its centre at voxel N // 2; it is
+    ``rows_of`` gives complex rows y of it, ``(2 e + 1, r, e + 1)``, when they are asked for.  The
+    transform is that of a field ``padding * box`` wide with its centre at voxel N // 2; it is
     Hermitian, and zero from that field's Nyquist frequency on.
     """
-    edge = half_space.shape[-1] - 1
     padded_box = padding * box
     reach = min(edge, padded_box // 2 - 1)
-    rows = torch.arange(-reach, reach + 1, device=half_space.device)
-    transform = half_space.new_zeros(
-        padded_box, padded_box, padded_box // 2 + 1, dtype=_complex_of(half_space.dtype)
-    )
     middle = slice(edge - reach, edge + reach + 1)
-    inner = half_space[:, middle, middle, : reach + 1]
-    wrapped = rows % padded_box
-    transform[wrapped[:, None], wrapped[None, :], : reach + 1] = torch.complex(inner[0], inner[1])
-    field: Tensor = torch.fft.fftshift(torch.fft.irfftn(transform, s=(padded_box,) * 3))
-    start = padded_box // 2 - box // 2
-    cut = slice(start, start + box)
-    return field[cut, cut, cut].clone()
+    n = max(1, SLAB_NUMBERS // (padded_box * (reach + 1)))
+    # One axis after the other, and slab by slab: the wide field is never whole in memory, and what
+    # lies outside the middle is not transformed.
+    parts = []
+    for start in range(middle.start, middle.stop, n):
+        rows = rows_of(slice(start, min(start + n, middle.stop)))
+        parts.append(_middle_along(rows[middle, :, : reach + 1], 0, reach, box, padded_box))
+    along_z = torch.cat(parts, dim=1)
+    del parts
+    kept = _middle_of(box, padded_box, along_z.device)
+    volume = along_z.real.new_empty(box, box, box)
+    for start in range(0, box, n):
+        slab = _middle_along(along_z[start : start + n], 1, reach, box, padded_box)
+        volume[start : start + n] = torch.fft.irfft(slab, n=padded_box, dim=2)[..., kept]
+    return volume
 
 
-def _complex_of(dtype: torch.dtype) -> torch.dtype:
-    return torch.complex128 if dtype == torch.float64 else torch.complex64
+def _middle_along(values: Tensor, dim: int, reach: int, box: int, padded_box: int) -> Tensor:
+    """Transform back along one axis, frequencies ``-reach`` to ``reach``; keep the middle."""
+    shape = list(values.shape)
+    shape[dim] = padded_box
+    frequencies = torch.arange(-reach, reach + 1, device=values.device) % padded_box
+    wide = values.new_zeros(shape).index_copy_(dim, frequencies, values)
+    whole: Tensor = torch.fft.ifft(wide, dim=dim)
+    return whole.index_select(dim, _middle_of(box, padded_box, values.device))
+
+
+def _middle_of(box: int, padded_box: int, device: torch.device) -> Tensor:
+    """Return the places of the middle of a field whose centre is its first sample."""
+    return torch.arange(-(box // 2), box - box // 2, device=device) % padded_box

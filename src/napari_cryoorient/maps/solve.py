@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
 
-from napari_cryoorient.geometry.fourier_grids import (
-    centred_axis,
-    radius_of_voxels,
-    raised_cosine,
-    shell_mean,
-)
+from napari_cryoorient.geometry.fourier_grids import centred_axis, raised_cosine
 from napari_cryoorient.maps.insertion import SliceSums, half_space_to_volume
 from napari_cryoorient.maps.symmetrise import symmetrise_sums
+from napari_cryoorient.projection.fourier_slice import SLAB_NUMBERS
 
 # Of the mean weight of a shell, added to every weight in it: voxels that hardly any image reaches
 # are damped instead of blown up.
@@ -32,29 +29,56 @@ def solve_map(
     divided by the transform of the interpolator, and set to the mean of its surroundings outside
     the sphere that touches the box, where not every image looks.
     """
-    half_space = sums.hermitian()
-    if half_space.device.type == "mps":  # it lacks some complex operations
-        half_space = half_space.cpu()
-    for factor in factors:
-        half_space = symmetrise_sums(half_space, factor)
-    radius = voxel_radius(half_space)
-    weights = half_space[2]
-    floor = regulariser * shell_mean(weights, radius)
-    inside = radius < sums.padding * sums.max_radius
-    # A shell that no image reaches holds nothing to divide.
-    divisor = weights + floor[radius.round().long()]
-    known = inside & (divisor > 0)
-    values = torch.where(known, half_space[:2] / torch.where(known, divisor, 1.0), 0.0)
-    volume = half_space_to_volume(values, sums.box, sums.padding)
+    turning = [factor for factor in factors if len(factor) > 1]
+    turned: Tensor | None = None
+    for factor in turning:
+        turned = symmetrise_sums(_on_cpu(sums.hermitian()) if turned is None else turned, factor)
+
+    def rows_of(rows: slice) -> Tensor:
+        return _on_cpu(sums.hermitian(rows)) if turned is None else turned[:, :, rows]
+
+    floor = regulariser * _shell_weights(rows_of, sums.edge)
+    highest = sums.padding * sums.max_radius
+
+    def values_of(rows: slice) -> Tensor:
+        half_space = rows_of(rows)
+        radius = _voxel_radius(half_space, sums.edge, rows)
+        # A shell that no image reaches holds nothing to divide.
+        divisor = half_space[2] + floor[radius.round().long()]
+        known = (radius < highest) & (divisor > 0)
+        values = torch.where(known, half_space[:2] / torch.where(known, divisor, 1.0), 0.0)
+        return torch.complex(values[0], values[1])
+
+    volume = half_space_to_volume(values_of, sums.edge, sums.box, sums.padding)
     return within_sphere(divide_by_trilinear(volume, sums.padding))
 
 
-def voxel_radius(half_space: Tensor) -> Tensor:
-    """Return the radius ``(2 e + 1, 2 e + 1, e + 1)`` of a half space, in its voxels."""
-    edge = half_space.shape[-1] - 1
-    axis = torch.arange(-edge, edge + 1, device=half_space.device, dtype=half_space.dtype)
+def _on_cpu(half_space: Tensor) -> Tensor:
+    """Leave Metal, which lacks some complex operations."""
+    return half_space.cpu() if half_space.device.type == "mps" else half_space
+
+
+def _shell_weights(rows_of: Callable[[slice], Tensor], edge: int) -> Tensor:
+    """Return the mean weight of each shell ``(r,)``, rows of the half space at a time."""
+    n_rows = max(1, SLAB_NUMBERS // ((2 * edge + 1) * (edge + 1)))
+    n_shells = math.ceil(math.sqrt(3) * edge) + 1
+    totals, counts = torch.zeros(2, n_shells, dtype=torch.float64)
+    for start in range(0, 2 * edge + 1, n_rows):
+        rows = slice(start, min(start + n_rows, 2 * edge + 1))
+        half_space = rows_of(rows)
+        shell = _voxel_radius(half_space, edge, rows).round().long().flatten().cpu()
+        weights = half_space[2].flatten().cpu().double()
+        totals += torch.bincount(shell, weights, n_shells)
+        counts += torch.bincount(shell, minlength=n_shells)
+    means: Tensor = (totals / counts.clamp_min(1)).to(half_space)
+    return means
+
+
+def _voxel_radius(like: Tensor, edge: int, rows: slice) -> Tensor:
+    """Return the radius ``(2 e + 1, r, e + 1)`` of rows of a half space, in its voxels."""
+    axis = torch.arange(-edge, edge + 1, device=like.device, dtype=like.dtype)
     squares = axis * axis
-    return torch.sqrt(squares[:, None, None] + squares[:, None] + squares[edge:])
+    return torch.sqrt(squares[:, None, None] + squares[rows, None] + squares[edge:])
 
 
 def divide_by_trilinear(volume: Tensor, padding: int) -> Tensor:
@@ -72,8 +96,22 @@ def divide_by_trilinear(volume: Tensor, padding: int) -> Tensor:
 def within_sphere(volume: Tensor) -> Tensor:
     """Replace what is outside the sphere touching the box by its mean, with a soft edge."""
     box = volume.shape[-1]
-    radius = radius_of_voxels(box, device=volume.device, dtype=volume.dtype)
-    inner = raised_cosine(radius, box / 2 - EDGE_VOXELS / 2, EDGE_VOXELS)
-    outside = 1 - inner
-    background = (volume * outside).sum() / outside.sum()
-    return volume * inner + background * outside
+    squares = centred_axis(box, device=volume.device, dtype=volume.dtype).square()
+    n = max(1, SLAB_NUMBERS // box**2)
+
+    def inner_of(planes: slice) -> Tensor:
+        radius = torch.sqrt(squares[planes, None, None] + squares[:, None] + squares)
+        return raised_cosine(radius, box / 2 - EDGE_VOXELS / 2, EDGE_VOXELS)
+
+    slabs = [slice(start, start + n) for start in range(0, box, n)]
+    outside, there = volume.new_zeros(2)
+    for planes in slabs:
+        outer = 1 - inner_of(planes)
+        outside += outer.sum()
+        there += (volume[planes] * outer).sum()
+    background = there / outside
+    result = torch.empty_like(volume)
+    for planes in slabs:
+        inner = inner_of(planes)
+        result[planes] = volume[planes] * inner + background * (1 - inner)
+    return result

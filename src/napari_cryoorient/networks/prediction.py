@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,16 +11,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from napari_cryoorient.device import is_out_of_memory, release_memory
+from napari_cryoorient.device import in_halves, room_for
 from napari_cryoorient.networks.output import PosePrediction
-from napari_cryoorient.particles import Floats, Integers, ParticleSet, Poses
+from napari_cryoorient.particles import Floats, Images, Integers, ParticleSet, Poses
 from napari_cryoorient.reporting import Advance, ShouldStop
 from napari_cryoorient.stack.batches import ParticleBatches
 
-# Pixels in a chunk: a few tenths of a second, so that a request to stop is met at once.
-CHUNK_PIXELS = {"cpu": 8 * 128 * 128, "mps": 64 * 128 * 128, "cuda": 512 * 128 * 128}
-# Pixels of one chunk of images as they lie in the file, before they are brought to the box.
-READ_PIXELS = 2**25
+# Pixels in a chunk, on a CPU and at the most: a few tenths of a second, so that a request to stop
+# is met at once.  A network takes so many float32 of each.
+CPU_PIXELS, MOST_PIXELS, NUMBERS_A_PIXEL = 8 * 128 * 128, 512 * 128 * 128, 256
+# Pixels of one chunk of images as they lie in the file, before they are brought to the box, at the
+# most; cleaned and resampled each takes so many float32.
+READ_PIXELS, NUMBERS_READ = 2**25, 8
 
 
 @dataclass(frozen=True)
@@ -80,14 +82,25 @@ def predict(
         ahead = reader.submit(particles.images.read, chunks[0]) if chunks else None
         for number, chunk in enumerate(chunks):
             assert ahead is not None
-            read = ahead.result()
+            waiting = [ahead]
+            wait([ahead])
             if should_stop is not None and should_stop():
                 return
             if number + 1 < len(chunks):
                 ahead = reader.submit(particles.images.read, chunks[number + 1])
-            images = batches.prepared(read)
-            parts = [part.detach() for part in passed(network, images, batches.ctf(chunk))]
-            yield _in_numpy(chunk, images, parts)
+
+            def passed_through(
+                these: slice, chunk: Integers = chunk, waiting: list[Future[Images]] = waiting
+            ) -> tuple[Tensor, PosePrediction]:
+                rows = chunk[these]
+                # Taken out: what does not fit shall not be held.
+                read = waiting.pop().result() if waiting else particles.images.read(rows)
+                images = batches.prepared(read)
+                prediction = in_network(network, images, batches.ctf(rows))
+                return ~images.flatten(1).any(1), prediction.detach()
+
+            parts = in_halves(passed_through, slice(0, len(chunk)), device)
+            yield _in_numpy(chunk, [each[0] for each in parts], [each[1] for each in parts])
             done += len(chunk)
             if progress is not None:
                 progress(done, len(rows))
@@ -97,8 +110,19 @@ def chunk_size(
     particles: ParticleSet, box: int, device: torch.device, batch_size: int | None = None
 ) -> int:
     """Return how many particles go through a network together, ``batch_size`` at the most."""
-    size = batch_size or max(1, CHUNK_PIXELS[device.type] // box**2)
-    return min(size, max(1, READ_PIXELS // particles.box**2))
+    size = together_in_network(box, device) if batch_size is None else batch_size
+    most = max(1, READ_PIXELS // particles.box**2)
+    return min(size, room_for(4 * NUMBERS_READ * particles.box**2, device, cpu=most, most=most))
+
+
+def together_in_network(box: int, device: torch.device) -> int:
+    """Return how many images of ``box`` pixels go through a network together."""
+    return room_for(
+        4 * NUMBERS_A_PIXEL * box**2,
+        device,
+        cpu=max(1, CPU_PIXELS // box**2),
+        most=max(1, MOST_PIXELS // box**2),
+    )
 
 
 def joined(parts: list[PredictedPoses]) -> PredictedPoses:
@@ -133,24 +157,15 @@ def collect(chunks: Iterable[PredictedPoses]) -> PredictedPoses | None:
 
 
 @torch.no_grad()
-def passed(network: nn.Module, images: Tensor, ctf: Tensor | None) -> list[PosePrediction]:
-    """Pass images through a network, in halves where they do not fit in memory together."""
-    try:
-        prediction: PosePrediction = network(images, ctf)
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error) or len(images) == 1:
-            raise
-    else:
-        return [prediction]
-    release_memory(images.device)
-    half = len(images) // 2
-    return [
-        *passed(network, images[:half], None if ctf is None else ctf[:half]),
-        *passed(network, images[half:], None if ctf is None else ctf[half:]),
-    ]
+def in_network(network: nn.Module, images: Tensor, ctf: Tensor | None) -> PosePrediction:
+    """Pass images through a network."""
+    prediction: PosePrediction = network(images, ctf)
+    return prediction
 
 
-def _in_numpy(rows: Integers, images: Tensor, parts: list[PosePrediction]) -> PredictedPoses:
+def _in_numpy(
+    rows: Integers, are_empty: list[Tensor], parts: list[PosePrediction]
+) -> PredictedPoses:
     def joined(tensors: list[Tensor | None]) -> Floats | None:
         present = [t for t in tensors if t is not None]
         if len(present) < len(tensors):
@@ -166,5 +181,5 @@ def _in_numpy(rows: Integers, images: Tensor, parts: list[PosePrediction]) -> Pr
         rotations,
         joined([part.shifts_angstrom for part in parts]),
         joined([part.confidence for part in parts]),
-        ~images.flatten(1).any(1).cpu().numpy(),
+        torch.cat(are_empty).cpu().numpy(),
     )

@@ -6,9 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from napari_cryoorient.alignment.search.proposals import Proposals
+from napari_cryoorient.device import in_halves
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.networks.compact import CompactNetwork
-from napari_cryoorient.networks.prediction import CHUNK_PIXELS, passed
+from napari_cryoorient.networks.output import PosePrediction
+from napari_cryoorient.networks.prediction import in_network, together_in_network
 from napari_cryoorient.particles import Integers, ParticleSet
 from napari_cryoorient.stack.batches import ParticleBatches
 
@@ -32,7 +34,7 @@ class NetworkProposer:
         # As few in-plane angles as in training tell views apart as well: all are compared after.
         self._network.n_angles = network.n_training_angles
         self._batches = ParticleBatches(particles, box, device, cache_bytes=0)
-        self._size = max(1, CHUNK_PIXELS[device.type] // box**2)
+        self._size = together_in_network(box, device)
 
     @property
     def directions(self) -> Tensor:
@@ -44,9 +46,13 @@ class NetworkProposer:
         """Return how likely the network takes each direction, in logs, and its shifts."""
         images, ctf = self._batches.images(rows), self._batches.ctf(rows)
         weights, shifts = [], []
+
+        def passed_through(these: slice) -> PosePrediction:
+            return in_network(self._network, images[these], None if ctf is None else ctf[these])
+
         for start in range(0, len(rows), self._size):
-            these = slice(start, start + self._size)
-            for part in passed(self._network, images[these], None if ctf is None else ctf[these]):
+            these = slice(start, min(start + self._size, len(rows)))
+            for part in in_halves(passed_through, these, images.device):
                 assert part.shifts_angstrom is not None
                 weights.append(part.extra["logits"].float().logsumexp(2).log_softmax(1))
                 shifts.append(part.shifts_angstrom.float())

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from napari_cryoorient.budget import budget_in_force
 from napari_cryoorient.geometry.fourier_grids import centred_axis
 from napari_cryoorient.particles import Images, Integers, ParticleSet
 from napari_cryoorient.projection.ctf import ctf_half_plane
@@ -23,10 +24,11 @@ _EXTREME_PART, _FEWEST_EXTREME = 0.002, 4
 _SUSPECT = 8.0
 # Beyond this, sums of squares over an image leave single precision.
 LARGEST_GREY = 1e15
-# Images at the working box are kept in memory up to this size, and read anew beyond it; a GPU
-# keeps them, with their CTFs, in this part of what it has free.
+# Images at the working box are kept in memory up to this size, and up to this part of what is
+# allowed, and read anew beyond it; a GPU keeps them, with their CTFs, in this part of what it has
+# free.
 CACHE_BYTES = 1 << 29
-CACHE_PART_OF_GPU = 0.25
+CACHE_PART = 0.25
 # Pixels cleaned and resampled at once, which takes several times their memory.
 PIECE_PIXELS = 2**22
 
@@ -79,10 +81,13 @@ class _Cache:
 
 
 def _cache_bytes(device: torch.device) -> int:
+    budget = budget_in_force()
+    allowed = None if budget is None else int(CACHE_PART * budget.n_bytes)
     if device.type != "cuda":
-        return CACHE_BYTES
+        return CACHE_BYTES if allowed is None else min(CACHE_BYTES, allowed)
     free, _ = torch.cuda.mem_get_info(device)
-    return max(CACHE_BYTES, int(CACHE_PART_OF_GPU * free))
+    most = max(CACHE_BYTES, int(CACHE_PART * free))
+    return min(most, allowed) if allowed is not None and budget and budget.is_given else most
 
 
 class ParticleBatches:

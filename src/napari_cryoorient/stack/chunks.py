@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import torch
 
-from napari_cryoorient.device import is_out_of_memory, one_thread_each, release_memory
+from napari_cryoorient.device import in_halves, one_thread_each
 from napari_cryoorient.reporting import Advance, ShouldStop
 
 Data = TypeVar("Data")
@@ -56,15 +56,11 @@ def in_threads(
         return work(chunk, data, ends)
 
     def worked(chunk: slice, waiting: list[Future[Data]]) -> list[Result]:
-        try:
-            return [whole(chunk, waiting.pop())]  # taken out: what does not fit shall not be held
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error) or chunk.stop - chunk.start == 1:
-                raise
-        release_memory(device)
-        middle = (chunk.start + chunk.stop) // 2
-        halves = slice(chunk.start, middle), slice(middle, chunk.stop)
-        return [r for half in halves for r in worked(half, [reader.submit(load, half)])]
+        def work_on(part: slice) -> Result:
+            # Taken out: what does not fit shall not be held.
+            return whole(part, waiting.pop() if waiting else reader.submit(load, part))
+
+        return in_halves(work_on, chunk, device)
 
     with (
         one_thread_each(device) as n_threads,

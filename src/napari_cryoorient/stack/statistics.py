@@ -30,8 +30,10 @@ from napari_cryoorient.stack.batches import ParticleBatches, outside_disc
 from napari_cryoorient.stack.spectra import corners_are_empty, noise_by_defocus
 
 N_IMAGES = 512
-N_VIEWS = 256
-_CHUNK = 64
+# Views of a box of 128 pixels; rings of larger ones hold as many more frequencies each.
+N_VIEWS, _VIEWS_BOX = 256, 128
+# Pixels of images, or frequencies of views, that are transformed together: 64 of 256 pixels.
+_TOGETHER, _MOST_TOGETHER = 1 << 22, 64
 # A map is cropped to this box, or to the images' where that is larger, before it is projected.
 WORKING_BOX = 64
 # Images of so many times the power of most, or less by as much, are left out.
@@ -75,15 +77,17 @@ def stack_statistics(
     batches = ParticleBatches(particles, n, torch.device("cpu"), cache_bytes=0)
     rows = particles.spread_rows(n_images)
     projector = band_limited_projector(density, box)
-    views = random_rotations(N_VIEWS, torch.Generator().manual_seed(0))
-    clean = torch.cat(
-        [projector.fourier(part).abs().square() for part in torch.split(views, _CHUNK)]
-    )
-    projection_power = radial_mean_half_plane(clean.mean(0))[: box // 2 + 1]
+    n_views = min(N_VIEWS, N_VIEWS * _VIEWS_BOX // box)
+    views = random_rotations(n_views, torch.Generator().manual_seed(0))
+    clean = torch.zeros(box, box // 2 + 1)
+    for some in torch.split(views, _together(box)):
+        clean += projector.fourier(some).abs().square().sum(0)
+    del projector
+    projection_power = radial_mean_half_plane(clean / n_views)[: box // 2 + 1]
 
     corners = outside_disc(n).float()
     parts = []
-    for part in np.array_split(rows, -(-len(rows) // _CHUNK)):
+    for part in np.array_split(rows, -(-len(rows) // _together(n))):
         images = batches.images(part)
         ctf = batches.ctf(part)
         squared = torch.ones(len(part), n, n // 2 + 1) if ctf is None else ctf.square()
@@ -135,6 +139,10 @@ def stack_statistics(
         image_power=whole.float(),
         are_corners_empty=are_empty,
     )
+
+
+def _together(box: int) -> int:
+    return max(1, min(_MOST_TOGETHER, _TOGETHER // box**2))
 
 
 def band_limited_projector(density: DensityMap, box: int) -> Projector:

@@ -57,6 +57,7 @@ class LearntSearch:
     group: Tensor
     shift_reach_angstrom: float
     chunk: int
+    thorough_chunk: int
 
     def worker(self, device_name: str) -> Callable[[ParticleSet, Poses | None], FoundPoses]:
         """Make a search ready on a device."""
@@ -69,7 +70,11 @@ class LearntSearch:
                 reach = self.shift_reach_angstrom
                 ready.append(
                     GlobalSearch(
-                        likelihood, self.group, shift_reach_angstrom=reach, learned=self.learned
+                        likelihood,
+                        self.group,
+                        shift_reach_angstrom=reach,
+                        learned=self.learned,
+                        chunks=(self.chunk, self.thorough_chunk),
                     )
                 )
             rows = np.arange(len(particles), dtype=np.int64)
@@ -115,7 +120,7 @@ class SearchJob:
             learned,
             self.search.group,
             self.search.shift_reach_angstrom,
-            self.search.chunk,
+            *self.search.chunks,
         )
 
 
@@ -137,7 +142,7 @@ class LearntRefinement:
             assert starts is not None
             if not ready:
                 likelihood = self.measured.likelihood(particles, device)
-                ready.append(LocalRefinement(likelihood, self.n_symmetry))
+                ready.append(LocalRefinement(likelihood, self.n_symmetry, chunk=self.chunk))
             rows = np.arange(len(particles), dtype=np.int64)
             reading = ready[0].reading(particles)
             return self.joined(list(reading.refine(rows, starts, restarts=self.restarts)))

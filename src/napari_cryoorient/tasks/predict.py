@@ -13,7 +13,7 @@ from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.io.maps import read_map
 from napari_cryoorient.io.star import read_particles, write_poses
-from napari_cryoorient.memory import MATCHED, refuse_map_beyond
+from napari_cryoorient.memory import MATCHED, refuse_map_beyond, within_memory
 from napari_cryoorient.networks.prediction import PredictedPoses
 from napari_cryoorient.particles import NegatedImages, ParticleSet
 from napari_cryoorient.reporting import SILENT, Reporter
@@ -51,6 +51,7 @@ class StarPrediction:
     n_searched: int | None = None
 
 
+@within_memory
 def predict_star(
     star_path: Path,
     run_dir: Path,

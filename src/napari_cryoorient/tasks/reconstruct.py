@@ -22,7 +22,7 @@ from napari_cryoorient.maps.backproject import back_project
 from napari_cryoorient.maps.contrast import looks_inverted
 from napari_cryoorient.maps.fsc import ShellCorrelation, fourier_shell_correlation
 from napari_cryoorient.maps.solve import solve_map
-from napari_cryoorient.memory import HALF_MAPS, RECONSTRUCTION, refuse_beyond
+from napari_cryoorient.memory import HALF_MAPS, RECONSTRUCTION, refuse_beyond, within_memory
 from napari_cryoorient.particles import DensityMap, Floats, Images, Integers, ParticleSet
 from napari_cryoorient.projection.resample import refuse_coarse
 from napari_cryoorient.reporting import SILENT, Reporter, Say
@@ -47,6 +47,7 @@ class StarReconstruction:
     is_negated: bool = False
 
 
+@within_memory
 def reconstruct_star(
     star_path: Path,
     out_path: Path,
@@ -124,6 +125,7 @@ class Reconstructed:
     is_negated: bool = False
 
 
+@within_memory
 def reconstruct_particles(
     particles: ParticleSet,
     device: torch.device,

@@ -22,6 +22,7 @@ from napari_cryoorient.geometry.symmetry import symmetric_distance_deg, symmetry
 from napari_cryoorient.io.confidence import stated_confidence
 from napari_cryoorient.io.finite import refuse_starts_not_finite
 from napari_cryoorient.io.star import write_poses
+from napari_cryoorient.memory import within_memory
 from napari_cryoorient.particles import Floats, Integers, Poses
 from napari_cryoorient.reporting import SILENT, Reporter
 from napari_cryoorient.stack.chunks import Stopped
@@ -53,6 +54,7 @@ class StarRefinement:
     confidence: Floats | None = None
 
 
+@within_memory
 def refine_star(
     star_path: Path,
     map_path: Path,
@@ -99,6 +101,7 @@ def refine_star(
     return StarRefinement(refined, n, describe_device(place), confidence)
 
 
+@within_memory
 def refine_inputs(
     inputs: PairedInputs,
     device: torch.device,

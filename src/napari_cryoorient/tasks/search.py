@@ -26,7 +26,7 @@ from napari_cryoorient.maps.symmetry import (
     has_symmetry,
     is_pseudo_symmetry,
 )
-from napari_cryoorient.memory import SEARCHED
+from napari_cryoorient.memory import SEARCHED, within_memory
 from napari_cryoorient.particles import DensityMap, Floats, Integers
 from napari_cryoorient.projection.resample import refuse_coarse
 from napari_cryoorient.reporting import SILENT, Reporter
@@ -58,6 +58,7 @@ class StarSearch:
     device: str
 
 
+@within_memory
 def search_star(
     star_path: Path,
     map_path: Path,
@@ -103,6 +104,7 @@ def search_star(
     return StarSearch(found, len(rows), describe_device(place))
 
 
+@within_memory
 def search_inputs(
     inputs: PairedInputs,
     rows: Integers,

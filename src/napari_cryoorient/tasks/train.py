@@ -9,6 +9,7 @@ from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.device import choose_device
 from napari_cryoorient.errors import InputError, TrainingFailure
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
+from napari_cryoorient.memory import within_memory
 from napari_cryoorient.reporting import SILENT, Reporter
 from napari_cryoorient.runs import layout
 from napari_cryoorient.runs.fingerprint import fingerprint
@@ -33,6 +34,7 @@ from napari_cryoorient.training.ranks import Ranks, joined_ranks
 from napari_cryoorient.training.split import split_of
 
 
+@within_memory
 def run_training(
     config: TrainConfig,
     star_path: Path,

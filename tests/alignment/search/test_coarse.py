@@ -64,7 +64,7 @@ def test_results_do_not_depend_on_the_chunk(likelihood, monkeypatch):
     rungs = (Rung(6.0), Rung(8.0, 60))
     whole = coarse(likelihood, *rungs).best(data)
     monkeypatch.setattr("napari_cryoorient.alignment.search.view_bank.CPU_SCORES", 2**16)
-    monkeypatch.setattr("napari_cryoorient.alignment.search.coarse.TOGETHER", {"cpu": 5})
+    monkeypatch.setattr("napari_cryoorient.alignment.search.coarse.CPU_TOGETHER", 5)
     parts = coarse(likelihood, *rungs).best(data)
     torch.testing.assert_close(parts.scores, whole.scores, atol=1e-3, rtol=1e-4)
     torch.testing.assert_close(parts.rotations[:, 0], whole.rotations[:, 0])

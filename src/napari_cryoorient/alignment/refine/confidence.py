@@ -9,6 +9,8 @@ are as far off as the stack's.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -28,6 +30,7 @@ from napari_cryoorient.alignment.refine.two_groups import (
     WrongGroup,
     probability_right,
 )
+from napari_cryoorient.device import in_halves
 from napari_cryoorient.geometry.rotations import (
     angular_distance_deg,
     random_rotations,
@@ -46,6 +49,8 @@ TOP_DEG, N_BASINS = 1.0, 1000.0
 # Right poses and wrong ones that are taken to have been seen before.
 PRIOR_RIGHT, PRIOR_WRONG = 1.0, 0.1
 _PART = 64
+
+Result = TypeVar("Result")
 
 
 def confidence_of(
@@ -105,14 +110,15 @@ def decoys(
         random_rotations(N_DECOYS, generator).double().numpy(),
         refined.poses.shifts_angstrom[elsewhere],
     )
-    parts = []
-    for these in np.array_split(np.arange(N_DECOYS), N_DECOYS // _PART):
+
+    def climbed(these: slice) -> Strengths:
         data = refinement.likelihood.load(refined.rows[of[these]])
         ends = refinement.climbed_once(data, starts[these])
         known = torch.from_numpy(refined.poses.rotations[of[these]]).to(ends.rotations)
         distance = symmetric_distance_deg(ends.rotations, known, group.to(known))
-        parts.append(strengths_of(ends[distance > FOUND_DEG]))
-    found = Strengths.joined(parts)
+        return strengths_of(ends[distance > FOUND_DEG])
+
+    found = Strengths.joined(_in_parts(climbed, N_DECOYS, refinement))
     if len(found):
         return found
     return Strengths(np.zeros(1), np.ones(1))  # every image climbs to its pose from anywhere
@@ -140,14 +146,24 @@ def made_climbs(
     off = torch.randn(N_MADE, 2, generator=generator, dtype=torch.float64).numpy()
     off *= refined.moved_angstrom[like, None] / math.sqrt(2)
     starts = Poses(turns @ poses.rotations, poses.shifts_angstrom + off)
-    strengths, is_right = [], []
-    for these in np.array_split(np.arange(N_MADE), N_MADE // _PART):
+
+    def climbed(these: slice) -> tuple[Strengths, np.ndarray]:
         data = made_data(refinement, refined.rows[of[these]], poses[these], generator)
         ends = refinement.climbed_once(data, starts[these])
         true = torch.from_numpy(poses.rotations[these]).to(ends.rotations)
-        strengths.append(strengths_of(ends))
-        is_right.append((angular_distance_deg(ends.rotations, true) < WITHIN_DEG).cpu().numpy())
-    return Strengths.joined(strengths), np.concatenate(is_right)
+        is_right = angular_distance_deg(ends.rotations, true) < WITHIN_DEG
+        return strengths_of(ends), is_right.cpu().numpy()
+
+    strengths, is_right = zip(*_in_parts(climbed, N_MADE, refinement), strict=True)
+    return Strengths.joined(list(strengths)), np.concatenate(is_right)
+
+
+def _in_parts(work: Callable[[slice], Result], n: int, refinement: LocalRefinement) -> list[Result]:
+    """Do work on n images, no more of them together than a refinement takes, in order."""
+    size = min(_PART, refinement.chunk_size(n))
+    device = refinement.likelihood.device
+    parts = [slice(start, min(start + size, n)) for start in range(0, n, size)]
+    return [result for part in parts for result in in_halves(work, part, device)]
 
 
 @torch.no_grad()

@@ -114,10 +114,15 @@ class LocalRefinement:
     """Refines the particles of a likelihood.
 
     The map's symmetry, of ``n_symmetry`` elements, matters only for whether its particle is there.
+    ``chunk`` is that of another refinement of the same stack: on a CPU the same images are then
+    worked on together.
     """
 
-    def __init__(self, likelihood: ParticleLikelihood, n_symmetry: int = 1) -> None:
+    def __init__(
+        self, likelihood: ParticleLikelihood, n_symmetry: int = 1, *, chunk: int | None = None
+    ) -> None:
         self.likelihood, self.n_symmetry = likelihood, n_symmetry
+        self._chunk = chunk
         self.bands = bands_up_to(likelihood.radius, fill_of(likelihood.volume))
         axes = view_directions(RESTART_AXES_DEG).float()
         vectors = torch.cat([axes * math.radians(angle) for angle in RESTART_ANGLES_DEG])
@@ -161,6 +166,8 @@ class LocalRefinement:
 
     def chunk_size(self, n: int) -> int:
         """Return how many of n particles are refined together."""
+        if self._chunk is not None and self.likelihood.device.type == "cpu":
+            return part_of(n, min(self._chunk, CPU_CHUNK))
         bytes_each = 4 * NUMBERS_A_PIXEL * self.likelihood.particles.box**2
         room = room_for(bytes_each, self.likelihood.device, cpu=CPU_CHUNK, most=LARGEST_CHUNK)
         return part_of(n, room)

@@ -18,15 +18,16 @@ from napari_cryoorient.alignment.refine.hypotheses import distinct_first
 from napari_cryoorient.alignment.search.plans import Plan, Rung
 from napari_cryoorient.alignment.search.proposals import Proposals
 from napari_cryoorient.alignment.search.shifts import ShiftPrior
-from napari_cryoorient.alignment.search.view_bank import CellScores, ViewBank
+from napari_cryoorient.alignment.search.view_bank import NUMBERS_A_SCORE, CellScores, ViewBank
+from napari_cryoorient.device import room_for
 
 # Shift steps per field of view and Fourier pixel of radius.
 SHIFT_STEPS_PER_RADIUS = 3.0
 # Views so far from the best one are no part of its peak; this part of its lead over them counts
 # against views that were proposed and not compared (fitted, see docs/network.md).
 ELSEWHERE_DEG, COUNTED_LEAD = 20.0, 0.1
-# Images that later rungs take together.
-TOGETHER = {"cpu": 16, "mps": 128, "cuda": 512}
+# Images that later rungs take together, on a CPU and at the most.
+CPU_TOGETHER, MOST_TOGETHER = 16, 512
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,22 @@ class CoarseSearch:
         self._shifts = [tried.grid(self._step(rung)).to(device) for rung in self.plan.rungs]
         self._log_priors = [prior.log_density(shifts) for shifts in self._shifts]
 
+    def _together(self, device: torch.device) -> int:
+        """Return how many images are narrowed down together: by the scores of a rung."""
+        first = 0 if self.takes_proposals else 1
+        n_scores = max(
+            (
+                min(rung.n_views, len(bank)) * bank.rings.n_angles * len(shifts)
+                for rung, bank, shifts in list(
+                    zip(self.plan.rungs, self.banks, self._shifts, strict=True)
+                )[first:]
+            ),
+            default=1,
+        )
+        return room_for(
+            4 * NUMBERS_A_SCORE * n_scores, device, cpu=CPU_TOGETHER, most=MOST_TOGETHER
+        )
+
     def _step(self, rung: Rung) -> float:
         return self._likelihood.field_of_view_angstrom / (SHIFT_STEPS_PER_RADIUS * rung.radius)
 
@@ -116,7 +133,7 @@ class CoarseSearch:
     @torch.no_grad()
     def best(self, data: BandData, proposals: Proposals | None = None) -> Candidates:
         """Return the best poses of each image; of its ``proposals`` where this takes such."""
-        size = TOGETHER[data.power.device.type]
+        size = self._together(data.power.device)
         pieces = [slice(start, start + size) for start in range(0, len(data), size)]
         if proposals is None:
             cells = self.banks[0].score_all(data, self._shifts[0], self._log_priors[0])

@@ -56,7 +56,8 @@ class GlobalSearch:
     ``is_thorough`` False leaves out the second look at particles in doubt.  With a ``proposer``,
     ``n_proposed`` of the views that it proposes are compared in place of all; those in doubt are
     searched, or, where ``searches`` is False, more of the proposed ones compared.  ``learned`` is
-    what another search of the same stack has learned.
+    what another search of the same stack has learned, and ``chunks`` are its own: on a CPU the
+    same images are then worked on together.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class GlobalSearch:
         n_proposed: int = 64,
         searches: bool = True,
         learned: Learned | None = None,
+        chunks: tuple[int, int] | None = None,
     ) -> None:
         # Its own, since it learns how strong the particles are.
         self.likelihood = copy.copy(likelihood)
@@ -102,6 +104,9 @@ class GlobalSearch:
                 (THOROUGH_NUMBERS_A_PIXEL, CPU_THOROUGH, LARGEST_THOROUGH),
             )
         )
+        if chunks is not None and likelihood.device.type == "cpu":
+            self._chunk = min(chunks[0], CPU_CHUNK)
+            self._thorough_chunk = min(chunks[1], CPU_THOROUGH)
         self.n_thorough = 0
         self._lock = threading.Lock()  # of what the further looks share between threads
 
@@ -145,9 +150,9 @@ class GlobalSearch:
         return self._reach
 
     @property
-    def chunk(self) -> int:
-        """How many particles are searched together at most."""
-        return self._chunk
+    def chunks(self) -> tuple[int, int]:
+        """How many particles are searched together at most, and how many in a second look."""
+        return self._chunk, self._thorough_chunk
 
     def learned(self, rows: Integers, should_stop: Callable[[], bool] | None = None) -> Learned:
         """Learn from ``rows``, all that will be searched, unless that was done; return it."""
