@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from napari_cryoorient.budget import budget_in_force
 from napari_cryoorient.errors import InputError
@@ -21,6 +24,8 @@ OutOfMemory: type[Exception] = getattr(torch, "OutOfMemoryError", torch.cuda.Out
 def choose_device(name: str = "auto") -> torch.device:
     """Return the device called ``name``; "auto" takes CUDA, then Apple's MPS, then the CPU.
 
+    MPS is taken where it does what is needed: older ones lack operations.
+
     Raises InputError when a device is asked for by name and this machine has none.
     """
     available = {
@@ -29,6 +34,8 @@ def choose_device(name: str = "auto") -> torch.device:
         "cpu": True,
     }
     if name == "auto":
+        if not available["cuda"] and available["mps"] and not is_able(torch.device("mps")):
+            return torch.device("cpu")
         return torch.device(next(kind for kind, is_there in available.items() if is_there))
     kind = name.split(":")[0]
     if kind not in available:
@@ -39,6 +46,31 @@ def choose_device(name: str = "auto") -> torch.device:
             "use --device auto or cpu."
         )
     return torch.device(name)
+
+
+@functools.cache
+def is_able(device: torch.device) -> bool:
+    """Tell whether a device can project: a slice of a small transform, and a pass backwards."""
+    try:
+        transform = torch.ones(1, 2, 5, 5, 3, device=device)
+        points = torch.zeros(1, 1, 1, 15, 3, device=device, requires_grad=True)
+        real, imaginary = torch.nn.functional.grid_sample(
+            transform, points, align_corners=True, padding_mode="zeros"
+        )[0, :, 0, 0]
+        half_plane = torch.complex(real, imaginary).view(5, 3)
+        image = torch.fft.fftshift(torch.fft.irfft2(half_plane, s=(5, 5)))
+        image.square().sum().backward()  # type: ignore[no-untyped-call]
+        return points.grad is not None and bool(points.grad.isfinite().all())
+    except (RuntimeError, NotImplementedError, TypeError, AssertionError):
+        return False
+
+
+def on_device(array: NDArray[Any], device: torch.device) -> Tensor:
+    """Copy an array to a device as float32; to CUDA through pinned memory, without waiting."""
+    tensor = torch.tensor(array, dtype=torch.float32)
+    if device.type != "cuda":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
 
 
 # What is done together on a GPU takes at most this part of the memory that is free, or allowed.

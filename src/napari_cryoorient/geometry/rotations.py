@@ -127,15 +127,22 @@ def turn_in_plane(angles: Tensor) -> Tensor:
     return torch.stack(rows, dim=-1).reshape(*angles.shape, 3, 3)
 
 
+def widest_dtype(device: torch.device) -> torch.dtype:
+    """Return float64, or what a device has that lacks it."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
 def random_rotations(
     n: int, generator: torch.Generator | None = None, *, dtype: torch.dtype = torch.float32
 ) -> Tensor:
     """Draw ``(n, 3, 3)`` rotations uniformly on SO(3), on the generator's device.
 
-    Drawn in float64 and rounded, so that a seed gives the same rotations in every dtype.
+    Drawn in float64 and rounded, so that a seed gives the same rotations in every dtype; in float32
+    on MPS, which has no other.
     """
     device = torch.device("cpu") if generator is None else generator.device
-    normal = torch.randn(n, 4, generator=generator, dtype=torch.float64, device=device)
+    wide = widest_dtype(device)
+    normal = torch.randn(n, 4, generator=generator, dtype=wide, device=device)
     return quaternion_to_matrix(normal).to(dtype)
 
 

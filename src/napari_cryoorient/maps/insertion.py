@@ -14,7 +14,7 @@ from torch import Tensor
 
 from napari_cryoorient.device import in_halves
 from napari_cryoorient.geometry.fourier_grids import frequencies_half_plane
-from napari_cryoorient.projection.fourier_slice import SLAB_NUMBERS
+from napari_cryoorient.projection.resample import SLAB_NUMBERS
 
 # What torch works on in one thread, and a core's cache holds.
 _POINTS_AT_ONCE = 1 << 15

@@ -11,7 +11,7 @@ from torch import Tensor
 from napari_cryoorient.geometry.fourier_grids import centred_axis, raised_cosine
 from napari_cryoorient.maps.insertion import SliceSums, half_space_to_volume
 from napari_cryoorient.maps.symmetrise import symmetrise_sums
-from napari_cryoorient.projection.fourier_slice import SLAB_NUMBERS
+from napari_cryoorient.projection.resample import SLAB_NUMBERS
 
 # Of the mean weight of a shell, added to every weight in it: voxels that hardly any image reaches
 # are damped instead of blown up.

@@ -16,12 +16,11 @@ from torch import Tensor
 from napari_cryoorient.geometry.fourier_grids import frequencies_half_plane, radius_of_voxels
 from napari_cryoorient.projection.interpolation import interpolate_half_space
 from napari_cryoorient.projection.resample import (
+    SLAB_NUMBERS,
     fourier_shift,
     fourier_to_images,
 )
 from napari_cryoorient.projection.shapes import Rotations, Values, Volume
-
-SLAB_NUMBERS = 2**24  # complex numbers of a padded map that are transformed at once: 128 MB
 
 
 def divide_by_interpolator(volume: Volume, padding: int) -> Volume:

@@ -26,6 +26,7 @@ from napari_cryoorient.projection.shapes import (
     Volume,
 )
 
+SLAB_NUMBERS = 2**24  # complex numbers of a map that are transformed at once: 128 MB
 _LEAST_RADIUS = 2.0  # Fourier pixels; less holds no detail of a particle
 
 
@@ -111,13 +112,30 @@ def fourier_crop_volume(volume: Volume, box: int) -> ResizedVolume:
     old = volume.shape[-1]
     if box == old:
         return volume
-    transform = torch.fft.fftshift(torch.fft.fftn(torch.fft.ifftshift(volume)))
+    # One axis after the other, and slab by slab: the whole transform would take four times the map.
+    resized = volume
+    for dim, across in ((0, 1), (1, 2), (2, 0)):
+        n = max(1, SLAB_NUMBERS * resized.shape[across] // resized.numel())
+        slabs = torch.split(resized, n, dim=across)
+        resized = torch.cat([_resized_along(slab, dim, box) for slab in slabs], dim=across)
+    # The Nyquist planes have no mirror: the real part shares them between both signs.
+    return resized.real.contiguous()
+
+
+def _resized_along(values: Tensor, dim: int, box: int) -> Tensor:
+    """Crop or pad the transform along one axis about the centre."""
+    old = values.shape[dim]
+    transform = torch.fft.fft(torch.fft.ifftshift(values, dim=dim), dim=dim)
+    transform = torch.fft.fftshift(transform, dim=dim)
     edge = (box - old) // 2
-    # A negative pad crops.  The Nyquist planes have no mirror here: taking the real part of the
-    # inverse shares them between both signs.
-    resized = torch.nn.functional.pad(transform, (edge, edge) * 3) * (box / old) ** 3
-    smaller: Tensor = torch.fft.ifftn(torch.fft.ifftshift(resized)).real
-    centred: Tensor = torch.fft.fftshift(smaller)
+    if box < old:
+        transform = transform.narrow(dim, -edge, box)
+    else:
+        widths = [0] * 6
+        widths[2 * (2 - dim) : 2 * (2 - dim) + 2] = [edge, edge]
+        transform = torch.nn.functional.pad(transform, widths)
+    resized = torch.fft.ifft(torch.fft.ifftshift(transform * (box / old), dim=dim), dim=dim)
+    centred: Tensor = torch.fft.fftshift(resized, dim=dim)
     return centred
 
 

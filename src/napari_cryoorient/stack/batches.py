@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from napari_cryoorient.budget import budget_in_force
+from napari_cryoorient.device import on_device
 from napari_cryoorient.geometry.fourier_grids import centred_axis
 from napari_cryoorient.particles import Images, Integers, ParticleSet
 from napari_cryoorient.projection.ctf import ctf_half_plane
@@ -139,7 +140,7 @@ class ParticleBatches:
         return torch.cat([self._prepared_piece(piece) for piece in pieces or [read]])
 
     def _prepared_piece(self, read: Images) -> Tensor:
-        images = torch.tensor(read, dtype=torch.float32).to(self.device)
+        images = on_device(read, self.device)
         images = without_background(without_hot_pixels(emptied(images)))
         return fourier_crop_images(images, self.box)
 
@@ -170,14 +171,11 @@ class ParticleBatches:
         if poses is None:
             raise ValueError("these particles have no poses")
 
-        def tensor(values: np.ndarray) -> Tensor:
-            return torch.from_numpy(values).to(dtype=torch.float32).to(self.device)
-
         return Batch(
             self.images(rows),
             self.ctf(rows),
-            tensor(poses.rotations[rows]),
-            tensor(poses.shifts_angstrom[rows]),
+            on_device(poses.rotations[rows], self.device),
+            on_device(poses.shifts_angstrom[rows], self.device),
         )
 
 
