@@ -59,7 +59,7 @@ def is_able(device: torch.device) -> bool:
         )[0, :, 0, 0]
         half_plane = torch.complex(real, imaginary).view(5, 3)
         image = torch.fft.fftshift(torch.fft.irfft2(half_plane, s=(5, 5)))
-        image.square().sum().backward()  # type: ignore[no-untyped-call]
+        image.square().sum().backward()
         return points.grad is not None and bool(points.grad.isfinite().all())
     except (RuntimeError, NotImplementedError, TypeError, AssertionError):
         return False
