@@ -33,10 +33,10 @@ from typing import Any
 import numpy as np
 import torch
 
+import napari_cryoorient as nc
 from napari_cryoorient.alignment.likelihood import ParticleLikelihood
 from napari_cryoorient.alignment.search.global_search import GlobalSearch
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
-from napari_cryoorient.io.maps import read_map
 from napari_cryoorient.stack.pairing import load_inputs
 
 CORES = 2
@@ -141,7 +141,7 @@ def run_relion(
     given: argparse.Namespace, star: Path, density: Path, resolution_angstrom: float
 ) -> None:
     """One iteration over all orientations, within the resolution that the search used."""
-    read = read_map(density)
+    read = nc.read_map(density)
     field = read.box * read.pixel_size_angstrom
     folder = given.folder / f"relion-{given.launch}"
     folder.mkdir(exist_ok=True)

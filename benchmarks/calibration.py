@@ -22,6 +22,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
+import napari_cryoorient as nc
+from napari_cryoorient import ArrayImages, DensityMap, ParticleSet, Poses
 from napari_cryoorient.alignment.likelihood import ParticleLikelihood
 from napari_cryoorient.alignment.refine.confidence import confidence_of
 from napari_cryoorient.alignment.refine.local import LocalRefinement, RefinedPoses
@@ -30,9 +32,7 @@ from napari_cryoorient.alignment.search.global_search import GlobalSearch
 from napari_cryoorient.evaluation import pose_errors
 from napari_cryoorient.geometry.rotations import random_rotations, rotation_vector_to_matrix
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
-from napari_cryoorient.io.maps import read_map
 from napari_cryoorient.networks.prediction import collect, predict
-from napari_cryoorient.particles import ArrayImages, DensityMap, ParticleSet, Poses
 from napari_cryoorient.simulation.simulate import (
     SimulationSettings,
     draw_simulation,
@@ -71,7 +71,7 @@ def main() -> None:
             lines += [(m, s, w, float(c), float(e)) for m, s, w, c, e in csv.reader(file)]
     for number, words in enumerate(options.maps):
         path, symmetry, run = [*words.split(":"), "", ""][:3]
-        density = working_map(read_map(Path(path)), BOX)
+        density = working_map(nc.read_map(Path(path)), BOX)
         for snr in options.snr:
             seed = options.seed + 100 * number
             lines += of_stack(Path(path).stem, density, symmetry or "C1", run, snr, options.n, seed)

@@ -18,8 +18,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import napari_cryoorient as nc
 from napari_cryoorient.cli import main
-from napari_cryoorient.io.maps import write_map
 from napari_cryoorient.simulation.demo_density import demo_density
 
 WAYS: dict[str, list[str]] = {
@@ -51,7 +51,7 @@ def measure(sizes: tuple[int, int], box: int, n_turns: int) -> None:
     """Print a table."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_map(demo_density(box, 256 / box), folder / "made.mrc")
+        nc.write_map(folder / "made.mrc", demo_density(box, 256 / box))
         flags = ["--n", str(sizes[1]), "--snr", "0.1", "--shift-sigma", "4"]
         main(["simulate", str(folder / "made.mrc"), "-o", str(folder), *flags])
         found: dict[tuple[str, int], list[tuple[float, float, bytes]]] = {}

@@ -24,12 +24,12 @@ import numpy as np
 import torch
 from fast_accuracy import command, made_map
 
+from napari_cryoorient import CtfParameters, Poses
 from napari_cryoorient.diagnosis.frames import find_frame
 from napari_cryoorient.geometry.rotations import random_rotations, rotation_vector_to_matrix
 from napari_cryoorient.geometry.symmetry import symmetric_distance_deg, symmetry_matrices
 from napari_cryoorient.io.new_star import new_particle_star
 from napari_cryoorient.io.star import read_particles, write_poses, write_star
-from napari_cryoorient.particles import CtfParameters, Poses
 
 MIRROR = np.diag([1.0, 1.0, -1.0])
 WRONG = 0.3

@@ -31,11 +31,11 @@ def command(*words: object) -> dict[str, Any]:
 
 def made_map(folder: Path) -> Path:
     """Write the demo's map and return where."""
-    from napari_cryoorient.io.maps import write_map
+    import napari_cryoorient as nc
     from napari_cryoorient.simulation.demo_density import demo_density
 
     folder.mkdir(parents=True, exist_ok=True)
-    write_map(demo_density(96, 4.0), folder / "made.mrc")
+    nc.write_map(folder / "made.mrc", demo_density(96, 4.0))
     return folder / "made.mrc"
 
 

@@ -27,7 +27,7 @@ import numpy as np
 import torch
 from fast_accuracy import command, made_map
 
-from napari_cryoorient.config import TrainConfig
+from napari_cryoorient import TrainConfig
 from napari_cryoorient.device import choose_device, synchronize
 from napari_cryoorient.stack.pairing import RunInputs, load_inputs
 from napari_cryoorient.training.fast import fast_recipe

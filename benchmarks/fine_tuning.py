@@ -19,8 +19,8 @@ import numpy as np
 import torch
 from fast_accuracy import command
 
-from napari_cryoorient.io.maps import read_map, write_map
-from napari_cryoorient.particles import DensityMap
+import napari_cryoorient as nc
+from napari_cryoorient import DensityMap
 from napari_cryoorient.simulation.simulate import working_map
 
 LOW_PASS_ANGSTROM, BALL_PART = 15.0, 0.16
@@ -52,10 +52,10 @@ def main() -> None:
     parser.add_argument("--rates", type=float, nargs="*", default=[5e-4])
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp())
-    own = working_map(read_map(options.map), 64)
+    own = working_map(nc.read_map(options.map), 64)
     maps = {"old": own, "new": changed(own)}
     for name, density in maps.items():
-        write_map(density, folder / f"{name}.mrc")
+        nc.write_map(folder / f"{name}.mrc", density)
         command(
             *("simulate", folder / f"{name}.mrc", "-o", folder / name, "--n", 3000, "--snr", 0.1),
             *("--shift-sigma", 5, "--symmetry", options.symmetry),

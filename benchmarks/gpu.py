@@ -29,9 +29,8 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 import napari_cryoorient as nc
-from napari_cryoorient.config import TrainConfig
+from napari_cryoorient import DensityMap, ParticleSet, TrainConfig
 from napari_cryoorient.device import choose_device, describe_device, is_out_of_memory
-from napari_cryoorient.particles import DensityMap, ParticleSet
 from napari_cryoorient.simulation.demo_density import demo_density
 from napari_cryoorient.stack.pairing import pair_inputs
 from napari_cryoorient.training.fast import fast_recipe

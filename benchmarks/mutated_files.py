@@ -32,14 +32,13 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from napari_cryoorient.errors import InputError
-from napari_cryoorient.io.maps import read_map, write_map
+import napari_cryoorient as nc
+from napari_cryoorient import DensityMap, InputError, Poses
 from napari_cryoorient.io.new_star import new_particle_star
 from napari_cryoorient.io.pose_table import read_pose_table
 from napari_cryoorient.io.stacks import MrcStackCollection, StackWriter
 from napari_cryoorient.io.star import read_particles, write_poses, write_star
 from napari_cryoorient.io.star_dialect import in_dialect
-from napari_cryoorient.particles import DensityMap, Poses
 
 N_IMAGES, BOX, PIXEL = 12, 16, 2.0
 MOST_SECONDS, MOST_SECONDS_WAITING, MOST_GB = 10, 120, 1.0
@@ -171,8 +170,8 @@ def made_files(folder: Path) -> dict[str, list[Path]]:
     for name, array in (("whole.cs", records), ("bare.cs", records[names])):
         with (folder / name).open("wb") as file:
             np.save(file, array)
-    write_map(
-        DensityMap(rng.normal(size=(BOX, BOX, BOX)).astype(np.float32), PIXEL), folder / "map.mrc"
+    nc.write_map(
+        folder / "map.mrc", DensityMap(rng.normal(size=(BOX, BOX, BOX)).astype(np.float32), PIXEL)
     )
     (folder / "map.mrc.gz").write_bytes(gzip.compress((folder / "map.mrc").read_bytes()))
     (folder / "zipped.mrcs").write_bytes(bz2.compress((folder / STACK).read_bytes()))
@@ -331,7 +330,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "star": read_particle_file,
     "cs": read_particle_file,
     "stack": read_stack,
-    "map": read_map,
+    "map": nc.read_map,
 }
 
 if __name__ == "__main__":

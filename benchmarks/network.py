@@ -41,6 +41,7 @@ from realistic.stacks import Stack, stack_of
 from realistic.world import Sources
 from search_by_turns import calibration_error
 
+from napari_cryoorient import Poses
 from napari_cryoorient.alignment.likelihood import ParticleLikelihood
 from napari_cryoorient.alignment.search.found import FoundPoses
 from napari_cryoorient.alignment.search.global_search import GlobalSearch
@@ -50,7 +51,7 @@ from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.networks.build import build_network
 from napari_cryoorient.networks.prediction import collect, predict
 from napari_cryoorient.networks.proposals import NetworkProposer
-from napari_cryoorient.particles import Floats, Integers, Poses
+from napari_cryoorient.particles import Floats, Integers
 from napari_cryoorient.stack.pairing import load_inputs
 from napari_cryoorient.training.checkpoint import network_of_checkpoint, read_checkpoint
 

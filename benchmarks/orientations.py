@@ -16,10 +16,10 @@ import time
 import numpy as np
 import torch
 
+from napari_cryoorient import Poses
 from napari_cryoorient.diagnosis.orientations import orientation_report
 from napari_cryoorient.geometry.grids import directions_to_matrices
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
-from napari_cryoorient.particles import Poses
 
 CASES = (("uniform", "C1"), ("uniform", "D7"), ("side", "C1"), ("30", "C1"), ("60", "C1"))
 

@@ -20,13 +20,13 @@ import numpy as np
 import torch
 from fast_accuracy import command
 
+import napari_cryoorient as nc
+from napari_cryoorient import DensityMap
 from napari_cryoorient.alignment.likelihood import ParticleLikelihood
 from napari_cryoorient.alignment.search.found import FoundPoses
 from napari_cryoorient.alignment.search.global_search import GlobalSearch
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
-from napari_cryoorient.io.maps import read_map, write_map
 from napari_cryoorient.io.star import read_star, write_star
-from napari_cryoorient.particles import DensityMap
 from napari_cryoorient.stack.pairing import load_inputs
 
 PIXEL, BOX, GROUP = 1.274, 192, "D2"
@@ -43,15 +43,15 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp())
     stack = options.data / "particles" / "empiar10061_bgal"
     star = stack / "particles_192_1.274A.star"
-    model = read_map(options.data / "models" / "5a1a.pdb.gz", pixel_size_angstrom=PIXEL, box=BOX)
+    model = nc.read_map(options.data / "models" / "5a1a.pdb.gz", pixel_size_angstrom=PIXEL, box=BOX)
     map_path = folder / "model.mrc"
-    write_map(model, map_path)
+    nc.write_map(map_path, model)
 
     found = searched(star, map_path)
     print(f"best correlation with the model: mean {found.correlation.mean():.3f}")
     for seed in range(options.nulls):
         path = folder / f"null{seed}.mrc"
-        write_map(DensityMap(null_map(model.voxels, seed), PIXEL), path)
+        nc.write_map(path, DensityMap(null_map(model.voxels, seed), PIXEL))
         null = searched(star, path)
         share = (found.correlation > null.correlation).mean()
         print(

@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from napari_cryoorient import ArrayImages, ParticleSet, Poses
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.io.star import read_particles
 from napari_cryoorient.maps.backproject import back_project
 from napari_cryoorient.maps.solve import solve_map
-from napari_cryoorient.particles import ArrayImages, ParticleSet, Poses
 from napari_cryoorient.projection.fourier_slice import Projector
 from napari_cryoorient.stack.batches import ParticleBatches
 

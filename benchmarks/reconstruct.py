@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from napari_cryoorient.io.maps import read_map
+import napari_cryoorient as nc
 from napari_cryoorient.maps.fsc import fourier_shell_correlation
 from napari_cryoorient.maps.solve import within_sphere
 from napari_cryoorient.simulation.simulate import (
@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("--only-ctf", action="store_true")
     parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args()
-    density = working_map(read_map(given.map), given.box)
+    density = working_map(nc.read_map(given.map), given.box)
     print(f"{given.map.name}, {given.symmetry}, {given.n} images of {given.box} px", flush=True)
     for with_ctf in (True,) if given.only_ctf else (True, False):
         with tempfile.TemporaryDirectory() as name:
@@ -93,13 +93,13 @@ def compare(folder: Path, symmetry: str, with_ctf: bool, rounds: int, threads: i
         ratios = ", ".join(f"{b / f:.2f}" for b, f in zip(both, first, strict=True))
         print(f"    {name:<12} wall {both[0]:6.1f} s, CPU {both[1]:6.1f} s (times ours: {ratios})")
     print(f"    peak memory of ours {peak_gb:.2f} GB")
-    density = read_map(folder / "map.mrc")
+    density = nc.read_map(folder / "map.mrc")
     maps = {"the map": density.voxels}
     if (folder / "relion.mrc").exists():
         # RELION leaves the corners of the box, which not every image sees.
-        relion = torch.tensor(read_map(folder / "relion.mrc").voxels)
+        relion = torch.tensor(nc.read_map(folder / "relion.mrc").voxels)
         maps["relion"] = within_sphere(relion).numpy()
-    found = read_map(folder / "ours.mrc").voxels
+    found = nc.read_map(folder / "ours.mrc").voxels
     shells = slice(1, int(0.8 * density.box / 2) + 1)
     for name, other in maps.items():
         curve = fourier_shell_correlation(found, other, density.pixel_size_angstrom)

@@ -21,9 +21,9 @@ import numpy as np
 import torch
 
 import napari_cryoorient as nc
+from napari_cryoorient import DensityMap, Poses
 from napari_cryoorient.geometry.rotations import angular_distance_deg, rotation_vector_to_matrix
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
-from napari_cryoorient.particles import DensityMap, Poses
 
 
 def main() -> None:

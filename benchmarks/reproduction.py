@@ -22,9 +22,9 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_cryoorient.config import TrainConfig
+import napari_cryoorient as nc
+from napari_cryoorient import TrainConfig
 from napari_cryoorient.figures import save_fsc
-from napari_cryoorient.io.maps import write_map
 from napari_cryoorient.io.pose_table import read_pose_table
 from napari_cryoorient.io.star import read_star, write_poses
 from napari_cryoorient.particles import Floats
@@ -197,7 +197,7 @@ def collect(out: Path, images: Path, curves: list[tuple[str, Path]]) -> None:
 def made_map(m: Molecule, folder: Path) -> Path:
     """Write a particle made from code, of the same symmetry, and return its path."""
     path = folder / "made-map.mrc"
-    write_map(demo_density(64, 4.0, symmetry=m.symmetry), path)
+    nc.write_map(path, demo_density(64, 4.0, symmetry=m.symmetry))
     return path
 
 

@@ -17,6 +17,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+import napari_cryoorient as nc
+from napari_cryoorient import ArrayImages, ParticleSet, Poses
 from napari_cryoorient.alignment.likelihood import ParticleLikelihood
 from napari_cryoorient.alignment.refine.confidence import confidence_of
 from napari_cryoorient.alignment.refine.local import LocalRefinement, RefinedPoses
@@ -25,8 +27,6 @@ from napari_cryoorient.alignment.search.global_search import GlobalSearch
 from napari_cryoorient.evaluation import PoseErrors, pose_errors
 from napari_cryoorient.geometry.rotations import rotation_vector_to_matrix
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
-from napari_cryoorient.io.maps import read_map
-from napari_cryoorient.particles import ArrayImages, ParticleSet, Poses
 from napari_cryoorient.simulation.demo_density import demo_density
 from napari_cryoorient.simulation.simulate import (
     SimulationSettings,
@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--seed", type=int, default=11)
     given = parser.parse_args()
-    density = demo_density(given.box) if given.map is None else read_map(given.map)
+    density = demo_density(given.box) if given.map is None else nc.read_map(given.map)
     density = working_map(density, given.box)
     group = symmetry_matrices(given.symmetry)
     rows = np.arange(given.n, dtype=np.int64)

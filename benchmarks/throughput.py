@@ -27,7 +27,7 @@ import torch
 from fast_accuracy import command, made_map
 from torch.utils.flop_counter import FlopCounterMode
 
-from napari_cryoorient.config import TrainConfig
+from napari_cryoorient import TrainConfig
 from napari_cryoorient.device import choose_device, is_out_of_memory, synchronize
 from napari_cryoorient.stack.pairing import load_inputs
 from napari_cryoorient.training.fast import fast_recipe

@@ -17,7 +17,7 @@ from pathlib import Path
 from fast_accuracy import command
 from fine_tuning import changed
 
-from napari_cryoorient.io.maps import read_map, write_map
+import napari_cryoorient as nc
 from napari_cryoorient.simulation.simulate import working_map
 
 
@@ -29,10 +29,10 @@ def main() -> None:
     parser.add_argument("--labels", type=int, default=300)
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp())
-    density = working_map(read_map(options.map), 64)
+    density = working_map(nc.read_map(options.map), 64)
     references = {"right map": folder / "right.mrc", "changed map": folder / "changed.mrc"}
-    write_map(density, references["right map"])
-    write_map(changed(density), references["changed map"])
+    nc.write_map(references["right map"], density)
+    nc.write_map(references["changed map"], changed(density))
     for name, n, seed in (("learn", 3000, 1), ("held-out", 500, 2)):
         command(
             *("simulate", references["right map"], "-o", folder / name, "--n", n, "--snr", 0.1),

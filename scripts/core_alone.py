@@ -61,16 +61,16 @@ def tiny_job() -> None:
     """Simulate eight particles of a lopsided map on the command line, and read them back."""
     import numpy as np
 
+    import napari_cryoorient as nc
+    from napari_cryoorient import DensityMap
     from napari_cryoorient.cli import main as command_line
-    from napari_cryoorient.io.maps import write_map
     from napari_cryoorient.io.star import read_particles
-    from napari_cryoorient.particles import DensityMap
 
     voxels = np.zeros((16, 16, 16), np.float32)
     voxels[6:10, 5:12, 7:9] = 1
     with tempfile.TemporaryDirectory() as folder:
         map_path, output = Path(folder, "map.mrc"), Path(folder, "particles")
-        write_map(DensityMap(voxels, 4.0), map_path)
+        nc.write_map(map_path, DensityMap(voxels, 4.0))
         arguments = ["simulate", str(map_path), "-o", str(output), "--n", "8", "--seed", "1"]
         status = command_line(arguments)
         if status:

@@ -19,13 +19,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from napari_cryoorient import Poses
 from napari_cryoorient.cli import main as run_command
 from napari_cryoorient.geometry.rotations import random_rotations, rotation_vector_to_matrix
 from napari_cryoorient.io.particle_table import particle_block
 from napari_cryoorient.io.stacks import StackWriter
 from napari_cryoorient.io.star import read_particles, read_star, write_poses
 from napari_cryoorient.io.star_text import StarBlock, StarFile, write_star
-from napari_cryoorient.particles import Images, Poses
+from napari_cryoorient.particles import Images
 from napari_cryoorient.session.sample import PIXEL_SIZE_ANGSTROM, make_sample
 
 N_MICROGRAPHS, PER_MICROGRAPH = 40, 36

@@ -8,11 +8,20 @@ from pydantic import ValidationError
 
 import napari_cryoorient
 from napari_cryoorient.config import (
+    CompareConfig,
     Config,
+    EvaluateConfig,
+    FilterCurveConfig,
+    FscConfig,
+    NullTestConfig,
+    OrientationsConfig,
+    PixelSizeConfig,
     PredictConfig,
     ReconstructConfig,
     RefineConfig,
+    RelaxConfig,
     SearchConfig,
+    SimulateConfig,
     TrainConfig,
 )
 
@@ -22,10 +31,19 @@ COMMANDS = {
     "predict": PredictConfig,
     "reconstruct": ReconstructConfig,
     "train": TrainConfig,
+    "simulate": SimulateConfig,
+    "evaluate": EvaluateConfig,
+    "compare": CompareConfig,
+    "orientations": OrientationsConfig,
+    "null_test": NullTestConfig,
+    "filter_curve": FilterCurveConfig,
+    "pixel_size": PixelSizeConfig,
+    "relax": RelaxConfig,
+    "fsc": FscConfig,
 }
 CONFIGS = tuple(COMMANDS.values())
-# What a file has is given as an array where there is none.
-OF_FILES = {("reconstruct", "weigh_by_confidence")}
+# What a file has is given as an array where there is none; n is an argument of its own.
+OF_FILES = {("reconstruct", "weigh_by_confidence"), ("simulate", "symmetry"), ("simulate", "n")}
 
 
 def test_paper_preset_is_the_recipe_of_the_paper():
@@ -88,8 +106,15 @@ def test_arguments_of_a_config_make_it_again(name: str, model: type[Config]):
     for flag in arguments:
         field = next(f for f, known in flags.items() if flag in known[0].split("/"))
         of_choice = "/" in flags[field][0] or model.model_fields[field].annotation is bool
-        given[field] = not flag.startswith("--no-") if of_choice else next(arguments)
+        if of_choice:
+            given[field] = flag == known_on(flags[field][0])
+        else:
+            given[field] = next(arguments)
     assert model(**given) == changed
+
+
+def known_on(flag: str) -> str:
+    return flag.partition("/")[0]
 
 
 def _settings_of(command: object, model: type[Config]) -> list[inspect.Parameter]:

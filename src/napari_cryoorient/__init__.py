@@ -44,7 +44,7 @@ _FACE = {
     "micrographs": "api.micrographs",
     "MicrographFigures": "diagnosis.micrographs",
     "evaluate": "api.evaluate",
-    "Evaluation": "api.evaluate",
+    "Evaluation": "tasks.evaluate",
     "fsc": "api.maps",
     "reconstruct": "api.maps",
     "Reconstruction": "api.maps",
@@ -65,6 +65,15 @@ _FACE = {
     "Stopped": "api.progress",
     "train": "api.train",
     "TrainedNetwork": "api.network",
+    "CompareConfig": "config",
+    "EvaluateConfig": "config",
+    "FilterCurveConfig": "config",
+    "FscConfig": "config",
+    "NullTestConfig": "config",
+    "OrientationsConfig": "config",
+    "PixelSizeConfig": "config",
+    "RelaxConfig": "config",
+    "SimulateConfig": "config",
     "PredictConfig": "config",
     "ReconstructConfig": "config",
     "RefineConfig": "config",
@@ -92,7 +101,7 @@ if TYPE_CHECKING:
 
     from napari_cryoorient.api.compare import compare
     from napari_cryoorient.api.estimates import PoseEstimates
-    from napari_cryoorient.api.evaluate import Evaluation, evaluate
+    from napari_cryoorient.api.evaluate import evaluate
     from napari_cryoorient.api.files import (
         read_map,
         read_particles,
@@ -116,10 +125,19 @@ if TYPE_CHECKING:
     from napari_cryoorient.api.simulate import project, simulate
     from napari_cryoorient.api.train import train
     from napari_cryoorient.config import (
+        CompareConfig,
+        EvaluateConfig,
+        FilterCurveConfig,
+        FscConfig,
+        NullTestConfig,
+        OrientationsConfig,
+        PixelSizeConfig,
         PredictConfig,
         ReconstructConfig,
         RefineConfig,
+        RelaxConfig,
         SearchConfig,
+        SimulateConfig,
         TrainConfig,
     )
     from napari_cryoorient.diagnosis.comparison import Comparison
@@ -142,23 +160,31 @@ if TYPE_CHECKING:
         Pose,
         Poses,
     )
+    from napari_cryoorient.tasks.evaluate import Evaluation
 
 __all__ = [
     "ArrayImages",
+    "CompareConfig",
     "Comparison",
     "CtfParameters",
     "DensityMap",
     "DetectedSymmetry",
+    "EvaluateConfig",
     "Evaluation",
     "FilterCurve",
+    "FilterCurveConfig",
+    "FscConfig",
     "HandTest",
     "InputError",
     "Magnification",
     "MicrographFigures",
     "NullTest",
+    "NullTestConfig",
     "OrientationReport",
+    "OrientationsConfig",
     "Particle",
     "ParticleSet",
+    "PixelSizeConfig",
     "Pose",
     "PoseEstimates",
     "Poses",
@@ -166,9 +192,11 @@ __all__ = [
     "ReconstructConfig",
     "Reconstruction",
     "RefineConfig",
+    "RelaxConfig",
     "RelaxedPoses",
     "SearchConfig",
     "ShellCorrelation",
+    "SimulateConfig",
     "Stopped",
     "TrainConfig",
     "TrainedNetwork",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 Say = Callable[[str], None]
@@ -58,6 +58,31 @@ class Reporter:
     def is_heard(self) -> bool:
         """Whether anybody hears what is said: what is worked out for a sentence alone can wait."""
         return self.say is not _say_nothing
+
+    def part(self, start: float, total_of_all: float) -> Reporter:
+        """Return the reporter of a part of this work, which begins at ``start`` of the total."""
+
+        def progress(
+            done: float,
+            total: float,  # noqa: ARG001
+            *,
+            time_left_s: float | None = None,  # noqa: ARG001
+            note: str = "",
+        ) -> None:
+            self.progress(start + done, total_of_all, note=note)
+
+        return replace(self, progress=progress)
+
+    def watched(self, watch: Callable[[float, float], None]) -> Reporter:
+        """Return one that calls ``watch(done, total)`` too, each time that progress is made."""
+
+        def progress(
+            done: float, total: float, *, time_left_s: float | None = None, note: str = ""
+        ) -> None:
+            watch(done, total)
+            self.progress(done, total, time_left_s=time_left_s, note=note)
+
+        return replace(self, progress=progress)
 
 
 SILENT = Reporter()

@@ -92,8 +92,10 @@ RESOLUTION = Setting(
     ge=0.1,
 )
 PIXEL_SIZE = Setting("Pixel size of a map whose header has none", unit="A", ge=0.0)
-LOWPASS = Setting("Low-pass the map at this resolution", unit="A", ge=0.0)
-SHIFT_SIGMA = Setting("Standard deviation of the shifts in x, y", unit="A", ge=0.0)
+LOWPASS = Setting("Low-pass the map at this resolution", unit="A", flags=("--lowpass",), ge=0.0)
+SHIFT_SIGMA = Setting(
+    "Standard deviation of the shifts in x, y", unit="A", flags=("--shift-sigma",), ge=0.0
+)
 CONFIDENCE = Setting("A probability that the pose is right", metavar="P", ge=0.0, le=1.0)
 
 # The advice of Lian et al. (2022) on w.

@@ -261,7 +261,7 @@ def test_memory_that_runs_out_is_a_sentence(
     def exhaust(*_: object) -> None:
         raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 9 TB")
 
-    monkeypatch.setattr("napari_cryoorient.simulation.simulate.draw_simulation", exhaust)
+    monkeypatch.setattr("napari_cryoorient.tasks.simulate.draw_simulation", exhaust)
     status, _, err = run("simulate", map_path, "-o", tmp_path / "sim")
     assert status == 1
     assert "Memory ran out" in err
@@ -282,7 +282,7 @@ def test_json_ends_a_failure_with_its_sentence_too(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("napari_cryoorient.simulation.simulate.draw_simulation", interrupt)
+    monkeypatch.setattr("napari_cryoorient.tasks.simulate.draw_simulation", interrupt)
     status, out, _ = run(*given)
     assert (status, last_json(out)["status"]) == (130, 130)
 

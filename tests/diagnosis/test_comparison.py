@@ -10,10 +10,10 @@ import pytest
 
 import napari_cryoorient as nc
 from napari_cryoorient.diagnosis.comparison import Groups, compare_poses
-from napari_cryoorient.diagnosis.pose_files import paired_rows
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.io.star import read_star
 from napari_cryoorient.particles import Poses
+from napari_cryoorient.tasks.pairs import paired_rows
 from support.pose_sets import rotations, turned, two_refinements
 
 

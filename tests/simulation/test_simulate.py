@@ -13,6 +13,7 @@ from napari_cryoorient.io.pose_table import read_pose_table
 from napari_cryoorient.io.stacks import MrcStackCollection
 from napari_cryoorient.io.star import read_particles
 from napari_cryoorient.particles import DensityMap, Poses
+from napari_cryoorient.reporting import SILENT, Reporter
 from napari_cryoorient.simulation.demo_density import demo_density
 from napari_cryoorient.simulation.simulate import (
     SimulationSettings,
@@ -24,6 +25,7 @@ from napari_cryoorient.simulation.simulate import (
     working_map,
     write_simulation,
 )
+from napari_cryoorient.stack.chunks import Stopped
 
 BOX, PIXEL = 32, 8.0
 
@@ -142,14 +144,22 @@ def test_an_interrupted_stack_leaves_nothing(
 ) -> None:
     monkeypatch.setattr("napari_cryoorient.simulation.simulate.PIXELS_PER_CHUNK", 4 * BOX**2)
 
-    def interrupt(done: int, total: int) -> None:
+    made = []
+
+    def interrupt(done: float, total: float) -> None:
+        made.append(done)
         if done >= 8:
             raise KeyboardInterrupt
 
     simulation = draw_simulation(density, SimulationSettings(n=20))
     with pytest.raises(KeyboardInterrupt):
-        write_simulation(simulation, tmp_path, advance=interrupt)
+        write_simulation(simulation, tmp_path, reporter=SILENT.watched(interrupt))
     assert not list(tmp_path.iterdir())
+    stopping = Reporter(should_stop=lambda: True)
+    with pytest.raises(Stopped):
+        write_simulation(simulation, tmp_path, reporter=stopping)
+    assert not list(tmp_path.iterdir())
+    assert made == [4, 8]
 
 
 def test_the_slow_projection_agrees(density: DensityMap) -> None:

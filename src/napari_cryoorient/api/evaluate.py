@@ -1,127 +1,65 @@
-"""Poses compared with others, and maps with maps."""
+"""Poses compared with true ones, and their projections."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
+from typing import Any
 
 from napari_cryoorient.api.estimates import PoseEstimates
 from napari_cryoorient.api.files import AnyMap, AnyPath, map_of
-from napari_cryoorient.config import DeviceName
-from napari_cryoorient.device import choose_device
+from napari_cryoorient.api.keywords import config_of, with_keywords
+from napari_cryoorient.config import EvaluateConfig
 from napari_cryoorient.errors import InputError
-from napari_cryoorient.evaluation import (
-    PoseErrors,
-    ReprojectionErrors,
-    pose_errors,
-    reprojection_rmse,
-)
-from napari_cryoorient.geometry.symmetry import symmetry_matrices
-from napari_cryoorient.io.pose_table import match_rows, read_pose_table
-from napari_cryoorient.particles import Floats, Integers, ParticleSet, Poses
-from napari_cryoorient.simulation.simulate import projector_of
+from napari_cryoorient.io.pose_table import read_pose_table
+from napari_cryoorient.particles import ParticleSet, Poses
+from napari_cryoorient.tasks.evaluate import Evaluation, evaluate_poses
+from napari_cryoorient.tasks.pairs import NamedPoses
 
 AnyPoses = Poses | ParticleSet | PoseEstimates | AnyPath
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Evaluation:
-    """How far poses are from others: ``errors`` of each pair, and of their ``projections``.
-
-    ``rows`` and ``true_rows`` ``(k,)`` are the pairs' places in the two sets that were compared.
-    ``projections`` is None where no map was given.
-    """
-
-    errors: PoseErrors
-    projections: ReprojectionErrors | None
-    rows: Integers
-    true_rows: Integers
-
-    @property
-    def angles_deg(self) -> Floats:
-        """Angle between each pair ``(k,)``, the smallest over the symmetry group."""
-        return self.errors.angles_deg
-
-    @property
-    def median_deg(self) -> float:
-        """Median of these angles."""
-        return self.errors.median_deg
-
-    def summary(self) -> dict[str, float]:
-        """Return the figures by name, as ``evaluate --json`` does."""
-        figures = self.errors.summary()
-        if self.projections is not None:
-            figures["rmse"] = self.projections.rmse
-            figures["relative_rmse"] = self.projections.relative_rmse
-        return figures
-
-    def __repr__(self) -> str:
-        e = self.errors
-        return (
-            f"Evaluation({len(self.rows)} pairs, median {e.median_deg:.2f} degrees, "
-            f"{e.fraction_under_5_deg:.0%} under 5, {e.fraction_under_10_deg:.0%} under 10, "
-            f"shifts {e.shift_rms_angstrom:.2f} A rms)"
-        )
-
-
+@with_keywords(EvaluateConfig)
 def evaluate(
     found: AnyPoses,
     true: AnyPoses,
     *,
-    symmetry: str = "C1",
     density: AnyMap | None = None,
-    device: DeviceName = "auto",
+    config: EvaluateConfig | None = None,
+    **settings: Any,
 ) -> Evaluation:
     """Compare poses with true ones, under the symmetry group.
 
-    Particles are paired by image name where both have names, else row by row.  With a map the
-    projections at both poses are compared too, at the true shift.  Raises InputError where nothing
-    can be paired, or one of the two has no poses.
+    Particles are paired by image name where both have names, else row by row.
+
+    Args:
+        found: poses, particles with poses, or the path of a STAR or ``.cs`` file.
+        true: the poses they should have.
+        density: a map; the projections at both poses are compared too, at the true shift.
+        config: the settings; single ones by name go before its own.
+        settings: fields of ``EvaluateConfig``.
+
+    Raises:
+        InputError: where nothing can be paired, or one of the two has no poses.
+
     """
-    group, place = symmetry_matrices(symmetry), choose_device(device)
-    poses, names = _named_poses(found)
-    true_poses, true_names = _named_poses(true)
-    if names and true_names:
-        rows, true_rows = match_rows(names, true_names)
-        if not len(rows):
-            raise InputError(
-                f"No particle of the one ({names[0]} ...) is in the other ({true_names[0]} ...); "
-                "compare particles of one stack."
-            )
-    elif len(poses) != len(true_poses):
-        raise InputError(
-            f"{len(poses)} poses cannot be compared with {len(true_poses)} row by row, and not "
-            "both have image names to pair them by."
-        )
-    else:
-        rows = true_rows = np.arange(len(poses), dtype=np.int64)
-    if not len(rows):
-        raise InputError("There are no poses to compare.")
-    a, b = poses[rows], true_poses[true_rows]
-    projections = None
-    if density is not None:
-        projections = reprojection_rmse(projector_of(map_of(density), place), a, b)
-    return Evaluation(pose_errors(a, b, group), projections, rows, true_rows)
+    return evaluate_poses(
+        _named_poses(found, "the one"),
+        _named_poses(true, "the other"),
+        config_of(EvaluateConfig, config, settings),
+        density=None if density is None else map_of(density),
+    )
 
 
-def _named_poses(given: AnyPoses) -> tuple[Poses, Sequence[str]]:
+def _named_poses(given: AnyPoses, title: str) -> NamedPoses:
     """Return poses, and the image names of their particles where there are any."""
-    names: Sequence[str] = ()
-    poses: Poses | None
-    why = "the particles have none"
     if isinstance(given, Poses):
-        poses = given
-    elif isinstance(given, PoseEstimates):
-        poses, names = given.poses, given.particles.names
-    elif isinstance(given, ParticleSet):
-        poses, names = given.poses, given.names
-    else:
-        table = read_pose_table(Path(given))
-        poses, names = table.poses, table.names
-        why = f"{given}: {table.why_not('poses')}" if poses is None else why
-    if poses is None:
-        raise InputError(f"There are no poses to compare: {why}.")
-    return poses, names
+        return NamedPoses(given, (), title)
+    if isinstance(given, ParticleSet | PoseEstimates):
+        particles = given.particles if isinstance(given, PoseEstimates) else given
+        if particles.poses is None:
+            raise InputError("There are no poses to compare: the particles have none.")
+        return NamedPoses(particles.poses, particles.names, title)
+    table = read_pose_table(Path(given))
+    if table.poses is None:
+        raise InputError(f"There are no poses to compare: {given}: {table.why_not('poses')}.")
+    return NamedPoses(table.poses, table.names, str(given))

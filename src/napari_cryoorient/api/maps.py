@@ -10,8 +10,8 @@ import numpy as np
 
 from napari_cryoorient.api.files import AnyMap, AnyParticles, AnyPath, map_of, name_of, particles_of
 from napari_cryoorient.api.keywords import config_of, with_keywords
-from napari_cryoorient.api.progress import Advance, Say, ShouldStop, Stopped, reporter_of, silent
-from napari_cryoorient.config import ReconstructConfig
+from napari_cryoorient.api.progress import Advance, Say, ShouldStop, Stopped, reporter_of
+from napari_cryoorient.config import FscConfig, ReconstructConfig
 from napari_cryoorient.device import choose_device
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
@@ -107,33 +107,35 @@ def reconstruct(
     )
 
 
+@with_keywords(FscConfig)
 def fsc(
     a: AnyMap,
     b: AnyMap,
     *,
     mask: DensityMap | Images | AnyPath | None = None,
-    radius_angstrom: float | None = None,
-    corrected: bool = True,
-    seed: int = 0,
+    config: FscConfig | None = None,
     say: Say | None = None,
+    **settings: Any,
 ) -> ShellCorrelation:
     """Correlate two maps shell by shell, and tell the resolutions where the curve crosses a value.
 
-    ``mask`` is a soft mask from 0 to 1 on the maps' grid, or "auto" for one found from them;
-    ``radius_angstrom`` a soft sphere instead.  ``corrected`` takes off what the mask brings in.
-    Raises InputError for maps of different fields of view.
+    Args:
+        a: a map, or the path of one.
+        b: the other one, or the path of an atomic model too.
+        mask: a soft mask from 0 to 1 on the maps' grid, or "auto" for one found from them.
+        config: the settings; single ones by name go before its own.
+        say: told each sentence for the user.
+        settings: fields of ``FscConfig``.
+
+    Raises:
+        InputError: for maps of different fields of view.
+
     """
-    if mask is not None and radius_angstrom is not None:
+    config = config_of(FscConfig, config, settings)
+    if mask is not None and config.radius_angstrom is not None:
         raise InputError("mask and radius_angstrom are both given: leave one of them out.")
-    return correlate_maps(
-        map_of(a),
-        map_of(b),
-        mask=mask if mask is None or isinstance(mask, DensityMap | np.ndarray) else os.fspath(mask),
-        radius_angstrom=radius_angstrom,
-        corrected=corrected,
-        seed=seed,
-        say=say or silent,
-    )
+    named = mask if mask is None or isinstance(mask, DensityMap | np.ndarray) else os.fspath(mask)
+    return correlate_maps(map_of(a), map_of(b), config, mask=named, reporter=reporter_of(say=say))
 
 
 def symmetry(density: AnyMap) -> DetectedSymmetry:

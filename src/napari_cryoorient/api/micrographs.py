@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from napari_cryoorient.api.files import AnyPath
-from napari_cryoorient.diagnosis.micrograph_files import micrographs_of_file
+from napari_cryoorient.diagnosis.micrograph_files import micrographs_of_star
 from napari_cryoorient.diagnosis.micrographs import MicrographFigures
-from napari_cryoorient.diagnosis.pose_files import read_poses
 
 
 def micrographs(path: AnyPath) -> MicrographFigures:
@@ -16,4 +15,4 @@ def micrographs(path: AnyPath) -> MicrographFigures:
     Images are not looked at.  Raises InputError for a file without poses, or that does not tell
     which micrograph a particle is of.
     """
-    return micrographs_of_file(read_poses(Path(path), keep_star=True))
+    return micrographs_of_star(Path(path))[0]

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 
 from napari_cryoorient.api.estimates import PoseEstimates
 from napari_cryoorient.api.files import AnyMap, AnyParticles, map_of, name_of, particles_of
+from napari_cryoorient.api.keywords import config_of, with_keywords
 from napari_cryoorient.api.progress import Advance, Say, ShouldStop, reporter_of
-from napari_cryoorient.config import DeviceName, InvertContrast
-from napari_cryoorient.device import choose_device
+from napari_cryoorient.config import RelaxConfig
 from napari_cryoorient.diagnosis.relax_inputs import relax_particles
 from napari_cryoorient.particles import Floats, Particle, Several
 
@@ -38,34 +38,31 @@ class RelaxedPoses(PoseEstimates):
         return chosen
 
 
+@with_keywords(RelaxConfig)
 def relax(
     particles: AnyParticles,
     density: AnyMap,
     *,
-    symmetry: str,
     mask: AnyMap | None = None,
-    resolution_angstrom: float | None = None,
-    invert_contrast: InvertContrast = "auto",
-    device: DeviceName = "auto",
+    config: RelaxConfig | None = None,
     progress: Advance | None = None,
     say: Say | None = None,
     should_stop: ShouldStop | None = None,
+    **settings: Any,
 ) -> RelaxedPoses:
     """Put each particle at the likeliest of its equivalent poses under a pseudo-symmetry.
 
-    The confidence is the probability of the pose taken among its equivalents.
+    The confidence is the probability of the pose chosen among its equivalents.
 
     Args:
         particles: a set with poses, poses found, or the path of a STAR or ``.cs`` file.
         density: a map that shows what breaks the symmetry.
-        symmetry: the group the molecule nearly has, on RELION's axes: D7, say.
-        mask: from 0 to 1 on the map's grid; outside it equivalents are taken to be the same.
-        resolution_angstrom: finest detail used; by default where the stack's signal ends.
-        invert_contrast: turn dark particles on white; "auto" does it where the sign is clear.
-        device: "auto" takes CUDA, then MPS, then the CPU.
+        mask: from 0 to 1 on the map's grid; outside it equivalents are assumed to be the same.
+        config: the settings; single ones by name go before its own.
         progress: told (done, of so many).
         say: told each sentence for the user.
         should_stop: asked now and then; where it says so, Stopped is raised.
+        settings: fields of ``RelaxConfig``; ``symmetry`` has to be named.
 
     Raises:
         InputError: for C1, for particles without poses, and where map, mask and stack do not fit.
@@ -76,11 +73,8 @@ def relax(
     found = relax_particles(
         stack,
         map_of(density, stack),
-        symmetry,
-        choose_device(device),
+        config_of(RelaxConfig, config, settings),
         mask=None if mask is None else map_of(mask),
-        resolution_angstrom=resolution_angstrom,
-        invert_contrast=invert_contrast,
         name=name_of(particles),
         reporter=reporter_of(progress, say, should_stop),
     )

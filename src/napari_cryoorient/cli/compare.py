@@ -11,6 +11,8 @@ import typer
 from napari_cryoorient.cli import options
 from napari_cryoorient.cli.files import Reads, Writes
 from napari_cryoorient.cli.progress import print_json, progress
+from napari_cryoorient.cli.settings_flags import build_settings, with_settings
+from napari_cryoorient.config import CompareConfig
 
 if TYPE_CHECKING:
     from napari_cryoorient.diagnosis.comparison import Comparison
@@ -19,6 +21,7 @@ SUMMARY = "Compare two refinements of the same particles, and which one each ima
 N_WORST = 10
 
 
+@with_settings(CompareConfig)
 def run(
     a_path: Annotated[
         Path,
@@ -31,7 +34,6 @@ def run(
         Reads("particles"),
     ],
     map_path: options.OptionalMapPath = None,
-    symmetry: options.Symmetry = "C1",
     output: Annotated[
         Path | None,
         typer.Option(
@@ -50,12 +52,11 @@ def run(
         float, typer.Option(min=0.0, max=180.0, metavar="DEG", help="For --agreeing.")
     ] = 5.0,
     figure: options.Figure = None,
-    invert_contrast: options.InvertContrast = "auto",
     pixel_size: options.PixelSize = None,
     project_dir: options.ProjectDir = None,
-    device: options.Device = "auto",
     seed: options.UnusedSeed = 0,
     json: options.Json = False,
+    **settings: Any,
 ) -> None:
     """Compare poses pair by pair, whatever frames the two refinements are in.
 
@@ -64,42 +65,30 @@ def run(
     asked which of the two poses they prefer.
     """
     from napari_cryoorient.diagnosis.compare_files import (
-        compare_files,
-        preference_of,
+        compare_stars,
         write_agreeing,
         write_comparison,
     )
     from napari_cryoorient.diagnosis.comparison_picture import save_comparison
-    from napari_cryoorient.diagnosis.pose_files import read_poses
-    from napari_cryoorient.geometry.symmetry import symmetry_matrices
     from napari_cryoorient.io.atomic import refuse_unwritable
 
+    config = build_settings(CompareConfig, settings)
     began = time.monotonic()
-    symmetry_matrices(symmetry)  # refuses a name before the files are read
     options.refuse_other_pictures(figure)
     for path in (output, agreeing, figure):
         if path is not None:
             refuse_unwritable(path)
     with progress("Comparing") as advance:
-        a, b = read_poses(a_path, keep_star=agreeing is not None), read_poses(b_path)
-        found = compare_files(a, b, symmetry=symmetry, say=advance.say)
-        if map_path is not None:
-            from napari_cryoorient.device import choose_device
-            from napari_cryoorient.io.star import read_particles
-            from napari_cryoorient.stack.pairing import map_for
-
-            advance.restart("Asking the images")
-            particles, _ = read_particles(a_path, project_dir=project_dir)
-            preference = preference_of(
-                found,
-                particles,
-                map_for(map_path, particles, pixel_size_angstrom=pixel_size),
-                choose_device(device),
-                invert_contrast=invert_contrast,
-                name=str(a_path),
-                reporter=advance.reporter,
-            )
-            found = found.with_preference(preference)
+        found, a = compare_stars(
+            a_path,
+            b_path,
+            config,
+            map_path=map_path,
+            project_dir=project_dir,
+            map_pixel_size_angstrom=pixel_size,
+            keep_star=agreeing is not None,
+            reporter=advance.reporter,
+        )
     describe(found)
     results: dict[str, Any] = found.summary() | views_and_micrographs(found)
     if output is not None:

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
-import numpy as np
 import typer
-from numpy.typing import NDArray
 
 from napari_cryoorient.cli import options
 from napari_cryoorient.cli.files import Reads
-from napari_cryoorient.cli.progress import print_json
-from napari_cryoorient.errors import InputError
-from napari_cryoorient.runs import layout
-
-if TYPE_CHECKING:
-    from napari_cryoorient.io.pose_table import PoseTable
-    from napari_cryoorient.particles import Poses
+from napari_cryoorient.cli.progress import print_json, progress
+from napari_cryoorient.cli.settings_flags import build_settings, with_settings
+from napari_cryoorient.config import EvaluateConfig
 
 SUMMARY = "Compare predicted poses with true ones."
 LABELS = {
@@ -35,6 +27,7 @@ LABELS = {
 }
 
 
+@with_settings(EvaluateConfig)
 def run(
     predicted_path: Annotated[
         Path,
@@ -54,91 +47,37 @@ def run(
         Reads("run"),
     ] = None,
     map_path: options.OptionalMapPath = None,
-    symmetry: options.Symmetry = "C1",
     pixel_size: options.PixelSize = None,
-    device: options.Device = "auto",
     seed: options.UnusedSeed = 0,
     json: options.Json = False,
+    **settings: Any,
 ) -> None:
     """Compare the poses of two STAR files, particle by particle, paired by image name.
 
     With a map also the difference between their projections, at the true shift.
     """
-    from napari_cryoorient.device import choose_device
-    from napari_cryoorient.evaluation import pose_errors, reprojection_rmse
-    from napari_cryoorient.geometry.symmetry import symmetry_matrices
-    from napari_cryoorient.io.maps import read_map
-    from napari_cryoorient.io.pose_table import match_rows, other_pixel_sizes, read_pose_table
-    from napari_cryoorient.memory import PROJECTIONS, refuse_map_beyond
-    from napari_cryoorient.simulation.simulate import projector_of
+    from napari_cryoorient.tasks.evaluate import evaluate_files
 
-    where = choose_device(device)
-    group = symmetry_matrices(symmetry)
-    if map_path is not None and where.type == "cpu":
-        refuse_map_beyond(map_path, PROJECTIONS, "Projecting a map")
-    density = None if map_path is None else read_map(map_path, pixel_size_angstrom=pixel_size)
-    tables = [read_pose_table(path) for path in (predicted_path, true_path)]
-    predicted, true = (
-        _poses(table, path) for table, path in zip(tables, (predicted_path, true_path), strict=True)
-    )
-    for table, path in zip(tables, (predicted_path, true_path), strict=True):
-        for note in table.notes:
-            if not note.startswith("no CTF"):  # which is not compared
-                print(f"Note on {path}: {note}", file=sys.stderr)
-    rows, true_rows = match_rows(tables[0].names, tables[1].names)
-    if not len(rows):
-        raise InputError(
-            f"No particle of {predicted_path} ({tables[0].names[0]} ...) is in {true_path} "
-            f"({tables[1].names[0]} ...); compare files of one stack."
+    config = build_settings(EvaluateConfig, settings)
+    with progress("Comparing") as advance:
+        done = evaluate_files(
+            predicted_path,
+            true_path,
+            config,
+            run_dir=run_dir,
+            map_path=map_path,
+            map_pixel_size_angstrom=pixel_size,
+            reporter=advance.reporter,
         )
-    n_paired = len(rows)
-    sizes = [table.pixel_sizes_angstrom for table in tables]
-    if (other := other_pixel_sizes(sizes[0], sizes[1], rows, true_rows)) is not None:
-        print(f"Note: {other}: shifts are compared in angstrom.", file=sys.stderr)
-    if run_dir is not None:
-        held_out = _is_held_out(run_dir, tables[0].names)[rows]
-        if not held_out.any():
-            raise InputError(
-                f"None of the particles to compare was held out by {run_dir}: give a STAR file of "
-                "the stack it was trained on."
-            )
-        rows, true_rows = rows[held_out], true_rows[held_out]
-    predicted, true = predicted[rows], true[true_rows]
-    results: dict[str, Any] = pose_errors(predicted, true, group).summary()
-    if density is not None:
-        projections = reprojection_rmse(projector_of(density, where), predicted, true)
-        results |= {"rmse": projections.rmse, "relative_rmse": projections.relative_rmse}
+    results: dict[str, Any] = done.found.summary()
     results |= {
-        "symmetry": symmetry,
-        "only_in_predicted": len(tables[0].names) - n_paired,
-        "only_in_true": len(tables[1].names) - n_paired,
+        "symmetry": config.symmetry,
+        "only_in_predicted": done.n_only_in_predicted,
+        "only_in_true": done.n_only_in_true,
     }
-    for key, path in (("only_in_predicted", predicted_path), ("only_in_true", true_path)):
-        if results[key]:
-            print(f"Note: {results[key]} particles are in {path} only.", file=sys.stderr)
     print(table_of(results))
     if json:
         print_json(results)
-
-
-def _is_held_out(run_dir: Path, names: Sequence[str]) -> NDArray[np.bool_]:
-    """Tell which of the particles ``names`` a run held out for testing."""
-    from napari_cryoorient.io.pose_table import match_rows, read_pose_table
-    from napari_cryoorient.runs.reader import RunReader
-
-    reader = RunReader(run_dir)
-    test_rows = reader.test_rows()
-    if test_rows is None:
-        raise InputError(f"{run_dir} does not say which particles it held out: is it a run folder?")
-    star = run_dir / layout.POSES
-    if not star.is_file():
-        record = reader.run()
-        star = (record and record.inputs.star_path) or star
-    of_run = read_pose_table(star).names
-    rows, _ = match_rows(names, [of_run[row] for row in test_rows])
-    is_held_out = np.zeros(len(names), dtype=bool)
-    is_held_out[rows] = True
-    return is_held_out
 
 
 def table_of(results: dict[str, Any]) -> str:
@@ -149,12 +88,3 @@ def table_of(results: dict[str, Any]) -> str:
         for key, (label, form) in LABELS.items()
         if key in results
     )
-
-
-def _poses(table: PoseTable, path: Path) -> Poses:
-    if table.poses is None:
-        raise InputError(
-            f"{path} cannot be compared: {table.why_not('poses')}; "
-            "give a STAR file of a refinement or of predict."
-        )
-    return table.poses

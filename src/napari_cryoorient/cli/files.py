@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.runs.layout import RUN_FILES
+from napari_cryoorient.simulation import layout as simulated
 
 Kind = Literal["particles", "map", "file", "run", "study", "any"]
 Content = Literal["poses", "images", "table"]
@@ -26,9 +27,8 @@ ENDINGS_OF_OTHERS: dict[Content, tuple[str, ...]] = {
     "table": (*_POSES, *_IMAGES, *_OTHERS),
 }
 
-SIMULATED_FILES = ("particles.mrcs", "map.mrc", "particles.star")
 DEMO_FILES = (
-    *(*SIMULATED_FILES, "demo.json", "train.star", "held-out.star", "poses.star", "summary.json"),
+    *(*simulated.FILES, "demo.json", "train.star", "held-out.star", "poses.star", "summary.json"),
     *("curves.png", "projections.png", "errors.png", "napari.png"),
     *(f"run/{name}" for name in RUN_FILES),
 )

@@ -11,10 +11,13 @@ import typer
 from napari_cryoorient.cli import options
 from napari_cryoorient.cli.files import Reads, Writes
 from napari_cryoorient.cli.progress import print_json, progress
+from napari_cryoorient.cli.settings_flags import build_settings, with_settings
+from napari_cryoorient.config import FilterCurveConfig
 
 SUMMARY = "For each threshold on the confidence: particles kept, wrong poses, resolution."
 
 
+@with_settings(FilterCurveConfig)
 def run(
     star_path: Annotated[
         Path,
@@ -22,17 +25,6 @@ def run(
         Reads("particles"),
     ],
     map_path: options.OptionalMapPath = None,
-    symmetry: options.Symmetry = "C1",
-    thresholds: Annotated[
-        list[float] | None,
-        typer.Option(
-            "--threshold",
-            min=0.0,
-            max=1.0,
-            metavar="P",
-            help="A threshold; may be given several times. [default: ten, that keep 100 to 10%]",
-        ),
-    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", metavar="OUT", help="Write the particles kept (STAR, .cs)."),
@@ -49,12 +41,10 @@ def run(
     ] = None,
     csv: options.Table = None,
     figure: options.Figure = None,
-    invert_contrast: options.InvertContrast = "auto",
     pixel_size: options.PixelSize = None,
     project_dir: options.ProjectDir = None,
-    device: options.Device = "auto",
-    seed: options.Seed = 0,
     json: options.Json = False,
+    **settings: Any,
 ) -> None:
     """Reconstruct half-maps of the particles above each threshold, in one pass over the images.
 
@@ -65,6 +55,7 @@ def run(
     from napari_cryoorient.diagnosis.filter_files import filter_curve_of_file, write_kept
     from napari_cryoorient.io.atomic import refuse_unwritable
 
+    config = build_settings(FilterCurveConfig, settings)
     began = time.monotonic()
     options.refuse_other_pictures(figure)
     for path in (output, csv, figure):
@@ -74,13 +65,9 @@ def run(
         curve = filter_curve_of_file(
             star_path,
             map_path,
-            thresholds=thresholds or None,
-            symmetry=symmetry,
-            invert_contrast=invert_contrast,
+            config,
             map_pixel_size_angstrom=pixel_size,
             project_dir=project_dir,
-            device=device,
-            seed=seed,
             reporter=advance.reporter,
         )
     print("threshold  particles  expected wrong  half-maps  reference")

@@ -10,13 +10,16 @@ import typer
 from napari_cryoorient.cli import options
 from napari_cryoorient.cli.files import Reads
 from napari_cryoorient.cli.progress import print_json, progress
+from napari_cryoorient.cli.settings_flags import build_settings, with_settings
+from napari_cryoorient.config import FscConfig
 
 if TYPE_CHECKING:
-    from napari_cryoorient.maps.fsc import ShellCorrelation
+    from napari_cryoorient import ShellCorrelation
 
 SUMMARY = "Fourier shell correlation of two maps, and where it crosses 0.5 and 0.143."
 
 
+@with_settings(FscConfig)
 def run(
     a_path: Annotated[Path, typer.Argument(metavar="A.mrc", help="A map."), Reads("map")],
     b_path: Annotated[
@@ -25,23 +28,12 @@ def run(
         Reads("map"),
     ],
     mask: options.MapsMask = None,
-    radius: Annotated[
-        float | None,
-        typer.Option(min=0.0, metavar="A", help="Mask with a soft sphere of this radius instead."),
-    ] = None,
-    corrected: Annotated[
-        bool,
-        typer.Option(
-            "--corrected/--not-corrected",
-            help="With a mask, take off what the mask itself correlates.",
-        ),
-    ] = True,
     csv: options.Table = None,
     figure: options.Figure = None,
     pixel_size: options.PixelSize = None,
-    device: options.Device = "auto",
-    seed: options.Seed = 0,
+    device: options.UnusedDevice = "auto",
     json: options.Json = False,
+    **settings: Any,
 ) -> None:
     """Correlate two maps over shells of frequency; both are used as they lie.
 
@@ -51,6 +43,7 @@ def run(
     from napari_cryoorient.io.atomic import refuse_unwritable
     from napari_cryoorient.tasks.fsc import compare_maps
 
+    config = build_settings(FscConfig, settings)
     options.refuse_other_pictures(figure)
     for path in (csv, figure):
         if path is not None:
@@ -59,12 +52,10 @@ def run(
         result = compare_maps(
             a_path,
             b_path,
+            config,
             mask=mask,
-            radius_angstrom=radius,
-            corrected=corrected,
             pixel_size_angstrom=pixel_size,
-            seed=seed,
-            say=advance.say,
+            reporter=advance.reporter,
         )
     print(describe_crossings(result))
     results = write_curves(result, csv, figure, f"{a_path.name} and {b_path.name}")

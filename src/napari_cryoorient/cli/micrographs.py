@@ -49,11 +49,10 @@ def run(
     numbers of particles, confidence, defocus, views and in-plane angles.
     """
     from napari_cryoorient.diagnosis.micrograph_files import (
-        micrographs_of_file,
+        micrographs_of_star,
         write_figures,
         write_without,
     )
-    from napari_cryoorient.diagnosis.pose_files import read_poses
     from napari_cryoorient.io.atomic import refuse_unwritable
 
     began = time.monotonic()
@@ -63,11 +62,7 @@ def run(
         if path is not None:
             refuse_unwritable(path)
     with progress("Micrographs") as advance:
-        file = read_poses(star_path, keep_star=True)
-        for note in file.notes:
-            if not note.startswith("no CTF"):
-                advance.say(f"Note: {note}")
-        found = micrographs_of_file(file)
+        found, file = micrographs_of_star(star_path, reporter=advance.reporter)
     print(found.describe(worst))
     results: dict[str, Any] = found.summary(worst)
     if output is not None:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_cryoorient.cli import options, studies
-from napari_cryoorient.cli.files import SIMULATED_FILES, STUDY_FILES, Reads, Writes
+from napari_cryoorient.cli.files import STUDY_FILES, Reads, Writes
 from napari_cryoorient.cli.settings_flags import with_settings
 from napari_cryoorient.cli.simulate import parse_snr
-from napari_cryoorient.config import TrainConfig
+from napari_cryoorient.config import SimulateConfig, TrainConfig
 from napari_cryoorient.errors import InputError
+from napari_cryoorient.simulation import layout as simulated
 
 if TYPE_CHECKING:
     from napari_cryoorient.studies.study import StudyResult
@@ -30,7 +31,7 @@ def run(
     output: Annotated[
         Path,
         typer.Option("-o", "--output", metavar="DIR", help="Folder of the study."),
-        Writes(inside=(*STUDY_FILES, *(f"data/*/{name}" for name in SIMULATED_FILES))),
+        Writes(inside=(*STUDY_FILES, *(f"data/*/{name}" for name in simulated.FILES))),
     ],
     snr_values: Annotated[
         str,
@@ -61,26 +62,26 @@ def run(
         raise InputError("--snr-values is empty: give some, such as none,1.0,0.1.")
     config = studies.check_settings(settings)
 
-    from napari_cryoorient.device import choose_device
-    from napari_cryoorient.io.maps import is_model_path, read_map
-    from napari_cryoorient.memory import refuse_simulating_beyond
-    from napari_cryoorient.simulation.simulate import Microscope, SimulationSettings, working_map
     from napari_cryoorient.studies.job import TrainingCommand
-    from napari_cryoorient.studies.noise import noise_study
+    from napari_cryoorient.studies.noise import noise_study_of_map
 
-    box = config.box
-    refuse_simulating_beyond(n, box, choose_device(config.device))
-    original = read_map(
-        map_path, pixel_size_angstrom=pixel_size, box=box if is_model_path(map_path) else None
-    )
-    simulation = SimulationSettings(
+    simulation = SimulateConfig(
         n=n,
-        microscope=Microscope() if ctf else None,
+        box=config.box,
+        ctf=ctf,
         shift_sigma_angstrom=shift_sigma,
+        lowpass_angstrom=lowpass,
+        device=config.device,
         seed=config.seed,
     )
-    training = TrainingCommand(map_path, map_path, settings)
-    study = noise_study(output, working_map(original, box, lowpass), simulation, training, values)
+    study = noise_study_of_map(
+        output,
+        map_path,
+        simulation,
+        TrainingCommand(map_path, map_path, settings),
+        values,
+        map_pixel_size_angstrom=pixel_size,
+    )
     studies.carry_out(
         study,
         device=config.device,

@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from napari_cryoorient.cli import options
 from napari_cryoorient.cli.progress import print_json, progress
 from napari_cryoorient.cli.settings_flags import build_settings, with_settings
-from napari_cryoorient.config import SearchConfig
+from napari_cryoorient.config import NullTestConfig
 
 SUMMARY = "Search noise and maps of random detail too, to tell whether the particles show the map."
 
 
-@with_settings(SearchConfig, leave_out=("subset",))
+@with_settings(NullTestConfig)
 def run(
     star_path: options.StarPath,
     map_path: options.MapPath,
     figure: options.Figure = None,
-    subset: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Look at so many particles. [default: 200]")
-    ] = 200,
-    refines: Annotated[
-        bool,
-        typer.Option("--refine", help="Refine and judge the file's poses instead of a search's."),
-    ] = False,
     pixel_size: options.PixelSize = None,
     project_dir: options.ProjectDir = None,
     json: options.Json = False,
@@ -36,31 +27,24 @@ def run(
 
     Whatever a search finds in these it may have found in the particles too (Einstein from noise).
     """
-    from napari_cryoorient.device import choose_device
-    from napari_cryoorient.diagnosis.null_test import null_test_inputs
+    from napari_cryoorient.diagnosis.null_test_files import null_test_of_star
     from napari_cryoorient.diagnosis.null_test_picture import save_null_test
-    from napari_cryoorient.geometry.symmetry import symmetry_matrices
     from napari_cryoorient.io.atomic import refuse_unwritable
-    from napari_cryoorient.memory import SEARCHED
-    from napari_cryoorient.stack.pairing import load_inputs
 
-    config = build_settings(SearchConfig, settings | {"subset": subset})
+    config = build_settings(NullTestConfig, settings)
     began = time.monotonic()
     options.refuse_other_pictures(figure)
     if figure is not None:
         refuse_unwritable(figure)
-    place = choose_device(config.device)
-    symmetry_matrices(config.symmetry)  # refuses a name before the files are read
     with progress("Testing against nulls") as advance:
-        inputs = load_inputs(
+        found = null_test_of_star(
             star_path,
             map_path,
-            invert_contrast=config.invert_contrast,
+            config,
             project_dir=project_dir,
             map_pixel_size_angstrom=pixel_size,
-            bytes_a_voxel=SEARCHED,
+            reporter=advance.reporter,
         )
-        found = null_test_inputs(inputs, place, config, refines=refines, reporter=advance.reporter)
     print(f"{'case':28}  correlation  confidence  over 0.9")
     for row in found.rows():
         print(

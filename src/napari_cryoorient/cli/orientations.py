@@ -11,11 +11,14 @@ import typer
 from napari_cryoorient.cli import options
 from napari_cryoorient.cli.files import Reads, Writes
 from napari_cryoorient.cli.progress import print_json, progress
+from napari_cryoorient.cli.settings_flags import build_settings, with_settings
+from napari_cryoorient.config import OrientationsConfig
 from napari_cryoorient.errors import InputError
 
 SUMMARY = "Judge the views of a set of poses: SCF, empty cones, cFAR, and what to do about it."
 
 
+@with_settings(OrientationsConfig)
 def run(
     star_path: Annotated[
         Path,
@@ -31,32 +34,27 @@ def run(
         Path | None, typer.Option(metavar="HALF2.mrc", help="The other half-map."), Reads("map")
     ] = None,
     mask: options.MapsMask = None,
-    symmetry: options.Symmetry = "C1",
     figure: Annotated[
         Path | None,
         typer.Option("-o", "--figure", metavar="FILE", help="Draw the page (.pdf, .png or .svg)."),
         Writes(),
     ] = None,
     pixel_size: options.PixelSize = None,
-    device: options.Device = "auto",
-    seed: options.Seed = 0,
+    device: options.UnusedDevice = "auto",
     json: options.Json = False,
+    **settings: Any,
 ) -> None:
     """Count views and what they sample, correlate half-maps in cones, and say what it means.
 
     SCF* of 0.81 and more and cFAR of 0.5 and more are taken to be sufficient. --seed draws the
     views that are counted where there are very many.
     """
-    from napari_cryoorient.diagnosis.half_maps import conical_of_maps
-    from napari_cryoorient.diagnosis.orientations import orientation_report
+    from napari_cryoorient.diagnosis.orientation_files import orientations_of_star
     from napari_cryoorient.diagnosis.orientations_picture import save_orientations
-    from napari_cryoorient.diagnosis.pose_files import read_poses
-    from napari_cryoorient.geometry.symmetry import symmetry_matrices
     from napari_cryoorient.io.atomic import refuse_unwritable
-    from napari_cryoorient.io.maps import read_map
 
+    config = build_settings(OrientationsConfig, settings)
     began = time.monotonic()
-    group = symmetry_matrices(symmetry)
     if (half1 is None) != (half2 is None):
         raise InputError("One half-map is given: name both, with --half1 and --half2.")
     if mask is not None and half1 is None:
@@ -65,22 +63,21 @@ def run(
     if figure is not None:
         refuse_unwritable(figure)
     with progress("Views") as advance:
-        file = read_poses(star_path)
-        for note in file.notes:
-            if not note.startswith("no CTF"):
-                advance.say(f"Note: {note}")
-        report = orientation_report(file.poses, group, seed=seed)
-        if half1 is not None and half2 is not None:
-            advance.restart("Half-maps")
-            a, b = (read_map(each, pixel_size_angstrom=pixel_size) for each in (half1, half2))
-            report = report.with_conical(conical_of_maps(a, b, mask=mask, say=advance.say))
+        report = orientations_of_star(
+            star_path,
+            config,
+            half_paths=None if half1 is None or half2 is None else (half1, half2),
+            mask=mask,
+            map_pixel_size_angstrom=pixel_size,
+            reporter=advance.reporter,
+        )
     cfar = "" if report.conical is None else f", cFAR {report.conical.cfar:.2f}"
     print(
         f"{report.n} particles: SCF {report.scf:.2f}, SCF* {report.scf_star:.2f}{cfar}; "
         f"{report.sampling.empty_share:.1%} of Fourier space is empty."
     )
     print(report.advice)
-    results: dict[str, Any] = report.summary() | {"symmetry": symmetry, "seed": seed}
+    results: dict[str, Any] = report.summary() | {"symmetry": config.symmetry, "seed": config.seed}
     if figure is not None:
         save_orientations(figure, report, title=star_path.name)
         results["figure"] = figure

@@ -49,63 +49,23 @@ def run(
     The axes may lie anywhere in the box. --symmetry of the other commands means RELION's axes
     through its centre; where the map's lie elsewhere, -o writes it turned and moved onto them.
     """
-    from napari_cryoorient.geometry.symmetry import symmetry_matrices
-    from napari_cryoorient.io.atomic import refuse_unwritable
-    from napari_cryoorient.io.maps import read_map, write_map
-    from napari_cryoorient.maps.symmetry import align_maps, detect_symmetry, turned_map
-    from napari_cryoorient.maps.symmetry.describe import (
-        axes_of_map,
-        describe_alignment,
-        describe_axes,
-    )
-    from napari_cryoorient.memory import TURNED, refuse_map_beyond
+    from napari_cryoorient.tasks.symmetry import symmetry_of_map
 
-    if output is not None:
-        refuse_unwritable(output)
-    for path in (map_path, against):
-        if path is not None:
-            refuse_map_beyond(path, TURNED, "Turning a map")
-    density = read_map(map_path, pixel_size_angstrom=pixel_size)
-    other = None if against is None else read_map(against, pixel_size_angstrom=other_pixel_size)
     with progress("Comparing the map with itself") as advance:
-        for note in density.notes:
-            advance.say(f"Note: {note}")
-        found = detect_symmetry(density)
-        turn, shift = found.onto_relion()
-        results: dict[str, Any] = {
-            "map": map_path,
-            "symmetry": found.name,
-            "agreement": found.agreement,
-            "on_relion_axes": found.is_on_relion_axes,
-            "axes": [{"fold": n, "direction": d.tolist()} for n, d in axes_of_map(found)],
-            "rotation_onto_relion_axes": turn.tolist(),
-            "centre_angstrom": found.centre_angstrom.tolist(),
-            "pseudo_symmetry": found.pseudo,
-        }
-        print(found.describe())
-        for line in describe_axes(density, found):
-            print(f"  {line}")
-        if other is not None and against is not None:
-            advance.restart(f"Comparing the map with {against.name}")
-            group = found.from_relion @ symmetry_matrices(found.name) @ found.from_relion.T
-            lies = align_maps(density, other, group, found.centre_angstrom)
-            print(describe_alignment(found, lies, against.name))
-            turn, shift = lies.rotation, lies.shift_angstrom
-            results |= {
-                "against": against,
-                "rotation_onto_other": turn.tolist(),
-                "shift_onto_other_angstrom": shift.tolist(),
-                "angle_deg": lies.angle_deg,
-                "correlation": lies.agreement,
-                "correlation_next_best": lies.runner_up,
-                "correlation_mirrored": lies.mirrored,
-            }
-    if output is not None:
-        write_map(turned_map(density, turn, shift), output)
-        print(
-            f"{map_path.name} brought onto {'RELION axes' if against is None else against.name}: "
-            f"{output}"
+        done = symmetry_of_map(
+            map_path,
+            against=against,
+            output=output,
+            pixel_size_angstrom=pixel_size,
+            other_pixel_size_angstrom=other_pixel_size,
+            reporter=advance.reporter,
         )
-        results["output"] = output
+    for line in done.described:
+        print(line)
     if json:
+        results: dict[str, Any] = {"map": map_path} | done.summary()
+        if against is not None:
+            results["against"] = against
+        if output is not None:
+            results["output"] = output
         print_json(results)

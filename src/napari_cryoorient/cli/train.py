@@ -47,10 +47,9 @@ def run(
     config = build_settings(TrainConfig, settings)
 
     from napari_cryoorient.runs.reader import RunReader
-    from napari_cryoorient.tasks.train import run_training
-    from napari_cryoorient.training.ranks import is_first_rank
+    from napari_cryoorient.tasks.train import run_training, speaks_to_user
 
-    if not is_first_rank():
+    if not speaks_to_user():
         run_training(
             config,
             star_path,

@@ -5,12 +5,23 @@ line, rows in the panel, arguments of child processes and Python keywords are ma
 """
 
 from napari_cryoorient.config.base import Config
+from napari_cryoorient.config.diagnosis import (
+    CompareConfig,
+    EvaluateConfig,
+    FilterCurveConfig,
+    FscConfig,
+    NullTestConfig,
+    OrientationsConfig,
+    PixelSizeConfig,
+    RelaxConfig,
+)
 from napari_cryoorient.config.jobs import (
     PredictConfig,
     ReconstructConfig,
     RefineConfig,
     SearchConfig,
 )
+from napari_cryoorient.config.simulate import SimulateConfig
 from napari_cryoorient.config.spreading import QUEUES, SpreadConfig
 from napari_cryoorient.config.train import (
     FAST_VALUES,
@@ -29,17 +40,26 @@ __all__ = [
     "PAPER_FINE_TUNING",
     "PAPER_VALUES",
     "QUEUES",
+    "CompareConfig",
     "Config",
     "DeviceName",
+    "EvaluateConfig",
+    "FilterCurveConfig",
+    "FscConfig",
     "InvertContrast",
     "Labels",
+    "NullTestConfig",
+    "OrientationsConfig",
+    "PixelSizeConfig",
     "Precision",
     "PredictConfig",
     "Preset",
     "ReconstructConfig",
     "RefineConfig",
+    "RelaxConfig",
     "Representation",
     "SearchConfig",
+    "SimulateConfig",
     "SpreadConfig",
     "TrainConfig",
 ]

@@ -69,7 +69,8 @@ class Config(BaseModel):
                 on, _, off = flag.partition("/")
                 arguments += [each for each in [on if value else off] if each]
             else:
-                arguments += [flag, text_of(value)]
+                for each in value if isinstance(value, list) else [value]:
+                    arguments += [flag, text_of(each)]
         return arguments
 
 

@@ -9,8 +9,6 @@ from napari_cryoorient.settings import Setting
 
 QUEUES = ("slurm", "pbs", "sge")
 
-QUEUES = ("slurm", "pbs", "sge")
-
 
 class SpreadConfig(Config):
     """How the work is spread; without any of these it is done in one process, nothing kept."""

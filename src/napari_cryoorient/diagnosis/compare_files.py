@@ -6,47 +6,93 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from napari_cryoorient.alignment.likelihood import ParticleLikelihood
-from napari_cryoorient.diagnosis.comparison import Comparison, compare_poses
-from napari_cryoorient.diagnosis.pose_files import PoseFile, paired_rows
+from napari_cryoorient.config import CompareConfig
+from napari_cryoorient.device import choose_device
+from napari_cryoorient.diagnosis.comparison import Comparison, Groups, compare_poses
+from napari_cryoorient.diagnosis.pose_files import PoseFile, read_poses
 from napari_cryoorient.diagnosis.preference import Preference, preferred_poses
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.io.cs_file import SUFFIX, write_cs
 from napari_cryoorient.io.new_star import printed
 from napari_cryoorient.io.particle_table import particle_block
-from napari_cryoorient.io.star import refuse_kind
+from napari_cryoorient.io.star import read_particles, refuse_kind
 from napari_cryoorient.io.star_text import StarBlock, StarFile, quoted, text_table, write_star
 from napari_cryoorient.particles import DensityMap, Floats, Integers, ParticleSet, counted
-from napari_cryoorient.reporting import SILENT, Reporter, Say
-from napari_cryoorient.stack.pairing import pair_inputs
+from napari_cryoorient.reporting import SILENT, Reporter
+from napari_cryoorient.stack.pairing import map_for, pair_inputs
+from napari_cryoorient.tasks.pairs import NamedPoses, paired
 
 
-def compare_files(a: PoseFile, b: PoseFile, *, symmetry: str = "C1", say: Say) -> Comparison:
+def compare_stars(
+    a_path: Path,
+    b_path: Path,
+    config: CompareConfig = CompareConfig(),
+    *,
+    map_path: Path | None = None,
+    project_dir: Path | None = None,
+    map_pixel_size_angstrom: float | None = None,
+    keep_star: bool = False,
+    reporter: Reporter = SILENT,
+) -> tuple[Comparison, PoseFile]:
+    """Compare the poses of two files, and ask the images of A where there is a map.
+
+    Returns file A too, with all its columns where ``keep_star`` asks for them.  Raises InputError,
+    and Stopped.
+    """
+    symmetry_matrices(config.symmetry)  # refuses a name before the files are read
+    a, b = read_poses(a_path, keep_star=keep_star), read_poses(b_path)
+    found = compare_files(a, b, config, reporter=reporter)
+    if map_path is None:
+        return found, a
+    reporter.step("Asking the images")
+    particles, _ = read_particles(a_path, project_dir=project_dir)
+    density = map_for(map_path, particles, pixel_size_angstrom=map_pixel_size_angstrom)
+    preference = preference_of(
+        found, particles, density, config, name=str(a_path), reporter=reporter
+    )
+    return found.with_preference(preference), a
+
+
+def compare_files(
+    a: PoseFile,
+    b: PoseFile,
+    config: CompareConfig = CompareConfig(),
+    *,
+    reporter: Reporter = SILENT,
+) -> Comparison:
     """Pair the particles of two files by name and compare their poses; raises InputError."""
-    group = symmetry_matrices(symmetry)
     for each in (a, b):
-        for note in each.notes:
-            if not note.startswith("no CTF"):
-                say(f"Note on {each.path}: {note}")
-    rows, other_rows = paired_rows(a.names, b.names)
-    if not len(rows):
-        raise InputError(
-            f"No particle of {a.path} ({a.names[0]} ...) is in {b.path} ({b.names[0]} ...); "
-            "compare files of one stack."
-        )
-    for each, n in ((a, len(a.names) - len(rows)), (b, len(b.names) - len(rows))):
+        for note in each.notes_on_poses():
+            reporter.say(f"Note on {each.path}: {note}")
+    found = compare_named(a.named, b.named, config, micrographs=a.micrographs)
+    for each, n in ((a, len(a.poses) - len(found)), (b, len(b.poses) - len(found))):
         if n:
-            say(f"Note: {n} particles of {each.path} are not in the other file; left out.")
+            reporter.say(f"Note: {n} particles of {each.path} are not in the other file; left out.")
+    return found
+
+
+def compare_named(
+    a: NamedPoses,
+    b: NamedPoses,
+    config: CompareConfig = CompareConfig(),
+    *,
+    micrographs: Groups | None = None,
+) -> Comparison:
+    """Pair two sets of poses and compare them; ``micrographs`` are those of set A.
+
+    Raises InputError where nothing can be paired.
+    """
+    rows, other_rows = paired(a, b)
     return compare_poses(
         a.poses[rows],
         b.poses[other_rows],
-        group,
+        symmetry_matrices(config.symmetry),
         rows=rows,
         other_rows=other_rows,
-        micrographs=None if a.micrographs is None else a.micrographs[rows],
+        micrographs=None if micrographs is None else micrographs[rows],
     )
 
 
@@ -54,9 +100,8 @@ def preference_of(
     found: Comparison,
     particles: ParticleSet,
     density: DensityMap,
-    device: torch.device,
+    config: CompareConfig = CompareConfig(),
     *,
-    invert_contrast: str = "auto",
     name: str = "the stack",
     reporter: Reporter = SILENT,
 ) -> Preference:
@@ -65,8 +110,9 @@ def preference_of(
     ``particles`` are those of set A, all of them, its poses among them.  Pairs whose images tell
     nothing prefer neither.  Raises InputError where map and stack do not fit, and Stopped.
     """
+    device = choose_device(config.device)
     say = reporter.say
-    inputs = pair_inputs(particles, density, invert_contrast=invert_contrast, name=name)
+    inputs = pair_inputs(particles, density, invert_contrast=config.invert_contrast, name=name)
     for note in inputs.notes:
         say(note)
     stack = inputs.particles
@@ -84,8 +130,7 @@ def preference_of(
         found.a[usable],
         found.b[usable],
         found.frame,
-        progress=reporter.progress,
-        should_stop=reporter.should_stop,
+        reporter=reporter,
     )
 
     def of_all(values: Floats) -> Floats:

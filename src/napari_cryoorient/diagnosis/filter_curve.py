@@ -135,17 +135,14 @@ def filter_curve(
         sets = tuple(half[chosen[half]] for half in halves)
         before = done
         done += sum(len(rows) for rows in sets)
-
-        def advance(k: int, _of: int, before: int = before) -> None:
-            reporter.progress(before + k, n)
-
+        part = reporter.part(before, n)
         entered = back_project(
             particles,
             group,
             device,
             rows_of_sets=sets,
-            progress=advance,
-            should_stop=reporter.should_stop,
+            progress=part.progress,
+            should_stop=part.should_stop,
         )
         if entered is None:
             raise Stopped

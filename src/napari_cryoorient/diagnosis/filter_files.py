@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from napari_cryoorient.config import FilterCurveConfig
 from napari_cryoorient.device import choose_device
 from napari_cryoorient.diagnosis.compare_files import write_rows
 from napari_cryoorient.diagnosis.filter_curve import FilterCurve, filter_curve
@@ -16,38 +16,52 @@ from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.io.confidence import stated_confidence
 from napari_cryoorient.io.new_star import CONFIDENCE
 from napari_cryoorient.io.star import read_particles
-from napari_cryoorient.particles import Floats
+from napari_cryoorient.particles import DensityMap, Floats, ParticleSet
 from napari_cryoorient.reporting import SILENT, Reporter
 from napari_cryoorient.stack.pairing import map_for, pair_inputs
 
 
 def filter_curve_of_file(
     star_path: Path,
-    map_path: Path | None,
+    map_path: Path | None = None,
+    config: FilterCurveConfig = FilterCurveConfig(),
     *,
-    thresholds: Sequence[float] | None = None,
-    symmetry: str = "C1",
-    invert_contrast: str = "auto",
     map_pixel_size_angstrom: float | None = None,
     project_dir: Path | None = None,
-    device: str = "auto",
-    seed: int = 0,
     reporter: Reporter = SILENT,
 ) -> FilterCurve:
     """Read particles, their confidence and a map, and make the curve; raises InputError.
 
     Images that tell nothing are left out.
     """
-    place = choose_device(device)
-    symmetry_matrices(symmetry)  # refuses a name before the files are read
+    choose_device(config.device)
+    symmetry_matrices(config.symmetry)  # refuses a name before the files are read
     particles, star = read_particles(star_path, project_dir=project_dir)
     confidence = _checked(stated_confidence(star), star_path)
     density = None
     if map_path is not None:
         density = map_for(map_path, particles, pixel_size_angstrom=map_pixel_size_angstrom)
-        inputs = pair_inputs(
-            particles, density, invert_contrast=invert_contrast, name=str(star_path)
-        )
+    return filter_curve_of_particles(
+        particles, confidence, density, config, name=str(star_path), reporter=reporter
+    )
+
+
+def filter_curve_of_particles(
+    particles: ParticleSet,
+    confidence: Floats,
+    density: DensityMap | None = None,
+    config: FilterCurveConfig = FilterCurveConfig(),
+    *,
+    name: str = "the stack",
+    reporter: Reporter = SILENT,
+) -> FilterCurve:
+    """Make the curve of particles in memory; ``confidence`` ``(n,)`` is that of each.
+
+    Images that tell nothing are left out.  Raises InputError for particles without poses or too
+    few, and where map and stack do not fit; Stopped.
+    """
+    if density is not None:
+        inputs = pair_inputs(particles, density, invert_contrast=config.invert_contrast, name=name)
         for note in inputs.notes:
             reporter.say(note)
         particles, density = inputs.particles, inputs.density
@@ -55,11 +69,11 @@ def filter_curve_of_file(
     return filter_curve(
         particles.subset(usable) if len(usable) < len(particles) else particles,
         confidence[usable],
-        place,
+        choose_device(config.device),
         density=density,
-        thresholds=thresholds,
-        symmetry=symmetry,
-        seed=seed,
+        thresholds=config.thresholds,
+        symmetry=config.symmetry,
+        seed=config.seed,
         reporter=reporter,
     )
 

@@ -8,8 +8,7 @@ amplitude of its own: how sharp either side is has no part in it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from torch import Tensor
 from napari_cryoorient.alignment.likelihood import BandData, ParticleLikelihood
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.particles import DensityMap, Floats, Integers, ParticleSet, Poses
-from napari_cryoorient.reporting import Advance
+from napari_cryoorient.reporting import SILENT, Reporter
 from napari_cryoorient.stack.chunks import Stopped, in_threads
 from napari_cryoorient.stack.pairing import SILENT_TOLERANCE, TOLERANCE
 
@@ -95,8 +94,7 @@ def measure_magnification(
     given: DensityMap,
     device: torch.device,
     *,
-    progress: Advance | None = None,
-    should_stop: Callable[[], bool] | None = None,
+    reporter: Reporter = SILENT,
 ) -> Magnification:
     """Measure the scale of particles that have poses against a map brought to their field of view.
 
@@ -110,7 +108,9 @@ def measure_magnification(
     first = rows[np.unique(np.linspace(0, len(rows) - 1, N_FIRST).astype(np.int64))]
     coarse = np.linspace(1 - REACH, 1 + REACH, N_SCALES)
     poses = particles.poses
-    curve = _curve(likelihood, first, poses[first], coarse, None, should_stop)
+    curve = _curve(
+        likelihood, first, poses[first], coarse, replace(reporter, progress=SILENT.progress)
+    )
     best = int(curve.argmax())
     if not 0 < best < len(coarse) - 1:
         raise InputError(
@@ -118,7 +118,7 @@ def measure_magnification(
             "the pixel sizes of stack and map differ by more."
         )
     fine = coarse[best] + np.linspace(-FINE_REACH, FINE_REACH, N_FINE_SCALES)
-    curve = _curve(likelihood, rows, poses[rows], fine, progress, should_stop)
+    curve = _curve(likelihood, rows, poses[rows], fine, reporter)
     scale, error = _peak(fine, curve)
     map_pixel = given.pixel_size_angstrom
     stretch = density.pixel_size_angstrom / map_pixel if _was_taken(given, particles) else 1.0
@@ -142,8 +142,7 @@ def _curve(
     rows: Integers,
     poses: Poses,
     scales: Floats,
-    progress: Advance | None,
-    should_stop: Callable[[], bool] | None,
+    reporter: Reporter,
 ) -> Floats:
     """Return the log-likelihood ``(s,)`` of each scale, over that of empty images."""
     n = likelihood.n_frequencies(likelihood.radius / (1 + REACH + FINE_REACH))
@@ -174,8 +173,8 @@ def _curve(
             likelihood.device,
             load=lambda chunk: likelihood.load(rows[chunk]),
             work=work,
-            progress=progress,
-            should_stop=should_stop,
+            progress=reporter.progress,
+            should_stop=reporter.should_stop,
         )
     )
     if len(parts) < -(-len(rows) // _CHUNK):

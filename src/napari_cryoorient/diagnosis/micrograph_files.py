@@ -9,13 +9,27 @@ import numpy as np
 
 from napari_cryoorient.diagnosis.compare_files import write_rows
 from napari_cryoorient.diagnosis.micrographs import MicrographFigures, micrograph_figures
-from napari_cryoorient.diagnosis.pose_files import PoseFile
+from napari_cryoorient.diagnosis.pose_files import PoseFile, read_poses
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.new_star import printed
 from napari_cryoorient.io.particle_table import ParticleTable
 from napari_cryoorient.io.star_text import StarBlock, StarFile, quoted, text_table, write_star
+from napari_cryoorient.reporting import SILENT, Reporter
 
 DEFOCUS = "rlnDefocusU", "rlnDefocusV"
+
+
+def micrographs_of_star(
+    star_path: Path, *, reporter: Reporter = SILENT
+) -> tuple[MicrographFigures, PoseFile]:
+    """Gather the particles of a file by micrograph; returns the file with its columns too.
+
+    Raises InputError for a file without poses, and as ``micrographs_of_file``.
+    """
+    file = read_poses(star_path, keep_star=True)
+    for note in file.notes_on_poses():
+        reporter.say(f"Note: {note}")
+    return micrographs_of_file(file), file
 
 
 def micrographs_of_file(file: PoseFile) -> MicrographFigures:

@@ -19,7 +19,7 @@ from napari_cryoorient.alignment.likelihood import ParticleLikelihood
 from napari_cryoorient.alignment.nulls.trial import NullTrial, try_nulls
 from napari_cryoorient.alignment.nulls.verdict import NullVerdict, verdict_of
 from napari_cryoorient.alignment.search.found import FoundPoses
-from napari_cryoorient.config import RefineConfig, SearchConfig
+from napari_cryoorient.config import NullTestConfig, RefineConfig
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.maps.backproject import back_project
@@ -37,7 +37,6 @@ from napari_cryoorient.tasks.refine import refine_inputs
 from napari_cryoorient.tasks.search import describe_band, radius_of
 
 # Particles that are looked at where no number is named.
-N_PARTICLES = 200
 # Fewer make no half-maps.
 FEWEST_FOR_HALVES = 40
 N_BINS = 20
@@ -133,21 +132,20 @@ def _curve(curve: ShellCorrelation) -> dict[str, list[float]]:
 def null_test_inputs(
     inputs: PairedInputs,
     device: torch.device,
-    config: SearchConfig = SearchConfig(),
+    config: NullTestConfig = NullTestConfig(),
     *,
-    refines: bool = False,
     reporter: Reporter = SILENT,
 ) -> NullTest:
-    """Search ``config.subset`` particles (200 if not given), and their nulls, and compare.
+    """Search ``config.subset`` particles, and their nulls, and compare.
 
-    With ``refines`` the particles' own poses are refined and judged; nulls are searched all the
-    same, which is no less than poses found in noise had.  Raises InputError where stack and map do
-    not fit or there are no poses to refine; Stopped.
+    With ``config.refines`` the particles' own poses are refined and judged; nulls are searched all
+    the same, which is no less than poses found in noise had.  Raises InputError where stack and map
+    do not fit or there are no poses to refine; Stopped.
     """
     group = symmetry_matrices(config.symmetry)
     for note in inputs.notes:
         reporter.say(note)
-    rows = inputs.particles.spread_rows(config.subset or N_PARTICLES)
+    rows = inputs.particles.spread_rows(config.subset)
     if not len(rows):
         raise InputError("None of the particles has an image that tells a pose.")
     stack = inputs.particles.subset(rows)
@@ -157,7 +155,7 @@ def null_test_inputs(
     )
     reporter.say(describe_band(likelihood))
     found = None
-    if refines:
+    if config.refines:
         found = _refined(replace(inputs, particles=stack, notes=()), device, config, reporter)
     trial = try_nulls(
         inputs.density,
@@ -186,7 +184,7 @@ def null_test_inputs(
 
 
 def _refined(
-    inputs: PairedInputs, device: torch.device, config: SearchConfig, reporter: Reporter
+    inputs: PairedInputs, device: torch.device, config: NullTestConfig, reporter: Reporter
 ) -> FoundPoses:
     """Return the particles' own poses, refined."""
     settings = RefineConfig(

@@ -14,11 +14,12 @@ from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.aberrations import lenses_of_table
 from napari_cryoorient.io.confidence import stated_confidence
 from napari_cryoorient.io.cryosparc import notes_of_cs
-from napari_cryoorient.io.image_names import match_rows, split_image_names
+from napari_cryoorient.io.image_names import split_image_names
 from napari_cryoorient.io.particle_table import ParticleTable
 from napari_cryoorient.io.star import poses_of_table, read_star
 from napari_cryoorient.io.star_text import StarFile
-from napari_cryoorient.particles import Floats, Integers, Poses
+from napari_cryoorient.particles import Floats, Poses
+from napari_cryoorient.tasks.pairs import NamedPoses
 
 MICROGRAPH = "rlnMicrographName"
 _COORDINATES = "rlnCoordinateX", "rlnCoordinateY"
@@ -41,6 +42,15 @@ class PoseFile:
     confidence: Floats | None
     notes: tuple[str, ...]
     star: StarFile | None
+
+    @property
+    def named(self) -> NamedPoses:
+        """The poses, to be paired with others."""
+        return NamedPoses(self.poses, self.names, str(self.path))
+
+    def notes_on_poses(self) -> tuple[str, ...]:
+        """Return the notes that matter where no image is looked at."""
+        return tuple(note for note in self.notes if not note.startswith("no CTF"))
 
 
 def read_poses(
@@ -83,19 +93,6 @@ def micrographs_of(table: ParticleTable) -> Groups | None:
         return Groups(tuple(names.tolist()), codes.astype(np.int64))
     _, stack_of, stacks = split_image_names(table.image_names())
     return Groups(tuple(stacks), stack_of) if len(stacks) > 1 else None
-
-
-def paired_rows(names: Sequence[str], others: Sequence[str]) -> tuple[Integers, Integers]:
-    """Pair particles of two files by image name, as ``match_rows``, which says what it raises.
-
-    Files that spell all names alike, as most do, are paired many times faster.
-    """
-    index = pd.Index(others, dtype=object)
-    if index.is_unique:
-        found = index.get_indexer(pd.Index(names, dtype=object))
-        if (found >= 0).all() and len(np.unique(found)) == len(found):
-            return np.arange(len(names), dtype=np.int64), found.astype(np.int64)
-    return match_rows(names, others)
 
 
 def coordinates_of(star: StarFile) -> Floats | None:

@@ -6,7 +6,6 @@ little beside the top of their basin, and it is basins that are compared.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +17,7 @@ from napari_cryoorient.alignment.likelihood import BandData, ParticleLikelihood
 from napari_cryoorient.alignment.refine.local import LocalRefinement
 from napari_cryoorient.diagnosis.frames import Frame
 from napari_cryoorient.particles import Floats, Integers, Poses
-from napari_cryoorient.reporting import Advance, ShouldStop
+from napari_cryoorient.reporting import SILENT, Reporter, ShouldStop
 from napari_cryoorient.stack.chunks import Stopped, in_threads
 
 # Particles that tell in which of the two frames the map lies.
@@ -91,8 +90,7 @@ def preferred_poses(
     b: Poses,
     frame: Frame,
     *,
-    progress: Advance | None = None,
-    should_stop: Callable[[], bool] | None = None,
+    reporter: Reporter = SILENT,
 ) -> Preference:
     """Compare the likelihoods of poses ``a`` and ``b`` for the images ``rows``, pair by pair.
 
@@ -126,8 +124,8 @@ def preferred_poses(
             device,
             load=lambda chunk: likelihood.load(rows[chunk]),
             work=work,
-            progress=progress,
-            should_stop=should_stop,
+            progress=reporter.progress,
+            should_stop=reporter.should_stop,
         )
     )
     columns = [np.concatenate(each) for each in zip(*parts, strict=True)] if parts else []

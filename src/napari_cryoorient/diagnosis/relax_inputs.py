@@ -10,16 +10,22 @@ import numpy as np
 import torch
 
 from napari_cryoorient.alignment.likelihood import ParticleLikelihood
+from napari_cryoorient.config import RelaxConfig
+from napari_cryoorient.device import choose_device
 from napari_cryoorient.diagnosis.relaxation import Relaxation, relax_poses, symmetric_outside
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
+from napari_cryoorient.io.atomic import refuse_unwritable
 from napari_cryoorient.io.finite import refuse_starts_not_finite
+from napari_cryoorient.io.maps import read_map
 from napari_cryoorient.io.new_star import printed
+from napari_cryoorient.io.star import read_particles, write_poses
 from napari_cryoorient.io.star_text import StarBlock, StarFile, quoted, text_table, write_star
 from napari_cryoorient.particles import DensityMap, ParticleSet, Poses, counted
 from napari_cryoorient.reporting import SILENT, Reporter
-from napari_cryoorient.stack.pairing import pair_inputs
-from napari_cryoorient.tasks.search import describe_band, radius_of
+from napari_cryoorient.stack.pairing import map_for, pair_inputs
+from napari_cryoorient.tasks.reach import unreached_images
+from napari_cryoorient.tasks.search import describe_band, radius_of, refuse_same_file
 
 
 def group_to_relax(symmetry: str) -> torch.Tensor:
@@ -30,15 +36,50 @@ def group_to_relax(symmetry: str) -> torch.Tensor:
     return group
 
 
+def relax_star(
+    star_path: Path,
+    map_path: Path,
+    output: Path,
+    config: RelaxConfig,
+    *,
+    mask_path: Path | None = None,
+    table: Path | None = None,
+    project_dir: Path | None = None,
+    map_pixel_size_angstrom: float | None = None,
+    reporter: Reporter = SILENT,
+) -> Relaxation:
+    """Relax the particles of a file, and write it with the likeliest poses.
+
+    ``table`` gets the probabilities of all equivalents.  Raises InputError as ``relax_particles``.
+    """
+    group_to_relax(config.symmetry)  # refuses a name before the files are read
+    refuse_same_file(star_path, output)
+    if table is not None:
+        refuse_unwritable(table)
+    pixel = map_pixel_size_angstrom
+    particles, star = read_particles(star_path, project_dir=project_dir)
+    found = relax_particles(
+        particles,
+        map_for(map_path, particles, pixel_size_angstrom=pixel),
+        config,
+        mask=None if mask_path is None else read_map(mask_path, pixel_size_angstrom=pixel),
+        name=str(star_path),
+        reporter=reporter,
+    )
+    write_poses(star, found.poses, output, confidence=found.probability)
+    if (lost := unreached_images(star, output, project_dir)) is not None:
+        reporter.say(lost)
+    if table is not None:
+        write_probabilities(found, particles.names, table)
+    return found
+
+
 def relax_particles(
     particles: ParticleSet,
     density: DensityMap,
-    symmetry: str,
-    device: torch.device,
+    config: RelaxConfig,
     *,
     mask: DensityMap | None = None,
-    resolution_angstrom: float | None = None,
-    invert_contrast: str = "auto",
     name: str = "the stack",
     reporter: Reporter = SILENT,
 ) -> Relaxation:
@@ -48,12 +89,13 @@ def relax_particles(
     messages call the stack.  Raises InputError for C1, for particles without poses, and where map,
     mask and stack do not fit each other; Stopped.
     """
-    say, group = reporter.say, group_to_relax(symmetry)
+    say, group = reporter.say, group_to_relax(config.symmetry)
+    device = choose_device(config.device)
     poses = _poses_of(particles)
     refuse_starts_not_finite(poses, name)
     if mask is not None:
         density = symmetric_outside(density, group, _soft(mask, density))
-    inputs = pair_inputs(particles, density, invert_contrast=invert_contrast, name=name)
+    inputs = pair_inputs(particles, density, invert_contrast=config.invert_contrast, name=name)
     particles = inputs.particles
     for note in inputs.notes:
         say(note)
@@ -61,7 +103,7 @@ def relax_particles(
     stack = particles.subset(usable)
     field = stack.box * stack.pixel_size_angstrom
     likelihood = ParticleLikelihood(
-        inputs.density, stack, device, radius=radius_of(field, resolution_angstrom)
+        inputs.density, stack, device, radius=radius_of(field, config.resolution_angstrom)
     )
     say(describe_band(likelihood))
     rows = np.arange(len(stack), dtype=np.int64)
@@ -70,8 +112,7 @@ def relax_particles(
         rows,
         poses[usable],
         group,
-        progress=reporter.progress,
-        should_stop=reporter.should_stop,
+        reporter=reporter,
     )
     if len(usable) == len(particles):
         return found

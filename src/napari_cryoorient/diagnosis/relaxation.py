@@ -10,7 +10,6 @@ A mask says where equivalents may differ: outside it the map is replaced by its 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,7 +21,7 @@ from napari_cryoorient.alignment.likelihood import BandData, ParticleLikelihood
 from napari_cryoorient.alignment.refine.hypotheses import climb
 from napari_cryoorient.maps.symmetry import turned_map
 from napari_cryoorient.particles import DensityMap, Floats, Images, Integers, Poses
-from napari_cryoorient.reporting import Advance
+from napari_cryoorient.reporting import SILENT, Reporter
 from napari_cryoorient.stack.chunks import Stopped, in_threads
 
 # Steps of the climb from each equivalent, and how far one may turn.  Each is climbed by itself, and
@@ -87,8 +86,7 @@ def relax_poses(
     poses: Poses,
     group: Tensor,
     *,
-    progress: Advance | None = None,
-    should_stop: Callable[[], bool] | None = None,
+    reporter: Reporter = SILENT,
 ) -> Relaxation:
     """Weigh the equivalents of pose i of particle ``rows[i]`` under ``group`` ``(g, 3, 3)``.
 
@@ -132,8 +130,8 @@ def relax_poses(
             device,
             load=lambda chunk: likelihood.load(rows[chunk]),
             work=work,
-            progress=progress,
-            should_stop=should_stop,
+            progress=reporter.progress,
+            should_stop=reporter.should_stop,
         )
     )
     if sum(len(part[1]) for part in parts) < len(rows):

@@ -89,13 +89,12 @@ class Refinements:
             return
 
         def work() -> Comparison:
+            from napari_cryoorient.config import CompareConfig
             from napari_cryoorient.diagnosis.compare_files import compare_files
             from napari_cryoorient.diagnosis.pose_files import read_poses
 
-            said: list[str] = []
-            return compare_files(
-                pose_file_of(data), read_poses(b_path), symmetry=symmetry, say=said.append
-            )
+            config = CompareConfig(symmetry=symmetry)
+            return compare_files(pose_file_of(data), read_poses(b_path), config)
 
         def take(found: Comparison) -> None:
             if self._session.data is not data:

@@ -12,8 +12,6 @@ import numpy as np
 from napari_cryoorient.session.data import Data
 from napari_cryoorient.session.inspection import Predictions
 
-# So many particles are searched again, with nulls: some seconds.
-N_SEARCHED = 24
 # Poses farther apart than this are of different views.
 FAR_DEG = 30.0
 # A search that is sure of fewer than this part of the particles found nothing.
@@ -29,14 +27,12 @@ def verdict_on_poses(data: Data, seed: int = 0) -> str:
     """
     if data.particles is None or data.density is None or data.projector is None:
         return ""
-    from napari_cryoorient.alignment.nulls.given_poses import N_AT_LEAST, pose_agreement
-    from napari_cryoorient.stack.pairing import pair_inputs
+    from napari_cryoorient.tasks.doubts import doubt_about_poses
 
-    if data.particles.poses is None or len(data.particles) < N_AT_LEAST:
-        return ""
-    inputs = pair_inputs(data.particles, data.density, invert_contrast=_contrast(data))
-    found = pose_agreement(inputs.particles, inputs.density, seed)
-    return "" if found is None or found.is_clear else found.describe()
+    doubt = doubt_about_poses(
+        data.particles, data.density, invert_contrast=_contrast(data), seed=seed
+    )
+    return doubt or ""
 
 
 def verdict_on_search(data: Data, found: Predictions, seed: int = 0) -> str:
@@ -72,19 +68,19 @@ def verdict_on_search(data: Data, found: Predictions, seed: int = 0) -> str:
 
 def _doubt_by_nulls(data: Data, found: Predictions, seed: int) -> str | None:
     """Say so where a few of the particles fit nulls as well as the map."""
-    import torch
-
-    from napari_cryoorient.alignment.nulls.given_poses import N_AT_LEAST
-    from napari_cryoorient.alignment.nulls.report import doubt_by_nulls
-    from napari_cryoorient.stack.pairing import pair_inputs
-
-    particles, n = data.particles, len(found.poses)
-    if particles is None or data.density is None or n < N_AT_LEAST:
+    particles = data.particles
+    if particles is None or data.density is None:
         return None
-    rows = np.arange(len(particles)) if found.rows is None else found.rows
-    some = rows[np.unique(np.linspace(0, n - 1, min(n, N_SEARCHED)).astype(np.int64))]
-    inputs = pair_inputs(particles[some], data.density, invert_contrast=_contrast(data))
-    return doubt_by_nulls(inputs, found.symmetry, torch.device("cpu"), seed=seed)
+    from napari_cryoorient.tasks.doubts import doubt_about_search
+
+    return doubt_about_search(
+        particles,
+        data.density,
+        np.arange(len(particles)) if found.rows is None else found.rows,
+        found.symmetry,
+        invert_contrast=_contrast(data),
+        seed=seed,
+    )
 
 
 def _contrast(data: Data) -> str:

@@ -36,7 +36,9 @@ from napari_cryoorient.projection.ctf import ctf_half_plane
 from napari_cryoorient.projection.fourier_slice import Projector
 from napari_cryoorient.projection.reference import reference_volume
 from napari_cryoorient.projection.resample import fourier_crop_volume, lowpass, refuse_coarse
-from napari_cryoorient.reporting import Advance
+from napari_cryoorient.reporting import SILENT, Reporter
+from napari_cryoorient.simulation import layout
+from napari_cryoorient.stack.chunks import Stopped
 
 PIXELS_PER_CHUNK = 2**21  # 512 images of 64 pixels: tens of megabytes
 IMAGES_FOR_SNR = 1024  # the variance of the signal is measured on so many of the images, to 1%
@@ -266,17 +268,17 @@ def write_simulation(
     folder: Path,
     *,
     device: torch.device | None = None,
-    advance: Advance | None = None,
+    reporter: Reporter = SILENT,
 ) -> Path:
     """Write ``map.mrc``, ``particles.mrcs`` and, last, ``particles.star``; return the STAR file.
 
-    Memory does not grow with the number of particles. Interrupted while images are made, it leaves
-    no file, and those of an earlier simulation as they were.
+    Memory does not grow with the number of particles. Interrupted or stopped while images are made,
+    it leaves no file, and those of an earlier simulation as they were.  Raises Stopped.
     """
     density, n = simulation.density, len(simulation.poses)
-    stack, path = folder / "particles.mrcs", folder / "particles.star"
-    _write_stack(simulated_images(simulation, device), stack, n, density, advance)
-    write_map(density, folder / "map.mrc")
+    stack, path = folder / layout.STACK, folder / layout.STAR
+    _write_stack(simulated_images(simulation, device), stack, n, density, reporter)
+    write_map(density, folder / layout.MAP)
     star = new_particle_star(
         stack.name,
         simulation.poses,
@@ -295,7 +297,7 @@ def write_projections(
     path: Path,
     *,
     device: torch.device | None = None,
-    advance: Advance | None = None,
+    reporter: Reporter = SILENT,
     lenses: Lenses | None = None,
 ) -> None:
     """Write the noiseless projections of a map at every pose, through the CTF when given.
@@ -308,19 +310,26 @@ def write_projections(
     chunks = simulated_images(exact, device)
     if lenses is not None:
         chunks = lenses.distorting(chunks, density.pixel_size_angstrom)
-    _write_stack(chunks, path, len(poses), density, advance)
+    _write_stack(chunks, path, len(poses), density, reporter)
 
 
 def _write_stack(
-    chunks: Iterator[Images], path: Path, n: int, density: DensityMap, advance: Advance | None
+    chunks: Iterator[Images], path: Path, n: int, density: DensityMap, reporter: Reporter
 ) -> None:
-    done = 0
     with StackWriter(path, n, density.box, density.pixel_size_angstrom) as writer:
-        for images in chunks:
+        for images in reported(chunks, n, reporter):
             writer.append(images)
-            done += len(images)
-            if advance is not None:
-                advance(done, n)
+
+
+def reported(chunks: Iterator[Images], n: int, reporter: Reporter) -> Iterator[Images]:
+    """Yield images, and tell after each chunk how many of ``n`` are done; may raise Stopped."""
+    done = 0
+    for images in chunks:
+        yield images
+        done += len(images)
+        reporter.progress(done, n)
+        if reporter.should_stop():
+            raise Stopped
 
 
 def _random_stream(seed: int, purpose: str) -> np.random.Generator:

@@ -12,21 +12,42 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from napari_cryoorient.config import SimulateConfig
 from napari_cryoorient.device import choose_device
+from napari_cryoorient.memory import refuse_simulating_beyond
 from napari_cryoorient.particles import DensityMap
 from napari_cryoorient.reporting import Reporter
+from napari_cryoorient.simulation import layout
 from napari_cryoorient.simulation.simulate import (
     SimulationSettings,
     draw_simulation,
     write_simulation,
 )
+from napari_cryoorient.stack.chunks import Stopped
 from napari_cryoorient.studies.job import TrainingCommand
 from napari_cryoorient.studies.pictures import save_examples, save_figure_against_snr, save_preview
 from napari_cryoorient.studies.results import Row, best_of, finished
 from napari_cryoorient.studies.study import Study
 from napari_cryoorient.studies.workers import Stopper
+from napari_cryoorient.tasks.simulate import settings_of, working_map_of
 
 SNR_VALUES: tuple[float | None, ...] = (None, 1.0, 0.7, 0.4, 0.1, 0.05)
+
+
+def noise_study_of_map(
+    folder: Path,
+    map_path: Path,
+    config: SimulateConfig,
+    training: TrainingCommand,
+    snr_values: Sequence[float | None],
+    *,
+    map_pixel_size_angstrom: float | None = None,
+) -> Study:
+    """Read the map, or make one of a model, and make its study; raises InputError."""
+    settings = settings_of(config)
+    refuse_simulating_beyond(settings.n, config.box, choose_device(config.device))
+    density, _ = working_map_of(map_path, config, map_pixel_size_angstrom)
+    return noise_study(folder, density, settings, training, snr_values)
 
 
 def noise_study(
@@ -46,7 +67,7 @@ def noise_study(
     for snr in values:
         name = name_of(snr)
         data = folder / "data" / name
-        own = replace(training, star=data / "particles.star", map=data / "map.mrc")
+        own = replace(training, star=data / layout.STAR, map=data / layout.MAP)
         jobs.append(own.job(name, folder / "runs", {"snr": snr}))
 
     def prepare(reporter: Reporter, stopper: Stopper) -> None:
@@ -54,16 +75,16 @@ def noise_study(
         reporter.step("Simulating")
         for index, snr in enumerate(values):
             data = folder / "data" / name_of(snr)
-            if (data / "particles.star").is_file():  # written last, so the rest is there
+            if (data / layout.STAR).is_file():  # written last, so the rest is there
                 continue
 
-            def advance(done: int, total: int, index: int = index) -> None:
-                if stopper.is_asked:
-                    raise KeyboardInterrupt
-                reporter.progress(index * total + done, len(values) * total)
-
             drawn = draw_simulation(density, replace(simulation, snr=snr), device)
-            write_simulation(drawn, data, device=device, advance=advance)
+            part = reporter.part(index * simulation.n, len(values) * simulation.n)
+            part = replace(part, should_stop=lambda: stopper.is_asked)
+            try:
+                write_simulation(drawn, data, device=device, reporter=part)
+            except Stopped:
+                raise KeyboardInterrupt from None
 
     described = {
         **{k: v for k, v in training.described().items() if not k.startswith("star")},

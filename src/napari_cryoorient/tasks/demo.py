@@ -164,7 +164,7 @@ def _simulate(folder: Path, settings: DemoSettings, reporter: Reporter) -> None:
     device = choose_device(settings.device)
     simulation = draw_simulation(density, wanted, device)
     reporter.step("Simulating")
-    write_simulation(simulation, folder, device=device, advance=reporter.progress)
+    write_simulation(simulation, folder, device=device, reporter=reporter)
     star = read_star(folder / "particles.star")
     train_rows, held_out_rows = np.split(np.arange(n), [settings.n_train])
     write_poses(star, simulation.poses[train_rows], folder / "train.star", rows=train_rows)
@@ -178,23 +178,17 @@ def _predict(folder: Path, settings: DemoSettings, reporter: Reporter) -> float:
     """Predict the held-out particles; return images a second, the first chunk left aside."""
     ticks: list[tuple[float, float]] = [(time.monotonic(), 0)]
 
-    def advance(
-        done: float,
-        total: float,
-        *,
-        time_left_s: float | None = None,  # noqa: ARG001
-        note: str = "",  # noqa: ARG001
-    ) -> None:
-        ticks.append((time.monotonic(), done))
-        reporter.progress(done, total)
-
     reporter.step("Held-out")
     predict_star(
         folder / "held-out.star",
         folder / "run",
         folder / "poses.star",
         PredictConfig(device=settings.device),
-        reporter=Reporter(progress=advance),
+        reporter=Reporter(
+            progress=reporter.watched(
+                lambda done, _: ticks.append((time.monotonic(), done))
+            ).progress
+        ),
     )
     first = ticks[1] if len(ticks) > 2 else ticks[0]  # reading the run is in the first chunk's time
     return (ticks[-1][1] - first[1]) / max(ticks[-1][0] - first[0], 1e-9)

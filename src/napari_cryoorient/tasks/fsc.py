@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from napari_cryoorient.config import FscConfig
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.atomic import atomic_path
 from napari_cryoorient.io.fourier_resize import fourier_resize
@@ -27,6 +28,7 @@ from napari_cryoorient.memory import (
     refuse_map_beyond,
 )
 from napari_cryoorient.particles import DensityMap, Images, refuse_small_box
+from napari_cryoorient.reporting import SILENT, Reporter
 
 # Pixel sizes closer than this are one; a header's rounding makes such a difference.
 TOLERANCE = 5e-3
@@ -36,44 +38,32 @@ EDGE_VOXELS = 5.0
 def compare_maps(
     a_path: Path,
     b_path: Path,
+    config: FscConfig = FscConfig(),
     *,
     mask: str | None = None,
-    radius_angstrom: float | None = None,
-    corrected: bool = True,
     pixel_size_angstrom: float | None = None,
-    seed: int = 0,
-    say: Callable[[str], None] | None = None,
+    reporter: Reporter = SILENT,
 ) -> ShellCorrelation:
-    """Correlate two maps, within a mask where one is named; raises InputError.
+    """Correlate two maps, within a mask where one is named: "auto", or the path of a map.
 
-    ``mask`` is "auto" or the path of a map from 0 to 1; ``radius_angstrom`` a soft sphere instead.
-    ``corrected`` takes off what the mask brings in.
+    Raises InputError for maps of different fields of view.
     """
-    if mask is not None and radius_angstrom is not None:
+    if mask is not None and config.radius_angstrom is not None:
         raise InputError("--mask and --radius are both given: leave one of them out.")
     a, b = _pair(Path(a_path), Path(b_path), pixel_size_angstrom)
-    return correlate_maps(
-        a,
-        b,
-        mask=mask,
-        radius_angstrom=radius_angstrom,
-        corrected=corrected,
-        seed=seed,
-        say=say or (lambda sentence: None),
-    )
+    return correlate_maps(a, b, config, mask=mask, reporter=reporter)
 
 
 def correlate_maps(
     a: DensityMap,
     b: DensityMap,
+    config: FscConfig = FscConfig(),
     *,
     mask: str | DensityMap | Images | None = None,
-    radius_angstrom: float | None = None,
-    corrected: bool = True,
-    seed: int = 0,
-    say: Callable[[str], None],
+    reporter: Reporter = SILENT,
 ) -> ShellCorrelation:
-    """Correlate two maps in memory; the settings are those of ``compare_maps``."""
+    """Correlate two maps in memory, as ``compare_maps``."""
+    say, radius_angstrom = reporter.say, config.radius_angstrom
     a, b = same_sampling(a, b, say)
     refuse_small_box(a.box, "Maps")
     if mask is not None or radius_angstrom is not None:
@@ -84,8 +74,8 @@ def correlate_maps(
     soft = _mask(a, b, mask, radius_angstrom, say)
     if soft is None:
         return fourier_shell_correlation(a.voxels, b.voxels, a.pixel_size_angstrom)
-    if corrected:
-        return masked_correlation(a.voxels, b.voxels, a.pixel_size_angstrom, soft, seed=seed)
+    if config.corrected:
+        return masked_correlation(a.voxels, b.voxels, a.pixel_size_angstrom, soft, seed=config.seed)
     return fourier_shell_correlation(a.voxels, b.voxels, a.pixel_size_angstrom, mask=soft)
 
 

@@ -30,8 +30,13 @@ from napari_cryoorient.tasks.training_phases import TrainingRun
 from napari_cryoorient.tasks.training_progress import ProgressTeller, RunProgress
 from napari_cryoorient.training.fine_tuning import EarlierNetwork
 from napari_cryoorient.training.loop import Cadence
-from napari_cryoorient.training.ranks import Ranks, joined_ranks
+from napari_cryoorient.training.ranks import Ranks, is_first_rank, joined_ranks
 from napari_cryoorient.training.split import split_of
+
+
+def speaks_to_user() -> bool:
+    """Tell whether this process, of those that may train together, shows how it goes."""
+    return is_first_rank()
 
 
 @within_memory
