@@ -97,7 +97,7 @@ class Bench:
         yield
 
     def profiled(self, name: str, work: Callable[[], object]) -> None:
-        """Write what the profiler sees of ``work``, where that was asked for."""
+        """Write what the profiler sees of ``work``, where that was requested."""
         if self.profiles is None:
             return
         activities = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * self.is_cuda

@@ -48,7 +48,7 @@ def record(studio: Studio, work: Path) -> list[Image.Image]:
     for _ in range(N_STEPS):
         session.step_in_ranking(-1)
         take()
-    dock.controller.hand.mark("reject")
+    dock.controller.marking.mark("reject")
     take()
     session.set_selection("angular error", THRESHOLD_DEG)
     take()

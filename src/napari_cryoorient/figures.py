@@ -92,7 +92,7 @@ def save_triptych(
 
 
 def save_curves(path: Path, metrics: Sequence[Mapping[str, Any]], *, title: str = "") -> None:
-    """Draw angular error, relative RMSE and losses against training time, w beneath them.
+    """Draw angular error, relative RMSE and losses against training time, w below them.
 
     ``metrics`` are lines of ``metrics.jsonl``, in order.
     """
@@ -234,7 +234,7 @@ def _tested(values: Floats) -> Floats:
 def _line(
     axes: Axes, time: Floats, values: Floats, color: str, label: str, *, faint: bool = False
 ) -> None:
-    """Draw the known values; noisy ones faintly, beneath their running mean."""
+    """Draw the known values; noisy ones faintly, below their running mean."""
     known = np.isfinite(values)
     if not known.any():
         return

@@ -1,4 +1,4 @@
-"""How work tells what it does, and learns that it shall stop."""
+"""How work reports what it does, and learns that it is to stop."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 Say = Callable[[str], None]
-"""Is told a sentence for the user."""
+"""Receives a sentence for the user."""
 Advance = Callable[[int, int], None]
-"""Is told how many are done, and of how many."""
+"""Receives how many are done, and of how many."""
 ShouldStop = Callable[[], bool]
-"""Is asked now and then whether to stop."""
+"""Asked now and then: whether to stop."""
 
 
 class Progress(Protocol):
-    """Is told how much is done, and of how much; the time left and a note where they are known."""
+    """Receives how much is done, and of how much; time left and a note where they are known."""
 
     def __call__(
         self, done: float, total: float, *, time_left_s: float | None = None, note: str = ""
     ) -> None:
-        """Take note."""
+        """Show it."""
 
 
 def _say_nothing(sentence: str) -> None:
@@ -43,9 +43,9 @@ def _go_on() -> bool:
 
 @dataclass(frozen=True)
 class Reporter:
-    """Where work says how it goes; every part may be left out.
+    """Where work reports its progress; every part may be left out.
 
-    ``say`` is told sentences for the user, ``step`` the name of each part of the work before it
+    ``say`` receives sentences for the user, ``step`` the name of each part of the work before it
     starts, ``progress`` how far that part is; ``should_stop`` is asked now and then.
     """
 
@@ -55,8 +55,8 @@ class Reporter:
     should_stop: ShouldStop = _go_on
 
     @property
-    def is_heard(self) -> bool:
-        """Whether anybody hears what is said: what is worked out for a sentence alone can wait."""
+    def has_listener(self) -> bool:
+        """Whether anybody listens: what is computed only for a sentence can be left out."""
         return self.say is not _say_nothing
 
     def part(self, start: float, total_of_all: float) -> Reporter:

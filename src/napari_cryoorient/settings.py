@@ -70,7 +70,7 @@ class Setting(GroupedMetadata):
 SYMMETRY = Setting(
     "Point group of the map on RELION's axes, such as C1, D2, D7, O or I1", metavar="NAME"
 )
-DEVICE = Setting("Where to compute: auto takes CUDA, then MPS, then the CPU")
+DEVICE = Setting("Where to compute: auto uses CUDA, else MPS, else the CPU")
 SEED = Setting("Seed of everything random", ge=0)
 MEMORY = Setting(
     "Memory that the work may take: of the machine, shared by its processes, or of the GPU. Less "

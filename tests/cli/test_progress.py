@@ -10,7 +10,7 @@ import pytest
 from napari_cryoorient.cli import progress as module
 from napari_cryoorient.cli.progress import Progress, format_duration, print_json
 from napari_cryoorient.environment import STATUS_VARIABLE
-from napari_cryoorient.tasks.training_progress import ProgressTeller, RunProgress
+from napari_cryoorient.tasks.training_progress import ProgressReporter, RunProgress
 from napari_cryoorient.training.report import Metrics
 
 METRICS = Metrics(
@@ -56,7 +56,7 @@ def test_time_left_is_reckoned_from_the_first_call(
 
 
 def test_a_time_budget_is_shown_in_seconds_not_steps(capsys: pytest.CaptureFixture[str]) -> None:
-    follow = ProgressTeller(Progress("Preparing").reporter, budget_s=60.0)
+    follow = ProgressReporter(Progress("Preparing").reporter, budget_s=60.0)
     follow(RunProgress("training", 3, 1_000_000, 9e9, METRICS))
     line = capsys.readouterr().err.strip()
     assert line.startswith("Training (s): 45/60, 15 s left")

@@ -124,5 +124,5 @@ def test_a_file_that_tells_no_micrographs_is_refused(tmp_path: Path) -> None:
         "s.mrcs", Poses(rotations(5, 2), np.zeros((5, 2))), box=64, pixel_size_angstrom=1.0
     )
     write_star(star, tmp_path / "a.star")
-    with pytest.raises(nc.InputError, match="No column tells micrographs"):
+    with pytest.raises(nc.InputError, match="No column names micrographs"):
         nc.micrographs(tmp_path / "a.star")

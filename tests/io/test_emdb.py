@@ -77,7 +77,7 @@ def test_what_is_not_the_map_is_refused_and_not_kept(server, entry, tmp_path, wh
         server.sends = len(server.content) // 2
     else:
         server.content = server.content[:-1] + b"\1"
-    with pytest.raises(InputError, match=r"SHA-256 differs|could not be had") as refused:
+    with pytest.raises(InputError, match=r"SHA-256 differs|could not be downloaded") as refused:
         fetch_emdb_map(entry, tmp_path / "cache", url=server.url)
     assert "\n" not in str(refused.value)
     assert not list((tmp_path / "cache").glob("*"))
@@ -94,7 +94,9 @@ def test_a_damaged_file_in_the_cache_is_fetched_again(server, entry, tmp_path):
 @pytest.mark.parametrize("where", ["404", "offline"])
 def test_a_map_that_cannot_be_had_is_a_sentence(server, entry, tmp_path, where):
     url = server.url + "/elsewhere" if where == "404" else "http://127.0.0.1:9"
-    with pytest.raises(InputError, match=r"EMD-1 could not be had from .*check the connection"):
+    with pytest.raises(
+        InputError, match=r"EMD-1 could not be downloaded from .*check the connection"
+    ):
         fetch_emdb_map(entry, tmp_path / "cache", url=url)
 
 

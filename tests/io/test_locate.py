@@ -129,7 +129,7 @@ def test_the_other_ending_is_taken_and_told(project, named, there):
     stack = put(project, there)
     finder = StackFinder(project / "a.star")
     assert finder.find(named).samefile(stack)
-    assert finder.notes == [f"{named} is not there; {stack} is taken for it"]
+    assert finder.notes == [f"{named} is not there; {stack} is used in its place"]
     with pytest.raises(InputError, match="found for the two"):
         finder.find(there)
 

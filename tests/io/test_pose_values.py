@@ -68,7 +68,7 @@ def test_angles_of_many_turns_are_told_and_absurd_ones_refused(columns, notes_of
 
 def test_an_origin_along_one_axis_alone_is_told(columns, notes_of):
     del columns["rlnOriginXAngst"]
-    assert "no rlnOriginXAngst or rlnOriginX: that origin is taken as 0" in notes_of(columns)
+    assert "no rlnOriginXAngst or rlnOriginX: that origin is treated as 0" in notes_of(columns)
 
 
 def test_two_origins_that_differ_are_told_and_those_that_agree_are_not(columns, notes_of):

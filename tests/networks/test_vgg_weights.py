@@ -138,4 +138,4 @@ def test_local_file_is_used_and_must_fit(vgg16_file, tmp_path: Path):
 
 
 def test_none_is_said():
-    assert "as asked" in load_imagenet_weights(vgg16_blocks(), "none")
+    assert "as requested" in load_imagenet_weights(vgg16_blocks(), "none")

@@ -82,7 +82,7 @@ def test_train_steer_stop_resume_predict_export(controller: Controller, tmp_path
     assert jobs.look_until(lambda: not session.is_training)
     assert session.run.state == "finished", told(controller).errors
     assert session.inspection.kind == "predictions"
-    assert session.inspection.source == "network, refined"  # as was asked for
+    assert session.inspection.source == "network, refined"  # as was requested
     assert session.inspection.errors_deg is not None
     assert len(session.inspection.errors_deg) == N
 

@@ -20,8 +20,8 @@ from napari_cryoorient.session.data import (
     load_what_can_be,
     summary,
 )
+from napari_cryoorient.session.display_filter import LowPassFiltered, display_low_pass_of
 from napari_cryoorient.session.export import export_poses
-from napari_cryoorient.session.eye import LowPassed, display_low_pass_of
 from napari_cryoorient.session.inspection import Predictions, inspect
 from napari_cryoorient.session.session import Session
 from napari_cryoorient.simulation.simulate import Projections
@@ -75,7 +75,7 @@ def test_dark_particles_are_noticed_and_shown_turned(made: Stack, tmp_path: Path
     session.change_settings(invert_contrast="no")
     session.set_data(data)
     assert not session.data.is_negated
-    assert "as they are, as asked" in session.data.warnings[0]
+    assert "as they are, as requested" in session.data.warnings[0]
     session.change_settings(invert_contrast="auto")
     assert session.data.is_negated
     assert session.data.warnings == data.warnings
@@ -140,7 +140,7 @@ def test_what_is_exported_elsewhere_says_where_its_images_are(made: Stack, tmp_p
 def test_low_pass_keeps_the_mean_and_calms_the_noise(made: Stack) -> None:
     images = MrcStackCollection.of_one(made.star.with_suffix(".mrcs"), PIXEL_SIZE)
     rows = np.arange(4)
-    seen, calm = images.read(rows), LowPassed(images, 40.0).read(rows)
+    seen, calm = images.read(rows), LowPassFiltered(images, 40.0).read(rows)
     np.testing.assert_allclose(calm.mean((1, 2)), seen.mean((1, 2)), atol=1e-3)
     assert calm.std() < seen.std()
 

@@ -46,9 +46,9 @@ def test_the_hand_is_stronger_than_the_filter_and_reaches_the_export(made: Stack
     kept = set(session.selected())
     worst, best = 0, len(session.inspection) - 1
     session.set_particle(worst)
-    controller.hand.mark("keep")
+    controller.marking.mark("keep")
     session.set_particle(best)
-    controller.hand.mark("reject")
+    controller.marking.mark("reject")
     assert set(session.selected()) == (kept | {worst}) - {best}
     assert marks_path(made.star).is_file()
 
@@ -59,7 +59,7 @@ def test_the_hand_is_stronger_than_the_filter_and_reaches_the_export(made: Stack
     names = session.data.particles.names
     assert list(read_particles(out)[0].names) == [names[best]]
 
-    controller.hand.undo()
+    controller.marking.undo()
     assert session.particle == best
     assert set(session.selected()) == kept | {worst}
     controller.load(made.star, None)  # the same stack: marks stay

@@ -85,7 +85,7 @@ def searched_in_noise(noisy: Path) -> tuple[Data, Predictions]:
 def test_a_search_that_is_sure_of_nothing_says_so(
     searched_in_noise: tuple[Data, Predictions], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("napari_cryoorient.session.verdict.N_SEARCHED", 8)
+    monkeypatch.setattr("napari_cryoorient.tasks.doubts.N_SEARCHED", 8)
     data, found = searched_in_noise
     unsure = replace(found, confidence=np.full(len(found.poses), 0.03))
     assert "sure of 3% of them" in verdict_on_search(data, unsure)

@@ -152,7 +152,7 @@ def test_what_is_not_the_entry_is_refused_and_not_kept(
         whole = tmp_path / "archive" / "5a1a.cif.gz"
         whole.write_bytes(whole.read_bytes()[:5000])
     words = {
-        "absent": "could not be had",
+        "absent": "could not be downloaded",
         "another": "is entry 1PMA, not 5a1a",
         "too few": "has 100 atoms",
     }.get(fault, "is no model")
@@ -182,7 +182,7 @@ def test_simulate_by_name_fetches_scales_down_and_tells_what_was_chosen(
     assert not particles.poses.shifts_angstrom.any()
     assert particles.ctf is not None
     assert main([*given, "--shift-sigma", "3"]) == 2
-    assert "settles --shift-sigma" in capsys.readouterr().err
+    assert "sets --shift-sigma itself" in capsys.readouterr().err
     assert main(["simulate", "--dataset", "10005", "-o", str(tmp_path / "other")]) == 2
     assert "10061-simu" in capsys.readouterr().err
     assert main(["simulate", "-o", str(tmp_path / "other")]) == 2

@@ -13,7 +13,7 @@ import pytest
 
 from napari_cryoorient.studies.job import Job, TrainingCommand
 from napari_cryoorient.studies.workers import (
-    Ended,
+    ProcessEnd,
     Stopper,
     Worker,
     run_jobs,
@@ -33,7 +33,7 @@ def test_jobs_are_dealt_out_with_at_most_one_on_a_device(
     monkeypatch.setenv("TRAINER_SECONDS", "0.3")
     jobs = jobs_of(training, tmp_path, 5)
     workers = workers_for("auto", None, ["0", "GPU-7f"])
-    ended: list[Ended] = []
+    ended: list[ProcessEnd] = []
     run_jobs(jobs, workers, stopper=Stopper(), ended=ended.append, command=stand_in)
     assert sorted(e.job.name for e in ended) == [job.name for job in jobs]
     assert all(e.status == 0 for e in ended)
@@ -53,7 +53,7 @@ def test_a_run_that_fails_is_told_of_and_the_others_go_on(
 ) -> None:
     monkeypatch.setenv("TRAINER_FAILS", "run1")
     jobs = jobs_of(training, tmp_path, 3)
-    ended: list[Ended] = []
+    ended: list[ProcessEnd] = []
     run_jobs(jobs, [Worker("CPU")], stopper=Stopper(), ended=ended.append, command=stand_in)
     assert [e.status for e in ended] == [0, 1, 0]
     assert "loss became nan" in ended[1].last_words

@@ -151,7 +151,7 @@ def test_training_learns_from_none_and_predict_keeps_their_poses(files, paper_co
     assert not split[1] & set(SPOILED)
     assert len(split[0] | split[1]) == len(files.images) - len(SPOILED)
     notes = " ".join(RunReader(run).run().notes)
-    assert "5 particles with images that tell nothing: neither learned from" in notes
+    assert "5 particles with unusable images: neither learned from" in notes
     out = files.star.parent / "predicted.star"
     assert main(["predict", str(files.star), "--run", str(run), "-o", str(out)]) == 0
     good = np.setdiff1d(np.arange(len(files.images)), list(SPOILED))
@@ -220,6 +220,6 @@ def test_ctf_columns_do_not_matter_where_the_ctf_is_left_out(folder, capsys):
     (folder / "bad.star").write_text(changed)
     assert main(["reconstruct", "bad.star", "-o", "bad.mrc"]) == 2
     assert main(["reconstruct", "bad.star", "-o", "bad.mrc", "--no-ctf"]) == 0
-    assert capsys.readouterr().err.count("the CTF is left out, as asked") == 1
+    assert capsys.readouterr().err.count("the CTF is left out, as requested") == 1
     assert main(["reconstruct", "particles.star", "-o", "good.mrc", "--no-ctf"]) == 0
     np.testing.assert_array_equal(read_map("bad.mrc").voxels, read_map("good.mrc").voxels)

@@ -276,7 +276,7 @@ def test_resume_notices_other_files_of_the_same_name_and_size(files, paper_confi
         run_training(
             config, files.star, files.map, run, resume=True, reporter=Reporter(say=said.append)
         )
-        return [sentence for sentence in said if "written anew" in sentence]
+        return [sentence for sentence in said if "rewritten" in sentence]
 
     one_image = 1024 + 4 * files.images[0].size
     turned_over = once[:1024] + once[one_image:] + once[1024:one_image]
@@ -296,7 +296,7 @@ def test_resume_notices_other_files_of_the_same_name_and_size(files, paper_confi
         resume(2)
     files.star.write_text(names)
     assert (run / "checkpoint.pt").read_bytes() == kept
-    assert len(resume(2)) == 1  # the same images, in a file written anew
+    assert len(resume(2)) == 1  # the same images, in a file rewritten
     assert resume(3) == []
 
 

@@ -39,7 +39,7 @@ def test_napari_with_either_binding_is_all_it_takes(install, binding):
         ((), None, "napari is not installed here; install it with: "),
         (("napari", "qtpy"), None, "napari has no Qt to draw with here; install PyQt6 with: "),
         (("napari", "qtpy", "PyQt5"), None, "napari has only PyQt5 here, which is not supported"),
-        (("napari", "qtpy", "PyQt5", "PyQt6"), "pyqt5", "QT_API asks for pyqt5"),
+        (("napari", "qtpy", "PyQt5", "PyQt6"), "pyqt5", "QT_API names pyqt5"),
     ],
     ids=["no napari", "no Qt", "PyQt5", "QT_API"],
 )

@@ -108,7 +108,7 @@ def test_a_panel_that_is_closed_and_opened_again_is_as_it_was(open_dock, qtbot, 
     qtbot.waitUntil(lambda: session.data.is_trainable and not dock.jobs.busy, timeout=WAIT_MS)
     session.set_particle(5)
     session.change_settings(w=0.35, symmetry="C2")
-    dock.controller.hand.mark("reject")
+    dock.controller.marking.mark("reject")
     listeners = len(session.particle_changed)
     central = dock.window().centralWidget()
     assert central.isHidden()
@@ -126,7 +126,7 @@ def test_a_panel_that_is_closed_and_opened_again_is_as_it_was(open_dock, qtbot, 
     assert again.inspect_section.particle.value() == 6
     assert again.workspace.particles.reject_button.isChecked()
     assert len(again.workspace.particles.model.layers) == 2
-    again.controller.hand.undo()
+    again.controller.marking.undo()
 
 
 def test_a_layout_that_makes_no_sense_is_left_aside(open_dock):

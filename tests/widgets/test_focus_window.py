@@ -75,11 +75,11 @@ def stops_of(dock: Any, qtbot: Any, first: QWidget, inside: QWidget) -> list[QWi
 
 
 def test_every_control_shows_that_it_has_the_focus(loaded, qtbot):
-    loaded.controller.hand.mark("reject")
+    loaded.controller.marking.mark("reject")
     for theme, colour in (("dark", ON_DARK), ("light", ON_BRIGHT)):
         loaded.viewer.theme = theme
         every_control_has_its_ring(loaded, qtbot, colour)
-    loaded.controller.hand.undo()
+    loaded.controller.marking.undo()
 
 
 def every_control_has_its_ring(dock: Any, qtbot: Any, colour: str) -> None:

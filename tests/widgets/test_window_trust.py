@@ -21,7 +21,7 @@ from qtpy.QtWidgets import (
 from napari_cryoorient.io.fourier_resize import fourier_resize
 from napari_cryoorient.io.stacks import StackWriter
 from napari_cryoorient.particles import Images
-from napari_cryoorient.session.eye import LowPassed
+from napari_cryoorient.session.display_filter import LowPassFiltered
 from napari_cryoorient.session.inspection import NOTHING, Predictions
 from napari_cryoorient.viewer.napari_api import camera_of
 
@@ -58,9 +58,9 @@ def particle_on(picture: Images, dock: Any) -> int:
     edge = min(cell.shape)
     top, left = (cell.shape[0] - edge) // 2, (cell.shape[1] - edge) // 2
     square = cell[top : top + edge // 2 * 2, left : left + edge // 2 * 2]
-    images = LowPassed(session.inspection.panels[0].images, session.low_pass_angstrom or 20.0).read(
-        np.arange(len(session.inspection))
-    )
+    images = LowPassFiltered(
+        session.inspection.panels[0].images, session.low_pass_angstrom or 20.0
+    ).read(np.arange(len(session.inspection)))
     box = images.shape[-1]
     seen = fourier_resize(square[None].astype(np.float32), box, 2)[0]
     flat = images.reshape(len(images), -1) - images.mean((1, 2))[:, None]
@@ -175,8 +175,8 @@ def test_what_the_filter_drops_is_not_drawn_on_the_sphere(open_dock, qtbot, made
     session.set_particle(int(session.selected()[0]))
     qtbot.mouseClick(dock.workspace.particles.reject_button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: table.model.rowCount() == n_kept - 1, timeout=WAIT_MS)
-    dock.controller.hand.undo()
-    dock.controller.hand.undo()
+    dock.controller.marking.undo()
+    dock.controller.marking.undo()
 
 
 def test_a_file_that_failed_leaves_its_field_marked_and_training_off(

@@ -77,7 +77,7 @@ def _with_images(given: AnyPoses) -> ParticleSet | PoseEstimates:
     if isinstance(given, ParticleSet | PoseEstimates):
         return given
     if isinstance(given, Poses):
-        raise InputError("Poses alone have no images to ask with a map; give particles.")
+        raise InputError("Poses alone have no images to compare with a map; give particles.")
     path: AnyPath = given
     return read_particles(path)
 

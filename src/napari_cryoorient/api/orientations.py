@@ -65,5 +65,5 @@ def _poses_of(given: AnyPoses) -> Poses:
     if not isinstance(given, ParticleSet | PoseEstimates):
         return read_poses(Path(given)).poses
     if given.poses is None:
-        raise InputError("There are no poses to look at: the particles have none.")
+        raise InputError("There are no poses to judge: the particles have none.")
     return given.poses

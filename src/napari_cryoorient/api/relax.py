@@ -18,7 +18,7 @@ from napari_cryoorient.particles import Floats, Particle, Several
 
 @dataclass(frozen=True, eq=False, repr=False)
 class RelaxedPoses(PoseEstimates):
-    """The likeliest of the equivalent poses, and the ``probabilities`` ``(n, g)`` of all.
+    """The most probable of the equivalent poses, and the ``probabilities`` ``(n, g)`` of all.
 
     Column i is that of element i of the group, which takes a pose A to ``A G^T``; column 0 is that
     of the pose as it was given.
@@ -50,7 +50,7 @@ def relax(
     should_stop: ShouldStop | None = None,
     **settings: Any,
 ) -> RelaxedPoses:
-    """Put each particle at the likeliest of its equivalent poses under a pseudo-symmetry.
+    """Put each particle at the most probable of its equivalent poses under a pseudo-symmetry.
 
     The confidence is the probability of the pose chosen among its equivalents.
 

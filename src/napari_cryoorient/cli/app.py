@@ -22,7 +22,7 @@ from napari_cryoorient.cli.commands import COMMANDS, module_of
 from napari_cryoorient.cli.files import keeping_inputs
 from napari_cryoorient.cli.home import ensure_home
 from napari_cryoorient.cli.progress import print_json
-from napari_cryoorient.cli.streams import open_closed_streams, unfailing_streams
+from napari_cryoorient.cli.streams import guarded_streams, open_closed_streams
 from napari_cryoorient.errors import InputError, TrainingFailure
 from napari_cryoorient.io.kept_inputs import watching_inputs
 from napari_cryoorient.io.scratch import remove_left_over
@@ -98,7 +98,7 @@ def _main(given: list[str]) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     forget_signals()
-    with unfailing_streams() as (out, err):
+    with guarded_streams() as (out, err):
         status = _carry_out(given)
         out.flush()
         if out.failure is not None:

@@ -59,7 +59,7 @@ def run(
         typer.Option(
             min=0,
             metavar="K",
-            help="From round 2 on compare each particle with so many of the network's views, and "
+            help="From round 2 on compare each particle with this many of the network's views, and "
             "search nothing; 0 refines predicted poses and searches for those in doubt, as round "
             "1 does.",
         ),
@@ -111,7 +111,7 @@ def run(
                 resume=resume,
             )
         except KeyboardInterrupt:
-            bar.say(f"Stopped; the same command goes on with {output}.")
+            bar.say(f"Stopped; the same command continues with {output}.")
             raise
     print(_table(series.rounds, series.nyquist_angstrom))
     print(f"Ended: {series.reason}. Best: round {series.best.number}; its map and poses: {output}")

@@ -35,9 +35,9 @@ def option_of(setting: Setting, *flags: str, default: object = None) -> Any:
 Device = Annotated[DeviceName, option_of(settings.DEVICE, default="auto")]
 Seed = Annotated[int, option_of(settings.SEED, default=0)]
 UnusedDevice = Annotated[
-    DeviceName, typer.Option(help="Taken as by every command; no effect here.")
+    DeviceName, typer.Option(help="Accepted by every command; no effect here.")
 ]
-UnusedSeed = Annotated[int, typer.Option(min=0, help="Taken as by every command; no effect here.")]
+UnusedSeed = Annotated[int, typer.Option(min=0, help="Accepted by every command; no effect here.")]
 Json = Annotated[
     bool, typer.Option("--json", help="End with one line of machine-readable results on stdout.")
 ]

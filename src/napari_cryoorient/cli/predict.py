@@ -78,9 +78,7 @@ def run(
     print(f"{done.n_particles} particles ({speed:.0f} a second on {done.device}): {output}")
     if done.n_searched:
         share = done.n_searched / done.n_particles
-        print(
-            f"{done.n_searched} of them ({share:.0%}) were searched anew, whatever was predicted."
-        )
+        print(f"{done.n_searched} of them ({share:.0%}) were searched globally as well.")
     if json:
         print_json(
             {

@@ -32,7 +32,7 @@ class Progress:
     def __call__(
         self, done: float, total: float, *, time_left_s: float | None = None, note: str = ""
     ) -> None:
-        """State how far the work is, in any unit; the time left is reckoned unless it is given."""
+        """State how far the work is, in any unit; the time left is estimated unless it is given."""
         now = time.monotonic()
         is_last = done >= total
         left = "done" if is_last else self._time_left(done, total, time_left_s)
@@ -47,7 +47,7 @@ class Progress:
         return Reporter(say=self.say, step=self.restart, progress=self)
 
     def restart(self, title: str) -> None:
-        """Begin another part of the work, whose time left is reckoned by itself."""
+        """Begin another part of the work, whose time left is estimated by itself."""
         self._title = title
         self._first = None
         self._last_line = -math.inf
@@ -57,13 +57,13 @@ class Progress:
         print(line, file=sys.stderr, flush=True)
 
     def _time_left(self, done: float, total: float, known_s: float | None) -> str:
-        """Say the time left, as it is given or reckoned."""
-        reckoned_s = self._seconds_left(done, total)
-        left_s = reckoned_s if known_s is None else known_s
+        """Say the time left, as given or estimated."""
+        estimated_s = self._seconds_left(done, total)
+        left_s = estimated_s if known_s is None else known_s
         return "" if left_s is None else f"{format_duration(left_s)} left"
 
     def _seconds_left(self, done: float, total: float) -> float | None:
-        """Reckon by the speed since the first call, which start-up has no part in."""
+        """Estimate by the speed since the first call, which start-up has no part in."""
         now = time.monotonic()
         if self._first is None:
             self._first = now, done
@@ -157,9 +157,9 @@ class Bar(Progress):
         self._rich.update(self._task, completed=done, total=total, left=left, note=note)
 
     def restart(self, title: str) -> None:
-        """Put another bar beneath, in place of one that never moved."""
+        """Put another bar below, in place of one that never moved."""
         super().restart(title)
-        if self._rich.tasks[-1].total is None:  # nothing came of it
+        if self._rich.tasks[-1].total is None:  # it never moved
             self._rich.remove_task(self._task)
         self._add(title)
 

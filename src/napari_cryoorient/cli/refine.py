@@ -29,7 +29,7 @@ def run(
 ) -> None:
     """Refine poses that are right within about 18 degrees; all rows and columns are kept.
 
-    Particles that fit badly are started anew from poses around theirs. The confidence goes to
+    Particles that fit badly are refined again from poses around theirs. The confidence goes to
     rlnParticleFigureOfMerit; the symmetry matters for it alone.
     """
     from napari_cryoorient.tasks.refine import refine_star

@@ -14,7 +14,7 @@ from napari_cryoorient.cli.progress import print_json, progress
 from napari_cryoorient.cli.settings_flags import build_settings, with_settings
 from napari_cryoorient.config import RelaxConfig
 
-SUMMARY = "Tell the equivalent poses of a pseudo-symmetry apart, particle by particle."
+SUMMARY = "Find which of the equivalent poses of a pseudo-symmetry each particle is at."
 
 
 @with_settings(RelaxConfig)
@@ -38,7 +38,7 @@ def run(
     json: options.Json = False,
     **settings: Any,
 ) -> None:
-    """Weigh each particle's equivalent poses by their likelihood, and write the likeliest.
+    """Weigh each particle's equivalent poses by their likelihood, and write the most probable.
 
     The map has to show what breaks the symmetry: reconstruct without it. The probability of the
     pose taken goes to rlnParticleFigureOfMerit.

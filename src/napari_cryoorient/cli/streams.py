@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
 
-class Unfailing:
+class GuardedStream:
     """A stream that keeps its first failure for later, and drops what comes after it."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -65,10 +65,10 @@ def open_closed_streams() -> None:
 
 
 @contextmanager
-def unfailing_streams() -> Iterator[tuple[Unfailing, Unfailing]]:
+def guarded_streams() -> Iterator[tuple[GuardedStream, GuardedStream]]:
     """Put streams that keep their failures in place of stdout and stderr."""
     before = sys.stdout, sys.stderr
-    out, err = Unfailing(before[0]), Unfailing(before[1])
+    out, err = GuardedStream(before[0]), GuardedStream(before[1])
     sys.stdout, sys.stderr = out, err
     try:
         yield out, err

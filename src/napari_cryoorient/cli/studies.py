@@ -117,7 +117,7 @@ def carry_out(
                 study, workers, resume=resume, only_estimate=only_estimate, reporter=bar.reporter
             )
         except KeyboardInterrupt:
-            bar.say(f"Stopped; the same command goes on with the study in {study.folder}.")
+            bar.say(f"Stopped; the same command continues with the study in {study.folder}.")
             raise
     if only_estimate and not result.is_complete:
         if json:

@@ -68,7 +68,8 @@ def spread_of(
         except KeyboardInterrupt:
             if folder.path.exists():
                 reporter.say(
-                    f"Finished parts are kept in {folder.path}: the same command goes on from them."
+                    f"Finished parts are kept in {folder.path}; the same command continues "
+                    "from them."
                 )
             raise
     if config.parts is None:

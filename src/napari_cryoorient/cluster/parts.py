@@ -176,7 +176,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
         return None
     except (OSError, ValueError) as error:
         raise InputError(
-            f"A file of the folder of parts cannot be read: remove {path.parent} and begin anew."
+            f"A file of the folder of parts cannot be read: remove {path.parent} and start over."
         ) from error
     return content if isinstance(content, dict) else {}
 

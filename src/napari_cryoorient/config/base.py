@@ -18,8 +18,8 @@ class Config(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     @classmethod
-    def of(cls, values: Mapping[str, Any], spelt: Callable[[str], str]) -> Self:
-        """Return the settings of these values; ``spelt`` tells how the user calls a setting.
+    def of(cls, values: Mapping[str, Any], name_of: Callable[[str], str]) -> Self:
+        """Return the settings of these values; ``name_of`` names a setting as the user knows it.
 
         Raises InputError that names the first one that is not allowed, and why.
         """
@@ -27,7 +27,7 @@ class Config(BaseModel):
             return cls(**values)
         except ValidationError as error:
             first = error.errors()[0]
-            name = spelt(str(first["loc"][0])) if first["loc"] else "the settings "
+            name = name_of(str(first["loc"][0])) if first["loc"] else "the settings "
             why = first["msg"].removeprefix("Value error, ")
             raise InputError(f"{name}{first['input']!r}: {why.lower()}.") from None
 
@@ -49,7 +49,7 @@ class Config(BaseModel):
     ) -> list[str]:
         """Return the flags that make these settings: what differs from the defaults.
 
-        Those of ``always`` are spelt out even if they do not.
+        Those of ``always`` are written even if they do not.
         """
         fields = type(self).model_fields
         changed = {

@@ -47,7 +47,7 @@ class NullTestConfig(SearchConfig):
     """How particles are searched beside images and maps without the molecule."""
 
     subset: Annotated[
-        int, Setting("Look at so many particles", unit="images", metavar="N", ge=1)
+        int, Setting("How many particles to test", unit="images", metavar="N", ge=1)
     ] = 200
     refines: Annotated[
         bool,

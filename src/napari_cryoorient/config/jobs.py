@@ -27,7 +27,7 @@ class SearchConfig(Config):
     subset: Annotated[
         int | None,
         Setting(
-            "Search a random part of the particles, so many, and keep only these",
+            "Search this many particles, drawn at random, and keep only these",
             unit="images",
             label="Search in",
             left_open="all particles",
@@ -38,7 +38,7 @@ class SearchConfig(Config):
     shift_range_angstrom: Annotated[
         float | None,
         Setting(
-            "How far particles lie off the centre of their image",
+            "Largest shift of a particle from the centre of its image",
             unit="A",
             label="Shifts up to",
             left_open="8% of the box",
@@ -53,7 +53,7 @@ class SearchConfig(Config):
     evidence: Annotated[
         bool,
         Setting(
-            "Write what the confidence is made of too, as columns cryoorient... of a STAR file",
+            "Also write the terms of the confidence, as columns cryoorient... of the STAR file",
             label="Evidence columns",
         ),
     ] = False
@@ -87,17 +87,17 @@ class PredictConfig(Config):
     search: Annotated[
         bool,
         Setting(
-            "With --refine, search globally for doubtful particles. Without it each pose is "
-            "climbed from alone, which shows what the network itself found",
+            "With --refine, search globally for doubtful particles. Without it each predicted pose "
+            "is only refined, which shows what the network itself found",
             flags=("--search/--no-search",),
         ),
     ] = True
     n_hypotheses: Annotated[
         int | None,
         Setting(
-            "Compare each image with the K likeliest of the search's views to the network (64 is a "
-            "good start) and refine the best, instead of one pose; --refine is implied. With "
-            "--no-search nothing else is tried",
+            "Compare each image with the K of the search's views that the network finds most "
+            "probable (64 is a good start) and refine the best, instead of one pose; --refine is "
+            "implied. With --no-search nothing else is tried",
             flags=("--hypotheses",),
             metavar="K",
             ge=1,
@@ -127,7 +127,7 @@ class ReconstructConfig(Config):
     max_resolution_angstrom: Annotated[
         float | None,
         Setting(
-            "Finest detail entered",
+            "Finest detail used",
             unit="A",
             left_open="Nyquist",
             flags=("--max-resolution",),

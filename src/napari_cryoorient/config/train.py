@@ -31,7 +31,7 @@ PAPER_VALUES: dict[str, Any] = {
     "learning_rate": 5e-5,
     "box": 128,
 }
-# Fields left out here are settled by the fast recipe itself, from the stack and the time budget.
+# Fields left out here are chosen by the fast recipe itself, from the stack and the time budget.
 FAST_VALUES: dict[str, Any] = {"representation": "distribution"}
 
 
@@ -164,7 +164,7 @@ class TrainConfig(Config):
     invert_contrast: Annotated[InvertContrast, INVERT_CONTRAST] = "auto"
 
     def resolved(self) -> TrainConfig:
-        """Return the config with the preset's values where nothing was asked for."""
+        """Return the config with the preset's values where nothing was requested."""
         values = PAPER_VALUES if self.preset == "paper" else FAST_VALUES
         if self.preset == "paper" and self.from_run is not None:
             values = values | PAPER_FINE_TUNING

@@ -119,9 +119,9 @@ def preference_of(
     is_usable = np.isin(found.rows, stack.usable_rows())
     if not is_usable.all():
         n_left = counted(int((~is_usable).sum()), "particle")
-        say(f"Note: {n_left} whose images tell nothing prefer neither pose.")
+        say(f"Note: {n_left} whose images are unusable prefer neither pose.")
     if not is_usable.any():
-        raise InputError(f"No image of {name} tells anything; there is no preference to find.")
+        raise InputError(f"No image of {name} is usable; there is no preference to find.")
     usable = np.flatnonzero(is_usable)
     likelihood = ParticleLikelihood(inputs.density, stack, device)
     known = preferred_poses(

@@ -81,7 +81,7 @@ class Frame:
         length = float(np.linalg.norm(self.shift_angstrom))
         hand = "with the other hand (a mirror image)" if self.is_mirrored else "with the same hand"
         if not self.hand_is_clear:
-            hand = "with the same hand as far as these views tell"
+            hand = "with the same hand as far as these views show"
         return (
             f"Frames: map B is map A turned by {self.angle_deg:.2f} degrees and moved by "
             f"{length:.2f} A, {hand}; {self.share:.1%} of the particles share it."

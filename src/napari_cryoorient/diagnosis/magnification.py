@@ -29,8 +29,8 @@ MOST_IMAGES = 2000
 # From here on, and from so many standard errors, a difference is worth a warning.
 WORTH, CLEAR_ERRORS = 0.005, 3.0
 HAND = (
-    "The hand cannot be told from untilted particles: a map and its mirror image have the same "
-    "projections. Tilt pairs, or particles collected at a tilt, tell it (napari-cryoorient hand)."
+    "The hand cannot be determined from untilted particles: a map and its mirror image have the "
+    "same projections. Tilt pairs, or tilted particles, show it (napari-cryoorient hand)."
 )
 _CHUNK = 128
 
@@ -121,13 +121,13 @@ def measure_magnification(
     curve = _curve(likelihood, rows, poses[rows], fine, reporter)
     scale, error = _peak(fine, curve)
     map_pixel = given.pixel_size_angstrom
-    stretch = density.pixel_size_angstrom / map_pixel if _was_taken(given, particles) else 1.0
+    stretch = density.pixel_size_angstrom / map_pixel if _was_assumed(given, particles) else 1.0
     return Magnification(
         scale * stretch, error * stretch, len(rows), particles.pixel_size_angstrom, map_pixel
     )
 
 
-def _was_taken(given: DensityMap, particles: ParticleSet) -> bool:
+def _was_assumed(given: DensityMap, particles: ParticleSet) -> bool:
     """Tell whether the map's voxels were taken to be of the stack's size, not resampled to it."""
     pixel, map_pixel = particles.pixel_size_angstrom, given.pixel_size_angstrom
     apart = abs(map_pixel / pixel - 1)

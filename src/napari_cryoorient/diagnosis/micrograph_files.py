@@ -39,8 +39,8 @@ def micrographs_of_file(file: PoseFile) -> MicrographFigures:
     """
     if file.micrographs is None:
         raise InputError(
-            "No column tells micrographs (_rlnMicrographName), and all particles are in one stack: "
-            f"there is nothing to tell apart in {file.path}."
+            "No column names micrographs (_rlnMicrographName), and all particles are in one stack: "
+            f"there is nothing to compare in {file.path}."
         )
     if file.star is None:
         raise ValueError("the columns of this file were not kept")
@@ -79,7 +79,7 @@ def write_without(file: PoseFile, excluded: Sequence[str], path: Path) -> int:
     Returns how many.  Raises InputError for a name that no particle has, and where none is left.
     """
     if file.micrographs is None:
-        raise InputError(f"No column tells micrographs (_rlnMicrographName) in {file.path}.")
+        raise InputError(f"No column names micrographs (_rlnMicrographName) in {file.path}.")
     names = {name: i for i, name in enumerate(file.micrographs.names)}
     for name in excluded:
         if name not in names:

@@ -147,7 +147,7 @@ def null_test_inputs(
         reporter.say(note)
     rows = inputs.particles.spread_rows(config.subset)
     if not len(rows):
-        raise InputError("None of the particles has an image that tells a pose.")
+        raise InputError("None of the particles has a usable image.")
     stack = inputs.particles.subset(rows)
     field = stack.box * stack.pixel_size_angstrom
     likelihood = ParticleLikelihood(

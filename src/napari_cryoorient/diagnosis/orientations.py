@@ -86,10 +86,10 @@ class OrientationReport:
                 "Tilting the stage would not help: other views have to be found (another grid, "
                 "detergent, rebalanced particles)."
             )
-        wish = "would be sufficient" if better >= SUFFICIENT else "would help most"
+        effect = "would be sufficient" if better >= SUFFICIENT else "would help most"
         return (
             f"The views are uneven, and parts of Fourier space are hardly sampled.{gap} Collect at "
-            f"a tilt of about {tilt} degrees: SCF* {better:.2f}, which {wish}."
+            f"a tilt of about {tilt} degrees: SCF* {better:.2f}, which {effect}."
         )
 
     def _advice_on_maps(self, cfar: float) -> str:
@@ -152,7 +152,7 @@ def orientation_report(poses: Poses, group: Tensor, *, seed: int = 0) -> Orienta
     """Look at the views of poses under a symmetry ``(g, 3, 3)``; raises InputError for none."""
     n = len(poses)
     if not n:
-        raise InputError("There are no poses to look at.")
+        raise InputError("There are no poses to judge.")
     views = poses.rotations[:, 2]
     few = np.sort(np.random.default_rng([seed, *b"tilts"]).permutation(n)[:N_TILTED])
     tilted = {

@@ -35,7 +35,7 @@ def save_page(figure: Figure, path: Path) -> None:
 def draw_sphere(
     figure: Figure, axes: Axes, directions: Floats, values: Floats, label: str, **style: Any
 ) -> None:
-    """Draw values ``(m,)`` at unit vectors ``(m, 3)`` on Mollweide axes, with a scale beneath."""
+    """Draw values ``(m,)`` at unit vectors ``(m, 3)`` on Mollweide axes, with a scale below."""
     longitude = np.arctan2(directions[:, 1], directions[:, 0])
     latitude = np.arcsin(np.clip(directions[:, 2], -1, 1))
     # Points of the area that one direction stands for, in squared points of the picture.

@@ -69,7 +69,7 @@ def read_poses(
     poses = poses_of_table(table, sizes, notes, lenses_of_table(table))
     if poses is None:
         why = next(note for note in notes if note.startswith("no poses"))
-        raise InputError(f"There are no poses to look at in {path}: {why}.")
+        raise InputError(f"There are no poses to judge in {path}: {why}.")
     names = table.image_names()
     return PoseFile(
         Path(path),

@@ -44,7 +44,7 @@ class Preference:
 
     @property
     def difference(self) -> Floats:
-        """How much likelier pose A is, as a difference of logarithms ``(k,)``."""
+        """How much more probable pose A is, as a difference of logarithms ``(k,)``."""
         return self.from_a - self.from_b
 
     @property

@@ -24,7 +24,7 @@ from napari_cryoorient.io.star_text import StarBlock, StarFile, quoted, text_tab
 from napari_cryoorient.particles import DensityMap, ParticleSet, Poses, counted
 from napari_cryoorient.reporting import SILENT, Reporter
 from napari_cryoorient.stack.pairing import map_for, pair_inputs
-from napari_cryoorient.tasks.reach import unreached_images
+from napari_cryoorient.tasks.image_paths import note_on_lost_images
 from napari_cryoorient.tasks.search import describe_band, radius_of, refuse_same_file
 
 
@@ -48,7 +48,7 @@ def relax_star(
     map_pixel_size_angstrom: float | None = None,
     reporter: Reporter = SILENT,
 ) -> Relaxation:
-    """Relax the particles of a file, and write it with the likeliest poses.
+    """Relax the particles of a file, and write it with the most probable poses.
 
     ``table`` gets the probabilities of all equivalents.  Raises InputError as ``relax_particles``.
     """
@@ -67,7 +67,7 @@ def relax_star(
         reporter=reporter,
     )
     write_poses(star, found.poses, output, confidence=found.probability)
-    if (lost := unreached_images(star, output, project_dir)) is not None:
+    if (lost := note_on_lost_images(star, output, project_dir)) is not None:
         reporter.say(lost)
     if table is not None:
         write_probabilities(found, particles.names, table)
@@ -117,7 +117,7 @@ def relax_particles(
     if len(usable) == len(particles):
         return found
     n_left = counted(len(particles) - len(usable), "particle")
-    say(f"Note: {n_left} whose images tell nothing keep their poses.")
+    say(f"Note: {n_left} whose images are unusable keep their poses.")
     probabilities = np.full((len(particles), len(group)), 1 / len(group))
     best = np.zeros(len(particles), dtype=np.int64)
     rotations, shifts = poses.rotations.copy(), poses.shifts_angstrom.copy()

@@ -33,7 +33,7 @@ _CHUNK = 64
 
 @dataclass(frozen=True, eq=False)
 class Relaxation:
-    """Probabilities ``(n, g)`` of the equivalent poses, and the likeliest ``poses``.
+    """Probabilities ``(n, g)`` of the equivalent poses, and the most probable ``poses``.
 
     ``best`` ``(n,)`` are their places in the group; 0 is the pose as it was.
     """
@@ -67,9 +67,9 @@ class Relaxation:
         """Say how many particles were put at another equivalent, and how sure that is."""
         s = self.summary()
         said = (
-            f"{s['moved']} of {s['n']} particles are likelier at another equivalent pose and were "
-            f"put there; the pose taken has a probability of {s['mean_probability']:.2f} in the "
-            f"mean, above {CLEAR:g} for {s['clear']}."
+            f"{s['moved']} of {s['n']} particles are more probable at another equivalent pose and "
+            f"were moved there; the chosen pose has a probability of {s['mean_probability']:.2f} "
+            f"in the mean, above {CLEAR:g} for {s['clear']}."
         )
         if s["mean_probability"] < 2 / s["n_equivalents"]:
             said += (

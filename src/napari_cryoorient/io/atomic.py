@@ -12,8 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from napari_cryoorient.errors import InputError
+from napari_cryoorient.io.alive import is_alive
 from napari_cryoorient.io.kept_inputs import note_made, refuse_replacing_read
-from napari_cryoorient.io.living import is_alive
 
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NOT_ALLOWED = {errno.EACCES, errno.EPERM, errno.EROFS}

@@ -123,7 +123,7 @@ def notes_of_cs(cs: CsFile) -> list[str]:
         return notes
     posterior = np.sort([each.posterior for each in classes], axis=0)
     equal = int((posterior[-1] == posterior[-2]).sum())
-    first = f"; {equal} have several as probable, and the first is taken" if equal else ""
+    first = f"; {equal} have several as probable, and the first is used" if equal else ""
     notes.append(f"poses are those of each particle's most probable class{first}")
     return notes
 

@@ -121,13 +121,13 @@ def check_ctf_values(ctf: CtfParameters, path: Path | None, notes: list[str]) ->
     if not ctf.scale.any():
         raise InputError(
             f"{path} has a rlnCtfScalefactor of 0 in every row: the CTF is zero everywhere, and "
-            "the images tell nothing; leave the column out, or give scales near 1."
+            "the images hold no signal; leave the column out, or give scales near 1."
         )
     nothing = np.flatnonzero(np.abs(ctf.scale) < _LEAST_SCALE)
     if nothing.size:
         raise InputError(
             f"{path} has a rlnCtfScalefactor of 0 in {named_rows(nothing)}: their CTF is zero and "
-            "their images tell nothing; leave these rows out."
+            "their images hold no signal; leave these rows out."
         )
     told = ""
     for each in _RANGES:
@@ -144,7 +144,7 @@ def check_ctf_values(ctf: CtfParameters, path: Path | None, notes: list[str]) ->
             raise InputError(
                 f"{path} has a {each.column} of {first:g} {each.unit} in "
                 f"{named_rows(np.flatnonzero(impossible))}, which is out of range"
-                f"{each.likely(first)}; mend these rows or leave them out."
+                f"{each.likely(first)}; correct these rows or leave them out."
             )
         note = _note(each, values, middle)
         if note is not None and not (each.column == "rlnDefocusV" and "DefocusU" in told):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_cryoorient.errors import InputError
-from napari_cryoorient.io.fetch import NotHad, WrongFile, fetched
+from napari_cryoorient.io.fetch import DownloadFailed, WrongFile, fetched
 
 EMDB_URL = "https://ftp.ebi.ac.uk/pub/databases/emdb/structures"
 
@@ -62,7 +62,7 @@ def fetch_emdb_map(entry: EmdbMap, folder: Path, *, url: str | None = None) -> P
     ``/EMD-2660/map/emd_2660.map.gz`` and so on.
 
     Raises:
-        InputError: where the map cannot be had, or what came is not the file that is expected.
+        InputError: where the map cannot be downloaded, or is not the expected file.
 
     """
     source = (url or os.environ.get("CRYOORIENT_EMDB_URL") or EMDB_URL).rstrip("/")
@@ -72,10 +72,10 @@ def fetch_emdb_map(entry: EmdbMap, folder: Path, *, url: str | None = None) -> P
     except WrongFile:
         raise InputError(
             f"What came from {address} is not the map that is expected (its SHA-256 differs: cut "
-            "short, or released anew); download it from EMDB by hand and open the file."
+            "short, or a new release); download it from EMDB by hand and open the file."
         ) from None
-    except NotHad as error:
+    except DownloadFailed as error:
         raise InputError(
-            f"{entry.name} could not be had from {source} ({error}); check the connection, or "
-            "take one of the samples that are made here."
+            f"{entry.name} could not be downloaded from {source} ({error}); check the connection, "
+            "or take one of the samples that need no download."
         ) from None

@@ -11,8 +11,8 @@ from napari_cryoorient.errors import InputError
 TIMEOUT_S = 20.0
 
 
-class NotHad(Exception):
-    """A file could not be had; the message says why, for a sentence of the caller's."""
+class DownloadFailed(Exception):
+    """A file could not be downloaded; the message says why, for a sentence of the caller's."""
 
 
 class WrongFile(Exception):
@@ -37,8 +37,8 @@ def cache_folder() -> Path:
 def fetched(url: str, path: Path, *, sha256: str | None = None) -> Path:
     """Return ``path``, fetched from ``url`` where it is not there or not of this SHA-256.
 
-    Raises NotHad where it cannot be had, and WrongFile where what came is another; nothing half
-    fetched is left at ``path``.
+    Raises DownloadFailed where it cannot be had, and WrongFile where another file arrives; nothing
+    half fetched is left at ``path``.
     """
     import pooch
 
@@ -57,5 +57,5 @@ def fetched(url: str, path: Path, *, sha256: str | None = None) -> Path:
         raise WrongFile(f"its SHA-256 is not {sha256}") from None
     except Exception as error:  # requests raises many kinds, none of them its user's
         reason = getattr(next(iter(error.args), None), "reason", error)
-        raise NotHad(str(reason).splitlines()[0]) from None
+        raise DownloadFailed(str(reason).splitlines()[0]) from None
     return Path(found)

@@ -37,7 +37,8 @@ def refuse_starts_not_finite(poses: Poses, name: str) -> None:
     if not is_finite.all():
         raise InputError(
             f"{len(is_finite) - int(is_finite.sum())} poses of {name} are not finite numbers, the "
-            f"first that of particle {int(np.argmin(is_finite)) + 1}: search anew, or leave it out."
+            f"first is that of particle {int(np.argmin(is_finite)) + 1}: search again or leave it "
+            "out."
         )
 
 

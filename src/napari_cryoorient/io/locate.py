@@ -81,13 +81,15 @@ class StackFinder:
         if found is None and (other := other_ending(name)) is not None:
             found = self._as_named(other)
             if found is not None:
-                self._note("ending", f"{name} is not there; {found} is taken for it")
+                self._note("ending", f"{name} is not there; {found} is used in its place")
         if found is None:
             beside = self._star_folder / Path(name).name
             if not name or not _is_file(beside):
                 raise InputError(self._not_found(name))
             found = beside
-            self._note("beside", f"{name} is not there; {beside}, beside the STAR, is taken for it")
+            self._note(
+                "beside", f"{name} is not there; {beside}, beside the STAR, is used in its place"
+            )
         self._refuse_shared(found, name, is_exact)
         if is_exact and not self._is_inside(found):
             self._note("outside", f"{name} leads out of the STAR file's project, to {found}")
@@ -115,7 +117,7 @@ class StackFinder:
         if others:
             self._note(
                 f"two {chosen} {others[0]}",
-                f"{name} lies in {chosen} and in {others[0]}; that in {chosen} is taken (name the "
+                f"{name} lies in {chosen} and in {others[0]}; that in {chosen} is used (name the "
                 "other folder with --project-dir for the other)",
             )
         elif self._named is not None:
@@ -141,7 +143,7 @@ class StackFinder:
         if (other := self._other_kind(name)) is not None:
             return (
                 f"The stack {name} named in {self._star_path} is {other[1]}, not a file: put the "
-                f"stack in place of {other[0]}, or mend the name."
+                f"stack in place of {other[0]}, or correct the name."
             )
         hint = "; image names are like 000001@stack.mrcs" if "@" in name or not name else ""
         if os.path.isabs(name):

@@ -138,7 +138,7 @@ def _zyx(layout: MrcLayout, buffer: bytes, path: Path, notes: list[str]) -> NDAr
 def _check_values(voxels: NDArray[np.float32], path: Path) -> None:
     n_bad = int(voxels.size - np.count_nonzero(np.isfinite(voxels)))
     if n_bad:
-        raise InputError(f"{path} has {n_bad} voxels that are not finite numbers; mend the map.")
+        raise InputError(f"{path} has {n_bad} voxels that are not finite numbers; repair the map.")
     if voxels.min() == voxels.max():
         raise InputError(f"{path} is the same value ({voxels.flat[0]:g}) everywhere; no density.")
 
@@ -152,7 +152,9 @@ def _hot_voxels(voxels: NDArray[np.float32]) -> list[str]:
     n = int((apart > limit).sum()) if rest > 0 else 0
     if not n:
         return []
-    return [f"{n} voxels are over {_HOT:g} times as far from the rest as any other: spoilt ones?"]
+    return [
+        f"{n} voxels are over {_HOT:g} times as far from the rest as any other: are they damaged?"
+    ]
 
 
 def _pixel_size(layout: MrcLayout, chosen: float | None, path: Path, notes: list[str]) -> float:

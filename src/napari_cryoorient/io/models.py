@@ -3,7 +3,7 @@
 Every atom becomes its electron scattering factor (the c4322 table of gemmi) blurred by one Gaussian
 whose width follows from the resolution: sigma = 0.225 * resolution, the width at which the blur's
 transform falls to 1/e at 1 / resolution. The atoms' own B factors are left out, so that the map's
-sharpness is what was asked for everywhere. The centre of mass lies at voxel N // 2.
+sharpness is what was requested everywhere. The centre of mass lies at voxel N // 2.
 """
 
 from __future__ import annotations

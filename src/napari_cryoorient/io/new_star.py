@@ -1,4 +1,4 @@
-"""Particle STAR files made anew, and how their numbers are spelt."""
+"""New particle STAR files, and how their numbers are written."""
 
 from __future__ import annotations
 

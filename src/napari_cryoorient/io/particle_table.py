@@ -124,7 +124,7 @@ class ParticleTable:
                 name = differing[0]
                 raise InputError(
                     f"{self._path} describes optics group {group} twice in data_optics, with "
-                    f"_{name} {' and '.join(rows[name].unique()[:2])}; number the groups anew, or "
+                    f"_{name} {' and '.join(rows[name].unique()[:2])}; renumber the groups, or "
                     "leave one out."
                 )
             self.notes.append(f"data_optics describes optics group {group} {len(rows)} times alike")
@@ -263,7 +263,7 @@ class ParticleTable:
             sizes = self.floats("rlnPixelSize")
         elif stack is not None and stack.header_pixel_size_angstrom > 0:
             size = stack.header_pixel_size_angstrom
-            notes.append(f"the STAR names no pixel size; {size:.4g} A taken from the stack")
+            notes.append(f"the STAR names no pixel size; {size:.4g} A from the stack")
             return np.full(len(self), size)
         else:
             raise InputError(

@@ -25,7 +25,7 @@ def check_angles(angles_deg: Floats, table: ParticleTable, notes: list[str]) -> 
         row = int(impossible[0])
         raise InputError(
             f"{table.path} has an angle of {largest[row]:g} degrees in {named_rows(impossible)}, "
-            "which is out of range; mend these rows or leave them out."
+            "which is out of range; correct these rows or leave them out."
         )
     odd = np.flatnonzero(largest > _USUAL_DEG)
     if odd.size:
@@ -49,7 +49,7 @@ def note_origins(table: ParticleTable, pixel_sizes: float | Floats, notes: list[
     there = [angstrom in table or pixels in table for angstrom, pixels in pairs]
     if any(there) and not all(there):
         lacking = pairs[there.index(False)]
-        notes.append(f"no {' or '.join(lacking)}: that origin is taken as 0")
+        notes.append(f"no {' or '.join(lacking)}: that origin is treated as 0")
     for angstrom, pixels in pairs:
         if angstrom not in table or pixels not in table:
             continue

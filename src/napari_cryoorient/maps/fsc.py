@@ -24,8 +24,8 @@ class ShellCorrelation:
     """The curve: ``frequencies`` ``(r,)`` in 1/angstrom from 0 to Nyquist, ``values`` ``(r,)``.
 
     ``corrected`` ``(r,)`` is the curve freed of what the mask itself correlates, where there was a
-    mask and this was asked for; ``randomised_from_angstrom`` says from where phases were drawn
-    anew to find that out.
+    mask and this was requested; ``randomised_from_angstrom`` says from where phases were drawn
+    at random to find that out.
     """
 
     frequencies: Floats
@@ -80,7 +80,7 @@ def masked_correlation(
 ) -> ShellCorrelation:
     """Correlate two masked maps, and correct for what the mask brings in (Chen et al., 2013).
 
-    Phases of both maps are drawn anew beyond the radius where the unmasked curve falls below 0.8;
+    Phases of both maps are drawn beyond the radius where the unmasked curve falls below 0.8;
     what is still correlated there under the mask is the mask's: ``(F - R) / (1 - R)``.
     """
     plain = fourier_shell_correlation(a, b, pixel_size_angstrom)

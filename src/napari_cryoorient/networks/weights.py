@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_cryoorient.errors import InputError
-from napari_cryoorient.io.fetch import NotHad, WrongFile, cache_folder, fetched
+from napari_cryoorient.io.fetch import DownloadFailed, WrongFile, cache_folder, fetched
 
 # torchvision's release file.
 VGG16_URL = "https://download.pytorch.org/models/vgg16-397923af.pth"
@@ -32,7 +32,7 @@ def load_imagenet_weights(
     the layers keep their He initialisation), "none", or a file, which must fit (else InputError).
     """
     if weights == "none":
-        return "VGG16 blocks start from He initialisation, as asked: ImageNet weights not used."
+        return "VGG16 blocks start from He initialisation, as requested: ImageNet weights not used."
     if weights != "auto":
         features.load_state_dict(_blocks_of(_read(Path(weights)), features, Path(weights)))
         return f"VGG16 blocks start from the weights in {weights}."
@@ -45,11 +45,11 @@ def load_imagenet_weights(
             cached.unlink()
     try:
         blocks = _fetch(url, sha256, cached, features)
-    except (NotHad, WrongFile, OSError, InputError) as error:
+    except (DownloadFailed, WrongFile, OSError, InputError) as error:
         return (
-            f"WARNING: ImageNet weights could not be had from {url} ({error}): the VGG16 blocks "
-            "start from He initialisation, unlike the paper, and will learn more slowly; "
-            "fetch the file elsewhere and name it with --weights to mend this."
+            f"WARNING: ImageNet weights could not be downloaded from {url} ({error}): the VGG16 "
+            "blocks start from He initialisation, unlike the paper, and will learn more slowly; "
+            "fetch the file elsewhere and name it with --weights to fix this."
         )
     features.load_state_dict(blocks)
     return f"VGG16 blocks start from ImageNet weights ({url})."

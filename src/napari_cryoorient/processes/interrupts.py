@@ -40,7 +40,7 @@ def begin() -> None:
 
 
 def end() -> None:
-    """The status is settled: signals no longer change it."""
+    """The status is final: signals no longer change it."""
     for number in STOPPING:
         if _signal.getsignal(number) is _on_signal:
             _signal.signal(number, _signal.SIG_IGN)
@@ -54,7 +54,7 @@ def note_signal(number: int) -> None:
 
 
 def forget_signals() -> None:
-    """Begin anew, for a process that carries out several commands."""
+    """Start over, for a process that carries out several commands."""
     global _first_received
     _first_received = None
 

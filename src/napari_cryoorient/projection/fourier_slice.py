@@ -86,7 +86,7 @@ class Projector(torch.nn.Module):
     """Project one map at many poses; the transform of the map is made once and kept.
 
     Gradients flow to rotations and shifts, and to the map when it requires them (its transform is
-    then made anew in every call).  Pixel values are plain sums of voxels along the line.
+    then made again in every call).  Pixel values are plain sums of voxels along the line.
 
     Args:
         volume: the map ``(N, N, N)``, zyx, N even.

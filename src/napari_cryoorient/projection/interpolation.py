@@ -82,7 +82,7 @@ def _gathered(
     x0, y0, z0 = x.floor(), y.floor(), z.floor()
     fx, fy, fz = x - x0, y - y0, z - z0
     corner = ((z0.int() + edge) * width * (2 * edge + 1)) + (y0.int() + edge) * width + x0.int()
-    # A pose that is not finite shall give images that are not finite, not a failing gather.
+    # A pose that is not finite must give images that are not finite, not a failing gather.
     corner = corner.clamp(0, n_voxels - plane - width - 2)
     corners = torch.tensor(
         [0, plane, width, plane + width, 1, plane + 1, width + 1, plane + width + 1],

@@ -57,7 +57,7 @@ class PackedHalfSpace:
         part = (folded - lower).repeat_interleave(2, dim=1)
         fx, fy, fz = part.unbind(0)
         corner = (z0 + edge) * plane + (y0 + edge) * width + x0
-        # A pose that is not finite shall give images that are not finite, not a failing gather.
+        # A pose that is not finite must give images that are not finite, not a failing gather.
         corner = corner.clamp(0, len(pairs) - plane - width - 2)
         offsets = torch.tensor(
             [0, plane, width, plane + width, 1, plane + 1, width + 1, plane + width + 1],

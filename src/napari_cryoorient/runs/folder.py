@@ -84,10 +84,10 @@ class RunFolder:
             self._record = self._record.updated(**values)
         self._write_record()
 
-    def offer_control(self, w: float, *, anew: bool) -> None:
-        """Write ``control.json`` if absent; with ``anew``, ``w`` wins over an old request."""
+    def offer_control(self, w: float, *, overwrite: bool) -> None:
+        """Write ``control.json`` if absent; with ``overwrite``, ``w`` wins over an old request."""
         requested = read_json(self.path / layout.CONTROL)
-        if requested is None or anew:
+        if requested is None or overwrite:
             content = json.dumps({"stop": False, **(requested or {}), "w": w})
             self._replace(layout.CONTROL, lambda temporary: temporary.write_text(content))
 
@@ -221,7 +221,7 @@ class FileControl:
 
     def __init__(self, path: Path, tell: Callable[[str], None] | None = None) -> None:
         self._path = path / layout.CONTROL
-        self._tell = tell or (lambda sentence: None)
+        self._announce = tell or (lambda sentence: None)
         self._seen: tuple[int, int] | None = None
         self._odd: tuple[tuple[int, int] | None, int] = (None, 0)
         self._looked = -math.inf
@@ -244,13 +244,15 @@ class FileControl:
         if content is None:
             # Somebody may be in the middle of writing it: only the second look counts.
             if self._odd == (version, 1):
-                self._tell(f"Not understood, so nothing changes: no JSON object in {self._path}.")
+                self._announce(
+                    f"Not understood, so nothing changes: no JSON object in {self._path}."
+                )
             self._odd = (version, self._odd[1] + 1 if self._odd[0] == version else 1)
             return self._request
         self._seen = version
         self._request, misunderstood = _request_of(content)
         if misunderstood:
-            self._tell(f"Not understood in {self._path}, and left aside: {misunderstood}.")
+            self._announce(f"Not understood in {self._path}, and left aside: {misunderstood}.")
         return self._request
 
 

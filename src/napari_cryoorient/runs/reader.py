@@ -1,6 +1,6 @@
 """The run folder, from the side of whoever watches: follow, steer, and tell a crash from a pause.
 
-Needs neither torch nor a screen.  Another machine may be training; its clock is not relied upon
+Needs neither torch nor a screen.  Another machine may be training; its clock is not trusted
 beyond ``SILENT_S``.
 """
 
@@ -17,8 +17,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_cryoorient.io.alive import is_alive
 from napari_cryoorient.io.atomic import atomic_path
-from napari_cryoorient.io.living import is_alive
 from napari_cryoorient.runs import layout
 from napari_cryoorient.runs.record import RunRecord
 from napari_cryoorient.settings import W
@@ -87,10 +87,10 @@ class RunReader:
         try:
             with path.open("rb") as file:
                 stat = os.fstat(file.fileno())
-                anew = self._inode is not None and (
+                is_new_file = self._inode is not None and (
                     stat.st_ino != self._inode or stat.st_size < self._offset
                 )
-                offset = 0 if anew else self._offset
+                offset = 0 if is_new_file else self._offset
                 file.seek(offset)
                 content = file.read()
         except OSError:
@@ -105,7 +105,7 @@ class RunReader:
                 continue
             if isinstance(values, dict):
                 lines.append(values)
-        return lines, anew
+        return lines, is_new_file
 
     def new_preview(self) -> dict[str, NDArray[Any]] | None:
         """Return the arrays of ``preview.npz`` when it is another than last time, else None."""
@@ -146,7 +146,7 @@ class RunReader:
         return text if size <= LOG_BYTES else text.partition("\n")[2]
 
     def ask(self, *, w: float | None = None, stop: bool | None = None) -> None:
-        """Ask the run for another ``w`` or to stop; what is not named stays as it was asked."""
+        """Ask the run for another ``w`` or to stop; what is not named stays as it was."""
         request = read_json(self.path / layout.CONTROL) or {}
         if w is not None:
             if not W.allows(w):

@@ -18,7 +18,7 @@ class SilentFolder:
     def update(self, **values: Any) -> None:
         """Leave it to the process that writes."""
 
-    def offer_control(self, w: float, *, anew: bool) -> None:
+    def offer_control(self, w: float, *, overwrite: bool) -> None:
         """Leave it to the process that writes."""
 
     def note(self, sentence: str) -> None:

@@ -23,7 +23,6 @@ from napari_cryoorient.session.data_checks import DataChecks
 from napari_cryoorient.session.export import Exported, export_poses
 from napari_cryoorient.session.filter_curves import FilterCurves
 from napari_cryoorient.session.follow import RunView, last_of
-from napari_cryoorient.session.hand import Hand
 from napari_cryoorient.session.inspection import has_files_of
 from napari_cryoorient.session.launch import (
     Launched,
@@ -33,6 +32,7 @@ from napari_cryoorient.session.launch import (
     resume_arguments,
     train_arguments,
 )
+from napari_cryoorient.session.marking import Marking
 from napari_cryoorient.session.micrographs import Micrographs
 from napari_cryoorient.session.orientations import Orientations
 from napari_cryoorient.session.pose_jobs import PoseJobs
@@ -74,7 +74,7 @@ class Controller:
         self.checks = Checks(session, self.pose_jobs, notify)
         self.micrographs = Micrographs(session, jobs, notify)
         self.correlations = Correlations(session, jobs, notify)
-        self.hand = Hand(session, notify)
+        self.marking = Marking(session, notify)
         self._checks = DataChecks(session, jobs, notify)
         self.refines_afterwards = False  # whether a run started here is refined when it finishes
         self.run_dir: Path | None = None  # where the user wants the next run; None: chosen for them
@@ -123,7 +123,7 @@ class Controller:
         self.session.set_problems(problems or {})
         self.session.set_data(data)
         if is_new_stack:
-            self.hand.recall()
+            self.marking.recall()
         has_no_poses = data.particles is not None and data.particles.poses is None
         if has_no_poses and self.session.settings.labels is None:
             self.session.change_settings(labels="simulated")
@@ -290,7 +290,7 @@ class Controller:
         self.session.set_run(view)
         if is_first:
             self._adopt(view)
-        self._tell(view)
+        self._announce(view)
         if view.is_over:
             was_ours, self._launched = self._launched is not None, None
             if was_ours and self.refines_afterwards and view.has_poses:
@@ -319,7 +319,7 @@ class Controller:
         except InputError as error:
             self._notify.warning(f"Settings of {view.path}: {error}")
 
-    def _tell(self, view: RunView) -> None:
+    def _announce(self, view: RunView) -> None:
         for note in view.record.notes:
             warning = warning_of(note, is_negated=self.session.data.is_negated)
             if warning and note not in self._told:
@@ -328,7 +328,7 @@ class Controller:
         if view.state in ("failed", "crashed") and view.reason and view.reason not in self._told:
             self._told.add(view.reason)
             kept = (view.path / layout.CHECKPOINT).is_file()
-            advice = " Its checkpoint is kept: Resume goes on from there." if kept else ""
+            advice = " Its checkpoint is kept: Resume continues from there." if kept else ""
             self._notify.error(f"The run {view.state}: {view.reason.rstrip('.')}.{advice}")
 
     def _look_for_predictions(self) -> None:

@@ -19,7 +19,7 @@ from napari_cryoorient.particles import (
     ParticleSet,
     Poses,
 )
-from napari_cryoorient.session.eye import display_low_pass_of
+from napari_cryoorient.session.display_filter import display_low_pass_of
 from napari_cryoorient.session.stack_star import is_stack, star_of_stack
 from napari_cryoorient.session.words import counted
 
@@ -69,7 +69,7 @@ class Data:
         kept = tuple(each for each in self.warnings if not each.startswith(INVERTED))
         measured = f"(mean correlation {self.contrast.correlation:+.3f})"
         if self.contrast.is_inverted:
-            how = "turned over" if is_negated else "as they are, as asked"
+            how = "negated" if is_negated else "as they are, as requested"
             kept += (
                 f"{INVERTED}: particles are dark where the map is bright {measured}. They are "
                 f"shown, and trained on, {how}.",
@@ -132,7 +132,7 @@ class LoadError(InputError):
 
 @dataclass(frozen=True)
 class Problem:
-    """Why a file that was asked for is not loaded."""
+    """Why a file that was requested is not loaded."""
 
     path: Path
     sentence: str

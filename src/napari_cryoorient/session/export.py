@@ -56,7 +56,7 @@ def export_poses(
     """
     from napari_cryoorient.io.particle_table import particle_block
     from napari_cryoorient.io.star import read_star, write_poses
-    from napari_cryoorient.tasks.reach import unreached_images
+    from napari_cryoorient.tasks.image_paths import note_on_lost_images
 
     poses = inspection.shown_poses
     if data.star is None or poses is None or inspection.kind not in ("predictions", "poses"):
@@ -84,5 +84,5 @@ def export_poses(
             "do not use it."
         )
     others = [name for name in before.columns if name not in POSE_COLUMNS]
-    is_lost = unreached_images(source, path, project_dir) is not None
+    is_lost = note_on_lost_images(source, path, project_dir) is not None
     return Exported(path, n, len(others), source.path if is_lost else None)

@@ -17,7 +17,7 @@ BUSY = {
 
 
 @dataclass(frozen=True)
-class Standing:
+class ProgressSummary:
     """A headline, how far it is (None: not known, 0 to 1), and lines of detail."""
 
     headline: str
@@ -25,10 +25,10 @@ class Standing:
     details: tuple[str, ...]
 
 
-def standing(run: RunView | None, *, is_stopping: bool = False) -> Standing:
+def standing(run: RunView | None, *, is_stopping: bool = False) -> ProgressSummary:
     """Say how a run stands."""
     if run is None:
-        return Standing("No run yet", 0.0, ())
+        return ProgressSummary("No run yet", 0.0, ())
     figures = _figures(run)
     device = run.record.device
     if device.name:
@@ -40,10 +40,10 @@ def standing(run: RunView | None, *, is_stopping: bool = False) -> Standing:
         word = {"finished": "Finished", "stopped": "Stopped"}.get(run.state, "Failed")
         tail = f": {run.reason}" if run.reason else ""
         fraction = 1.0 if run.state == "finished" else _fraction(run)
-        return Standing(f"{word}{tail}", fraction, tuple(figures))
+        return ProgressSummary(f"{word}{tail}", fraction, tuple(figures))
     headline = "Stopping…" if is_stopping else BUSY.get(run.phase, run.phase)
     fraction = _fraction(run) if run.phase == "training" else None
-    return Standing(headline, fraction, tuple(figures))
+    return ProgressSummary(headline, fraction, tuple(figures))
 
 
 def _fraction(run: RunView) -> float | None:

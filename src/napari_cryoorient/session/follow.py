@@ -96,7 +96,7 @@ class Follower:
         if record == RunRecord() and was_there and not self._view.path.is_dir():
             self._view = replace(self._view, state="failed", reason=GONE)
             return self._view
-        lines, anew = self._reader.new_metrics()
+        lines, is_new_file = self._reader.new_metrics()
         preview = self._reader.new_preview()
         log = self._reader.new_log()
         state, reason = status.state, status.reason
@@ -110,10 +110,10 @@ class Follower:
         memory = record.memory.model_dump(exclude_none=True).values()
         seen = (state, reason, record.phase, record.notes, record.device)
         seen = (*seen, *(round(n / COARSE_BYTES) for n in memory))
-        if not lines and not anew and preview is None and log is None and seen == self._seen:
+        if not lines and not is_new_file and preview is None and log is None and seen == self._seen:
             return None
         self._seen = seen
-        earlier = () if anew else self._view.metrics
+        earlier = () if is_new_file else self._view.metrics
         self._view = RunView(
             self._view.path,
             state,

@@ -218,7 +218,7 @@ def figure_of(criterion: Criterion, value: float) -> str:
 
 
 def as_shown(criterion: Criterion, values: Floats) -> Floats:
-    """Round figures as they are spelt, so that what is compared is what is read."""
+    """Round figures as they are shown, so that what is compared is what is read."""
     return np.asarray(np.round(values, int(FORMATS[criterion][1:-1])))
 
 

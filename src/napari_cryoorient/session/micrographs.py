@@ -64,7 +64,7 @@ def overview_of(data: Data, inspection: Inspection) -> Overview:
     groups = micrographs_of(table)
     if groups is None:
         raise InputError(
-            "The file does not tell which micrograph a particle is of (rlnMicrographName)."
+            "The file does not say which micrograph a particle is of (rlnMicrographName)."
         )
     ctf = data.particles.ctf
     defocus = None
@@ -131,7 +131,7 @@ class Micrographs:
         self._session.particle_changed.disconnect(self._on_particle)
 
     def update(self) -> None:
-        """Rank anew where the poses are others than those of the overview; in the background."""
+        """Rank again, in the background, where the overview is of other poses."""
         session = self._session
         data, inspection = session.data, session.inspection
         if inspection.shown_poses is self._of and (self.overview is not None or self.problem):

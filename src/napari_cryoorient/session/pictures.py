@@ -15,7 +15,7 @@ from napari_cryoorient.errors import InputError
 from napari_cryoorient.figures import colour_of_w
 from napari_cryoorient.io.atomic import atomic_path
 from napari_cryoorient.particles import Images, Integers
-from napari_cryoorient.session.eye import LowPassed
+from napari_cryoorient.session.display_filter import LowPassFiltered
 from napari_cryoorient.session.follow import RunView
 from napari_cryoorient.session.inspection import (
     Criterion,
@@ -70,7 +70,7 @@ def save_triptych(
     for panel in panels:
         seen = panel.images
         if low_pass_angstrom is not None:
-            seen = LowPassed(seen, low_pass_angstrom)
+            seen = LowPassFiltered(seen, low_pass_angstrom)
         images = seen.read(np.asarray(particles))
         is_shown = np.isfinite(images).all(axis=(1, 2), keepdims=True)
         columns.append(np.where(is_shown, images, np.float32(0.0)))

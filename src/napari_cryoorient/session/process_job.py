@@ -127,7 +127,7 @@ class ProcessJob:
         if exit_status == 0:
             return replace(view, state="finished", results=last_json(self.folder / TERMINAL))
         if self.is_stopping:
-            return replace(view, state="stopped", reason="as asked")
+            return replace(view, state="stopped", reason="as requested")
         if exit_status < 0:
             return replace(view, state="failed", reason=f"it was ended by signal {-exit_status}")
         error = last_json(self.folder / TERMINAL).get("error")

@@ -218,7 +218,7 @@ class Refinements:
         return None if self._shown is None else self._shown.probability_of_a
 
     def _on_data(self, data: Data) -> None:
-        """Compare anew where the file was read again, as with another map; else forget it."""
+        """Compare again where the file was read again, as with another map; else forget it."""
         if self._of is None or data.particles is self._of.particles:
             return
         is_same_file, b_path = data.star_path == self._of.star_path, self.b_path

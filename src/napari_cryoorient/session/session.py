@@ -1,4 +1,4 @@
-"""The session: everything the window is about, in one place, telling of each change."""
+"""The session: all the state of the window in one place, with a signal for each change."""
 
 from __future__ import annotations
 
@@ -143,12 +143,12 @@ class Session:
     def set_marks(self, marks: Marks) -> None:
         """Take marks that were saved earlier."""
         self.marks = marks
-        self._tell_of_marks()
+        self._announce_marks()
 
     def mark(self, mark: Mark | None) -> None:
         """Keep or reject the current particle by hand, or take its mark away."""
         if len(self.inspection) and self.marks.set(self.row, mark):
-            self._tell_of_marks()
+            self._announce_marks()
 
     def undo_mark(self) -> None:
         """Take the last mark back and go to its particle."""
@@ -166,12 +166,12 @@ class Session:
     def _go_to_row(self, row: int | None) -> None:
         if row is None:
             return
-        self._tell_of_marks()
+        self._announce_marks()
         found = np.flatnonzero(self.inspection.rows == row)
         if found.size:
             self.set_particle(int(found[0]))
 
-    def _tell_of_marks(self) -> None:
+    def _announce_marks(self) -> None:
         self.marks_changed.emit()
         self.selection_changed.emit()
 
@@ -376,7 +376,7 @@ class Session:
             self.blinked.emit()
 
     def _inspect(self) -> None:
-        """Work out anew what there is to look at."""
+        """Update what there is to look at."""
         before = self.inspection
         self.inspection = inspect(self.data, self.run, self.predictions, fourth=self.fourth)
         if _has_same_poses(before, self.inspection):

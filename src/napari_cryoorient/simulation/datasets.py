@@ -15,7 +15,7 @@ from pathlib import Path
 import gemmi
 
 from napari_cryoorient.errors import InputError
-from napari_cryoorient.io.fetch import NotHad, cache_folder, fetched
+from napari_cryoorient.io.fetch import DownloadFailed, cache_folder, fetched
 from napari_cryoorient.io.maps import is_model_path, read_map
 from napari_cryoorient.particles import DensityMap
 from napari_cryoorient.simulation.simulate import Microscope, SimulationSettings, working_map
@@ -29,7 +29,7 @@ BOX = 128  # likewise
 class Entry:
     """An entry of the PDB, and between which numbers its atoms lie, water and hydrogen left out.
 
-    The archive mends its entries now and then, which changes any checksum; this does not.
+    The archive corrects its entries now and then, which changes any checksum; this does not.
     """
 
     name: str
@@ -147,8 +147,8 @@ def what_was_checked(dataset: Dataset) -> str:
         f"{entry.name} ({entry.n_atoms[0]} to {entry.n_atoms[1]})" for entry in dataset.entries
     )
     return (
-        f"from the PDB {counts}: checked by entry name and number of atoms; the archive mends its "
-        "entries, so no checksum is known"
+        f"from the PDB {counts}: checked by entry name and number of atoms; the archive corrects "
+        "its entries, so no checksum is known"
     )
 
 
@@ -161,7 +161,7 @@ def fetch_model(dataset: Dataset, cache: Path | None = None, url: str | None = N
 
     Several entries become one mmCIF file.  ``url`` (default: the environment's
     CRYOORIENT_PDB_URL, else RCSB) is followed by ``/5a1a.cif.gz`` and so on.  Raises InputError
-    where an entry cannot be had, or what came is not it.
+    where an entry cannot be downloaded, or what came is not it.
     """
     folder = (cache or cache_folder()) / "pdb"
     final = folder / f"{'+'.join(entry.name for entry in dataset.entries)}.cif"
@@ -181,12 +181,14 @@ def fetch_model(dataset: Dataset, cache: Path | None = None, url: str | None = N
 
 
 def _fetched(entry: Entry, url: str, folder: Path) -> gemmi.Structure:
-    """Fetch one entry and see that it is what was asked for."""
+    """Fetch one entry and see that it is what was requested."""
     advice = "check the connection, or give the model file as MAP"
     try:
         path = fetched(url, folder / f"{entry.name}.cif.gz")
-    except NotHad as error:
-        raise InputError(f"PDB entry {entry.name} could not be had ({error}): {advice}.") from None
+    except DownloadFailed as error:
+        raise InputError(
+            f"PDB entry {entry.name} could not be downloaded ({error}): {advice}."
+        ) from None
     try:
         structure = gemmi.read_structure(str(path), format=gemmi.CoorFormat.Mmcif)
     except (RuntimeError, ValueError, OSError) as error:

@@ -26,7 +26,7 @@ _SUSPECT = 8.0
 # Beyond this, sums of squares over an image leave single precision.
 LARGEST_GREY = 1e15
 # Images at the working box are kept in memory up to this size, and up to this part of what is
-# allowed, and read anew beyond it; a GPU keeps them, with their CTFs, in this part of what it has
+# allowed, and read again beyond it; a GPU keeps them, with their CTFs, in this part of what it has
 # free.
 CACHE_BYTES = 1 << 29
 CACHE_PART = 0.25

@@ -23,7 +23,7 @@ Result = TypeVar("Result")
 
 
 class Stopped(Exception):
-    """Raised by work that was asked to stop in the middle of a chunk."""
+    """Raised by work that was requested to stop in the middle of a chunk."""
 
 
 def in_threads(
@@ -57,7 +57,7 @@ def in_threads(
 
     def worked(chunk: slice, waiting: list[Future[Data]]) -> list[Result]:
         def work_on(part: slice) -> Result:
-            # Taken out: what does not fit shall not be held.
+            # Taken out: what does not fit must not be kept.
             return whole(part, waiting.pop() if waiting else reader.submit(load, part))
 
         return in_halves(work_on, chunk, device)

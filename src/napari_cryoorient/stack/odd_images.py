@@ -44,7 +44,7 @@ SENSE = 1e-12, 1e12
 
 @dataclass(frozen=True)
 class OddImages:
-    """Notes on odd images, rows of another scale's, and the rows whose images tell nothing.
+    """Notes on odd images, rows of another scale's, and the rows whose images are unusable.
 
     ``empty`` are those of one grey value, of values that are not finite, or beyond all sense.
     """
@@ -98,7 +98,7 @@ def find_odd_images(particles: ParticleSet, name: str = "the stack") -> OddImage
         )
     if blank.any():
         notes.append(
-            f"{_named(particles, rows[blank])}: one grey value throughout, which tells no pose; "
+            f"{_named(particles, rows[blank])}: one grey value throughout, so it shows no pose; "
             "left out"
         )
     if seen.has_hot.any():
@@ -127,7 +127,7 @@ def find_odd_images(particles: ParticleSet, name: str = "the stack") -> OddImage
 def left_out(particles: ParticleSet, rows: Integers) -> str:
     """Say that particles ``rows``, one at least, keep their poses, for their images tell none."""
     return (
-        f"{_named(particles, rows)}: no pose can be told; that of the file is kept (zero angles "
+        f"{_named(particles, rows)}: no pose can be found;  that of the file is kept (zero angles "
         "and shifts where it gives none), with a confidence of 0."
     )
 
@@ -165,9 +165,9 @@ def _measured(particles: ParticleSet) -> _Measured:
         suspects = may_have_hot_pixels(images).nonzero().flatten()
         hot = torch.zeros_like(fine)
         if len(suspects):
-            mended = without_hot_pixels(images[suspects])
-            hot[suspects] = (mended != images[suspects]).flatten(1).any(1)
-            spread[suspects], empty[suspects] = _spread(mended), are_empty(mended)
+            cleaned = without_hot_pixels(images[suspects])
+            hot[suspects] = (cleaned != images[suspects]).flatten(1).any(1)
+            spread[suspects], empty[suspects] = _spread(cleaned), are_empty(cleaned)
         is_computable[part], is_empty[part] = fine.numpy(), empty.numpy()
         has_hot[part], deviations[part] = hot.numpy(), spread.numpy()
     deviations[is_empty] = 0.0

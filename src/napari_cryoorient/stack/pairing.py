@@ -53,7 +53,7 @@ class Contrast:
 
     @property
     def is_clear(self) -> bool:
-        """Whether the sign can be relied upon."""
+        """Whether the sign is reliable."""
         return abs(self.standard_errors) >= CLEAR_SIGN
 
     @property
@@ -157,7 +157,7 @@ def matched_map(density: DensityMap, particles: ParticleSet) -> DensityMap:
     apart = abs(map_pixel / pixel - 1.0)
     if density.box == particles.box and apart <= TOLERANCE:
         if apart > SILENT_TOLERANCE:
-            notes.append(_taken_as(map_pixel, pixel))
+            notes.append(_assumed_size(map_pixel, pixel))
         return replace(density, pixel_size_angstrom=pixel, notes=tuple(notes))
     if abs(map_field / field - 1.0) <= SILENT_TOLERANCE:
         notes.append(
@@ -202,9 +202,9 @@ def matched_map(density: DensityMap, particles: ParticleSet) -> DensityMap:
     return replace(density, voxels=voxels, pixel_size_angstrom=field / box, notes=tuple(notes))
 
 
-def _taken_as(map_pixel: float, pixel: float) -> str:
+def _assumed_size(map_pixel: float, pixel: float) -> str:
     return (
-        f"the map's pixel size, {map_pixel:.4g} A, is taken as the stack's, {pixel:.4g} A "
+        f"the map's pixel size, {map_pixel:.4g} A, is assumed to be the stack's, {pixel:.4g} A "
         f"({100 * (map_pixel / pixel - 1):+.1f}%), since their boxes are equal"
     )
 
@@ -287,7 +287,7 @@ def _correlation(a: Tensor, b: Tensor) -> Tensor:
 
 
 def is_to_be_negated(contrast: Contrast, invert_contrast: str) -> bool:
-    """Tell whether images are turned over: as asked, or with "auto" where they are inverted."""
+    """Tell whether images are negated: as requested, or with "auto" where they are inverted."""
     return invert_contrast == "yes" or (invert_contrast == "auto" and contrast.is_inverted)
 
 
@@ -297,7 +297,7 @@ def _decide(contrast: Contrast, invert_contrast: str) -> tuple[bool, str]:
     measured = f"mean correlation of images and reprojections {contrast.correlation:+.3f}"
     if invert_contrast == "yes":
         doubt = "" if contrast.is_inverted else " WARNING: they did not look inverted."
-        return is_negated, f"Contrast: images are negated, as asked ({measured}).{doubt}"
+        return is_negated, f"Contrast: images are negated, as requested ({measured}).{doubt}"
     if is_negated:
         return is_negated, (
             f"WARNING: contrast is inverted, particles are dark where the map is bright "
@@ -305,12 +305,12 @@ def _decide(contrast: Contrast, invert_contrast: str) -> tuple[bool, str]:
         )
     if contrast.is_inverted:
         return is_negated, (
-            f"WARNING: contrast is inverted ({measured}) and was left so, as asked; "
+            f"WARNING: contrast is inverted ({measured}) and was left as it is, as requested; "
             "--invert-contrast yes would turn it."
         )
     if not contrast.is_clear:
         return (
             is_negated,
-            f"Contrast: its sign is not clear ({measured}); images are taken as they are.",
+            f"Contrast: its sign is not clear ({measured}); images are used as they are.",
         )
     return is_negated, f"Contrast: as it should be ({measured})."

@@ -18,9 +18,9 @@ from typing import Any
 
 from napari_cryoorient import __version__
 from napari_cryoorient.errors import InputError
+from napari_cryoorient.io.alive import is_alive
 from napari_cryoorient.io.atomic import atomic_path
 from napari_cryoorient.io.json_values import jsonable
-from napari_cryoorient.io.living import is_alive
 from napari_cryoorient.runs import layout
 from napari_cryoorient.runs.reader import read_json
 from napari_cryoorient.studies.job import Job
@@ -108,7 +108,7 @@ class StudyFolder:
 def _refuse_other(
     path: Path, found: Mapping[str, Any], kind: str, settings: Mapping[str, Any], resume: bool
 ) -> None:
-    """Raise InputError where a study in ``path`` cannot go on as asked."""
+    """Raise InputError where a study in ``path`` cannot go on as requested."""
     title = TITLES.get(str(found.get("kind")), str(found.get("kind")))
     if found.get("kind") != kind:
         raise InputError(f"{path} holds a {title}: name another folder with -o.")

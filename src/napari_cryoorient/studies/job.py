@@ -29,7 +29,7 @@ class Job:
         """
         if RunReader(self.folder).status().state == "absent":
             return self.arguments
-        # A run without a checkpoint begins anew, which the training itself sees to.
+        # A run without a checkpoint starts over, which the training itself sees to.
         if not (self.folder / layout.CHECKPOINT).is_file():
             return self.arguments
         return (*self.arguments, "--resume")
@@ -49,7 +49,7 @@ class TrainingCommand:
     map_pixel_size_angstrom: float | None = None
 
     def job(self, name: str, runs: Path, facts: Mapping[str, Any], **changes: Any) -> Job:
-        """Make the run ``name`` beneath ``runs``, with ``changes`` to the settings."""
+        """Make the run ``name`` in ``runs``, with ``changes`` to the settings."""
         folder = runs / name
         arguments = ["train", str(self.star), "--map", str(self.map), "-o", str(folder)]
         arguments += TrainConfig.arguments_of({**self.settings, **changes})

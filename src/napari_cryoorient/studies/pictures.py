@@ -157,7 +157,7 @@ def save_examples(path: Path, runs: Sequence[tuple[str, Job]], *, title: str = "
     """Draw one particle's input, true and predicted projection, a column for each run.
 
     The particle is the same in all: of the test particles that every run shows, the one in the
-    middle by its relative RMSE in all runs, which stands beneath (figures 8 to 10).
+    middle by its relative RMSE in all runs, which stands below (figures 8 to 10).
     """
     previews = [(label, p) for label, job in runs if (p := preview_of(job)) is not None]
     if not previews:

@@ -19,7 +19,7 @@ from napari_cryoorient.studies.progress import Estimate, StudyForecast
 from napari_cryoorient.studies.results import Row, finished, row_of
 from napari_cryoorient.studies.workers import (
     Command,
-    Ended,
+    ProcessEnd,
     Stopper,
     Worker,
     run_jobs,
@@ -90,7 +90,7 @@ def run_study(
             if not stopper.is_asked:
                 attempt.train(command)
             if attempt.is_estimated_only:
-                folder.close("stopped", "only the estimate was asked for")
+                folder.close("stopped", "only an estimate was requested")
                 return StudyResult(attempt.table(), {}, estimate=attempt.estimate)
             if stopper.is_asked:
                 raise KeyboardInterrupt
@@ -159,7 +159,7 @@ class _Attempt:
         write_table(self.study.folder / "table.csv", rows)
         return rows
 
-    def _on_ended(self, end: Ended) -> None:
+    def _on_ended(self, end: ProcessEnd) -> None:
         state = row_of(end.job)["state"]
         is_good = end.status == 0 and state == "finished"
         whole = is_good and end.job.name in self._whole
@@ -190,7 +190,7 @@ class _Attempt:
             if self.only_estimate:
                 self.is_estimated_only = True
                 self.stopper.ask()
-        # Before a run has shown its pace the bar stands still, and reckons no time by itself.
+        # Before a run has shown its pace the bar stands still and estimates no time.
         done = round(now.done, 2) if now.time_left_s is not None else int(now.done)
         self.reporter.progress(done, now.total, time_left_s=now.time_left_s, note=now.note)
 

@@ -39,7 +39,7 @@ class Worker:
 
 
 @dataclass(frozen=True)
-class Ended:
+class ProcessEnd:
     """How the process of a run ended: exit status, and the last line it said."""
 
     job: Job
@@ -85,13 +85,13 @@ def workers_for(device: str, n_jobs: int | None, gpus: Sequence[str]) -> list[Wo
         threads = str(max(1, (os.cpu_count() or 1) // n))
         environment = {name: threads for name in THREAD_SETTINGS if name not in os.environ}
     if on_gpus:
-        dealt = [on_gpus[i % len(on_gpus)] for i in range(n)]
+        assigned = [on_gpus[i % len(on_gpus)] for i in range(n)]
         return [
             Worker(
                 f"GPU {gpu}" if n <= len(on_gpus) else f"GPU {gpu}, run {i // len(on_gpus) + 1}",
                 {"CUDA_VISIBLE_DEVICES": gpu, **environment},
             )
-            for i, gpu in enumerate(dealt)
+            for i, gpu in enumerate(assigned)
         ]
     kind = "MPS" if device == "mps" else "CPU"
     return [Worker(f"{kind} {i + 1}" if n > 1 else kind, environment) for i in range(n)]
@@ -141,11 +141,13 @@ class _Process:
                 f"The run in {job.folder} could not be started: {error.strerror}."
             ) from error
 
-    def ended(self) -> Ended | None:
+    def ended(self) -> ProcessEnd | None:
         status = self._process.poll()
         if status is None:
             return None
-        return Ended(self.job, status, _last_line(self._terminal), time.monotonic() - self._began)
+        return ProcessEnd(
+            self.job, status, _last_line(self._terminal), time.monotonic() - self._began
+        )
 
     def ask_to_stop(self) -> None:
         if self._process.poll() is not None:
@@ -162,7 +164,7 @@ def run_jobs(
     *,
     stopper: Stopper,
     begun: Callable[[Job, Worker], None] | None = None,
-    ended: Callable[[Ended], None] | None = None,
+    ended: Callable[[ProcessEnd], None] | None = None,
     watch: Callable[[], None] | None = None,
     command: Command = train_command,
 ) -> None:

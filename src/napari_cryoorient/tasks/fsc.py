@@ -145,7 +145,7 @@ def _mask(
     if mask is None:
         return None
     if isinstance(mask, str) and mask == "auto":
-        # Each in its own grey scale: neither shall decide alone.
+        # Each in its own grey scale: neither may decide alone.
         mean = sum(each.voxels / each.voxels.std(dtype=np.float64) for each in (a, b))
         found = molecule_mask(np.asarray(mean, dtype=np.float32), pixel_size)
         say(f"Mask: found from both maps, {found.mean():.1%} of the box.")

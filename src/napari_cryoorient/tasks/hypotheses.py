@@ -1,4 +1,4 @@
-"""Poses from a network's likeliest views, told apart by the images: ``predict --hypotheses``."""
+"""Poses from a network's most probable views, compared with the images (``--hypotheses``)."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def choose_hypotheses(
     proposer = NetworkProposer(network, particles, box=box, device=device)
     usable = particles.usable_rows()
     if not len(usable):
-        raise InputError("No image of the stack tells a pose; extract the particles again.")
+        raise InputError("No image of the stack is usable; extract the particles again.")
     likelihood = ParticleLikelihood(inputs.density, particles, device)
     say(describe_band(likelihood))
     search = GlobalSearch(
@@ -61,7 +61,7 @@ def choose_hypotheses(
     )
     say(
         f"Every particle is compared with {n_hypotheses} of {len(search.coarse.banks[0])} views, "
-        "the likeliest to the network; the best are refined."
+        "the most probable to the network; the best are refined."
     )
     reporter.step("Comparing hypotheses")
     parts = list(

@@ -1,4 +1,4 @@
-"""Particles whose images tell nothing: they keep the pose they had, with a confidence of 0."""
+"""Particles whose images are unusable: they keep the pose they had, with a confidence of 0."""
 
 from __future__ import annotations
 

@@ -29,8 +29,8 @@ from napari_cryoorient.stack.pairing import (
     measure_contrast,
 )
 from napari_cryoorient.tasks.hypotheses import choose_hypotheses
+from napari_cryoorient.tasks.image_paths import note_on_lost_images
 from napari_cryoorient.tasks.predict_job import PredictJob
-from napari_cryoorient.tasks.reach import unreached_images
 from napari_cryoorient.tasks.refine import polish
 from napari_cryoorient.tasks.search import refuse_same_file
 from napari_cryoorient.tasks.spread import AT_ONCE, Spread
@@ -41,7 +41,7 @@ from napari_cryoorient.training.checkpoint import network_of_checkpoint, read_ch
 class StarPrediction:
     """What was predicted; None when stopped before the end, and then nothing was written.
 
-    ``n_searched`` particles were searched anew by a refinement; None where none was asked for.
+    ``n_searched`` particles were searched globally by a refinement; None where none was requested.
     """
 
     predicted: PredictedPoses | None
@@ -68,7 +68,7 @@ def predict_star(
 
     With ``config.refine`` the poses are refined against ``map_path``, by default the map of the
     run, and particles that stay doubtful are searched, unless ``config.search`` is False; with
-    ``config.n_hypotheses`` so many of the network's likeliest views are compared and the best
+    ``config.n_hypotheses`` so many of the network's most probable views are compared and the best
     refined, not its one pose alone.
 
     Raises InputError for a run without a checkpoint, or a stack with another field of view.
@@ -142,7 +142,7 @@ def predict_star(
             return StarPrediction(None, len(particles), describe_device(place), tuple(notes))
         poses, confidence, n_searched = polished.poses, polished.confidence, polished.n_searched
     write_poses(star, poses, out_path, confidence=confidence)
-    if (lost := unreached_images(star, Path(out_path), project_dir)) is not None:
+    if (lost := note_on_lost_images(star, Path(out_path), project_dir)) is not None:
         reporter.say(lost)
     device_name = describe_device(place)
     return StarPrediction(predicted, len(particles), device_name, tuple(notes), n_searched)
@@ -155,7 +155,7 @@ def refuse_other_field(state: dict[str, Any], particles: ParticleSet, name: str)
     if abs(field / trained - 1.0) > TOLERANCE:
         raise InputError(
             f"The images of {name} show {field:.0f} A, those of the run {trained:.0f} A: "
-            "extract the particles in the same field of view, or train anew."
+            "extract the particles in the same field of view, or train again."
         )
 
 

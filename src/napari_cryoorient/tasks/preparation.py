@@ -1,4 +1,4 @@
-"""What a training run settles once its recipe is made: tests, precision, what checkpoints say."""
+"""What a training run fixes once its recipe is made: tests, precision, what checkpoints say."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def usable_split(
     """
     usable = particles.usable_rows()
     if len(usable) < 2:
-        have = "one particle" if len(particles) == 1 else "one image that tells something"
+        have = "one particle" if len(particles) == 1 else "one usable image"
         raise InputError(f"{name} holds {have}: training wants at least 2.")
     train, test = split_of(len(usable), config)
     return usable[train], usable[test]

@@ -80,7 +80,7 @@ def reconstruct_star(
         particles = particles.subset(rows)
         weights = None if weights is None else weights[rows]
     if not config.with_ctf:
-        say("Note: the CTF is left out, as asked.")
+        say("Note: the CTF is left out, as requested.")
     for note in particles.notes:
         if poses_path is None or not note.startswith("no poses"):
             say(f"Note: {note}")
@@ -325,7 +325,7 @@ def _check_weights(weights: Floats, n: int) -> None:
 def _decide(voxels: Images, pixel_size_angstrom: float, invert_contrast: str, say: Say) -> bool:
     """Return whether to negate the map, and say why."""
     if invert_contrast == "yes":
-        say("Contrast: the map is negated, as asked.")
+        say("Contrast: the map is negated, as requested.")
         return True
     if not looks_inverted(voxels, pixel_size_angstrom):
         return False
@@ -335,5 +335,5 @@ def _decide(voxels: Images, pixel_size_angstrom: float, invert_contrast: str, sa
             "bright (--invert-contrast no forbids it)."
         )
         return True
-    say("WARNING: the molecule is dark in this map, and was left so, as asked.")
+    say("WARNING: the molecule is dark in this map, and was left as it is, as requested.")
     return False

@@ -28,10 +28,10 @@ from napari_cryoorient.reporting import SILENT, Reporter
 from napari_cryoorient.stack.chunks import Stopped
 from napari_cryoorient.stack.odd_images import left_out
 from napari_cryoorient.stack.pairing import PairedInputs, load_inputs
+from napari_cryoorient.tasks.image_paths import note_on_lost_images
 from napari_cryoorient.tasks.kept_poses import refined_of_all
 from napari_cryoorient.tasks.measured_scale import scale_note
 from napari_cryoorient.tasks.pose_jobs import RefineJob, SearchJob
-from napari_cryoorient.tasks.reach import unreached_images
 from napari_cryoorient.tasks.search import (
     describe_band,
     likelihood_of,
@@ -96,7 +96,7 @@ def refine_star(
     except Stopped:
         return StarRefinement(None, n, describe_device(place))
     write_poses(inputs.star, refined.poses, out_path, confidence=confidence)
-    if (lost := unreached_images(inputs.star, Path(out_path), project_dir)) is not None:
+    if (lost := note_on_lost_images(inputs.star, Path(out_path), project_dir)) is not None:
         reporter.say(lost)
     return StarRefinement(refined, n, describe_device(place), confidence)
 
@@ -114,7 +114,7 @@ def refine_inputs(
 ) -> tuple[RefinedPoses, Floats]:
     """Refine the poses of a stack against its map; return them with their confidence.
 
-    Particles whose images tell nothing keep their poses, with a confidence of 0.  ``name`` is what
+    Particles whose images are unusable keep their poses, with a confidence of 0.  ``name`` is what
     messages call the stack; ``stated`` ``(n,)`` is how probable the poses are said to be.  Raises
     InputError where it has no poses, and Stopped when asked to stop.
     """
@@ -127,7 +127,7 @@ def refine_inputs(
     refuse_starts_not_finite(particles.poses, name)
     for note in inputs.notes:
         say(note)
-    if reporter.is_heard:
+    if reporter.has_listener:
         agreement = pose_agreement(particles, inputs.density)
         if agreement is not None and not agreement.is_clear:
             say(f"WARNING: {agreement.describe()}")
@@ -147,7 +147,7 @@ def refine_inputs(
     say(describe_moves(refined))
     said = None if stated is None else stated[usable]
     confidence = confidence_of(refinement, refined, group, stated=said)
-    if reporter.is_heard:
+    if reporter.has_listener:
         wrong = scale_note(likelihood, refined.rows, refined.poses, confidence)
         if wrong is not None:
             say(wrong)
@@ -168,7 +168,7 @@ def describe_moves(refined: RefinedPoses) -> str:
 class Polished:
     """Predicted poses after refinement, with the probability of being right within 10 degrees.
 
-    ``n_searched`` of them were searched anew: what is said of these says nothing of the network.
+    ``n_searched`` of them were searched globally, which says nothing about the network.
     """
 
     poses: Poses
@@ -191,7 +191,7 @@ def polish(
     """Refine predicted poses of the whole stack; search globally for those that stay doubtful.
 
     With ``searches`` False each is climbed from alone, and no other pose is tried.
-    Particles whose images tell nothing keep their poses, with a confidence of 0.
+    Particles whose images are unusable keep their poses, with a confidence of 0.
     ``network_confidence`` ``(n,)`` points out those that the network itself was not sure of.
     """
     say = reporter.say
@@ -229,7 +229,7 @@ def polish(
     better = found.strengths.log_likelihood > refined.strengths[doubtful].log_likelihood
     say(
         f"{len(doubtful)} doubtful particles were searched globally; {int(better.sum())} found a "
-        "likelier pose."
+        "more probable pose."
     )
     taken = doubtful[better]
     rotations = refined.poses.rotations.copy()

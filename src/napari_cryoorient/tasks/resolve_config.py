@@ -1,4 +1,4 @@
-"""What is settled before a run begins: its settings, and whether its inputs are the right ones."""
+"""What is decided before a run begins: its settings, and whether its inputs are the right ones."""
 
 from __future__ import annotations
 
@@ -94,12 +94,12 @@ def check_same_files(files: dict[str, Any], run_dir: Path, before: InputsRecord)
     """
     if (what := change(before, files)) is not None:
         raise InputError(
-            f"A run goes on with the files it was started with only, and {what} changed since: "
+            f"A run continues only with the files it was started with, and {what} changed since: "
             f"start a new run in another folder than {run_dir}."
         )
     if before.stack_time_ns in (None, files["stack_time_ns"]):
         return None
-    return "Note: the stacks were written anew since the run was started, with the same images."
+    return "Note: the stacks were rewritten since the run was started, with the same images."
 
 
 def facts_of(inputs: PairedInputs) -> dict[str, float]:

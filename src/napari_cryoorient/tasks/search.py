@@ -35,10 +35,10 @@ from napari_cryoorient.stack.chunks import Stopped
 from napari_cryoorient.stack.odd_images import left_out
 from napari_cryoorient.stack.pairing import PairedInputs, load_inputs
 from napari_cryoorient.stack.statistics import StackStatistics
+from napari_cryoorient.tasks.image_paths import note_on_lost_images
 from napari_cryoorient.tasks.kept_poses import found_of_all
 from napari_cryoorient.tasks.measured_scale import scale_note
 from napari_cryoorient.tasks.pose_jobs import SearchJob
-from napari_cryoorient.tasks.reach import unreached_images
 from napari_cryoorient.tasks.spread import AT_ONCE, Spread
 
 # Fewer images than this part that show the particle are worth a warning, of so many at least.
@@ -99,7 +99,7 @@ def search_star(
         rows=rows,
         further=further,
     )
-    if (lost := unreached_images(inputs.star, Path(out_path), project_dir)) is not None:
+    if (lost := note_on_lost_images(inputs.star, Path(out_path), project_dir)) is not None:
         reporter.say(lost)
     return StarSearch(found, len(rows), describe_device(place))
 
@@ -115,19 +115,22 @@ def search_inputs(
 ) -> FoundPoses:
     """Search particles ``rows`` of a stack against its map; raises Stopped when asked to stop.
 
-    Those whose images tell nothing keep the poses they have; raises InputError if all are such.
+    Those whose images are unusable keep the poses they have; raises InputError if all are such.
     """
     say = reporter.say
     for note in inputs.notes:
         say(note)
-    if reporter.is_heard and (doubt := symmetry_note(inputs.density, config.symmetry)) is not None:
+    if (
+        reporter.has_listener
+        and (doubt := symmetry_note(inputs.density, config.symmetry)) is not None
+    ):
         say(f"Note: {doubt}")
     if len(rows) < len(inputs.particles):
         say(f"A random {len(rows)} of {len(inputs.particles)} particles are searched and written.")
     chosen = rows[np.isin(rows, inputs.particles.usable_rows())]
     if not len(chosen):
         raise InputError(
-            f"None of the {len(rows)} particles drawn has an image that tells a pose; search more."
+            f"None of the {len(rows)} particles drawn has a usable image; search more."
         )
     field = inputs.particles.box * inputs.particles.pixel_size_angstrom
     likelihood = likelihood_of(
@@ -146,7 +149,7 @@ def search_inputs(
     found = spread.do("search", SearchJob(search, inputs.density, chosen), reporter)
     if len(chosen) < len(rows):
         say(left_out(inputs.particles, np.setdiff1d(rows, chosen)))
-    if reporter.is_heard:
+    if reporter.has_listener:
         wrong = scale_note(likelihood, found.rows, found.poses, found.confidence)
         if wrong is not None:
             say(wrong)
@@ -175,7 +178,7 @@ def _doubt_by_nulls(
     reporter: Reporter,
 ) -> str | None:
     """Set a few of many particles against nulls, where anybody hears what comes of it."""
-    n = n_to_ask(len(chosen)) if reporter.is_heard else 0
+    n = n_to_ask(len(chosen)) if reporter.has_listener else 0
     if not n:
         return None
     asked = chosen[np.linspace(0, len(chosen) - 1, n).astype(np.int64)]

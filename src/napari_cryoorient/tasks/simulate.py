@@ -93,15 +93,17 @@ def simulate_files(
     refuse_simulating_beyond(config.n or 0, config.box, where)
     symmetry = config.symmetry
     if dataset is not None:
-        settled = {
+        of_dataset = {
             "--lowpass": config.lowpass_angstrom,
             "--shift-sigma": config.shift_sigma_angstrom,
             "--pixel-size": map_pixel_size_angstrom,
             "--no-ctf": not config.ctf,
             "--symmetry": symmetry != "C1",
         }
-        if too_many := [flag for flag, value in settled.items() if value]:
-            raise InputError(f"--dataset {dataset} settles {too_many[0]}: leave one of them out.")
+        if too_many := [flag for flag, value in of_dataset.items() if value]:
+            raise InputError(
+                f"--dataset {dataset} sets {too_many[0]} itself: leave one of them out."
+            )
         density, settings, symmetry, notes = _of_dataset(dataset, map_path, config, reporter)
     elif map_path is None:
         raise InputError("MAP is missing: name a map or an atomic model, or a --dataset.")

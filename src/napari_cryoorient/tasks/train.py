@@ -27,7 +27,7 @@ from napari_cryoorient.tasks.resolve_config import (
 )
 from napari_cryoorient.tasks.steering import Steering
 from napari_cryoorient.tasks.training_phases import TrainingRun
-from napari_cryoorient.tasks.training_progress import ProgressTeller, RunProgress
+from napari_cryoorient.tasks.training_progress import ProgressReporter, RunProgress
 from napari_cryoorient.training.fine_tuning import EarlierNetwork
 from napari_cryoorient.training.loop import Cadence
 from napari_cryoorient.training.ranks import Ranks, is_first_rank, joined_ranks
@@ -131,10 +131,10 @@ def _run(
     if touched is not None:
         folder.note(touched)
         say(touched)
-    folder.offer_control(config.w, anew=w_is_new)
+    folder.offer_control(config.w, overwrite=w_is_new)
     if about is not None:
         folder.update(fine_tuned_from=about.model_dump())
-    tell = ProgressTeller(reporter, None if config.minutes is None else 60 * config.minutes)
+    tell = ProgressReporter(reporter, None if config.minutes is None else 60 * config.minutes)
 
     def show(now: RunProgress) -> None:
         tell(now)

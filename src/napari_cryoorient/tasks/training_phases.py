@@ -91,7 +91,7 @@ class TrainingRun:
         n_out = len(particles) - len(train_rows) - len(test_rows)
         if n_out:
             self.note(
-                f"{counted(n_out, 'particle')} with images that tell nothing: neither learned from "
+                f"{counted(n_out, 'particle')} with unusable images: neither learned from "
                 "nor tested on; poses.star has them with the poses they had and a confidence of 0."
             )
         recipe, labels = make_recipe(
@@ -138,7 +138,7 @@ class TrainingRun:
             self._write(report, recipe)
             finished = report.outcome == "finished" or finished
         if not finished:
-            return "as asked; it can be resumed"
+            return "as requested; it can be resumed"
         return self._predict(recipe) if self.ranks.is_first else None
 
     def _describe_inputs(self, n_train: int, n_test: int) -> dict[str, Any]:
@@ -228,7 +228,7 @@ class TrainingRun:
             )
         )
         if predicted is None or len(predicted.rows) < len(particles):
-            return "as asked, before poses.star was written; training itself had finished"
+            return "as requested, before poses.star was written; training itself had finished"
         write_poses(
             self.inputs.star,
             predicted.poses(particles.poses),

@@ -21,7 +21,7 @@ class RunProgress:
     metrics: Metrics | None = None
 
 
-class ProgressTeller:
+class ProgressReporter:
     """Tells a reporter of a run's progress, one part of the work after another.
 
     ``budget_s`` is the time given to training, where it is not a number of steps.

@@ -59,7 +59,7 @@ def begin_with(network: nn.Module, earlier: EarlierNetwork) -> None:
             raise InputError(
                 f"The network of {earlier.name} does not fit this run ({key.replace('_', ' ')} "
                 f"was {was}, now {now}): use the settings and the field of view it was trained "
-                "with, or train anew without --from."
+                "with, or train again without --from."
             )
     for name, parameter in network.named_parameters():
         parameter.copy_(earlier.weights[name])

@@ -28,11 +28,11 @@ from napari_cryoorient.training.recipe import Recipe
 from napari_cryoorient.training.recorded import RecordedSteps
 from napari_cryoorient.training.report import Control, Metrics, NoControl, Report
 from napari_cryoorient.training.steps import (
+    batch_that_fits,
     go_back,
     halve,
     not_finite,
     raise_if_not_finite,
-    rehearsed,
     remember,
     whole_step,
 )
@@ -205,14 +205,14 @@ def train(
             while True:
                 try:
                     if ranks.size > 1 and rehearsed_chunk != recipe.chunk_size:
-                        batch = rehearsed(recipe, network, step, w_used, precision)
+                        batch = batch_that_fits(recipe, network, step, w_used, precision)
                         rehearsed_chunk = recipe.chunk_size
                     batch = recipe.batch(step) if batch is None else batch
                     taken = steps.step(batch, w_used)
                 except Abandoned:
                     break
                 except (RuntimeError, MemoryError) as error:
-                    # What ran out in one process only, all must hear of: see ``rehearsed``.
+                    # What ran out in one process only, all must hear of: see ``batch_that_fits``.
                     if not is_out_of_memory(error) or rehearsed_chunk is not None:
                         raise
                     note = halve(recipe, making_the_batch=batch is None and ranks.size == 1)

@@ -39,9 +39,9 @@ def choose_precision(
     if not allows_bfloat16:
         return "float32", "float32: this network does not run in bfloat16."
     if requested == "float32":
-        return "float32", "float32, as asked."
+        return "float32", "float32, as requested."
     if requested == "bfloat16":
-        return "bfloat16", "bfloat16 with channels-last weights, as asked."
+        return "bfloat16", "bfloat16 with channels-last weights, as requested."
     if _multiplies_bfloat16(device):
         return (
             "bfloat16",

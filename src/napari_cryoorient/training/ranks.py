@@ -36,7 +36,7 @@ class Ranks:
     def of(self, n: int, before: int = 0) -> slice:
         """Return which of ``n`` things of a batch are this process's; ``before`` come first in it.
 
-        They are dealt out in turn, so that each process has its share of any first few.
+        They are distributed in turn, so that each process has its share of any first few.
         """
         return slice((self.rank - before) % self.size, n, self.size)
 
@@ -45,7 +45,7 @@ class Ranks:
         return -(-n // self.size)
 
     def refuse_uneven(self, batch_size: int) -> None:
-        """Raise InputError for a batch that cannot be dealt out evenly."""
+        """Raise InputError for a batch that cannot be distributed evenly."""
         if batch_size % self.size:
             raise InputError(
                 f"A batch of {batch_size} images cannot be shared evenly by {self.size} "
@@ -136,5 +136,5 @@ def _others_may_end() -> Iterator[None]:
     except RuntimeError as error:
         raise TrainingFailure(
             "Another process of this run has ended; its own message says why. The checkpoint is "
-            "kept, and --resume goes on from it."
+            "kept, and --resume continues from it."
         ) from error

@@ -72,7 +72,9 @@ def whole_step(
     return figures, concatenate_predictions(predictions)
 
 
-def rehearsed(recipe: Recipe, network: nn.Module, step: int, w: float, precision: str) -> Batch:
+def batch_that_fits(
+    recipe: Recipe, network: nn.Module, step: int, w: float, precision: str
+) -> Batch:
     """Make a batch, and its gradients for nothing, and return it where memory holds everywhere.
 
     Where it runs out in one process of several the others would wait for ever in the real step.

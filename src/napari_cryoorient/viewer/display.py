@@ -45,7 +45,7 @@ class Display:
         session.particle_changed.disconnect(self._on_session_particle)
         self._viewer.dims.events.current_step.disconnect(self._on_slider)
 
-    def start_afresh(self) -> None:
+    def reset_view(self) -> None:
         """Show the images with the grey levels and the zoom they had at first."""
         self.triptych.forget_view()
         self._draw()
@@ -62,7 +62,7 @@ class Display:
     def _on_problem(self, sentence: str) -> None:
         self._problem = sentence
 
-    def _tell(self) -> None:
+    def _announce(self) -> None:
         """Tell of an image that could not be read, once it has been drawn blank."""
         problem, self._problem = self._problem, ""
         if problem != self._told:
@@ -73,7 +73,7 @@ class Display:
         dims = self._viewer.dims
         if len(self._session.inspection) and dims.ndim >= 3 and dims.current_step[0] != index:
             dims.set_current_step(0, index)
-        self._tell()
+        self._announce()
 
     def _on_slider(self, _event: Any = None) -> None:
         dims = self._viewer.dims

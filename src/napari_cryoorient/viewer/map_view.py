@@ -63,12 +63,12 @@ class MapView:
         camera = camera_of(self._viewer)
         camera.orientation = RIGHT_HANDED
         camera.perspective = 0.0
-        self.fit(anew=True)
+        self.fit(force=True)
 
-    def fit(self, *, anew: bool = False) -> None:
+    def fit(self, *, force: bool = False) -> None:
         """Let the map fill the canvas after that has changed its size."""
         size = canvas_size_of(self._viewer)
-        if self._density is None or (size == self._size and not anew):
+        if self._density is None or (size == self._size and not force):
             return
         self._size = size
         edge = self._density.box * self._density.pixel_size_angstrom

@@ -65,10 +65,10 @@ def call_on_resize(viewer: ViewerModel, qt_viewer: Any, callback: Callable[..., 
         qt_viewer.canvas.events.resize.connect(callback, position="last")
 
 
-def unheard_shortcuts() -> AbstractContextManager[Any]:
+def muted_shortcuts() -> AbstractContextManager[Any]:
     """Keep listeners from hearing of each shortcut that a new canvas binds again, as it was.
 
-    There are 350, and napari's welcome screens would be written anew after each.
+    There are 350, and napari's welcome screens would be rewritten after each.
     """
     events = action_manager.events
     if not hasattr(events, "shortcut_changed"):  # before 0.9, which has no such screens

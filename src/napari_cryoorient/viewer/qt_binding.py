@@ -21,7 +21,7 @@ def window_problem() -> str | None:
         return f"napari is not installed here; install it with: {ALL_OF_IT}."
     wanted = os.environ.get("QT_API", "").lower()
     if wanted in map(str.lower, OLD_BINDINGS):
-        return f"QT_API asks for {wanted}, which is not supported; set it to pyqt6 or pyside6."
+        return f"QT_API names {wanted}, which is not supported; set it to pyqt6 or pyside6."
     new = _installed(BINDINGS)
     if new:
         taken = next((name for name in new if name.lower() == wanted), new[0])

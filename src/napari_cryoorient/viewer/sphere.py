@@ -23,7 +23,7 @@ _GREY = [0.45, 0.48, 0.52, 1.0]
 _PLAIN = [0.42, 0.66, 0.92, 1.0]
 # Good to bad, bright at both ends on a dark canvas.
 _GOOD_TO_BAD = ([0.25, 0.66, 0.95], [0.98, 0.86, 0.35], [1.0, 0.35, 0.22])
-_HIGH_QUANTILE = 0.95  # a few outliers shall not make all others look alike
+_HIGH_QUANTILE = 0.95  # a few outliers must not make all others look alike
 MAX_POINT_SIZE, MIN_POINT_SIZE = 0.08, 0.015
 
 

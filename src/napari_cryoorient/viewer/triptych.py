@@ -15,7 +15,7 @@ import numpy as np
 
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.particles import Images, ImageSource, Integers
-from napari_cryoorient.session.eye import LowPassed
+from napari_cryoorient.session.display_filter import LowPassFiltered
 from napari_cryoorient.session.inspection import Inspection, Panel
 from napari_cryoorient.viewer.lazy_stack import LazyStack, display_limits
 from napari_cryoorient.viewer.napari_api import grid_of, show_titles
@@ -59,7 +59,7 @@ class Triptych:
         self, viewer: ViewerModel, on_problem: Callable[[str], None] = lambda _: None
     ) -> None:
         self._viewer = viewer
-        self.on_arranged: Callable[[], None] = lambda: None  # called after cells were made anew
+        self.on_layout_changed: Callable[[], None] = lambda: None  # called after cells were rebuilt
         self._on_problem = on_problem  # hears why an image cannot be read, or "" once it can
         self._kind: tuple[object, ...] = ()
         self._blinking: Blinking | None = None
@@ -99,7 +99,7 @@ class Triptych:
         layers = self.layers()
         if list(layers) != [panel.role for panel in inspection.panels]:
             self._replace(panels)
-            self._arrange(len(panels))
+            self._lay_out(len(panels))
             return
         for panel, source in panels:
             _refill(layers[panel.role], panel, source, keeps_contrast=is_refresh)
@@ -171,7 +171,7 @@ class Triptych:
             self._viewer.layers.link_layers(projections, ("contrast_limits",))
         self._remember_limits()
 
-    def _arrange(self, n_panels: int) -> None:
+    def _lay_out(self, n_panels: int) -> None:
         grid = grid_of(self._viewer)
         grid.stride = 1
         grid.shape = (1, -1)
@@ -180,10 +180,10 @@ class Triptych:
         if n_panels:
             self._viewer.dims.set_current_step(0, 0)
             self._viewer.reset_view()
-            self.on_arranged()
+            self.on_layout_changed()
 
     def forget_view(self) -> None:
-        """Let grey levels and zoom be chosen anew when the images are shown next."""
+        """Let grey levels and zoom be chosen again when the images are shown next."""
         self._kind = ()
 
     def fit(self) -> None:
@@ -208,7 +208,7 @@ class Guarded:
 
     def __init__(self, source: ImageSource, tell: Callable[[str], None]) -> None:
         self._source = source
-        self._tell = tell
+        self._announce = tell
 
     @property
     def box(self) -> int:
@@ -228,13 +228,13 @@ class Guarded:
         try:
             images = self._source.read(indices)
         except InputError as error:
-            self._tell(str(error))
+            self._announce(str(error))
         except OSError as error:
-            self._tell(f"The image cannot be read: {error.strerror or error}.")
+            self._announce(f"The image cannot be read: {error.strerror or error}.")
         else:
             if np.isfinite(images).all():
                 return images
-            self._tell("The image has values that are not finite numbers; it is left out.")
+            self._announce("The image has values that are not finite numbers; it is left out.")
         return np.zeros((np.size(indices), self.box, self.box), np.float32)
 
 
@@ -264,7 +264,7 @@ class Blinking:
 
 
 def _as_shown(source: ImageSource, low_pass_angstrom: float | None) -> ImageSource:
-    return source if low_pass_angstrom is None else LowPassed(source, low_pass_angstrom)
+    return source if low_pass_angstrom is None else LowPassFiltered(source, low_pass_angstrom)
 
 
 def _refill(layer: Image, panel: Panel, source: ImageSource, *, keeps_contrast: bool) -> None:
@@ -274,7 +274,7 @@ def _refill(layer: Image, panel: Panel, source: ImageSource, *, keeps_contrast: 
     corner = -(source.box // 2) * spacing
     limits = None if keeps_contrast else display_limits(source)
     layer.data = data
-    # Each of these draws the layer anew, changed or not.
+    # Each of these redraws the layer, changed or not.
     scale, translate = (1.0, spacing, spacing), (0.0, corner, corner)
     if not np.allclose(layer.scale, scale):
         layer.scale = scale

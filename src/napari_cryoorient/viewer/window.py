@@ -60,7 +60,7 @@ def open_window(
         return
     try:
         if dock is not None:
-            _wait_until_settled(dock)
+            _wait_until_idle(dock)
         _rest(SETTLED_S)
         pixels = viewer.window.screenshot(flash=False, canvas_only=False)
         with atomic_path(picture) as temporary:
@@ -106,8 +106,8 @@ def _panel(viewer: napari.Viewer, project_dir: Path | None) -> Any:
     return dock
 
 
-def _wait_until_settled(dock: Any) -> None:
-    """Let the window live until what was asked for is there and nothing has come for a while."""
+def _wait_until_idle(dock: Any) -> None:
+    """Keep the window until its data are there and nothing has changed for a while."""
     deadline = time.monotonic() + PATIENCE_S
     seen: Any = None
     since = time.monotonic()

@@ -13,12 +13,12 @@ from qtpy.QtGui import QKeyEvent, QShowEvent
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_cryoorient.session.session import Session
-from napari_cryoorient.viewer.napari_api import unheard_shortcuts
+from napari_cryoorient.viewer.napari_api import muted_shortcuts
 
-# Drawing anew takes 50 ms and more, and goes on for as long as a run reports: it shall take no
+# Redrawing takes 50 ms and more, and goes on for as long as a run reports: it must take no
 # more than this share of the window's time, and wait at least so long for more news.
 REDRAW_SHARE, REDRAW_MS, MOST_MS = 0.05, 150, 4000
-# Marking the current particle takes some 15 ms, which scrolling shall not wait for at every step.
+# Marking the current particle takes some 15 ms, which scrolling must not wait for at every step.
 MARK_MS = 200
 
 
@@ -50,7 +50,7 @@ class Canvas(QWidget):
         self._session = session
         self.model = ViewerModel()
         self.model.theme = "dark"  # what is drawn is bright on dark, whatever napari's theme
-        with unheard_shortcuts():
+        with muted_shortcuts():
             self.qt_viewer: QtViewer | None = QtViewer(self.model)
         self.qt_viewer.setAcceptDrops(False)  # it holds no layers but its own
         self._keys = KeyGuard(self)
@@ -82,7 +82,7 @@ class Canvas(QWidget):
             self._timer.start(0)
 
     def _later(self, *_: Any) -> None:
-        """Draw all anew, soon."""
+        """Redraw everything soon."""
         if not self._timer.isActive():
             pause_s = self._redraw_s / REDRAW_SHARE - (time.monotonic() - self._redrawn_at)
             self._timer.start(min(max(round(1000 * pause_s), REDRAW_MS), MOST_MS))

@@ -51,7 +51,7 @@ class CurvesPanel(Canvas):
         self.runs_button = QPushButton("Runs")
         self.runs_button.setMenu(menu)
         self.runs_button.setToolTip(
-            "<p>Show other runs beside this one. Colours tell w; a click on a curve opens its "
+            "<p>Show other runs beside this one. Colours show w; a click on a curve opens its "
             "run.</p>"
         )
         self.export_button = QPushButton("Export…")

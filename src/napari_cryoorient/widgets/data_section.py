@@ -49,8 +49,8 @@ class DataSection(QWidget):
         self.warning = QLabel()
         self.warning.setWordWrap(True)
         self.warning.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.mend_button = QPushButton()
-        self.mend_button.setAccessibleName("Take the stack's pixel size for the map")
+        self.correct_button = QPushButton()
+        self.correct_button.setAccessibleName("Take the stack's pixel size for the map")
         self.notes = QLabel()
         self.notes.setWordWrap(True)
         form = QFormLayout()
@@ -60,14 +60,20 @@ class DataSection(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(form)  # first, so that it stays where it is when the welcome goes
         layout.addWidget(self.welcome)
-        for widget in (self.sample_button, self.facts, self.warning, self.mend_button, self.notes):
+        for widget in (
+            self.sample_button,
+            self.facts,
+            self.warning,
+            self.correct_button,
+            self.notes,
+        ):
             layout.addWidget(widget)
         layout.addStretch(1)
         self.setAcceptDrops(True)
         self.map_row.chosen.connect(lambda path: self._on_chosen(self.map_row, path))
         self.star_row.chosen.connect(lambda path: self._on_chosen(self.star_row, path))
         self.sample_button.clicked.connect(self.sample_wanted)
-        self.mend_button.clicked.connect(self._on_mend)
+        self.correct_button.clicked.connect(self._on_correct_pixel_size)
         session.data_changed.connect(self._pull)
         session.problems_changed.connect(self._pull)
         session.map_symmetry_changed.connect(self._pull_facts)
@@ -98,7 +104,7 @@ class DataSection(QWidget):
         """Load files that were dropped."""
         for path in paths:
             self._row_of(path).set_path(path)
-        self._tell()
+        self._announce()
 
     def _pull(self, _data: Data | None = None) -> None:
         data = self._session.data
@@ -109,10 +115,10 @@ class DataSection(QWidget):
         self.sample_button.setVisible(is_empty)
         self._pull_facts()
         self._pull_warnings()
-        mended = data.corrected_pixel_size_angstrom
-        self.mend_button.setVisible(mended is not None)
-        if mended is not None:
-            self.mend_button.setText(f"Take the map's pixels as {mended:.4g} Å")
+        corrected = data.corrected_pixel_size_angstrom
+        self.correct_button.setVisible(corrected is not None)
+        if corrected is not None:
+            self.correct_button.setText(f"Use {corrected:.4g} Å as the map's pixel size")
         self.notes.setText(on_screen("\n".join(f"Note: {note}" for note in data.notes)))
         self.notes.setVisible(bool(data.notes))
 
@@ -146,11 +152,11 @@ class DataSection(QWidget):
             data = self._session.data
             row.set_path(data.map_path if row is self.map_row else data.star_path)
             self._row_of(path).set_path(path)
-        self._tell()
+        self._announce()
 
-    def _tell(self) -> None:
+    def _announce(self) -> None:
         self.wanted.emit(self.star_row.path(), self.map_row.path(), None)
 
-    def _on_mend(self) -> None:
+    def _on_correct_pixel_size(self) -> None:
         data = self._session.data
         self.wanted.emit(data.star_path, data.map_path, data.corrected_pixel_size_angstrom)

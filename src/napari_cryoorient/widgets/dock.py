@@ -261,14 +261,14 @@ class CryoOrientDock(QWidget):
         is_moved = event is not None and event.type() == QEvent.Type.ParentChange
         if is_moved and self.parent() is None and self._window is not None and not self._is_closed:
             self._look_at_layout()
-            QTimer.singleShot(0, self._on_taken_out)
+            QTimer.singleShot(0, self._on_removed)
 
-    def _on_taken_out(self) -> None:
+    def _on_removed(self) -> None:
         """Leave the window whole once the dock has been closed; a run goes on."""
         if self.parent() is not None or self._is_closed:
             return
         if self.workbench.is_at_work:
-            notifications.show_info("The work goes on; open CryoOrient again to see it.")
+            notifications.show_info("The work continues; open CryoOrient again to see it.")
         workspace = self.workspace
         self.close_dock()
         below = None if workspace is None else dock_of(workspace)

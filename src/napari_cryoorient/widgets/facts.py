@@ -1,4 +1,4 @@
-"""Labels and values in two columns, made anew for each set of rows."""
+"""Labels and values in two columns, rebuilt for each set of rows."""
 
 from __future__ import annotations
 

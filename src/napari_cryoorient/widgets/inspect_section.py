@@ -89,7 +89,7 @@ class InspectSection(QWidget):
         self.threshold = ThresholdSlider()
         self.kept = SteadyLabel(2)
         self.undo = QPushButton("Undo mark")
-        self.undo.setToolTip("<p>Takes the last Keep or Reject back. Ctrl+Z.</p>")
+        self.undo.setToolTip("<p>Undoes the last Keep or Reject. Ctrl+Z.</p>")
         self.redo = QPushButton("Redo")
         self.redo.setToolTip("<p>Makes it again. Ctrl+Shift+Z.</p>")
         self.marked = QLabel()
@@ -149,7 +149,7 @@ class InspectSection(QWidget):
         layout.addStretch(1)
         self._form = form
 
-        # Scrolling through particles shall not wait for their read-out.
+        # Scrolling through particles must not wait for their read-out.
         self._read_out = qthrottled(self._pull_facts, timeout=READOUT_DELAY_MS, leading=False)
         self.particle.valueChanged.connect(lambda value: session.set_particle(value - 1))
         self.low_pass.valueChanged.connect(lambda value: session.set_low_pass(value or None))
@@ -169,8 +169,8 @@ class InspectSection(QWidget):
         session.inspection_changed.connect(self._pull)
         session.particle_changed.connect(self._pull_particle)
         session.selection_changed.connect(self._pull_selection)
-        self.undo.clicked.connect(controller.hand.undo)
-        self.redo.clicked.connect(controller.hand.redo)
+        self.undo.clicked.connect(controller.marking.undo)
+        self.redo.clicked.connect(controller.marking.redo)
         self._pull()
 
     def close_section(self) -> None:

@@ -22,7 +22,10 @@ from napari_cryoorient.widgets.steady import SteadyLabel
 BLUE: Colour = (0.30, 0.67, 0.97, 1.0)
 WORST: Colour = (0.99, 0.55, 0.24, 1.0)
 SUFFICIENT = 0.81
-EMPTY = "No report yet. Compute counts the views, without images; half-maps tell of directions too."
+EMPTY = (
+    "No report yet. Compute counts the views, without images; half-maps add the resolution in each "
+    "direction."
+)
 PICTURES = ("Views", "Tilts", "Half-maps")
 _N_STEPS = 8  # of Newton's method, for Mollweide's angle
 

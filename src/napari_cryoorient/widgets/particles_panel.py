@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSlider, QWidget
 from superqt.utils import qdebounced, signals_blocked
 
 from napari_cryoorient.session.controller import Controller
-from napari_cryoorient.session.eye import DISPLAY_LOW_PASS_ANGSTROM
+from napari_cryoorient.session.display_filter import DISPLAY_LOW_PASS_ANGSTROM
 from napari_cryoorient.session.readout import headline_of
 from napari_cryoorient.session.words import on_screen
 from napari_cryoorient.viewer.display import Display
@@ -76,13 +76,13 @@ class ParticlesPanel(Canvas):
         order_tabs(self)
 
         self._fit_later = qdebounced(self.display.triptych.fit, timeout=FIT_AFTER_MS)
-        self.display.triptych.on_arranged = self._on_arranged
+        self.display.triptych.on_layout_changed = self._on_layout_changed
         call_on_resize(self.model, self.qt_viewer, self._on_size)
         self.slider.valueChanged.connect(lambda value: session.set_particle(value - 1))
         self.low_pass_button.clicked.connect(self._on_low_pass)
-        self.keep_button.clicked.connect(lambda on: controller.hand.mark("keep" if on else None))
+        self.keep_button.clicked.connect(lambda on: controller.marking.mark("keep" if on else None))
         self.reject_button.clicked.connect(
-            lambda on: controller.hand.mark("reject" if on else None)
+            lambda on: controller.marking.mark("reject" if on else None)
         )
         self.fit_button.clicked.connect(self._on_fit)
         self.levels_button.toggled.connect(self._on_levels)
@@ -105,7 +105,7 @@ class ParticlesPanel(Canvas):
         if data is not None and data.urls():
             self.dropped.emit([Path(url.toLocalFile()) for url in data.urls()])
 
-    def _on_arranged(self) -> None:
+    def _on_layout_changed(self) -> None:
         if self.qt_viewer is not None:
             draw_unseen(self.qt_viewer)
 
@@ -116,7 +116,7 @@ class ParticlesPanel(Canvas):
         self._session.set_low_pass(self._low_pass if is_on else None)
 
     def _on_fit(self) -> None:
-        self.display.start_afresh()
+        self.display.reset_view()
         self.levels.pull()
 
     def _on_levels(self, is_on: bool) -> None:

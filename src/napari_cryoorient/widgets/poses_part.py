@@ -27,8 +27,8 @@ SEARCH_TOOLTIP = (
     "the STAR file are not looked at.</p>"
 )
 REFINE_TOOLTIP = (
-    "<p>Refines poses against the map: those of the run that is open, predicted anew for the whole "
-    "stack, or else those of the STAR file.</p>"
+    "<p>Refines poses against the map: those that the open run predicts for the whole stack, or "
+    "else those of the STAR file.</p>"
 )
 NULL_TEST_TOOLTIP = (
     "<p>Searches up to 200 particles, images without a particle, and maps of random detail, and "
@@ -105,8 +105,8 @@ class JobBar(QWidget):
         self.headline.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.close_button = QToolButton()
         self.close_button.setText("\N{MULTIPLICATION SIGN}")
-        self.close_button.setToolTip("<p>Put this line away</p>")
-        self.close_button.setAccessibleName("Put away what came of the command")
+        self.close_button.setToolTip("<p>Dismiss this line</p>")
+        self.close_button.setAccessibleName("Dismiss the result of the command")
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.bar.setAccessibleName("Progress of the command")

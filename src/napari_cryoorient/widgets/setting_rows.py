@@ -99,7 +99,7 @@ class _Choice(_Row):
     def __init__(self, name: str, choices: tuple[str, ...], is_optional: bool, tell: Tell) -> None:
         self._name, self._is_optional = name, is_optional
         self.widget: QComboBox = QComboBox()
-        # Narrow columns: the longest choice shall not set the panel's width.
+        # Narrow columns: the longest choice must not set the panel's width.
         self.widget.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
@@ -133,7 +133,7 @@ class _Entry(_Row):
     """A number or a text; left empty it is the preset's where that is allowed."""
 
     def __init__(self, name: str, kind: type, default: Any, is_optional: bool, tell: Tell) -> None:
-        self._name, self._kind, self._default, self._tell = name, kind, default, tell
+        self._name, self._kind, self._default, self._announce = name, kind, default, tell
         self._is_optional = is_optional
         self.widget: QLineEdit = QLineEdit()
         self.widget.setMinimumWidth(60)
@@ -156,9 +156,9 @@ class _Entry(_Row):
         self.widget.setModified(False)
         text = self.widget.text().strip()
         if not text:
-            self._tell(self._name, None if self._is_optional else self._default)
+            self._announce(self._name, None if self._is_optional else self._default)
         else:
-            self._tell(self._name, self._kind(text))
+            self._announce(self._name, self._kind(text))
 
 
 def _row_of(name: str, tell: Tell) -> _Row:

@@ -11,7 +11,7 @@ from qtpy.QtGui import QKeySequence, QShortcut  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QMessageBox, QWidget
 
 from napari_cryoorient.session.controller import Controller
-from napari_cryoorient.session.eye import DISPLAY_LOW_PASS_ANGSTROM
+from napari_cryoorient.session.display_filter import DISPLAY_LOW_PASS_ANGSTROM
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Key:
 
 def keys_of(controller: Controller) -> tuple[Key, ...]:
     """Return all keys, in the order they are listed in."""
-    session, hand = controller.session, controller.hand
+    session, marking = controller.session, controller.marking
 
     def step(by: int) -> Callable[[], None]:
         return lambda: session.set_particle(session.particle + by)
@@ -51,12 +51,12 @@ def keys_of(controller: Controller) -> tuple[Key, ...]:
         Key(
             "K",
             "Keep this particle, whatever the filter says",
-            lambda: hand.mark("keep"),
+            lambda: marking.mark("keep"),
         ),
-        Key("R", "Reject this particle", lambda: hand.mark("reject")),
-        Key("U", "Take the mark of this particle away", lambda: hand.mark(None)),
-        Key("Ctrl+Z", "Undo the last mark", hand.undo),
-        Key("Ctrl+Shift+Z", "Redo it", hand.redo),
+        Key("R", "Reject this particle", lambda: marking.mark("reject")),
+        Key("U", "Clear the mark of this particle", lambda: marking.mark(None)),
+        Key("Ctrl+Z", "Undo the last mark", marking.undo),
+        Key("Ctrl+Shift+Z", "Redo it", marking.redo),
         Key("L", "Low-pass on or off", toggle_low_pass),
         Key("F", "Blink both projections, or stop that", toggle_blink),
         Key("Ctrl+Return", "Train, or stop the run", train_or_stop),

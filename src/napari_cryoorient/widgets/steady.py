@@ -18,18 +18,18 @@ class SteadyLabel(QLabel):
         self.setWordWrap(True)
         self.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
         self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self._take_place()
+        self._reserve_height()
 
     def setText(self, text: str | None) -> None:  # noqa: N802
         """Show a text; its tooltip has the whole of it."""
         super().setText(text)
         self.setToolTip(text)
-        self._take_place()
+        self._reserve_height()
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
         """Measure the font once more: the theme has set it by now."""
         super().showEvent(event)
-        self._take_place()
+        self._reserve_height()
 
     def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802
         """Follow the font."""
@@ -38,7 +38,7 @@ class SteadyLabel(QLabel):
             QEvent.Type.FontChange,
             QEvent.Type.StyleChange,
         ):
-            self._take_place()
+            self._reserve_height()
 
-    def _take_place(self) -> None:
+    def _reserve_height(self) -> None:
         self.setFixedHeight(self._n_lines * self.fontMetrics().lineSpacing() + MARGIN)

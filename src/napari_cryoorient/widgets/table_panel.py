@@ -50,7 +50,7 @@ class ParticleTable(QAbstractTableModel):
         if sorted_title in names:  # columns come and go; the order stays
             self._sorted_by = names.index(sorted_title), self._sorted_by[1]
         column, is_descending = self._sorted_by
-        self._arrange(column if column < len(self._columns) else 0, is_descending)
+        self._lay_out(column if column < len(self._columns) else 0, is_descending)
         self.endResetModel()
 
     def _angles_of(self, poses: Poses) -> NDArray[np.float64]:
@@ -102,7 +102,7 @@ class ParticleTable(QAbstractTableModel):
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
         """Sort by a column."""
         self.layoutAboutToBeChanged.emit()
-        self._arrange(column, order == Qt.SortOrder.DescendingOrder)
+        self._lay_out(column, order == Qt.SortOrder.DescendingOrder)
         self.layoutChanged.emit()
 
     def column_of(self, title: str) -> int | None:
@@ -119,7 +119,7 @@ class ParticleTable(QAbstractTableModel):
         found = np.flatnonzero(self._order == particle)
         return int(found[0]) if found.size else None
 
-    def _arrange(self, column: int, is_descending: bool) -> None:
+    def _lay_out(self, column: int, is_descending: bool) -> None:
         self._sorted_by = (column, is_descending)
         kept = self._session.selected()
         values = self._columns[column][1][kept]

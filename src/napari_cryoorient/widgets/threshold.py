@@ -33,7 +33,7 @@ class ThresholdSlider(QWidget):
         self.slider.valueChanged.connect(self._on_step)
 
     def set_values(self, values: NDArray[np.float64], form: str, unit: str) -> None:
-        """Take the figures the threshold is to part, and how they are spelt."""
+        """Take the figures that the threshold divides, and how they are written."""
         known = np.sort(values[np.isfinite(values)])
         self._sorted = known if len(known) else np.zeros(1)
         self._form, self._unit = form, unit

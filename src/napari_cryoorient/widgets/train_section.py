@@ -100,7 +100,7 @@ class TrainSection(QWidget):
         self.refine_box = QCheckBox("Refine the poses afterwards")
         self.refine_box.setToolTip(
             "<p>When the run has finished, its predictions are refined against the map, and "
-            "doubtful particles searched anew.</p>"
+            "doubtful particles searched globally.</p>"
         )
         self.poses_part = PosesPart(controller)
         self.without = Part("Poses without training")
@@ -285,18 +285,18 @@ class TrainSection(QWidget):
     def _on_suggest(self) -> None:
         self._controller.suggest()
 
-    def _settle_w(self) -> None:
+    def _flush_w(self) -> None:
         """Take a move of the slider that has not been told yet."""
         if self._steer.isActive():
             self._steer.stop()
             self._on_w()
 
     def _on_train(self) -> None:
-        self._settle_w()
+        self._flush_w()
         self._controller.train()
 
     def _on_resume(self) -> None:
-        self._settle_w()
+        self._flush_w()
         self._controller.resume()
 
     def _on_run_dir(self, path: Path | None) -> None:

@@ -77,7 +77,7 @@ def test_rounds_improve_the_map_and_a_stopped_series_goes_on(
     # The second round compares views that its network proposes: nothing is predicted or searched.
     assert (out / "round_01" / "predicted.star").is_file()
     assert not (out / "round_02" / "predicted.star").exists()
-    assert err.count("the likeliest to the network") == 2
+    assert err.count("the most probable to the network") == 2
     assert two["mean_confidence"] > 0.9
     # Half-sets have references of their own from the second round on.
     own = [read_map(out / "round_02" / f"reference_half{half}.mrc").voxels for half in (1, 2)]

@@ -84,7 +84,7 @@ class NullVerdict:
         """Say it in one sentence."""
         if self.outcome == "pure noise":
             return (
-                "These images show nothing, pure noise as far as this map tells: it fits them no "
+                "These images show nothing, pure noise as far as this map shows: it fits them no "
                 f"better than images without a particle; a signal of SNR {LEAST_SNR:g} would show."
             )
         if self.outcome == "another molecule":

@@ -43,7 +43,7 @@ from napari_cryoorient.particles import Floats, Integers, Poses
 N_DECOYS, N_MADE = 128, 192
 # Ends this near to the refined pose are no wrong ones.
 FOUND_DEG = 20.0
-# Starts that move by less than this, in the median, were the likeliest nearby already: somebody
+# Starts that move by less than this, in the median, were the most probable nearby already: somebody
 # chose them among all poses, which hold about so many basins as wide as the narrowest band's.
 TOP_DEG, N_BASINS = 1.0, 1000.0
 # Right poses and wrong ones that are taken to have been seen before.
@@ -66,7 +66,7 @@ def confidence_of(
     ``group`` ``(g, 3, 3)`` is the map's symmetry.  ``starts_are_likely`` says that the starts come
     from a network: its wrong ones lie where the map looks like itself, not just anywhere.
     ``stated`` ``(n,)`` is how probable the starts were said to be, by a search of all poses; it
-    holds for poses that stayed, where the starts were indeed the likeliest nearby.
+    holds for poses that stayed, where the starts were indeed the most probable nearby.
     """
     from scipy.special import expit  # loads slowly; searches do without
 

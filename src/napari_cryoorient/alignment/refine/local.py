@@ -1,10 +1,10 @@
 """Local refinement of poses that are known roughly: from narrow bands to the whole one.
 
-The same climb in the whole band alone is the other way up, and the likelier end is kept: a pose
-never ends at less than a plain climb makes of it.
+The same climb in the whole band alone is the other way up, and the more probable end is kept: a
+pose never ends at less than a plain climb makes of it.
 
 A particle whose fit stays weaker than the noise explains, or that moved further than the narrow
-band can carry it, is doubtful: it is started anew from poses all around, and the likeliest end
+band can carry it, is doubtful: it is started anew from poses all around, and the most probable end
 wins.
 """
 
@@ -220,7 +220,7 @@ class LocalRefinement:
     def _climb_both_ways(
         self, data: BandData, owner: Tensor, rotations: Tensor, shifts: Tensor
     ) -> tuple[Hypotheses, Tensor]:
-        """Climb through all bands and in the whole one alone; return the likelier ends.
+        """Climb through all bands and in the whole one alone; return the more probable ends.
 
         From a good start the narrow bands can lead away; the climb in the whole one never ends at
         less than where it began.  Second ``(b,)``: where the way through the bands left the basin.
@@ -267,7 +267,7 @@ class LocalRefinement:
         return at, owner
 
     def _restarted(self, data: BandData, rotations: Tensor, shifts: Tensor) -> Hypotheses:
-        """Return the likeliest end of climbs from poses all around."""
+        """Return the most probable end of climbs from poses all around."""
         n, n_turns = len(data), len(self._turns)
         owner = torch.arange(n, device=rotations.device).repeat_interleave(n_turns)
         turned = (self._turns[None] @ rotations[:, None]).flatten(0, 1)

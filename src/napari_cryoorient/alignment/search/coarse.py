@@ -162,7 +162,7 @@ class CoarseSearch:
         return self._chosen(cells, views, lost)
 
     def _of_proposals(self, data: BandData, proposals: Proposals) -> Candidates:
-        """Take the views near the likeliest proposed ones, and shifts beside the proposed one."""
+        """Take views near the most probable proposals, and shifts beside the proposed one."""
         bank, shifts = self.banks[0], self._shifts[0]
         views = self._near_best(proposals.log_weights, 0, self._parents[0])[0]
         if not self._is_beside:

@@ -41,7 +41,7 @@ class ShiftPrior:
         )
 
     def log_density(self, shifts_angstrom: Tensor) -> Tensor:
-        """Return how likely shifts ``(..., 2)`` are, in logs, over the likeliest."""
+        """Return how likely shifts ``(..., 2)`` are, in logs, over the most probable."""
         if self.reach_angstrom <= 0:
             return torch.zeros_like(shifts_angstrom[..., 0])
         centre = torch.tensor(self.centre_angstrom).to(shifts_angstrom)

@@ -178,7 +178,7 @@ class ViewBank:
         return torch.cat(values), torch.cat(angles) + offset, torch.cat(shifts)
 
     def _fitted(self, fit: Tensor, norm: Tensor) -> Tensor:
-        """Return log-likelihoods at the likeliest amplitude of each particle.
+        """Return log-likelihoods at the most probable amplitude of each particle.
 
         ``fit`` is ``2 Re <X, T>`` and ``norm`` ``2 |T|^2``; amplitudes are Gaussian around 1, as in
         ``gauss_newton``: ``(<X, T> + s)^2 / (|T|^2 + s) - s`` with ``s`` half their precision.

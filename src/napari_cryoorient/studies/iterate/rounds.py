@@ -120,7 +120,7 @@ def iterate(
             rounds.append(done)
             reason = _why_stop(rounds, n_rounds)
             if is_new:
-                _tell(stack, done, 0 if reason else n_rounds - number)
+                _announce(stack, done, 0 if reason else n_rounds - number)
             nyquist = 2 * read_map(here / "map.mrc").pixel_size_angstrom
             _write(study, folder, rounds, nyquist)
             if reason is not None:
@@ -318,7 +318,7 @@ def _why_stop(rounds: list[Round], n_rounds: int) -> str | None:
     return None
 
 
-def _tell(stack: Stack, done: Round, n_left: int) -> None:
+def _announce(stack: Stack, done: Round, n_left: int) -> None:
     """Say what a round came to, and how long the others may take."""
     resolution = done.resolution_angstrom
     said = "Nyquist" if resolution is None else f"{resolution:.1f} A"

@@ -8,7 +8,7 @@ from napari_cryoorient.session.marks import Mark, load_marks, save_marks
 from napari_cryoorient.session.session import Session
 
 
-class Hand:
+class Marking:
     """Marks the current particle and saves the marks of its stack."""
 
     def __init__(self, session: Session, notify: Notify) -> None:

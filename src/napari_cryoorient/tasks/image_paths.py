@@ -12,7 +12,7 @@ from napari_cryoorient.io.particle_table import ParticleTable
 from napari_cryoorient.io.star_text import StarFile
 
 
-def unreached_images(star: StarFile, out: Path, project_dir: Path | None) -> str | None:
+def note_on_lost_images(star: StarFile, out: Path, project_dir: Path | None) -> str | None:
     """Return a note where the image names that ``out`` took from ``star`` lead nowhere from there.
 
     Names stay as they are, so that those that start from the folder of ``star`` are lost to a file

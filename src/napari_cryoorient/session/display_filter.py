@@ -28,12 +28,12 @@ def display_low_pass_of(source: ImageSource) -> float | None:
     if not len(rows):
         return None
     before = source.read(rows).var(axis=(1, 2)).mean()
-    after = LowPassed(source, DISPLAY_LOW_PASS_ANGSTROM).read(rows).var(axis=(1, 2)).mean()
+    after = LowPassFiltered(source, DISPLAY_LOW_PASS_ANGSTROM).read(rows).var(axis=(1, 2)).mean()
     return DISPLAY_LOW_PASS_ANGSTROM if after < (1.0 - NOISY_PART) * before else None
 
 
 @dataclass(frozen=True)
-class LowPassed(DerivedImages):
+class LowPassFiltered(DerivedImages):
     """Images of another source, their frequencies beyond ``resolution_angstrom`` faded out.
 
     The filter is Gaussian and falls to 1/e at that resolution.

@@ -12,7 +12,7 @@ from napari_cryoorient.io.maps import write_map
 from napari_cryoorient.io.stacks import StackWriter
 from napari_cryoorient.io.star import read_star
 from napari_cryoorient.simulation.demo_density import demo_density
-from napari_cryoorient.tasks.reach import unreached_images
+from napari_cryoorient.tasks.image_paths import note_on_lost_images
 
 STAR = "data_particles\n\nloop_\n_rlnImageName #1\n_rlnImagePixelSize #2\n000001@{} 2.0\n"
 
@@ -30,18 +30,18 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_names_from_the_star_files_folder_are_lost_elsewhere(project: Path) -> None:
     (project / "sim" / "in.star").write_text(STAR.format("stack.mrcs"))
     star = read_star(Path("sim/in.star"))
-    note = unreached_images(star, Path("out.star"), None)
+    note = note_on_lost_images(star, Path("out.star"), None)
     assert note is not None
     assert "--project-dir sim " in note
-    assert unreached_images(star, Path("sim/out.star"), None) is None
-    assert unreached_images(star, Path("out.star"), Path("sim")) is None
+    assert note_on_lost_images(star, Path("sim/out.star"), None) is None
+    assert note_on_lost_images(star, Path("out.star"), Path("sim")) is None
 
 
 def test_names_from_the_project_are_found_everywhere_in_it(project: Path) -> None:
     (project / "sim" / "in.star").write_text(STAR.format("sim/stack.mrcs"))
     star = read_star(Path("sim/in.star"))
-    assert unreached_images(star, Path("out.star"), None) is None
-    assert unreached_images(star, Path("else/out.star"), None) is None
+    assert note_on_lost_images(star, Path("out.star"), None) is None
+    assert note_on_lost_images(star, Path("else/out.star"), None) is None
 
 
 def test_simulate_leaves_the_users_particles_alone_and_its_own_may_be_made_again(
