@@ -87,6 +87,7 @@ INVERT_CONTRAST = Setting("Turn dark particles on white; auto does it where the 
 RESOLUTION = Setting(
     "Finest detail used",
     unit="A",
+    label="Finest detail",
     left_open="where the stack's signal ends",
     flags=("--resolution",),
     ge=0.1,

@@ -47,12 +47,19 @@ def test_groups_and_letters_are_refused(qtbot):
 def test_the_panel_takes_both(qtbot, monkeypatch):
     controller = Controller(Session(), AtOnce(), Told())
     asked = []
-    monkeypatch.setattr(controller.pose_jobs, "search", lambda **given: asked.append(given))
+    for command in ("search", "refine", "null_test"):
+        monkeypatch.setattr(controller.pose_jobs, command, lambda **given: asked.append(given))
     part = PosesPart(controller)
     qtbot.addWidget(part)
-    QTest.keyClicks(part.shift_range, "12,5")
+    QTest.keyClicks(part.rows["subset"], "50")
+    QTest.keyClicks(part.rows["shift_range_angstrom"], "12,5")
     part._on_search()
-    assert asked == [{"subset": None, "shift_range_angstrom": 12.5}]
+    assert asked.pop() == {"subset": 50, "shift_range_angstrom": 12.5}
+    part._on_null_test()
+    assert asked.pop() == {"shift_range_angstrom": 12.5}
+    QTest.keyClicks(part.rows["resolution_angstrom"], "7,5")
+    part._on_refine()
+    assert asked.pop() == {"resolution_angstrom": 7.5}
 
     train = TrainSection(controller)
     qtbot.addWidget(train)

@@ -8,7 +8,13 @@ from typing import Any
 
 from psygnal import Signal
 
-from napari_cryoorient.config import Config, PredictConfig, RefineConfig, SearchConfig
+from napari_cryoorient.config import (
+    Config,
+    NullTestConfig,
+    PredictConfig,
+    RefineConfig,
+    SearchConfig,
+)
 from napari_cryoorient.config.base import source_arguments
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.runs import layout
@@ -84,13 +90,13 @@ class PoseJobs:
     def null_test(self, **settings: Any) -> None:
         """Search some of the stack, noise and maps of random detail, and say what it means.
 
-        ``settings`` are of ``SearchConfig``; a page is left in a folder beside the stack.
+        ``settings`` are of ``NullTestConfig``; a page is left in a folder beside the stack.
         """
         data = self._session.data
         if data.star_path is None or data.map_path is None:
             self._notify.warning("This needs a stack and a map: choose them under 1 Data.")
             return
-        config = SearchConfig(**self._of_session(SearchConfig), **settings)
+        config = NullTestConfig(**self._of_session(NullTestConfig), **settings)
         folder = next_run_dir(data.star_path.parent / "cryoorient", "null-test")
         arguments = ["null-test", str(data.star_path), "--map", str(data.map_path)]
         arguments += ["--figure", str(folder / PAGE), *config.arguments()]
@@ -107,12 +113,15 @@ class PoseJobs:
 
         self.start_command(NULL_TEST, arguments, folder, take)
 
-    def refine(self) -> None:
-        """Refine the run's predictions where there is a trained run, else the STAR's own poses."""
+    def refine(self, **settings: Any) -> None:
+        """Refine the run's predictions where there is a trained run, else the STAR's own poses.
+
+        ``settings`` are of ``RefineConfig``; a run's predictions are refined with its own.
+        """
         if self.can_predict:
             self.predict(refines=True)
             return
-        config = RefineConfig(**self._of_session(RefineConfig))
+        config = RefineConfig(**self._of_session(RefineConfig), **settings)
         self._start_on_stack("refine", config, "STAR, refined")
 
     def predict(self, *, refines: bool = False) -> None:

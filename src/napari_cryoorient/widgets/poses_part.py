@@ -14,7 +14,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_cryoorient.config import SearchConfig
+from napari_cryoorient.config import Config, NullTestConfig, RefineConfig, SearchConfig
 from napari_cryoorient.session.controller import Controller
 from napari_cryoorient.session.figures import left_words
 from napari_cryoorient.session.pose_jobs import noun_of, words_of
@@ -26,6 +26,8 @@ SEARCH_TOOLTIP = (
     "<p>Finds poses of every particle from the map alone, under the symmetry set above; poses in "
     "the STAR file are not looked at.</p>"
 )
+# Each is a setting of every command here that has a field of its name.
+ROWS = ("subset", "shift_range_angstrom", "resolution_angstrom")
 REFINE_TOOLTIP = (
     "<p>Refines poses against the map: those that the open run predicts for the whole stack, or "
     "else those of the STAR file.</p>"
@@ -43,11 +45,10 @@ class PosesPart(QWidget):
         super().__init__(parent)
         self._controller = controller
         self._jobs = controller.pose_jobs
-        self.subset = number_of(SearchConfig, "subset")
-        self.shift_range = number_of(SearchConfig, "shift_range_angstrom")
         form = QFormLayout()
-        form.addRow(self.subset.accessibleName(), self.subset)
-        form.addRow(self.shift_range.accessibleName(), self.shift_range)
+        self.rows = {name: number_of(SearchConfig, name) for name in ROWS}
+        for row in self.rows.values():
+            form.addRow(row.accessibleName(), row)
         self.search_button = QPushButton("Search")
         self.search_button.setToolTip(SEARCH_TOOLTIP)
         self.refine_button = QPushButton("Refine")
@@ -63,7 +64,7 @@ class PosesPart(QWidget):
         layout.addLayout(form)
         layout.addLayout(buttons)
         self.search_button.clicked.connect(self._on_search)
-        self.refine_button.clicked.connect(self._jobs.refine)
+        self.refine_button.clicked.connect(self._on_refine)
         self.null_test_button.clicked.connect(self._on_null_test)
         session = controller.session
         self._signals = (session.data_changed, session.run_changed, self._jobs.changed)
@@ -82,15 +83,21 @@ class PosesPart(QWidget):
         self.refine_button.setEnabled(is_free and self._jobs.can_refine)
         self.null_test_button.setEnabled(is_free and self._jobs.can_search)
 
+    def _values(self, model: type[Config]) -> dict[str, float]:
+        """Return what was entered for the settings of a config."""
+        numbers = {name: row.number() for name, row in self.rows.items()}
+        return {n: v for n, v in numbers.items() if v is not None and n in model.model_fields}
+
     def _on_search(self) -> None:
-        subset = self.subset.number()
-        self._jobs.search(
-            subset=None if subset is None else int(subset),
-            shift_range_angstrom=self.shift_range.number(),
-        )
+        self._jobs.search(**self._values(SearchConfig))
+
+    def _on_refine(self) -> None:
+        self._jobs.refine(**self._values(RefineConfig))
 
     def _on_null_test(self) -> None:
-        self._jobs.null_test(shift_range_angstrom=self.shift_range.number())
+        values = self._values(NullTestConfig)
+        values.pop("subset", None)  # which is how many a search is to keep
+        self._jobs.null_test(**values)
 
 
 class JobBar(QWidget):
