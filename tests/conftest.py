@@ -44,7 +44,8 @@ def pytest_configure() -> None:
         os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     from support.shapes import check_shapes_of
 
-    check_shapes_of("napari_cryoorient.projection")
+    for room in ("projection", "alignment", "alignment.refine", "alignment.search"):
+        check_shapes_of(f"napari_cryoorient.{room}")
     take_ignored_signals()
 
 

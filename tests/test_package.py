@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -53,11 +54,13 @@ def test_core_works_without_qt_and_napari():
 
 def test_a_core_that_asks_for_qt_is_noticed():
     program = (
-        "import sys; sys.path.insert(0, 'scripts'); import core_alone;"
-        "sys.meta_path.insert(0, core_alone.RefuseTheScreen()); import qtpy"
+        "import core_alone, sys;sys.meta_path.insert(0, core_alone.RefuseTheScreen()); import qtpy"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, cwd=REPOSITORY
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY / "scripts")},
     )
     assert "the core asked for qtpy" in done.stderr
 

@@ -72,7 +72,7 @@ def test_ctrl_c_ends_a_sweep_within_a_second_and_keeps_its_run(stack: Path, tmp_
     assert time.monotonic() - began < 2.0  # a second, and the end of the interpreter
     assert process.stderr is not None
     err = process.stderr.read()
-    assert "the same command goes on" in err
+    assert "the same command continues" in err
     assert "Traceback" not in err
     assert json.loads((folder / "study.json").read_text())["state"] == "stopped"
     deadline = time.monotonic() + 10  # the run may still be saving

@@ -72,5 +72,5 @@ def test_command_says_what_fits_and_that_the_hand_stays_open(
     status, out, _ = call(capsys, *words, "--device", "cpu", "--json")
     assert status == 0
     assert "belong together" in out
-    assert "hand cannot be told" in out
+    assert "hand cannot be determined" in out
     assert json.loads(out.splitlines()[-1])["scale"] == pytest.approx(1.0, abs=0.005)

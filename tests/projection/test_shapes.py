@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import pytest
 import torch
 from torch import Tensor
 
+from napari_cryoorient.alignment.refine import gauss_newton
+from napari_cryoorient.alignment.refine.gauss_newton import Hypotheses
 from napari_cryoorient.projection.fourier_slice import Projector
 from napari_cryoorient.projection.resample import fourier_to_images, images_to_fourier
 from support.shapes import WrongShape, checked
@@ -49,3 +52,11 @@ def test_the_room_is_checked() -> None:
         projector(torch.eye(3))
     with pytest.raises(WrongShape, match="ctf"):
         projector(torch.eye(3)[None], None, torch.ones(1, 8, 4))
+
+
+def test_the_alignment_is_checked_too() -> None:
+    at = replace(Hypotheses(*[torch.ones(2)] * 8), curvature=torch.eye(5).repeat(2, 1, 1))
+    at = replace(at, gradient=torch.ones(2, 5))
+    assert gauss_newton.damped_step(at, torch.ones(2)).shape == (2, 5)
+    with pytest.raises(WrongShape, match="damping"):
+        gauss_newton.damped_step(at, torch.ones(2, 1))

@@ -90,7 +90,7 @@ def test_search_and_refine_go_on_and_keep_the_poses_of_empty_images(folder, caps
         for sentence in (
             "3 rows (3, 6, 12), the first 000003@particles.mrcs: values, or a CTF, that are not",
             "2 rows (9, 15), the first 000009@particles.mrcs: one grey value",
-            "5 rows (3, 6, 9 ...), the first 000003@particles.mrcs: no pose can be told",
+            "5 rows (3, 6, 9 ...), the first 000003@particles.mrcs: no pose can be found",
         ):
             assert told.count(sentence) == 1
         star = line.split()[-1]
@@ -177,7 +177,7 @@ def test_predict_takes_few_particles(files, paper_config, tiny_network, n, capsy
     pixels(folder / "particles.mrcs", len(files.images), files.images.shape[-1])[:n] = np.nan
     capsys.readouterr()
     assert main([*line, "-o", str(folder / "none.star")]) == 2
-    assert "tells a pose" in capsys.readouterr().err.strip().splitlines()[-1]
+    assert "is usable" in capsys.readouterr().err.strip().splitlines()[-1]
     assert not (folder / "none.star").exists()
 
 

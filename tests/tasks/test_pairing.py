@@ -28,7 +28,11 @@ def test_map_that_fits_is_left_alone(lopsided_map: DensityMap):
 
 @pytest.mark.parametrize(
     ("box", "pixel", "words"),
-    [(24, 4.06, "taken as"), (48, 2.0, "same field of view"), (12, 8.0, "same field of view")],
+    [
+        (24, 4.06, "is assumed to be the stack's"),
+        (48, 2.0, "same field of view"),
+        (12, 8.0, "same field of view"),
+    ],
     ids=["pixel size 1.5% off", "finer stack", "coarser stack"],
 )
 def test_equal_fields_of_view_go_together(lopsided_map: DensityMap, box, pixel, words):

@@ -16,12 +16,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from napari_cryoorient.alignment.shapes import (
+    AnyShifts,
+    Frequencies,
+    PlanePoints,
+    Ramps,
+    RealGradients,
+    RealValues,
+    Slices,
+)
 from napari_cryoorient.geometry.fourier_grids import at_radii
 from napari_cryoorient.particles import DensityMap, Integers, ParticleSet
 from napari_cryoorient.projection.fourier_slice import Projector
 from napari_cryoorient.projection.packed import PackedHalfSpace
 from napari_cryoorient.projection.reference import reference_volume
 from napari_cryoorient.projection.resample import images_to_fourier
+from napari_cryoorient.projection.shapes import Points, Rotations, Values
 from napari_cryoorient.stack.batches import ParticleBatches
 from napari_cryoorient.stack.statistics import WORKING_BOX, StackStatistics, stack_statistics
 
@@ -197,31 +207,31 @@ class ParticleLikelihood:
         level = level.clamp(1 / LARGEST_LEVEL, LARGEST_LEVEL)[:, None]
         return BandData(data.cross / level, data.power / level, data.energy / level)
 
-    def slice_points(self, rotations: Tensor, n_frequencies: int) -> Tensor:
+    def slice_points(self, rotations: Rotations, n_frequencies: int) -> PlanePoints:
         """Return where in the map's transform the slices ``(b, 3, m)`` lie, for ``at_points``."""
         plane = self._padded_frequencies[:, :n_frequencies]
         return rotations[:, :2].transpose(1, 2) @ plane
 
-    def plane_points(self, rotations: Tensor, frequencies: Tensor) -> Tensor:
+    def plane_points(self, rotations: Rotations, frequencies: Frequencies) -> Points:
         """Return the points ``(b, 3, p)`` of slices at any (kx, ky) ``(p, 2)``, Fourier pixels."""
         return rotations[:, :2].transpose(1, 2) @ (_PADDING * frequencies.t())
 
-    def at_points(self, points: Tensor) -> Tensor:
+    def at_points(self, points: Points) -> Values:
         """Return the map's transform in the stack's grey scale, complex ``(b, p)``."""
         return self._transform.at(points)
 
-    def at_points_with_gradient(self, points: Tensor) -> tuple[Tensor, Tensor]:
+    def at_points_with_gradient(self, points: Points) -> tuple[RealValues, RealGradients]:
         """Return the same as reals ``(b, 2 p)`` and the derivatives by the points ``(b, 3, 2 p)``.
 
         Real and imaginary parts lie side by side.
         """
         return self._transform.at_with_gradient(points)
 
-    def slices(self, rotations: Tensor, n_frequencies: int) -> Tensor:
+    def slices(self, rotations: Rotations, n_frequencies: int) -> Slices:
         """Return projections ``(b, m)`` at rotations ``(b, 3, 3)``, CTF and shift left out."""
         return self.at_points(self.slice_points(rotations, n_frequencies))
 
-    def ramps(self, shifts_angstrom: Tensor, n_frequencies: int) -> Tensor:
+    def ramps(self, shifts_angstrom: AnyShifts, n_frequencies: int) -> Ramps:
         """Return the factors ``(..., m)`` that move an object by ``(..., 2)`` angstrom."""
         turn = -2 * math.pi / self.field_of_view_angstrom
         phase = (turn * shifts_angstrom) @ self.frequencies[:n_frequencies].t()
@@ -250,7 +260,7 @@ def measured_statistics(
         box = min(2 * box, widest, LARGEST_BOX)
 
 
-def half_disc_frequencies(radius: float) -> Tensor:
+def half_disc_frequencies(radius: float) -> Frequencies:
     """Return (kx, ky) ``(m, 2)`` of integers, 0 < |k| <= radius, each without its mirror.
 
     Ordered by radius.

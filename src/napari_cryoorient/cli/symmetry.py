@@ -1,4 +1,4 @@
-"""``symmetry``: the point group of a map, its axes, and how it lies against another map."""
+"""``symmetry``: the point group of a map, its axes, and how it is turned against another map."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from napari_cryoorient.cli import options
 from napari_cryoorient.cli.files import Reads, Writes
 from napari_cryoorient.cli.progress import print_json, progress
 
-SUMMARY = "Find a map's point group and axes, and how it lies against another map."
+SUMMARY = "Find a map's point group and axes, and its orientation relative to another map."
 
 
 def run(

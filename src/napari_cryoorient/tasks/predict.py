@@ -160,10 +160,10 @@ def refuse_other_field(state: dict[str, Any], particles: ParticleSet, name: str)
 
 
 def refuse_all_empty(predicted: PredictedPoses, name: str) -> None:
-    """Raise InputError where no image told the network anything."""
+    """Raise InputError where no image is usable."""
     if predicted.is_empty.all():
         raise InputError(
-            f"No image of {name} tells a pose: each of the {len(predicted.rows)} is of one grey "
+            f"No image of {name} is usable: each of the {len(predicted.rows)} is of one grey "
             "value, or of values that are not finite numbers; extract the particles again."
         )
 

@@ -53,7 +53,7 @@ def test_permuted_d2_is_d2_and_the_axes_are_told(lopsided: DensityMap, axes: str
     assert lies.runner_up < 0.7 * lies.agreement
     sentence = describe_alignment(found, lies, "a.mrc")
     if axes == "xyz":
-        assert sentence.startswith("The map lies as a.mrc does")
+        assert sentence.startswith("The map has the orientation of a.mrc")
     else:
         back = {new: old for old, new in zip("xyz", axes, strict=True)}
         told = f"its x lies along that map's {back['x']}, its y along {back['y']}, its z along "

@@ -15,7 +15,9 @@ import torch
 from torch import Tensor
 
 from napari_cryoorient.alignment.likelihood import BandData, ParticleLikelihood
+from napari_cryoorient.alignment.shapes import PerPose, Shifts, Steps, Templates
 from napari_cryoorient.geometry.rotations import rotation_vector_to_matrix
+from napari_cryoorient.projection.shapes import Rotations
 
 FIRST_DAMPING, LESS_DAMPING, MORE_DAMPING = 1e-2, 0.2, 8.0
 # A step that promises less log-likelihood than this is not worth its while: a twentieth of a
@@ -76,7 +78,7 @@ class Hypotheses:
 
 
 def evaluate(
-    likelihood: ParticleLikelihood, data: BandData, rotations: Tensor, shifts_angstrom: Tensor
+    likelihood: ParticleLikelihood, data: BandData, rotations: Rotations, shifts_angstrom: Shifts
 ) -> Hypotheses:
     """Compare image i with pose i: likelihood, its gradient and curvature."""
     m = data.cross.shape[1]
@@ -119,8 +121,8 @@ def evaluate(
 def evaluate_fit(
     likelihood: ParticleLikelihood,
     data: BandData,
-    rotations: Tensor,
-    shifts_angstrom: Tensor,
+    rotations: Rotations,
+    shifts_angstrom: Shifts,
     near: Hypotheses,
 ) -> Hypotheses:
     """Compare image i with pose i; gradient and curvature are those of ``near``."""
@@ -153,7 +155,7 @@ class _Fit:
 
 
 def _fit(
-    likelihood: ParticleLikelihood, data: BandData, template: Tensor, shifts_angstrom: Tensor
+    likelihood: ParticleLikelihood, data: BandData, template: Templates, shifts_angstrom: Shifts
 ) -> _Fit:
     """Fit the amplitude of templates ``(q, 2 m)``, held near 1."""
     centred = data.cross * likelihood.ramps(shifts_angstrom, data.cross.shape[1]).conj()
@@ -175,8 +177,8 @@ def _fit(
 def gauss_newton(
     likelihood: ParticleLikelihood,
     data: BandData,
-    rotations: Tensor,
-    shifts_angstrom: Tensor,
+    rotations: Rotations,
+    shifts_angstrom: Shifts,
     *,
     n_steps: int,
     largest_turn_deg: float,
@@ -216,11 +218,11 @@ def gauss_newton(
     return best
 
 
-def damped_step(at: Hypotheses, damping: Tensor) -> Tensor:
+def damped_step(at: Hypotheses, damping: PerPose) -> Steps:
     """Solve for the Levenberg-Marquardt step ``(q, 5)``."""
     scale = at.curvature.diagonal(dim1=1, dim2=2).clamp_min(1e-12).sqrt()
     normalised = at.curvature / scale[:, :, None] / scale[:, None, :]
     identity = torch.eye(N_PARAMETERS, device=scale.device)
     damped = normalised + (damping[:, None, None] + 1e-6) * identity
-    step: Tensor = torch.linalg.solve(damped, at.gradient / scale)
+    step: Steps = torch.linalg.solve(damped, at.gradient / scale)
     return step / scale

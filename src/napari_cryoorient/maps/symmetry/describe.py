@@ -54,7 +54,7 @@ def describe_axes(density: DensityMap, symmetry: DetectedSymmetry) -> list[str]:
 
 
 def describe_alignment(symmetry: DetectedSymmetry, found: MapAlignment, other: str) -> str:
-    """Say how a map lies against ``other``, which of its axes lies along which, and how sure."""
+    """Say how a map is oriented relative to ``other``, and how sure that is."""
     agreement = (
         f"correlation {found.agreement:.2f}, {found.runner_up:.2f} for the next best way, "
         f"{found.mirrored:.2f} for the mirror image"
@@ -62,13 +62,13 @@ def describe_alignment(symmetry: DetectedSymmetry, found: MapAlignment, other: s
     if max(found.agreement, found.mirrored) < LEAST_CORRELATION:
         return f"The map is not found in {other} ({agreement}): another molecule?"
     if found.mirrored > found.agreement / CLEAR_PART:
-        return f"The map is the mirror image of {other} ({agreement}): its hand is the other one."
+        return f"The map is the mirror image of {other} ({agreement}): it has the opposite hand."
     if found.runner_up > CLEAR_PART * found.agreement:
-        return f"How the map lies against {other} cannot be told ({agreement})."
+        return f"The orientation of the map relative to {other} is ambiguous ({agreement})."
     if found.angle_deg < SAME_DEG:
-        sentence = f"The map lies as {other} does ({agreement})"
+        sentence = f"The map has the orientation of {other} ({agreement})"
     else:
-        sentence = f"The map is turned by {found.angle_deg:.1f} degrees against {other}"
+        sentence = f"The map is rotated by {found.angle_deg:.1f} degrees relative to {other}"
         lies = along_other(found.rotation)
         if lies is not None:
             sentence += f": its {lies}"
@@ -77,7 +77,7 @@ def describe_alignment(symmetry: DetectedSymmetry, found: MapAlignment, other: s
         sentence += f" ({agreement})"
     if float(found.shift_angstrom.norm()) >= 0.5:
         x, y, z = found.shift_angstrom.tolist()
-        sentence += f"; it has to be moved by ({x:.1f}, {y:.1f}, {z:.1f}) A"
+        sentence += f"; it has to be shifted by ({x:.1f}, {y:.1f}, {z:.1f}) A"
     return sentence + "."
 
 
