@@ -105,7 +105,8 @@ def preferred_poses(
         data = likelihood.load(rows[few])
         for turned in (lambda poses: poses, frame.onto_second):
             tops = [
-                _climbed(refinement, data, turned(each[few]), should_stop)[1] for each in (a, b)
+                _climbed(refinement, data, turned(each[few]), reporter.should_stop)[1]
+                for each in (a, b)
             ]
             totals.append(float(np.maximum(*tops).sum()))
         is_first = totals[0] >= totals[1]
@@ -135,7 +136,7 @@ def preferred_poses(
 
 
 def _climbed(
-    refinement: LocalRefinement, data: BandData, poses: Poses, should_stop: ShouldStop | None
+    refinement: LocalRefinement, data: BandData, poses: Poses, should_stop: ShouldStop
 ) -> tuple[Floats, Floats]:
     """Return the log-likelihoods ``(b,)`` at poses, and where a climb from them ends.
 
@@ -146,7 +147,7 @@ def _climbed(
     m = data.cross.shape[1]
     parts = []
     for start in range(0, n, piece):
-        if should_stop is not None and should_stop():
+        if should_stop():
             raise Stopped
         here = slice(start, start + piece)
         some, at_poses = data[here], poses[here]
