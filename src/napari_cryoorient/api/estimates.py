@@ -22,7 +22,7 @@ from napari_cryoorient.particles import (
 class PoseEstimates:
     """Particles with the poses found for them, and how far each is to be trusted.
 
-    ``particles`` are those that were looked at, their ``poses`` the new ones.  ``confidence``
+    ``particles`` are those that were searched, their ``poses`` the new ones.  ``confidence``
     ``(n,)`` is the probability of being right within 10 degrees (search, refinement) or the share
     of the best peak (a network); None where a network tells none.  ``correlation`` ``(n,)`` is
     that of the images with the map's projections at these poses, ``runner_up`` the best poses

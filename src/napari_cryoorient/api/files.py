@@ -31,7 +31,7 @@ def read_particles(
 ) -> ParticleSet:
     """Open a particle STAR file (RELION) or ``.cs`` file (cryoSPARC); images are read when needed.
 
-    ``project_dir`` is the folder that the stacks' names start from; the usual places are looked at
+    ``project_dir`` is the folder that the stacks' names start from; the usual places are searched
     anyway.  ``box`` resamples the images to so many pixels over the same field of view.
     ``pixel_size_angstrom`` is for files that do not say.  Raises InputError.
     """

@@ -12,7 +12,7 @@ from napari_cryoorient.diagnosis.micrographs import MicrographFigures
 def micrographs(path: AnyPath) -> MicrographFigures:
     """Rank the micrographs of a STAR or ``.cs`` file by how unlike the others' their particles are.
 
-    Images are not looked at.  Raises InputError for a file without poses, or that does not tell
+    Images are not read.  Raises InputError for a file without poses, or that does not tell
     which micrograph a particle is of.
     """
     return micrographs_of_star(Path(path))[0]

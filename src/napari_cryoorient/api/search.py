@@ -27,7 +27,7 @@ def search(
     should_stop: ShouldStop | None = None,
     **settings: Any,
 ) -> PoseEstimates:
-    """Find the pose of every particle from a reference map; poses they have are not looked at.
+    """Find the pose of every particle from a reference map; poses they have are ignored.
 
     Args:
         particles: a set, or the path of a STAR or ``.cs`` file.

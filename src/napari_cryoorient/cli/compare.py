@@ -61,8 +61,8 @@ def run(
     """Compare poses pair by pair, whatever frames the two refinements are in.
 
     Particles are paired by image name. The rotation between the two maps, the symmetry copy, the
-    hand and the shift of origin are found, named and taken off. With a map the images of A are
-    asked which of the two poses they prefer.
+    hand and the shift of origin are found, named and removed. With a map, the images of A show
+    which of the two poses they prefer.
     """
     from napari_cryoorient.diagnosis.compare_files import (
         compare_stars,

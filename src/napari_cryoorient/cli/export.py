@@ -46,7 +46,7 @@ def run(
 ) -> None:
     """Write all rows and columns in another program's form; poses stay what they are.
 
-    The images stay where they are. cryoDRGN gets poses and CTF as far as the file has them.
+    The images stay where they are. cryoDRGN gets the poses and CTF that the file has.
     """
     from napari_cryoorient.tasks.export import export_particles
 

@@ -35,7 +35,7 @@ def run(
     json: options.Json = False,
     **settings: Any,
 ) -> None:
-    """Correlate two maps over shells of frequency; both are used as they lie.
+    """Correlate two maps over shells of frequency, without aligning them.
 
     A map of another sampling but the same field of view is resampled; other differences are
     refused. --seed draws the phases that the correction for the mask needs.

@@ -79,7 +79,7 @@ def run(
 ) -> None:
     """Label a subset by global search, train, predict, refine, reconstruct; again on the new map.
 
-    Ends when the resolution of the half-maps no longer improves. The same command goes on with
+    Ends when the resolution of the half-maps no longer improves. The same command continues
     rounds that were stopped. --steps and --minutes are those of round 1; the later ones fine-tune.
     """
     config = check_settings(settings)

@@ -29,7 +29,7 @@ def run(
     ] = None,
     exclude: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Leave out a micrograph, for --kept; several times."),
+        typer.Option(metavar="NAME", help="Leave out a micrograph, for --kept (repeatable)."),
     ] = None,
     kept: Annotated[
         Path | None,
@@ -45,7 +45,7 @@ def run(
 ) -> None:
     """Gather particles by micrograph, outliers first, and write those of the others.
 
-    Micrographs are told by rlnMicrographName, or by the stack that a particle is in. Compared are
+    Micrographs are named by rlnMicrographName, or by the stack that a particle is in. Compared are
     numbers of particles, confidence, defocus, views and in-plane angles.
     """
     from napari_cryoorient.diagnosis.micrograph_files import (

@@ -25,7 +25,7 @@ def run(
 ) -> None:
     """Run a search on particles, on images without the molecule and with maps without structure.
 
-    Whatever a search finds in these it may have found in the particles too (Einstein from noise).
+    What a search finds in these, it may have found in the particles too (Einstein from noise).
     """
     from napari_cryoorient.diagnosis.null_test_files import null_test_of_star
     from napari_cryoorient.diagnosis.null_test_picture import save_null_test

@@ -46,7 +46,7 @@ def run(
 ) -> None:
     """Count views and what they sample, correlate half-maps in cones, and say what it means.
 
-    SCF* of 0.81 and more and cFAR of 0.5 and more are taken to be sufficient. --seed draws the
+    SCF* of 0.81 and more and cFAR of 0.5 and more count as sufficient. --seed draws the
     views that are counted where there are very many.
     """
     from napari_cryoorient.diagnosis.orientation_files import orientations_of_star

@@ -74,7 +74,7 @@ class Progress:
 
 
 class StatusFile(Progress):
-    """The same lines, and how far the work is in a JSON file that is replaced as it goes on.
+    """The same lines, and how far the work is in a JSON file that is replaced meanwhile.
 
     It holds ``title``, ``done``, ``total`` (null where not known), ``left_s``, ``note`` and the
     sentences ``said`` so far.

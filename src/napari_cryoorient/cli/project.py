@@ -40,7 +40,7 @@ def run(
 ) -> None:
     """Project a map at every pose of a STAR file, as relion_project does.
 
-    Images have the map's box and pixel size; the STAR file says only where the particles lie.
+    Images have the map's box and pixel size; the STAR file gives only the poses.
     """
     from napari_cryoorient.tasks.project import project_star
 

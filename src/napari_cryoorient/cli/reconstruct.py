@@ -35,7 +35,7 @@ def run(
     ],
     poses_path: Annotated[
         Path | None,
-        typer.Option("--poses", metavar="STAR", help="Take the poses of this STAR file instead."),
+        typer.Option("--poses", metavar="STAR", help="Use the poses of this STAR file instead."),
         Reads("particles"),
     ] = None,
     project_dir: options.ProjectDir = None,

@@ -30,7 +30,7 @@ def run(
     """Refine poses that are right within about 18 degrees; all rows and columns are kept.
 
     Particles that fit badly are refined again from poses around theirs. The confidence goes to
-    rlnParticleFigureOfMerit; the symmetry matters for it alone.
+    rlnParticleFigureOfMerit; the symmetry affects it alone.
     """
     from napari_cryoorient.tasks.refine import refine_star
 

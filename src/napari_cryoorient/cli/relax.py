@@ -41,7 +41,7 @@ def run(
     """Weigh each particle's equivalent poses by their likelihood, and write the most probable.
 
     The map has to show what breaks the symmetry: reconstruct without it. The probability of the
-    pose taken goes to rlnParticleFigureOfMerit.
+    chosen pose goes to rlnParticleFigureOfMerit.
     """
     from napari_cryoorient.diagnosis.relax_inputs import relax_star
 

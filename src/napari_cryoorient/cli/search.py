@@ -26,7 +26,7 @@ def run(
     json: options.Json = False,
     **settings: Any,
 ) -> None:
-    """Search rotations and shifts of every particle; poses in the STAR file are not looked at.
+    """Search rotations and shifts of every particle; poses in the STAR file are ignored.
 
     The confidence, the probability that a pose is right within 10 degrees, goes to
     rlnParticleFigureOfMerit. All columns of the rows written are kept.

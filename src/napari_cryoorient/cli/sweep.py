@@ -38,7 +38,7 @@ def run(
     """Train one run for each w and compare them on held-out particles (the paper's figure 3).
 
     Every setting of ``train`` holds for all runs. Each is a process and a run folder of its own,
-    one on each GPU at a time. The same command goes on with a study that was stopped.
+    one on each GPU at a time. The same command continues a study that was stopped.
     """
     values = studies.w_values_of(w_values)
     config = studies.check_settings(settings)

@@ -45,7 +45,7 @@ class SpreadConfig(Config):
     parts: Annotated[
         str | None,
         Setting(
-            "Folder that finished parts are kept in, from which the same command goes on",
+            "Folder that finished parts are kept in, from which the same command continues",
             metavar="FOLDER",
             left_open="OUT.parts while under way, if the work is spread",
         ),

@@ -68,7 +68,7 @@ def radius_of_voxels(
 def at_radii(spectrum: Tensor, radii: Tensor) -> Tensor:
     """Interpolate a radial ``spectrum`` ``(r,)``, one value a Fourier pixel, at ``radii`` (...).
 
-    Linear between its values; beyond the last the line through the last two goes on.
+    Linear between its values; beyond the last the line through the last two is continued.
     """
     lower = radii.floor().long().clamp(0, len(spectrum) - 2)
     part = radii - lower

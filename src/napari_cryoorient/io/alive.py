@@ -1,4 +1,4 @@
-"""Whether a process of this machine goes on: what a dead one left may be removed."""
+"""Whether a process of this machine is alive: what a dead one left may be removed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def is_alive(pid: object) -> bool:
-    """Tell whether a process of this machine goes on; where that cannot be asked, say yes."""
+    """Tell whether a process of this machine is alive; True where that cannot be found out."""
     if not isinstance(pid, int) or pid <= 0:
         return False
     if os.name == "nt":  # os.kill would end it; the heartbeat has to do

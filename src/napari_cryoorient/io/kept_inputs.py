@@ -123,7 +123,7 @@ def watching_inputs() -> Iterator[None]:
 
 
 def note_read(path: Path | str) -> None:
-    """Note that a file is an input of the command that goes on, if one does."""
+    """Note that a file is an input of the running command, if there is one."""
     if _watched is not None:
         _watched.add(Path(path))
 
@@ -135,7 +135,7 @@ def note_made(path: Path | str) -> None:
 
 
 def refuse_replacing_read(path: Path | str) -> None:
-    """Raise InputError where a file is an input of the command that goes on."""
+    """Raise InputError where a file is an input of the running command."""
     if _watched is not None and _watched.read:
         refuse_replacing([Path(path)], _watched.read)
 

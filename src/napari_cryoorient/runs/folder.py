@@ -108,7 +108,7 @@ class RunFolder:
         self._append(layout.METRICS, json.dumps(jsonable(asdict(metrics)), allow_nan=False) + "\n")
 
     def drop_metrics_after(self, step: int) -> None:
-        """Forget lines later than the checkpoint that training goes on from."""
+        """Forget lines later than the checkpoint that training continues from."""
         path = self.path / layout.METRICS
         if not path.is_file():
             return

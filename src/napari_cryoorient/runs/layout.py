@@ -5,7 +5,7 @@ from __future__ import annotations
 RECORD = "run.json"
 """The ``RunRecord``: state, settings, inputs (``runs/record.py``)."""
 CONTROL = "control.json"
-"""What the user asks of a run that goes on: ``w`` and ``stop``."""
+"""What the user asks of a running run: ``w`` and ``stop``."""
 METRICS = "metrics.jsonl"
 """A line of figures for each report."""
 LOG = "log.txt"

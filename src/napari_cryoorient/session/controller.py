@@ -80,7 +80,7 @@ class Controller:
         self.run_dir: Path | None = None  # where the user wants the next run; None: chosen for them
 
     def close(self) -> None:
-        """Stop what nobody is left to take: commands and correlations; a run goes on by itself."""
+        """Stop what nobody is left to take: commands and correlations; a run continues by itself."""
         self.correlations.close()
         self.refinements.close()
         self.micrographs.close()

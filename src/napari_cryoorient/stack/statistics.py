@@ -184,7 +184,7 @@ def shaped_noise(
 ) -> Tensor:
     """Draw noise images ``(n, box, box)`` with the spectrum ``noise_power`` (box // 2 + 1,).
 
-    Beyond the last radius the spectrum goes on level.  Of all that are drawn ``part`` is returned.
+    Beyond the last radius the spectrum is constant.  Of all that are drawn ``part`` is returned.
     """
     device = noise_power.device
     white = torch.randn(n, box, box, generator=generator, device=device)[part]

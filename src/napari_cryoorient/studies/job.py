@@ -57,7 +57,7 @@ class TrainingCommand:
         return Job(name, folder, tuple(arguments), facts)
 
     def described(self) -> dict[str, Any]:
-        """Return what has to be the same when a study goes on; where to compute need not be."""
+        """Return what has to be the same when a study continues; where to compute need not be."""
         given = {k: v for k, v in self.settings.items() if k != "device"}
         return {
             "star": str(self.star.resolve()),

@@ -49,7 +49,7 @@ class ProcessEnd:
 
 
 class Stopper:
-    """Notices signals to stop while a study goes on; ``wait`` returns at once when one came."""
+    """Notices signals to stop while a study runs; ``wait`` returns at once when one came."""
 
     def __init__(self) -> None:
         self._asked = threading.Event()

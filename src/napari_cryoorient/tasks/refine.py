@@ -68,7 +68,7 @@ def refine_star(
 ) -> StarRefinement:
     """Refine the poses of every particle and write them, all columns of the STAR file kept.
 
-    The confidence is written too; the symmetry matters for it alone.
+    The confidence is written too; the symmetry affects it alone.
 
     Raises InputError for a STAR file without poses, or files that do not fit each other.
     """

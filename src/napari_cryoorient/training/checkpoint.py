@@ -79,7 +79,7 @@ def restore(recipe: Recipe, state: dict[str, Any]) -> None:
 
 
 def _on_this_device(saved: dict[str, Any], optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """Return an optimiser's state with the flags that fit the device it goes on at."""
+    """Return an optimiser's state with the flags that fit the device it continues on."""
     groups = [
         group | {name: own[name] for name in _DEVICE_FLAGS if name in own}
         for group, own in zip(saved["param_groups"], optimizer.param_groups, strict=True)

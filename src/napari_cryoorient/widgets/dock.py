@@ -264,7 +264,7 @@ class CryoOrientDock(QWidget):
             QTimer.singleShot(0, self._on_removed)
 
     def _on_removed(self) -> None:
-        """Leave the window whole once the dock has been closed; a run goes on."""
+        """Leave the window whole once the dock has been closed; a run continues."""
         if self.parent() is not None or self._is_closed:
             return
         if self.workbench.is_at_work:

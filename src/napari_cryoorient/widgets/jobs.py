@@ -126,7 +126,7 @@ class Jobs(QObject):
         worker.start()
 
     def stop_following(self, what: str = "run") -> None:
-        """Let go of what is followed; whatever it is goes on by itself."""
+        """Let go of what is followed; it continues by itself."""
         self._newest.pop(FOLLOW + what, None)
         for kind, worker in list(self._running.values()):
             if kind == FOLLOW + what:

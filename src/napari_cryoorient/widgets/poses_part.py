@@ -24,7 +24,7 @@ from napari_cryoorient.widgets.setting_rows import number_of
 
 SEARCH_TOOLTIP = (
     "<p>Finds poses of every particle from the map alone, under the symmetry set above; poses in "
-    "the STAR file are not looked at.</p>"
+    "the STAR file are ignored.</p>"
 )
 # Each is a setting of every command here that has a field of its name.
 ROWS = ("subset", "shift_range_angstrom", "resolution_angstrom")

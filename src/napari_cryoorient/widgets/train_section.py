@@ -39,7 +39,7 @@ from napari_cryoorient.widgets.steady import SteadyLabel
 W_TOOLTIP = (
     "<p>The objective is <b>w·QD + (1 - w)·L1</b>: QD is the distance of the predicted rotation to "
     f"the known one, L1 the difference of their projections. For w {W_ADVICE}. "
-    "While a run goes on it follows the slider.</p>"
+    "During training it follows the slider.</p>"
 )
 MAIN = ("preset", "symmetry", "labels", "minutes", "device")
 STEER_EVERY_MS = 120

@@ -121,7 +121,7 @@ class Workbench(QObject):
         return box.clickedButton() in (go_on, stop)
 
     def close(self) -> None:
-        """Let go of the window, the background and the session; a run goes on by itself."""
+        """Let go of the window, the background and the session; a run continues by itself."""
         if self._is_closed:
             return
         self._is_closed = True
