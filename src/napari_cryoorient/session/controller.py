@@ -80,7 +80,7 @@ class Controller:
         self.run_dir: Path | None = None  # where the user wants the next run; None: chosen for them
 
     def close(self) -> None:
-        """Stop commands and correlations, whose results nobody awaits; a run continues by itself."""
+        """Stop commands and correlations, whose results nobody awaits; a run continues."""
         self.correlations.close()
         self.refinements.close()
         self.micrographs.close()
