@@ -26,6 +26,7 @@ from napari_cryoorient.maps.backproject import back_project
 from napari_cryoorient.maps.fsc import ShellCorrelation, fourier_shell_correlation
 from napari_cryoorient.maps.masks import molecule_mask
 from napari_cryoorient.maps.solve import solve_map
+from napari_cryoorient.memory import within_memory
 from napari_cryoorient.particles import ArrayImages, DensityMap, Floats, ParticleSet, counted
 from napari_cryoorient.reporting import SILENT, Reporter
 from napari_cryoorient.stack.batches import ParticleBatches
@@ -129,6 +130,7 @@ def _curve(curve: ShellCorrelation) -> dict[str, list[float]]:
     }
 
 
+@within_memory
 def null_test_inputs(
     inputs: PairedInputs,
     device: torch.device,
