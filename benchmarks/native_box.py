@@ -24,7 +24,6 @@ from napari_cryoorient.alignment.likelihood import ParticleLikelihood
 from napari_cryoorient.alignment.refine.local import LocalRefinement, RefinedPoses
 from napari_cryoorient.evaluation import pose_errors
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
-from napari_cryoorient.io.maps import read_map
 from napari_cryoorient.particles import DensityMap, ParticleSet, Poses
 from napari_cryoorient.stack.pairing import pair_inputs
 
@@ -44,7 +43,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=3)
     parser.add_argument("--device", default="cpu")
     given = parser.parse_args()
-    density = read_map(given.model, pixel_size_angstrom=given.pixel_size, box=given.box)
+    density = nc.read_map(given.model, pixel_size_angstrom=given.pixel_size, box=given.box)
     made = nc.simulate(density, given.n, snr=given.snr, shift_sigma_angstrom=5.0, seed=given.seed)
     assert made.poses is not None
     device = torch.device(given.device)
