@@ -34,6 +34,10 @@ def main(folder: Path) -> None:
             studio.wait_for(lambda: controller.pose_jobs.is_going)
             studio.wait_for(lambda: not controller.pose_jobs.is_going)
 
+        panel = dock.panels.show_panel("Checks")
+        panel.start_button.click()
+        finish()
+        studio.picture("trust-checks")
         panel = dock.panels.show_panel("Micrographs")
         studio.wait_for(lambda: controller.micrographs.overview is not None)
         studio.picture("trust-micrographs")

@@ -74,7 +74,11 @@ def test_what_is_not_tilted_not_paired_or_of_another_axis_cannot_be_told() -> No
     unpaired = nc.hand(posed(np.roll(after, 1, axis=0)), posed(before), **ASKED)
     other_axis = nc.hand(posed(after), posed(before), tilt_deg=TILT, axis_deg=AXIS + 90)
     no_axis = nc.hand(posed(after), posed(before), tilt_deg=TILT)
-    for found in (untilted, unpaired, other_axis, no_axis):
+    few = after.copy()
+    few[4:] = rotations(N - 4, 77)  # four pairs of sixty agree, as a tilt has it
+    exact = nc.hand(posed(np.concatenate([TURN @ before[:4], few[4:]])), posed(before), **ASKED)
+    assert "no turn is common" in exact.why
+    for found in (untilted, unpaired, other_axis, no_axis, exact):
         assert found.verdict == "cannot be told"
     assert "neither 30 about 70" in untilted.why
     assert "no turn is common" in unpaired.why

@@ -37,6 +37,7 @@ MOST_PAIRS, N_CANDIDATES, N_STEPS = 2000, 400, 40
 FIRST_WIDTH_DEG, LEAST_WIDTH_DEG, LARGEST_WIDTH_DEG = 5.0, 0.3, 15.0
 # The logarithm of the likelihood has to gain so much by the rotation, and over the other hand's.
 CLEAR_GAIN = 20.0
+LEAST_SHARE = 0.1  # of the pairs have to agree: fewer may have something else in common
 # Views in the ice are compared two by two, so many times the order of the group at most, with a
 # kernel of ``exp(k cos)``; the two senses have to differ by so many standard errors.
 MOST_COMPARED, CONCENTRATION, CLEAR_ERRORS = 4_000_000, 30.0, 5.0
@@ -113,7 +114,7 @@ def hand_of_pairs(
     measured_axis = math.degrees(math.atan2(float(vector[1]), float(vector[0])))
     found = (n, tilt_deg, math.nan if axis_deg is None else axis_deg)
     figures = (measured_tilt, measured_axis, share, advantage)
-    if gain < CLEAR_GAIN:
+    if gain < CLEAR_GAIN or share < LEAST_SHARE:
         why = (
             "no turn is common to the pairs; they are not paired rightly, or their poses are wrong"
         )

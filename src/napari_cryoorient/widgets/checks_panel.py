@@ -70,7 +70,9 @@ def null_graph(result: CheckResult, picture: str) -> Graph:
     low = min(0.0, *(float(line.y.min()) for line in lines))
     high = 1.0 if is_fsc else float(max(line.y.max() for line in lines))
     y_ticks = ((0.0, "0"), (high / 2, f"{high / 2:g}"), (high, f"{high:g}"))
-    x_ticks = tuple((x, _tick(x, is_fsc=is_fsc)) for x in np.linspace(x_low, x_high, 4).tolist())
+    # The last fifth is left to the title of the axis.
+    places = np.linspace(x_low, x_high, 6)[:5].tolist()
+    x_ticks = tuple((x, _tick(x, is_fsc=is_fsc)) for x in places)
     title = "resolution (Å)" if is_fsc else x_title
     levels = (0.0, 0.143) if is_fsc else ()
     return Graph(
