@@ -12,7 +12,7 @@ import napari_cryoorient as nc
 from napari_cryoorient.alignment.likelihood import ParticleLikelihood
 from napari_cryoorient.alignment.nulls.decoy_maps import decoy_map
 from napari_cryoorient.alignment.nulls.given_poses import pose_agreement
-from napari_cryoorient.alignment.nulls.null_images import null_particles
+from napari_cryoorient.alignment.nulls.null_images import null_particles, phase_randomised
 from napari_cryoorient.alignment.nulls.trial import try_nulls
 from napari_cryoorient.alignment.nulls.verdict import (
     Difference,
@@ -23,6 +23,7 @@ from napari_cryoorient.alignment.nulls.verdict import (
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.particles import ArrayImages, DensityMap, ParticleSet, Poses
 from napari_cryoorient.simulation.demo_density import demo_density
+from napari_cryoorient.stack.batches import outside_disc
 from napari_cryoorient.stack.pairing import pair_inputs
 from support.blob_maps import blobs
 
@@ -149,3 +150,24 @@ def test_too_few_particles_tell_nothing_about_poses(
 ) -> None:
     inputs = pair_inputs(particles[:7], right_map)
     assert pose_agreement(inputs.particles, inputs.density) is None
+
+
+def test_the_control_is_as_strong_as_the_map_in_the_particles_not_as_their_surplus(
+    right_map: DensityMap, particles: ParticleSet
+) -> None:
+    """Half of what the images hold beyond their corners is noise with the signal's spectrum."""
+    rows = np.arange(N, dtype=np.int64)
+    clean = nc.project(right_map, particles, ctf=particles.ctf, device="cpu")
+    noise = phase_randomised(torch.from_numpy(clean), torch.Generator().manual_seed(8)).numpy()
+    more = noise * ~outside_disc(BOX).numpy()
+    more *= clean.std() / more.std()
+    source = ArrayImages(
+        (particles.images.read(rows) + more).astype(np.float32), particles.pixel_size_angstrom
+    )
+    likelihood, plain = (
+        ParticleLikelihood(right_map, replace(each, poses=None), torch.device("cpu"))
+        for each in (replace(particles, images=source), particles)
+    )
+    trial = try_nulls(right_map, likelihood, rows, symmetry_matrices("C2"), n_decoys=1)
+    assert likelihood.statistics.snr > 1.6 * plain.statistics.snr
+    assert trial.snr < 0.85 * likelihood.statistics.snr
