@@ -70,6 +70,8 @@ def tests(
     for i in range(n_stacks):
         place = i % len(names)
         name, first = names[place], options.first + i // len(names) * options.n
+        if name not in options.only:
+            continue
         what = f"{name}, from {first}"
         some = replace(whole[name].subset(np.arange(first, first + options.n)), poses=None)
         yield "right", what, name, some, stacks[name]
@@ -104,6 +106,7 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=60)
     parser.add_argument("--stacks", type=int, default=2)
     parser.add_argument("--noise", type=int, default=50)
+    parser.add_argument("--only", nargs="*", default=NAMES, metavar="CONDITION")
     parser.add_argument("--first", type=int, default=FIRST_ROW)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()

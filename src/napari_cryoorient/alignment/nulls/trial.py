@@ -29,6 +29,8 @@ from napari_cryoorient.reporting import SILENT, Reporter
 from napari_cryoorient.stack.chunks import Stopped
 
 N_DECOYS = 2
+# The control follows particles whose confidence is above this.
+SURE = 0.9
 # The control's signal is at least so strong: a weaker one is taken to be none.
 LEAST_SNR = 0.02
 # The control keeps at least this part of the power of phase-randomised images as noise.
@@ -114,7 +116,9 @@ def try_nulls(
         found = FoundPoses.joined(
             [searched(finders[0], rows[k], likelihood.load(rows[k])) for k in chunks]
         )
-    strength, _ = learned_amplitudes(found.strengths, found.confidence)
+    # Of poses in doubt, as a foreign map leaves them, strengths tell nothing.
+    sure = np.where(found.confidence > SURE, found.confidence, 0.0)
+    strength, _ = learned_amplitudes(found.strengths, sure)
     snr = statistics.snr * strength**2
     strength *= max(1.0, LEAST_SNR / max(snr, 1e-9)) ** 0.5
     generator = torch.Generator().manual_seed(seed)
