@@ -13,6 +13,7 @@ from napari_cryoorient.config import (
     EvaluateConfig,
     FilterCurveConfig,
     FscConfig,
+    HandConfig,
     NullTestConfig,
     OrientationsConfig,
     PixelSizeConfig,
@@ -40,6 +41,7 @@ COMMANDS = {
     "pixel_size": PixelSizeConfig,
     "relax": RelaxConfig,
     "fsc": FscConfig,
+    "hand": HandConfig,
 }
 CONFIGS = tuple(COMMANDS.values())
 # What a file has is given as an array where there is none; n is an argument of its own.

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from napari_cryoorient.cli import options
 from napari_cryoorient.cli.files import Reads
 from napari_cryoorient.cli.progress import print_json, progress
+from napari_cryoorient.cli.settings_flags import build_settings, with_settings
+from napari_cryoorient.config import HandConfig
 
 SUMMARY = "Tell the hand of the map from tilt pairs, or from the views of tilted particles."
 
 
+@with_settings(HandConfig)
 def run(
     tilted: Annotated[
         Path,
@@ -26,29 +29,9 @@ def run(
         typer.Option(metavar="STAR", help="Poses of the same particles in untilted images."),
         Reads("particles"),
     ] = None,
-    tilt: Annotated[
-        float | None,
-        typer.Option(
-            min=-180.0,
-            max=180.0,
-            metavar="DEG",
-            help="The specimen was turned by so much, from the untilted images on. "
-            "[default: rlnMicrographTiltAngle]",
-        ),
-    ] = None,
-    axis: Annotated[
-        float | None,
-        typer.Option(
-            min=-360.0,
-            max=360.0,
-            metavar="DEG",
-            help="Axis of the tilt in the image, from x towards y. "
-            "[default: rlnMicrographTiltAxisDirection, or as the defocus has it]",
-        ),
-    ] = None,
-    symmetry: options.Symmetry = "C1",
     seed: options.UnusedSeed = 0,
     json: options.Json = False,
+    **settings: Any,
 ) -> None:
     """Tell whether the map that poses were found with is the molecule or its mirror image.
 
@@ -57,11 +40,10 @@ def run(
     """
     from napari_cryoorient.diagnosis.hand_files import hand_of_files
 
+    config = build_settings(HandConfig, settings)
     began = time.monotonic()
     with progress("Reading poses") as advance:
-        found = hand_of_files(
-            tilted, untilted, symmetry=symmetry, tilt_deg=tilt, axis_deg=axis, say=advance.say
-        )
+        found = hand_of_files(tilted, untilted, config, reporter=advance.reporter)
     print(found.describe())
     if json:
         print_json(found.summary() | {"seconds": time.monotonic() - began})

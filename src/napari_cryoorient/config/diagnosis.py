@@ -101,6 +101,34 @@ class PixelSizeConfig(Config):
     device: Annotated[DeviceName, DEVICE] = "auto"
 
 
+class HandConfig(Config):
+    """How the specimen was tilted, and the symmetry of the map whose hand is tested."""
+
+    symmetry: Annotated[str, SYMMETRY] = "C1"
+    tilt_deg: Annotated[
+        float | None,
+        Setting(
+            "Angle by which the specimen was turned, from the untilted images to the tilted ones",
+            unit="deg",
+            left_open="rlnMicrographTiltAngle",
+            flags=("--tilt",),
+            ge=-180.0,
+            le=180.0,
+        ),
+    ] = None
+    axis_deg: Annotated[
+        float | None,
+        Setting(
+            "Axis of the tilt in the image, from x towards y",
+            unit="deg",
+            left_open="rlnMicrographTiltAxisDirection, or from the defocus",
+            flags=("--axis",),
+            ge=-360.0,
+            le=360.0,
+        ),
+    ] = None
+
+
 class FscConfig(Config):
     """How two maps are correlated."""
 

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
+from napari_cryoorient.config import HandConfig
 from napari_cryoorient.diagnosis.handedness import FEWEST, HandTest, hand_of_pairs, hand_of_views
 from napari_cryoorient.diagnosis.pose_files import PoseFile, coordinates_of, read_poses
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.io.particle_table import ParticleTable
 from napari_cryoorient.particles import Floats, Integers
-from napari_cryoorient.reporting import Say
+from napari_cryoorient.reporting import SILENT, Reporter
 
 PARTICLE, TILT, AXIS = "rlnParticleName", "rlnMicrographTiltAngle", "rlnMicrographTiltAxisDirection"
 DEFOCUS = "rlnDefocusU", "rlnDefocusV"
@@ -24,11 +25,9 @@ LEAST_EXPLAINED = 0.5
 def hand_of_files(
     tilted: Path,
     untilted: Path | None = None,
+    config: HandConfig = HandConfig(),
     *,
-    symmetry: str = "C1",
-    tilt_deg: float | None = None,
-    axis_deg: float | None = None,
-    say: Say,
+    reporter: Reporter = SILENT,
 ) -> HandTest:
     """Tell the hand from the poses in a file of tilted images, and one of the same untilted.
 
@@ -36,14 +35,14 @@ def hand_of_files(
     where the defocus says.  Particles are paired by rlnParticleName, or row by row.  Raises
     InputError where something is missing.
     """
-    group = symmetry_matrices(symmetry)
+    group = symmetry_matrices(config.symmetry)
     after = read_poses(tilted, keep_star=True)
     before = None if untilted is None else read_poses(untilted, keep_star=True)
-    tilt = _tilt(after, before) if tilt_deg is None else tilt_deg
-    axis = _median(after, AXIS) if axis_deg is None else axis_deg
+    tilt = _tilt(after, before) if config.tilt_deg is None else config.tilt_deg
+    axis = _median(after, AXIS) if config.axis_deg is None else config.axis_deg
     if axis is None and (by_defocus := axis_of_defocus(after)) is not None:
         axis, tilt = by_defocus, abs(tilt)
-        say(
+        reporter.say(
             f"Note: the axis, {axis:.0f} degrees, is from the defocus, taken to fall towards the "
             "viewer, which is so or the reverse for all images of a microscope."
         )
