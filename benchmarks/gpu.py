@@ -52,6 +52,7 @@ class Sizes:
     fast_batches: tuple[int, ...]
     search_images: dict[int, int]
     reconstruct_images: dict[int, int]
+    repeats: int = 20
 
 
 FULL = Sizes(
@@ -62,7 +63,7 @@ FULL = Sizes(
     {64: 100_000, 128: 50_000, 256: 10_000},
     {128: 20_000, 256: 5000},
 )
-TINY = Sizes(60, 3, 32, (4, 8), {32: 80}, {32: 40})
+TINY = Sizes(40, 2, 32, (4, 8), {32: 40}, {32: 40}, repeats=1)
 
 
 class Bench:
@@ -183,7 +184,7 @@ class Bench:
             try:
                 with FlopCounterMode(display=False) as counter:
                     step(recipe, precision)
-                step_s = seconds(lambda: step(recipe, precision), self.device, 20)
+                step_s = seconds(lambda: step(recipe, precision), self.device, self.sizes.repeats)
             except RuntimeError as error:
                 if not is_out_of_memory(error):
                     raise

@@ -99,6 +99,9 @@ SHIFT_SIGMA = Setting(
 )
 CONFIDENCE = Setting("A probability that the pose is right", metavar="P", ge=0.0, le=1.0)
 
+OF_THE_PLACE = ("device", "memory_gib")
+"""Settings that change where a result is made, and not what it is."""
+
 # The advice of Lian et al. (2022) on w.
 LEAST_W_ASYMMETRIC, MOST_W_SYMMETRIC = 0.6, 0.4
 W_ADVICE = (

@@ -14,6 +14,7 @@ from napari_cryoorient.alignment.refine.local import LocalRefinement, RefinedPos
 from napari_cryoorient.alignment.search.coarse import CoarseSearch
 from napari_cryoorient.alignment.search.found import FoundPoses
 from napari_cryoorient.alignment.search.global_search import GlobalSearch
+from napari_cryoorient.budget import Budget, held_to
 
 C1 = torch.eye(3)[None]
 
@@ -69,3 +70,27 @@ def test_a_refinement_and_its_confidence_go_on_in_halves(
     np.testing.assert_allclose(found.poses.rotations, whole.poses.rotations, atol=2e-3)
     # Noise of the images made for it is drawn anew where a chunk is tried again.
     np.testing.assert_allclose(as_sure, confidence, atol=0.05)
+
+
+def test_whoever_takes_over_works_on_the_same_images_together(likelihood) -> None:
+    """Grouping changes the last bits: a worker with less memory keeps the command's chunks."""
+    with held_to(Budget(2**20)):  # a few images of 32 pixels
+        tight = GlobalSearch(likelihood, C1)
+        assert LocalRefinement(likelihood).chunk_size(1000) < 8
+        assert tight.chunks[0] < 8
+        assert GlobalSearch(likelihood, C1, chunks=(64, 16)).chunks == (64, 16)
+        assert LocalRefinement(likelihood, chunk=128).chunk_size(1000) == 128
+    assert GlobalSearch(likelihood, C1, chunks=tight.chunks).chunks == tight.chunks
+
+
+def test_a_tight_budget_changes_no_pose(likelihood, particles) -> None:
+    whole, confidence = refined(likelihood, particles.poses)
+    searched_whole = searched(likelihood)
+    with held_to(Budget(2**20)):
+        found, as_sure = refined(likelihood, particles.poses)
+        searched_again = searched(likelihood)
+    np.testing.assert_allclose(found.poses.rotations, whole.poses.rotations, atol=2e-3)
+    np.testing.assert_allclose(as_sure, confidence, atol=0.05)
+    np.testing.assert_allclose(
+        searched_again.poses.rotations, searched_whole.poses.rotations, atol=2e-3
+    )

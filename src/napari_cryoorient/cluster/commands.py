@@ -17,10 +17,8 @@ from napari_cryoorient.memory import budget_of
 from napari_cryoorient.reporting import Reporter
 from napari_cryoorient.runs.fingerprint import sum_over
 from napari_cryoorient.runs.named_files import files_of
+from napari_cryoorient.settings import OF_THE_PLACE
 from napari_cryoorient.tasks.spread import Spread
-
-# Settings that change where a result is made, and not what it is.
-_OF_THE_PLACE = ("device", "memory_gib")
 
 
 @contextmanager
@@ -44,7 +42,7 @@ def spread_of(
     task = {
         "command": command,
         **_program(),
-        **settings.model_dump(mode="json", exclude=set(_OF_THE_PLACE)),
+        **settings.model_dump(mode="json", exclude=set(OF_THE_PLACE)),
         **also,
         **_sums(particles, others, project_dir),
     }

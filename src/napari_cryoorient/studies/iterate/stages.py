@@ -29,6 +29,7 @@ from napari_cryoorient.particles import Floats, Poses
 from napari_cryoorient.reporting import SILENT, Reporter
 from napari_cryoorient.runs import layout
 from napari_cryoorient.runs.reader import RunReader
+from napari_cryoorient.settings import OF_THE_PLACE
 from napari_cryoorient.stack.pairing import RunInputs, fitted_map, load_inputs
 from napari_cryoorient.tasks.hypotheses import choose_hypotheses
 from napari_cryoorient.tasks.predict import predict_star
@@ -80,13 +81,19 @@ class Stack:
         return str(self.training.get("device", "auto"))
 
     @property
+    def memory_gib(self) -> float | None:
+        """What the work may take; None for a part of what is free."""
+        given = self.training.get("memory_gib")
+        return None if given is None else float(given)
+
+    @property
     def invert_contrast(self) -> str:
         """What is to be done about dark particles."""
         return str(self.training.get("invert_contrast", "auto"))
 
     def shared(self, *names: str) -> dict[str, Any]:
-        """Return the settings of training that other commands have too: ``device`` and these."""
-        return {name: getattr(self, name) for name in ("device", *names)}
+        """Return the settings of training that other commands have too: where, and these."""
+        return {name: getattr(self, name) for name in (*OF_THE_PLACE, *names)}
 
 
 def label(stack: Stack, folder: Path) -> None:
