@@ -93,7 +93,7 @@ class Comparison:
         """Show the curves of all runs that lie beside the one being followed."""
         run = self._session.run
         if run is None:
-            self._notify.warning("There is no run yet whose neighbours could be shown.")
+            self._notify.warning("Open a run first: other runs are shown beside it.")
             return
         self.add(run.path.parent)
 

@@ -179,7 +179,7 @@ class Controller:
         """Say why Train is off; an empty text where it is not."""
         session, data = self.session, self.session.data
         if session.is_training:
-            return "A run is going on: stop it first."
+            return "A run is training: stop it first."
         if self.pose_jobs.is_going:
             return "Something else is being computed: stop it first, or wait."
         names = {"map": "map", "stack": "particle file"}
@@ -237,7 +237,7 @@ class Controller:
             self.session.set_run(run)  # Resume is off from now on
             return
         if run is None or not run.is_over or run.star_path is None or run.map_path is None:
-            self._notify.warning("There is no stopped run to go on with: open one first.")
+            self._notify.warning("There is no stopped run to resume: open one first.")
             return
         arguments = resume_arguments(
             run.star_path, run.map_path, run.path, w=self.session.settings.w
@@ -266,7 +266,7 @@ class Controller:
     def open_run(self, path: Path) -> None:
         """Follow a run that was started here or elsewhere, live or over."""
         if self.session.is_training and self._launched is not None:
-            self._notify.warning("A run is going on: stop it before opening another.")
+            self._notify.warning("A run is training: stop it before opening another.")
             return
         if not (path / layout.RECORD).is_file():
             self._notify.error(f"{path} is not a run folder: it has no run.json.")
@@ -280,7 +280,7 @@ class Controller:
     def open_beside(self, path: Path) -> None:
         """Open another run and keep the curves of the one that was open."""
         if self.session.is_training and self._launched is not None:
-            self._notify.warning("A run is going on: stop it before opening another.")
+            self._notify.warning("A run is training: stop it before opening another.")
             return
         self.comparison.keep_current()
         self.open_run(path)

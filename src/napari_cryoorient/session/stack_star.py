@@ -38,7 +38,7 @@ def star_of_stack(stack_path: Path) -> tuple[Path, str]:
 
     beside = stack_path.with_suffix(".star")
     if beside.is_file() and _names(beside, stack_path):
-        return beside, f"{beside.name} beside the stack says what is known of its images"
+        return beside, f"{beside.name} beside the stack describes its images"
     stack = MrcStack(stack_path)
     pixel_size = stack.header_pixel_size_angstrom
     if not pixel_size:

@@ -6,7 +6,7 @@ import re
 
 # Flags of the command line that messages name, as the panel calls them.
 _IN_THE_PANEL = {
-    "--pixel-size gives the map's": "the button under 1 Data takes the stack's for the map",
+    "--pixel-size gives the map's": "the button under 1 Data uses the stack's for the map",
     "--pixel-size": "the pixel size",
     "--project-dir": "the Project folder under File > Preferences > CryoOrient",
     "--invert-contrast no forbids it": "Invert contrast: no, under More settings, forbids it",

@@ -46,7 +46,7 @@ def _write(path: Path, attributes: dict[str, Any], dialect: Dialect) -> list[str
     written = in_dialect(star, dialect, image_size=image_size)
     if dialect == "3.1" and "rlnImagePixelSize" not in ParticleTable(written):
         warnings.warn(
-            f"{path} names no pixel size, and its stacks were not found to ask: add "
+            f"{path} names no pixel size, and its stacks were not found: add "
             "rlnImagePixelSize before RELION reads it.",
             stacklevel=2,
         )

@@ -58,7 +58,7 @@ class ComparePanel(QWidget):
             "own that can be stopped.</p>"
         )
         self.clear_button = QPushButton("Clear")
-        self.clear_button.setToolTip("<p>Shows the poses again that were shown before.</p>")
+        self.clear_button.setToolTip("<p>Shows the previous poses again.</p>")
         self.words = SteadyLabel(4)
         self.only = QCheckBox("Only those within")
         self.only.setToolTip("<p>Leaves out of table, sphere and ranking who differs by more.</p>")

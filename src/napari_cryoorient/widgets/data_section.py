@@ -50,7 +50,7 @@ class DataSection(QWidget):
         self.warning.setWordWrap(True)
         self.warning.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.correct_button = QPushButton()
-        self.correct_button.setAccessibleName("Take the stack's pixel size for the map")
+        self.correct_button.setAccessibleName("Use the stack's pixel size for the map")
         self.notes = QLabel()
         self.notes.setWordWrap(True)
         form = QFormLayout()

@@ -44,7 +44,7 @@ SOURCES: dict[Source, str] = {
     "network, refined": "The stack, with the run's predictions, refined.",
     "search": "The stack, with poses found by global search.",
     "STAR, refined": "The stack, with the STAR file's poses refined.",
-    "STAR, relaxed": "The stack, each at the likeliest of its equivalent poses.",
+    "STAR, relaxed": "The stack, each at the most probable of its equivalent poses.",
     "other file": "The stack at its own poses (A) and at those of another file (B).",
 }
 DOUBTFUL = "\N{WARNING SIGN} These particles do not seem to show this map: see 1 Data."
@@ -91,7 +91,7 @@ class InspectSection(QWidget):
         self.undo = QPushButton("Undo mark")
         self.undo.setToolTip("<p>Undoes the last Keep or Reject. Ctrl+Z.</p>")
         self.redo = QPushButton("Redo")
-        self.redo.setToolTip("<p>Makes it again. Ctrl+Shift+Z.</p>")
+        self.redo.setToolTip("<p>Redoes the last mark. Ctrl+Shift+Z.</p>")
         self.marked = QLabel()
         self.fourth = QComboBox()
         self.fourth.setAccessibleName("Fourth view")

@@ -32,7 +32,7 @@ from napari_cryoorient.widgets.elided import ElidedLabel
 EMPTY = "Particles with poses, and the micrographs they are of (rlnMicrographName), show here."
 LEGEND = (
     "<p>A dot for each particle, from red (unsure) to blue (sure); the map's z axis in white and "
-    "its x axis in orange, as the particle shows them. A click goes to the particle.</p>"
+    "its x axis in orange, as the particle shows them. A click selects the particle.</p>"
 )
 
 

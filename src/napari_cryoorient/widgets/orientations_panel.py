@@ -112,7 +112,7 @@ class OrientationsPanel(Canvas):
         )
         self.compute_button = QPushButton("Compute")
         self.compute_button.setToolTip(
-            "<p>Looks at the particles kept, in a process of its own that can be stopped.</p>"
+            "<p>Judges the particles kept, in a process of its own that can be stopped.</p>"
         )
         self.page_button = QPushButton("Page…")
         self.page_button.setToolTip("<p>Draws the whole report on a page, PDF or PNG.</p>")

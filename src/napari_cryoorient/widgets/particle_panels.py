@@ -92,7 +92,7 @@ class MapPanel(Canvas):
         elif session.inspection.shown_poses is None:
             self.hint.setText("The map; with poses it turns with the particle.")
         else:
-            self.hint.setText("The map as the current pose sees it.")
+            self.hint.setText("The map from the direction of the current pose.")
         self._mark()
 
     def _on_size(self, _event: Any = None) -> None:

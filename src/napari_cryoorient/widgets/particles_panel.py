@@ -50,7 +50,7 @@ class ParticlesPanel(Canvas):
         self.low_pass_button = _button("Low-pass", "Display-only filter", is_checkable=True)
         self.keep_button = _button("Keep", "Keep this particle whatever the filter says (K)", True)
         self.reject_button = _button("Reject", "Reject this particle by hand (R)", True)
-        self.fit_button = _button("Fit", "Images and grey levels as at first")
+        self.fit_button = _button("Fit", "Reset view and grey levels")
         self.levels_button = _button("Levels", "Grey levels and colours of the pictures", True)
         self.levels = LevelsRow(self.display.triptych)
         self.levels.hide()

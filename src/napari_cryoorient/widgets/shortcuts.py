@@ -56,7 +56,7 @@ def keys_of(controller: Controller) -> tuple[Key, ...]:
         Key("R", "Reject this particle", lambda: marking.mark("reject")),
         Key("U", "Clear the mark of this particle", lambda: marking.mark(None)),
         Key("Ctrl+Z", "Undo the last mark", marking.undo),
-        Key("Ctrl+Shift+Z", "Redo it", marking.redo),
+        Key("Ctrl+Shift+Z", "Redo the last mark", marking.redo),
         Key("L", "Low-pass on or off", toggle_low_pass),
         Key("F", "Blink both projections, or stop that", toggle_blink),
         Key("Ctrl+Return", "Train, or stop the run", train_or_stop),
