@@ -24,7 +24,10 @@ HALVES: Colour = (0.30, 0.67, 0.97, 1.0)
 REFERENCE: Colour = (0.42, 0.85, 0.55, 1.0)
 THRESHOLD: Colour = (0.99, 0.55, 0.24, 1.0)
 EMPTY = "No curve yet. Compute makes half-maps of the particles above each of ten thresholds."
-NO_CONFIDENCE = "No particle says how sure its pose is: Search, Refine or a finished run under 2 Train gives it."
+NO_CONFIDENCE = (
+    "No particle says how sure its pose is: Search, Refine or a finished run under 2 Train gives "
+    "it."
+)
 
 
 def filter_graph(found: Resolutions | None, n: int, n_kept: int, empty: str) -> Graph:
