@@ -153,7 +153,7 @@ def test_requests_reach_the_loop(tmp_path: Path):
 def test_request_to_stop_before_the_run_is_up_is_not_lost(tmp_path: Path):
     RunReader(tmp_path).ask(stop=True)
     folder = RunFolder(tmp_path, resume=False, config={})
-    folder.offer_control(0.8, anew=False)
+    folder.offer_control(0.8, overwrite=False)
     assert FileControl(tmp_path).poll().stop
     folder.close("stopped")
     assert not FileControl(tmp_path).poll().stop
