@@ -7,6 +7,7 @@ object lies, the opposite of RELION's origin; the sign changes in ``io.star`` an
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -106,6 +107,21 @@ class CtfParameters:
     def __getitem__(self, index: Several) -> CtfParameters:
         columns = {f.name: getattr(self, f.name) for f in fields(self)}
         return CtfParameters(**{name: c[index] for name, c in columns.items() if c is not None})
+
+
+class PackedNames(Sequence[str]):
+    """Names that are kept packed, as those of millions of particles are."""
+
+    @abstractmethod
+    def take(self, rows: Integers) -> PackedNames:
+        """Return the names of ``rows``, in that order."""
+
+
+def picked_names(names: Sequence[str], rows: Integers) -> Sequence[str]:
+    """Return the names of ``rows``, in that order."""
+    if isinstance(names, PackedNames):
+        return names.take(rows)
+    return tuple(names[row] for row in rows)
 
 
 class ImageSource(Protocol):
@@ -223,7 +239,7 @@ class ParticleSet:
     poses: Poses | None
     ctf: CtfParameters | None
     optics_group: Integers
-    names: tuple[str, ...] = ()
+    names: Sequence[str] = ()
     random_subset: Integers | None = None
     ctf_state: CtfState = "none"
     notes: tuple[str, ...] = field(default=())
@@ -281,7 +297,7 @@ class ParticleSet:
             poses=None if self.poses is None else self.poses[rows],
             ctf=None if self.ctf is None else self.ctf[rows],
             optics_group=self.optics_group[rows],
-            names=tuple(self.names[i] for i in rows) if self.names else (),
+            names=picked_names(self.names, rows) if self.names else (),
             random_subset=None if self.random_subset is None else self.random_subset[rows],
             file_rows=rows if self.file_rows is None else self.file_rows[rows],
             is_empty=None if self.is_empty is None else self.is_empty[rows],

@@ -71,6 +71,9 @@ class MrcLayout:
 
 def read_bytes(path: Path) -> bytes:
     """Read a whole file, decompressed if it is gzip or bzip2, whatever its name."""
+    if compression(path) is None:
+        with _open(path) as file:
+            return file.read()
     with open_plain(path) as file:
         try:
             return b"".join(unpacked_blocks(file, path))

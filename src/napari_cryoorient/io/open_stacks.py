@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from napari_cryoorient.particles import Integers
 
 
 def open_stacks(
-    names: list[str], finder: StackFinder, star_path: Path
+    names: Sequence[str], finder: StackFinder, star_path: Path
 ) -> tuple[list[MrcStack], Integers, Integers]:
     """Return the stacks, which of them each image is in ``(n,)``, and its place there from 0.
 

@@ -6,6 +6,7 @@ optics block that rows refer to by number. ``ParticleTable`` gives every value a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.common_field import PIXEL_TOLERANCE
 from napari_cryoorient.io.ctf_values import check_ctf_values
 from napari_cryoorient.io.pixel_sizes import check_pixel_size
+from napari_cryoorient.io.rows_on_disk import PackedTexts
 from napari_cryoorient.io.stacks import MrcStack
 from napari_cryoorient.io.star_text import StarBlock, StarFile, unquoted
 from napari_cryoorient.particles import CtfParameters, CtfState, Floats, Integers
@@ -47,7 +49,7 @@ def particle_block(star: StarFile) -> StarBlock:
     found = _blocks_of_images(star)
     if not found:
         names = ", ".join(f"data_{block.name}" for block in star.blocks)
-        widest = max((block.table.columns for block in star.blocks), key=len)
+        widest = max((block.columns for block in star.blocks), key=len)
         columns = ", ".join(f"_{column}" for column in widest[:4])
         raise InputError(
             f"{star.path} has no column _rlnImageName (it has {names} with {columns} ...); "
@@ -60,7 +62,7 @@ def particle_block(star: StarFile) -> StarBlock:
 
 def _blocks_of_images(star: StarFile) -> list[StarBlock]:
     """Return all blocks that name images, the one to take first."""
-    found = [block for block in star.blocks if _IMAGE_NAME in block.table.columns]
+    found = [block for block in star.blocks if _IMAGE_NAME in block.columns]
     return sorted(found, key=lambda block: block.name not in ("particles", ""))
 
 
@@ -87,8 +89,8 @@ class ParticleTable:
                 f"the particles are those of data_{block.name}; {', '.join(others)} with image "
                 "names too is left aside"
             )
-        self._rows: pd.DataFrame = block.table
-        if not len(self._rows):
+        self._rows: StarBlock = block
+        if not self._rows.n_rows:
             raise InputError(f"{self._path} has no rows in data_{block.name}: no particles.")
         self._refuse_tilt_series(star)
         optics = star.block(_OPTICS)
@@ -96,7 +98,7 @@ class ParticleTable:
         self.optics_group: Integers = self._optics_groups()
         self._optics_row = self._rows_in_optics()
         self._note_contradictions()
-        if "rlnCtfImage" in self._rows or self._dimensionality() == 3:
+        if "rlnCtfImage" in self._rows.columns or self._dimensionality() == 3:
             raise InputError(
                 f"{self._path} lists three-dimensional subtomograms; two-dimensional particle "
                 "images are needed."
@@ -104,7 +106,7 @@ class ParticleTable:
 
     def _refuse_tilt_series(self, star: StarFile) -> None:
         """Raise InputError for subtomograms as stacks of tilts (RELION 5, Warp, M)."""
-        columns = [str(name) for block in star.blocks for name in block.table]
+        columns = [name for block in star.blocks for name in block.columns]
         of_tilts = [name for name in columns if name.startswith(_OF_TILT_SERIES)]
         if of_tilts:
             raise InputError(
@@ -142,7 +144,7 @@ class ParticleTable:
         for name in self._optics.columns.intersection(self._rows.columns):
             if name in (_GROUP, _GROUP_NAME):
                 continue
-            own = pd.to_numeric(self._rows[name], errors="coerce").to_numpy(np.float64)
+            own = self._rows.numbers(name)
             shared = pd.to_numeric(self._optics[name], errors="coerce").to_numpy(np.float64)
             n = int((np.abs(own - shared[self._optics_row]) > _SAME_NUMBER).sum())
             if n:
@@ -152,15 +154,15 @@ class ParticleTable:
                 )
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return self._rows.n_rows
 
     def __contains__(self, name: str) -> bool:
-        return name in self._rows or (self._optics is not None and name in self._optics)
+        return name in self._rows.columns or (self._optics is not None and name in self._optics)
 
     def floats(self, name: str, *, default: float | None = None) -> Floats:
         """Return a column as numbers; raises InputError for a missing column or odd values."""
-        if name in self._rows:
-            return self._numbers(self._rows[name], name)
+        if name in self._rows.columns:
+            return self._own_numbers(name)
         if self._optics is not None and self._optics_row is not None and name in self._optics:
             used, which = np.unique(self._optics_row, return_inverse=True)
             return self._numbers(self._optics[name].iloc[used], name, of=_IN_OPTICS)[which]
@@ -178,8 +180,9 @@ class ParticleTable:
 
     def texts(self, name: str) -> list[str]:
         """Return a column as it is written, unquoted; raises InputError for a missing column."""
-        if name in self._rows:
-            column = self._rows[name].tolist()
+        column: Sequence[str]
+        if name in self._rows.columns:
+            column = self._rows.spelled(name)
         elif self._optics is not None and self._optics_row is not None and name in self._optics:
             column = self._optics[name].to_numpy()[self._optics_row].tolist()
         else:
@@ -213,12 +216,12 @@ class ParticleTable:
             )
         return vector
 
-    def image_names(self) -> list[str]:
+    def image_names(self) -> Sequence[str]:
         """Image names, one-based, as the file spells them."""
-        return [
-            unquoted(name) if name[0] in "'\"" else name
-            for name in self._rows[_IMAGE_NAME].tolist()
-        ]
+        names = self._rows.spelled(_IMAGE_NAME)
+        if isinstance(names, PackedTexts):  # of rows without quotes
+            return names
+        return [unquoted(name) if name[0] in "'\"" else name for name in names]
 
     def check_image_sizes(self, native_boxes: Integers) -> None:
         """Raise InputError where the file names another image size than a particle's stack has."""
@@ -324,8 +327,10 @@ class ParticleTable:
         return bool(values.all())
 
     def _optics_groups(self) -> Integers:
-        if _GROUP in self._rows:
-            return self._whole_numbers(self._rows[_GROUP], _GROUP)
+        if _GROUP in self._rows.columns:
+            numbers = self._own_numbers(_GROUP)
+            self._refuse_fractions(numbers, _GROUP)
+            return numbers.astype(np.int64)
         group = 1
         if self._optics is not None and _GROUP in self._optics:
             groups = self._whole_numbers(self._optics[_GROUP], _GROUP, of=_IN_OPTICS)
@@ -372,6 +377,13 @@ class ParticleTable:
                 f"{self._path}: {of}{bad[0] + 1} has {numbers[bad[0]]:g} in _{name}, where a whole "
                 "number is needed."
             )
+
+    def _own_numbers(self, name: str) -> Floats:
+        """Return a column of the particles' own; their text is looked at where it is no number."""
+        numbers = self._rows.numbers(name)
+        if np.isfinite(numbers).all():
+            return numbers
+        return self._numbers(pd.Series(self._rows.spelled(name), dtype=str), name)
 
     def _numbers(self, column: pd.Series, name: str, *, of: str = "row ") -> Floats:
         numbers: Floats = pd.to_numeric(column, errors="coerce").to_numpy(

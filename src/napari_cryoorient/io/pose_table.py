@@ -5,6 +5,7 @@ Comparing poses or projecting a map needs no stack, which may be on another mach
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from napari_cryoorient.io.image_names import image_name, match_rows
 from napari_cryoorient.io.particle_table import ParticleTable
 from napari_cryoorient.io.star import poses_of_table, read_star
 from napari_cryoorient.io.star_text import StarFile
-from napari_cryoorient.particles import CtfParameters, Floats, Integers, Poses
+from napari_cryoorient.particles import CtfParameters, Floats, Integers, PackedNames, Poses
 
 __all__ = ["PoseTable", "match_rows", "read_pose_table"]
 
@@ -34,7 +35,7 @@ class PoseTable:
     Shifts are where objects lie in the images on disk, whose ``lenses`` may not be ideal.
     """
 
-    names: tuple[str, ...]
+    names: Sequence[str]
     poses: Poses | None
     ctf: CtfParameters | None
     notes: tuple[str, ...]
@@ -74,8 +75,15 @@ def read_pose_table(path: Path | str, *, pixel_size_angstrom: float | None = Non
     except InputError as error:  # poses can be compared all the same
         ctf = None
         notes.append(f"no CTF: {error}".rstrip("."))
-    names = tuple(table.image_names())
-    return PoseTable(names, poses, ctf, tuple(notes), lenses_of_table(table), sizes)
+    names = table.image_names()
+    return PoseTable(
+        names if isinstance(names, PackedNames) else tuple(names),
+        poses,
+        ctf,
+        tuple(notes),
+        lenses_of_table(table),
+        sizes,
+    )
 
 
 def other_pixel_sizes(
@@ -97,12 +105,12 @@ def other_pixel_sizes(
 
 def _with_names(star: StarFile) -> StarFile:
     """Number the rows of a file that has angles and no image names."""
-    if any(_IMAGE_NAME in block.table for block in star.blocks):
+    if any(_IMAGE_NAME in block.columns for block in star.blocks):
         return star
     blocks = tuple(
-        replace(block, table=block.table.assign(**{_IMAGE_NAME: numbers}))
-        if _ANGLE in block.table
-        and (numbers := [image_name(row + 1, "") for row in range(len(block.table))])
+        block.with_table(block.table.assign(**{_IMAGE_NAME: numbers}))
+        if _ANGLE in block.columns
+        and (numbers := [image_name(row + 1, "") for row in range(block.n_rows)])
         else block
         for block in star.blocks
     )

@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.euler import euler_zyz_deg_to_matrix, matrix_to_euler_zyz_deg
@@ -34,9 +33,16 @@ from napari_cryoorient.io.new_star import (
 from napari_cryoorient.io.open_stacks import open_stacks
 from napari_cryoorient.io.particle_table import ParticleTable, particle_block
 from napari_cryoorient.io.pose_values import check_angles, far_shifts, note_origins
-from napari_cryoorient.io.star_text import StarBlock, StarFile, write_star
+from napari_cryoorient.io.star_text import ChangedBlock, StarBlock, StarFile, write_star
 from napari_cryoorient.io.star_text import read_star as read_star_text
-from napari_cryoorient.particles import Floats, Integers, ParticleSet, Poses
+from napari_cryoorient.particles import (
+    Floats,
+    Integers,
+    PackedNames,
+    ParticleSet,
+    Poses,
+    picked_names,
+)
 
 __all__ = [
     "StarBlock",
@@ -120,7 +126,7 @@ def read_particles(
         poses=poses,
         ctf=table.ctf(notes) if with_ctf else None,
         optics_group=table.optics_group,
-        names=tuple(names),
+        names=names if isinstance(names, PackedNames) else tuple(names),
         random_subset=table.integers("rlnRandomSubset"),
         ctf_state=table.ctf_state(),
         notes=(*notes, *finder.notes, *images.notes),
@@ -160,7 +166,7 @@ def write_poses(
     Raises InputError if ``path`` is the file that was read.
     """
     names = ParticleTable(star).image_names()
-    named = names if rows is None else [names[row] for row in rows]
+    named = names if rows is None else picked_names(names, rows)
     if len(named) == len(poses):
         refuse_poses_not_finite(poses, confidence, named, path)
     if Path(path).suffix.lower() == SUFFIX:
@@ -170,10 +176,8 @@ def write_poses(
         records = cs_with_poses(star.cs, poses, confidence=confidence, rows=rows)
         return write_cs(records, path, star.cs)
     block = particle_block(star)
-    table = block.table if rows is None else block.table.iloc[np.asarray(rows)]
-    table = table.reset_index(drop=True)
-    if len(poses) != len(table) or (confidence is not None and len(confidence) != len(table)):
-        raise ValueError(f"{len(poses)} poses for {len(table)} rows")
+    if len(poses) != len(named) or (confidence is not None and len(confidence) != len(named)):
+        raise ValueError(f"{len(poses)} poses for {len(named)} rows")
     lenses = lenses_of_table(ParticleTable(star))
     if lenses is not None:
         shifts = lenses.image_shifts(poses.shifts_angstrom, rows)
@@ -181,8 +185,10 @@ def write_poses(
     angles = matrix_to_euler_zyz_deg(poses.rotations).reshape(-1, 3)
     new = {name: angles[:, i] for i, name in enumerate(ANGLES)}
     # A file with optics is RELION 3.1 or later, which reads angstrom; one without is older.
-    in_angstrom = star.block("optics") is not None or any(n in table for n in ORIGINS_ANGSTROM)
-    in_pixels = not in_angstrom or any(name in table for name in ORIGINS_PIXELS)
+    in_angstrom = star.block("optics") is not None or any(
+        n in block.columns for n in ORIGINS_ANGSTROM
+    )
+    in_pixels = not in_angstrom or any(name in block.columns for name in ORIGINS_PIXELS)
     if in_angstrom:
         new |= {name: -poses.shifts_angstrom[:, i] for i, name in enumerate(ORIGINS_ANGSTROM)}
     if in_pixels:
@@ -193,9 +199,13 @@ def write_poses(
     if confidence is not None:
         new[CONFIDENCE] = np.asarray(confidence, dtype=np.float64)
     new |= {name: np.asarray(values, dtype=np.float64) for name, values in (further or {}).items()}
-    for name, values in new.items():  # one by one: a list of a million strings is large
-        table = table.assign(**{name: pd.Series(printed(values), dtype=str)})
-    write_star(star.with_block(replace(block, table=table)), path)
+    for name, values in new.items():
+        if not np.isfinite(values).all():  # before a file is begun
+            raise ValueError(f"a number of {name} to be written to a STAR file is not finite")
+    if rows is not None and (np.diff(rows) <= 0).any():  # another order: not as the file goes
+        block = block.with_table(block.table.iloc[np.asarray(rows)].reset_index(drop=True))
+        rows = None
+    write_star(star.with_block(ChangedBlock(block, new, printed, rows)), path)
 
 
 def poses_of_table(

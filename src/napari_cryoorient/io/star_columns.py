@@ -6,7 +6,6 @@ left out. A value that equals what the file has already leaves its spelling alon
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -69,7 +68,7 @@ def with_columns(star: StarFile, columns: pd.DataFrame, what: str) -> StarFile:
         merged = [was if _is_same(was, now) else now for was, now in zip(old, new, strict=True)]
         if merged != old:
             changed[name] = merged
-    return star.with_block(replace(block, table=table.assign(**changed)))
+    return star.with_block(block.with_table(table.assign(**changed)))
 
 
 def columns_of(star: StarFile) -> pd.DataFrame:

@@ -81,7 +81,7 @@ def in_dialect(star: StarFile, dialect: Dialect, *, image_size: int | None = Non
     """
     if dialect == "3.1":
         return star if dialect_of(star) == "3.1" else _to_31(star, image_size)
-    columns = set(particle_block(star).table.columns)
+    columns = set(particle_block(star).columns)
     is_old = dialect_of(star) == "3.0" and not columns & set(_ANGSTROM_OF_PIXELS.values())
     return star if is_old else _to_30(star)
 

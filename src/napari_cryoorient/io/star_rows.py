@@ -36,23 +36,12 @@ def parse_rows(
     """
     if not pieces:
         return text_table({column: [] for column in columns})
-    if any(_needs_tokens(text, start, end) for start, end in pieces):
+    if needs_tokens(text, pieces):
         return _parse_tokens(text, pieces, columns, name, path, encoding)
     # Views: a copy of a million rows is hundreds of megabytes.
     views = [memoryview(text)[start:end] for start, end in pieces]
     try:
-        # In parts, since each token is a Python string until its part is packed.
-        parts = pd.read_csv(
-            io.BufferedReader(_Views(views)),
-            sep=r"\s+",
-            header=None,
-            dtype=str,
-            na_filter=False,
-            quoting=3,  # csv.QUOTE_NONE
-            encoding=encoding,
-            engine="c",
-            chunksize=_ROWS_A_READ,
-        )
+        parts = plain_parts(io.BufferedReader(_Views(views)), encoding)
         table = pd.concat(list(parts), ignore_index=True)
     except (pd.errors.ParserError, pd.errors.EmptyDataError):
         table = pd.DataFrame()
@@ -63,8 +52,28 @@ def parse_rows(
     return table
 
 
-def _needs_tokens(text: bytes, start: int, end: int) -> bool:
+def plain_parts(rows: io.BufferedReader, encoding: str) -> Iterator[pd.DataFrame]:
+    """Yield tables of tokens, some thousand rows each: each is a Python string until packed."""
+    parts: Iterator[pd.DataFrame] = pd.read_csv(
+        rows,
+        sep=r"\s+",
+        header=None,
+        dtype=str,
+        na_filter=False,
+        quoting=3,  # csv.QUOTE_NONE
+        encoding=encoding,
+        engine="c",
+        chunksize=_ROWS_A_READ,
+    )
+    return parts
+
+
+def needs_tokens(text: bytes, pieces: Pieces) -> bool:
     """Tell whether rows have quotes or comments, which blanks alone do not part."""
+    return any(_has_marks(text, start, end) for start, end in pieces)
+
+
+def _has_marks(text: bytes, start: int, end: int) -> bool:
     if text.startswith((*_MARKS, _BYTE_ORDER_MARK), start):
         return True
     return any(

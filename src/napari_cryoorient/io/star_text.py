@@ -7,19 +7,23 @@ has the same 0001, 1.0 and 1.421115e+05 in every cell nobody changed.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
+import numpy as np
 import pandas as pd
 
 from napari_cryoorient.io.atomic import atomic_path
 from napari_cryoorient.io.cs_file import CsFile
 from napari_cryoorient.io.kept_inputs import refuse_replacing
-from napari_cryoorient.io.mrc import read_bytes
+from napari_cryoorient.io.mrc import compression, read_bytes
+from napari_cryoorient.io.rows_on_disk import LARGE_BYTES, RowsOnDisk, read_rows
 from napari_cryoorient.io.star_grammar import ParsedBlock, parse_blocks
 from napari_cryoorient.io.star_lines import plain_text
-from napari_cryoorient.io.star_rows import parse_rows, text_table
+from napari_cryoorient.io.star_rows import needs_tokens, parse_rows, text_table
+from napari_cryoorient.particles import Floats, Integers
 
 _VERSION = re.compile(rb"^# version (\d+)[ \t]*$", re.MULTILINE)
 _VERSION_WITHIN = 65_536  # bytes; the remark stands above the first block
@@ -46,6 +50,118 @@ class StarBlock:
     table: pd.DataFrame
     is_loop: bool = True
     line: int | None = None  # of its data_ in the file it was read from
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns."""
+        return [str(name) for name in self.table.columns]
+
+    def with_table(self, table: pd.DataFrame) -> StarBlock:
+        """Return a block with other rows in the place of this one."""
+        return StarBlock(self.name, table, self.is_loop, self.line)
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows there are."""
+        return len(self.table)
+
+    def spelled(self, name: str) -> Sequence[str]:
+        """Return a column as the file spells it."""
+        tokens: list[str] = self.table[name].tolist()
+        return tokens
+
+    def numbers(self, name: str) -> Floats:
+        """Return a column as numbers ``(n,)``, not a number where it holds something else."""
+        found: Floats = pd.to_numeric(self.table[name], errors="coerce").to_numpy(
+            dtype=np.float64, na_value=np.nan, copy=True
+        )  # a copy, for pandas shares its own read-only
+        return found
+
+    def parts(self) -> Iterator[pd.DataFrame]:
+        """Yield the rows some thousand at a time."""
+        for start in range(0, len(self.table), _ROWS_A_WRITE):
+            yield self.table.iloc[start : start + _ROWS_A_WRITE]
+
+
+class BlockOnDisk(StarBlock):
+    """A loop whose rows stay in their file; the table of all tokens is made if it is asked for."""
+
+    _rows: RowsOnDisk
+
+    def __init__(self, name: str, line: int | None, rows: RowsOnDisk) -> None:
+        for attribute, value in (("name", name), ("is_loop", True), ("line", line)):
+            object.__setattr__(self, attribute, value)
+        object.__setattr__(self, "_rows", rows)
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "table" or "_rows" not in self.__dict__:
+            raise AttributeError(name)
+        table = pd.concat(list(self._rows.parts()), ignore_index=True)
+        object.__setattr__(self, "table", table)
+        return table
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns."""
+        return list(self._rows.columns)
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows there are."""
+        return self._rows.n
+
+    def spelled(self, name: str) -> Sequence[str]:
+        """Return a column as the file spells it."""
+        return self._rows.spelled(name)
+
+    def numbers(self, name: str) -> Floats:
+        """Return a column as numbers ``(n,)``, not a number where it holds something else."""
+        return self._rows.column(name)
+
+    def parts(self) -> Iterator[pd.DataFrame]:
+        """Yield the rows some thousand at a time, from the file."""
+        return self._rows.parts()
+
+
+class ChangedBlock(StarBlock):
+    """Rows ``rows`` (rising; None: all) of a block, with columns put in as they are handed on.
+
+    ``spell`` makes tokens of what ``new`` holds for each of these rows.
+    """
+
+    _changes: tuple[StarBlock, Mapping[str, Floats], Callable[[Floats], list[str]], Integers | None]
+
+    def __init__(
+        self,
+        block: StarBlock,
+        new: Mapping[str, Floats],
+        spell: Callable[[Floats], list[str]],
+        rows: Integers | None = None,
+    ) -> None:
+        for attribute in ("name", "is_loop", "line"):
+            object.__setattr__(self, attribute, getattr(block, attribute))
+        object.__setattr__(self, "_changes", (block, new, spell, rows))
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns, new ones last."""
+        block, new, _, _ = self._changes
+        return list(dict.fromkeys([*block.columns, *new]))
+
+    def parts(self) -> Iterator[pd.DataFrame]:
+        """Yield the rows some thousand at a time."""
+        block, new, spell, rows = self._changes
+        read = written = 0
+        for part in block.parts():
+            chosen = part
+            if rows is not None:
+                first, last = np.searchsorted(rows, [read, read + len(part)])
+                chosen = part.iloc[rows[first:last] - read]
+            read += len(part)
+            stop = written + len(chosen)
+            tokens = {name: spell(values[written:stop]) for name, values in new.items()}
+            yield chosen.assign(**tokens)
+            written = stop
 
 
 @dataclass(frozen=True)
@@ -92,11 +208,35 @@ def read_star(path: Path | str) -> StarFile:
         for block in parsed
         if block.gap_line is not None
     )
-    blocks = tuple(_with_rows(block, text, path, encoding) for block in parsed)
     version = _VERSION.search(text[:_VERSION_WITHIN])
-    return StarFile(
-        blocks, path, encoding, None if version is None else version[1].decode(), notes=notes
+    # Bytes of the text are those of the file unless something was taken off.
+    may_stay = compression(path) is None and path.stat().st_size == len(text)
+    stays = [
+        may_stay and _is_large(block) and not needs_tokens(text, block.pieces) for block in parsed
+    ]
+    blocks = [
+        None if stay else _with_rows(block, text, path, encoding)
+        for block, stay in zip(parsed, stays, strict=True)
+    ]
+    del text
+    whole = tuple(
+        _left_on_disk(each, path, encoding) if block is None else block
+        for each, block in zip(parsed, blocks, strict=True)
     )
+    return StarFile(
+        whole, path, encoding, None if version is None else version[1].decode(), notes=notes
+    )
+
+
+def _is_large(block: ParsedBlock) -> bool:
+    return block.is_loop and sum(end - start for start, end in block.pieces) >= LARGE_BYTES
+
+
+def _left_on_disk(block: ParsedBlock, path: Path, encoding: str) -> StarBlock:
+    rows = read_rows(path, block.pieces, block.columns, encoding)
+    if rows is not None:
+        return BlockOnDisk(block.name, block.line, rows)
+    return _with_rows(block, plain_text(read_bytes(path), path), path, encoding)
 
 
 def _with_rows(block: ParsedBlock, text: bytes, path: Path, encoding: str) -> StarBlock:
@@ -150,7 +290,7 @@ def quoted(text: str) -> str:
 
 
 def _write_block(block: StarBlock, file: TextIO) -> None:
-    columns = list(block.table.columns)
+    columns = block.columns
     file.write(f"\ndata_{block.name}\n\n")
     if not block.is_loop:
         width = max((len(column) for column in columns), default=0) + 2
@@ -161,8 +301,7 @@ def _write_block(block: StarBlock, file: TextIO) -> None:
     file.write("loop_ \n")
     for number, column in enumerate(columns, start=1):
         file.write(f"_{column} #{number} \n")
-    for start in range(0, len(block.table), _ROWS_A_WRITE):
-        part = block.table.iloc[start : start + _ROWS_A_WRITE]
+    for part in block.parts():
         tokens = [part[column].tolist() for column in columns]
         file.writelines(" ".join(row) + "\n" for row in zip(*tokens, strict=True))
     file.write("\n")

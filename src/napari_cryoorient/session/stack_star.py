@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +57,7 @@ def star_of_stack(stack_path: Path) -> tuple[Path, str]:
         path.parent.mkdir(exist_ok=True)
     except OSError as error:
         raise InputError(f"{path.parent} cannot be made: {error.strerror}.") from error
-    write_star(star.with_block(replace(block, table=bare)), path)
+    write_star(star.with_block(block.with_table(bare)), path)
     return path, f"{path} was written for the stack: it names its images, without poses and CTF"
 
 

@@ -171,7 +171,7 @@ def _simulate(folder: Path, settings: DemoSettings, reporter: Reporter) -> None:
     block = star.block("particles")
     assert block is not None
     table = block.table.iloc[held_out_rows].drop(columns=list(POSE_COLUMNS)).reset_index(drop=True)
-    write_star(star.with_block(replace(block, table=table)), folder / "held-out.star")
+    write_star(star.with_block(block.with_table(table)), folder / "held-out.star")
 
 
 def _predict(folder: Path, settings: DemoSettings, reporter: Reporter) -> float:

@@ -65,7 +65,7 @@ def export_particles(
     notes = [] if star.cs is None else notes_of_cs(star.cs)
     table = ParticleTable(star)
     notes += [*table.notes, *_values_out_of_range(star, table)]
-    n = len(particle_block(star).table)
+    n = particle_block(star).n_rows
     star = _confident(star, min_confidence)
     if form == "cs" and star.cs is not None:
         write_cs(star.cs.records, out, star.cs)
@@ -79,7 +79,7 @@ def export_particles(
         paths = [out]
         if star.cs is not None and any(name.endswith(".mrc") for name in _stack_names(star)):
             notes.append("the stacks are called .mrc; RELION wants them linked as .mrcs")
-    left = len(particle_block(star).table)
+    left = particle_block(star).n_rows
     return Exported(tuple(paths), left, n - left, tuple(dict.fromkeys(notes)))
 
 
@@ -106,7 +106,7 @@ def _confident(star: StarFile, least: float | None) -> StarFile:
     if not len(rows):
         raise InputError(f"No particle of {star.path} has a confidence of at least {least:g}.")
     block = particle_block(star)
-    star = star.with_block(replace(block, table=block.table.iloc[rows].reset_index(drop=True)))
+    star = star.with_block(block.with_table(block.table.iloc[rows].reset_index(drop=True)))
     if star.cs is None:
         return star
     return replace(star, cs=CsFile(star.cs.records[rows], star.cs.path))

@@ -122,7 +122,7 @@ def label(stack: Stack, folder: Path) -> None:
     star = read_star(everything)
     block = particle_block(star)
     kept = block.table.iloc[np.flatnonzero(sure)].reset_index(drop=True)
-    write_star(star.with_block(replace(block, table=kept)), out)
+    write_star(star.with_block(block.with_table(kept)), out)
     everything.unlink()
     stack.reporter.say(f"Labels: {int(sure.sum())} of {len(sure)} particles searched are sure.")
 
