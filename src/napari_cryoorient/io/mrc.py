@@ -71,11 +71,10 @@ class MrcLayout:
 
 def read_bytes(path: Path) -> bytes:
     """Read a whole file, decompressed if it is gzip or bzip2, whatever its name."""
-    if compression(path) is None:
-        with _open(path) as file:
-            return file.read()
     with open_plain(path) as file:
         try:
+            if compression(path) is None:  # in one piece, for pieces joined are twice the memory
+                return file.read()
             return b"".join(unpacked_blocks(file, path))
         except (EOFError, OSError, zlib.error) as error:
             raise InputError(damaged(path)) from error

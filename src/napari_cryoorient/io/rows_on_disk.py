@@ -7,6 +7,7 @@ from it again where it is asked for, so that every cell can be written as it was
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,9 +21,6 @@ from numpy.typing import NDArray
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.star_rows import Pieces, plain_parts
 from napari_cryoorient.particles import Floats, Integers, PackedNames
-
-# Rows of less text than this are kept as a table.
-LARGE_BYTES = 1 << 26
 
 
 class PackedTexts(PackedNames):
@@ -48,6 +46,13 @@ class PackedTexts(PackedNames):
         for chunk in self._texts.chunks:
             yield from chunk.to_pylist()
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sequence) or len(other) != len(self):
+            return False
+        return all(one == another for one, another in zip(self, other, strict=True))
+
+    __hash__ = None  # type: ignore[assignment]
+
     def take(self, rows: Integers) -> PackedTexts:
         """Return the texts of ``rows``, in that order."""
         return PackedTexts(self._texts.take(pa.array(np.asarray(rows, dtype=np.int64))))
@@ -55,8 +60,12 @@ class PackedTexts(PackedNames):
 
 @dataclass(frozen=True, eq=False)
 class RowsOnDisk:
-    """Rows of a loop as ``read_rows`` found them in a file, which is still as it was then."""
+    """Rows of a loop as ``read_rows`` found them in a file, which is still as it was then.
 
+    The file stays open: it may be moved, removed or replaced by another while work goes on.
+    """
+
+    file: io.FileIO
     path: Path
     pieces: Pieces
     columns: list[str]
@@ -71,12 +80,21 @@ class RowsOnDisk:
 
         Raises InputError where the file was changed since.
         """
-        if _state_of(self.path) != self.state:
+        if _state_of(self.file) != self.state:
             raise InputError(f"{self.path} was changed while it was in use: start again.")
-        with _Pieces(self.path, self.pieces) as raw:
-            for part in plain_parts(io.BufferedReader(raw), self.encoding):
-                part.columns = pd.Index(self.columns)
-                yield part if names is None else part[list(names)]
+        for part in plain_parts(io.BufferedReader(_Pieces(self.file, self.pieces)), self.encoding):
+            part.columns = pd.Index(self.columns)
+            yield part if names is None else part[list(names)]
+
+    def __del__(self) -> None:
+        self.file.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the open file behind when sent to another process."""
+        return {**self.__dict__, "file": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state | {"file": _opened(state["path"])})
 
     def column(self, name: str) -> Floats:
         """Return a column as numbers ``(n,)``, not a number where it holds something else."""
@@ -91,35 +109,56 @@ class RowsOnDisk:
         return PackedTexts(pa.chunked_array([_packed(p[name]) for p in self.parts([name])]))
 
 
-def read_rows(path: Path, pieces: Pieces, columns: list[str], encoding: str) -> RowsOnDisk | None:
-    """Read rows of ``path`` in ``pieces``, (start, end) bytes of it; None where some are odd.
+def open_rows(path: Path) -> io.FileIO | None:
+    """Open a file to read rows from; None for one that cannot be."""
+    try:
+        return io.FileIO(path)
+    except OSError:
+        return None
+
+
+def read_rows(path: Path, pieces: Pieces, columns: list[str], encoding: str) -> RowsOnDisk:
+    """Read rows of ``path`` in ``pieces``, (start, end) bytes of it.
 
     Columns whose first rows are numbers are kept as such, the others as text.
+
+    Raises:
+        InputError: where the file cannot be read, or not every row has as many values.
+
     """
-    state = _state_of(path)
-    numbers: dict[str, list[Floats]] = {}
+    file = _opened(path)
+    try:
+        return _read_rows(file, path, pieces, columns, encoding)
+    except BaseException as error:
+        file.close()
+        if isinstance(error, pd.errors.ParserError | pd.errors.EmptyDataError):
+            raise InputError(f"{path} has rows of different lengths.") from error
+        raise
+
+
+def _read_rows(
+    file: io.FileIO, path: Path, pieces: Pieces, columns: list[str], encoding: str
+) -> RowsOnDisk:
+    state = _state_of(file)
+    numbers: dict[str, list[NDArray[Any]]] = {}
     texts: dict[str, list[pa.Array]] = {}
     n = 0
-    try:
-        with _Pieces(path, pieces) as raw:
-            for part in plain_parts(io.BufferedReader(raw), encoding):
-                if part.shape[1] != len(columns) or bool((part.iloc[:, -1].fillna("") == "").any()):
-                    return None
-                part.columns = pd.Index(columns)
-                for name in columns:
-                    values = _numbers(part[name]) if n == 0 or name in numbers else None
-                    if values is not None and (n or np.isfinite(values).all()):
-                        numbers.setdefault(name, []).append(values)
-                    else:
-                        texts.setdefault(name, []).append(_packed(part[name]))
-                n += len(part)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError):
-        return None
+    for part in plain_parts(io.BufferedReader(_Pieces(file, pieces)), encoding):
+        if part.shape[1] != len(columns) or bool((part.iloc[:, -1].fillna("") == "").any()):
+            raise InputError(f"{path} has rows of different lengths.")
+        part.columns = pd.Index(columns)
+        for name in columns:
+            values = _numbers(part[name]) if n == 0 or name in numbers else None
+            if values is not None and (n or np.isfinite(values).all()):
+                numbers.setdefault(name, []).append(_compact(values))
+            else:
+                texts.setdefault(name, []).append(_packed(part[name]))
+        n += len(part)
     joined: dict[str, NDArray[Any]] = {}
     for name in list(numbers):  # one by one: all of them twice is much
-        joined[name] = _compact(np.concatenate(numbers.pop(name)))
+        joined[name] = _joined_numbers(numbers.pop(name))
     kept = {name: PackedTexts(_joined(pieces)) for name, pieces in texts.items()}
-    return RowsOnDisk(path, pieces, columns, encoding, n, joined, kept, state)
+    return RowsOnDisk(file, path, pieces, columns, encoding, n, joined, kept, state)
 
 
 def _numbers(column: pd.Series) -> Floats:
@@ -132,11 +171,19 @@ def _numbers(column: pd.Series) -> Floats:
 def _compact(values: Floats) -> NDArray[Any]:
     """Return the same numbers in less memory where they are one, or small whole ones."""
     if (values == values[0]).all():
-        return np.broadcast_to(values[0], values.shape)
+        return np.broadcast_to(values[0].copy(), values.shape)
     whole = np.iinfo(np.int32)
     if ((values == np.rint(values)) & (values >= whole.min) & (values <= whole.max)).all():
         return values.astype(np.int32)
     return values
+
+
+def _joined_numbers(parts: list[NDArray[Any]]) -> NDArray[Any]:
+    """Join columns, each of them ``_compact``."""
+    first = parts[0][0]
+    if all(part.strides == (0,) and part[0] == first for part in parts):
+        return np.broadcast_to(parts[0][:1], (sum(map(len, parts)),))
+    return np.concatenate(parts)
 
 
 def _packed(column: pd.Series) -> pa.Array:
@@ -152,19 +199,23 @@ def _joined(parts: list[pa.Array]) -> pa.ChunkedArray:
     return whole
 
 
-def _state_of(path: Path) -> tuple[int, int]:
+def _opened(path: Path) -> io.FileIO:
     try:
-        stat = path.stat()
+        return io.FileIO(path)
     except OSError as error:
         raise InputError(f"{path} can no longer be read ({error.strerror}).") from error
+
+
+def _state_of(file: io.FileIO) -> tuple[int, int]:
+    stat = os.fstat(file.fileno())
     return stat.st_size, stat.st_mtime_ns
 
 
 class _Pieces(io.RawIOBase):
-    """Pieces of a file read as one."""
+    """Pieces of an open file read as one."""
 
-    def __init__(self, path: Path, pieces: Pieces) -> None:
-        self._file = path.open("rb", buffering=0)
+    def __init__(self, file: io.FileIO, pieces: Pieces) -> None:
+        self._file = file
         self._left = list(pieces)
 
     def readable(self) -> bool:
@@ -174,7 +225,7 @@ class _Pieces(io.RawIOBase):
         while self._left:
             start, end = self._left[0]
             if start < end:
-                self._file.seek(start)
+                self._file.seek(start)  # another may have read from elsewhere
                 n = self._file.readinto(memoryview(buffer)[: end - start]) or 0
                 if n == 0:
                     return 0
@@ -182,7 +233,3 @@ class _Pieces(io.RawIOBase):
                 return n
             self._left.pop(0)
         return 0
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()

@@ -9,15 +9,25 @@ is refused with its line.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from napari_cryoorient.errors import InputError
-from napari_cryoorient.io.star_lines import all_tokens, special_lines, tokens_of
+from napari_cryoorient.io.star_lines import all_tokens, tokens_of
 
 _DATA, _LOOP = "data_", "loop_"
 _NO_VALUE = '""'
+_A_LOOK = 1 << 16  # bytes
 _SPACE_AND_COMMENTS = re.compile(rb"(?:[ \t\n]+|#[^\n]*)*")
+
+
+class Text(Protocol):
+    """Bytes of a file, in memory or still on disk."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, place: slice, /) -> bytes: ...
 
 
 @dataclass
@@ -33,11 +43,16 @@ class ParsedBlock:
     gap_line: int | None = None  # a blank line with rows after it
 
 
-def parse_blocks(text: bytes, encoding: str, path: Path) -> list[ParsedBlock]:
-    """Return the blocks of a STAR file; raises InputError naming the line that is none of STAR."""
+def parse_blocks(
+    text: Text, lines: Iterable[tuple[int, int, int]], encoding: str, path: Path
+) -> list[ParsedBlock]:
+    """Return the blocks of a STAR file, ``lines`` of which are special (``special_lines``).
+
+    Raises InputError naming the line that is none of STAR.
+    """
     parser = _Parser(text, encoding, path)
     rows_from = rows_line = 0  # where the lines after the last special one begin
-    for number, start, end in special_lines(text):
+    for number, start, end in lines:
         if number > rows_line:
             parser.rows(rows_line, rows_from, start)
         if start < len(text):
@@ -49,7 +64,7 @@ def parse_blocks(text: bytes, encoding: str, path: Path) -> list[ParsedBlock]:
 class _Parser:
     """Where in the grammar the reading stands."""
 
-    def __init__(self, text: bytes, encoding: str, path: Path) -> None:
+    def __init__(self, text: Text, encoding: str, path: Path) -> None:
         self._text, self._encoding, self._path = text, encoding, path
         self._blocks: list[ParsedBlock] = []
         self._blank_line: int | None = None  # the last one since a row of this block
@@ -77,7 +92,7 @@ class _Parser:
         if not block.is_loop:
             reason = f"text without a column ('{self._words(start)}')"
             is_list = any(value != _NO_VALUE for value in block.values)
-            if block.columns and not is_list and not self._text.startswith(b";", start):
+            if block.columns and not is_list and self._text[start : start + 1] != b";":
                 reason = f"rows without a loop_ above their labels ('{self._words(start)}')"
             raise self._not_relion(number, reason)
         if not block.columns:
@@ -129,8 +144,10 @@ class _Parser:
             return False
         if word.startswith("_"):
             return has_rows
-        following = _SPACE_AND_COMMENTS.match(self._text, end)
-        return not self._text.startswith((b"_", b"loop_"), following.end() if following else end)
+        following = _past_comments(self._text[end : end + _A_LOOK])
+        if len(following) < len(b"loop_"):
+            following = _past_comments(self._text[end:])
+        return not following.startswith((b"_", b"loop_"))
 
     def _comment(self, number: int, line: str, n_columns: int) -> None:
         words = all_tokens(line)
@@ -214,3 +231,8 @@ class _Parser:
             f"{self._path} is not a STAR file as RELION writes it: {what} in data_{name}, line "
             f"{number + 1} (an mmCIF model?); give a particle STAR."
         )
+
+
+def _past_comments(text: bytes) -> bytes:
+    found = _SPACE_AND_COMMENTS.match(text)
+    return text if found is None else text[found.end() :]

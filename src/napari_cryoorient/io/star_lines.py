@@ -24,6 +24,7 @@ _WORDS = (b"data_", b"loop_")
 _UTF16_STARTS = (b"\xff\xfe", b"\xfe\xff")
 _UTF16_WORDS = ("data_".encode("utf-16-le"), "data_".encode("utf-16-be"))
 
+_BLANK = re.compile(rb"\s*")
 # Only blanks and tabs part tokens. A quote ends where a blank or the line's end follows it.
 _TOKEN = re.compile(
     r"""'(?:[^']|'(?![ \t]|$))*'(?=[ \t]|$)"""
@@ -39,7 +40,10 @@ def plain_text(content: bytes, path: Path) -> bytes:
         InputError: for what is no STAR file, or is one in a coding that RELION does not read.
 
     """
-    if not content.strip():
+    # Not by stripping, which copies all of it.
+    blank = _BLANK.match(content)
+    begins = 0 if blank is None else blank.end()
+    if begins == len(content):
         raise InputError(f"{path} is empty; copy or export it again.")
     if content.startswith(_UTF16_STARTS) or any(word in content[:4096] for word in _UTF16_WORDS):
         raise InputError(
@@ -47,7 +51,7 @@ def plain_text(content: bytes, path: Path) -> bytes:
         )
     if b"\0" in content:
         raise InputError(f"{path} is not a STAR file: it is binary.")
-    if content.lstrip()[:9].lower().startswith((b"<!doctype", b"<html", b"<?xml")):
+    if content[begins : begins + 9].lower().startswith((b"<!doctype", b"<html", b"<?xml")):
         raise InputError(f"{path} is not a STAR file: it is a web page (a failed download?).")
     text = content.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n")
     if (lone := text.find(b"\r")) >= 0:

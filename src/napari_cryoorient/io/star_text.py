@@ -15,14 +15,16 @@ from typing import Any, TextIO
 import numpy as np
 import pandas as pd
 
+from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.atomic import atomic_path
 from napari_cryoorient.io.cs_file import CsFile
 from napari_cryoorient.io.kept_inputs import refuse_replacing
-from napari_cryoorient.io.mrc import compression, read_bytes
-from napari_cryoorient.io.rows_on_disk import LARGE_BYTES, RowsOnDisk, read_rows
+from napari_cryoorient.io.mrc import read_bytes
+from napari_cryoorient.io.rows_on_disk import RowsOnDisk, open_rows, read_rows
 from napari_cryoorient.io.star_grammar import ParsedBlock, parse_blocks
-from napari_cryoorient.io.star_lines import plain_text
-from napari_cryoorient.io.star_rows import needs_tokens, parse_rows, text_table
+from napari_cryoorient.io.star_lines import plain_text, special_lines
+from napari_cryoorient.io.star_rows import parse_rows, text_table
+from napari_cryoorient.io.star_scan import ScannedStar, is_large, scan
 from napari_cryoorient.particles import Floats, Integers
 
 _VERSION = re.compile(rb"^# version (\d+)[ \t]*$", re.MULTILINE)
@@ -194,6 +196,8 @@ class StarFile:
 def read_star(path: Path | str) -> StarFile:
     """Read the blocks of a STAR file; raises InputError if it is not one."""
     path = Path(path)
+    if (lean := _left_on_disk(path)) is not None:
+        return lean
     text = plain_text(read_bytes(path), path)
     encoding = "utf-8"
     if not text.isascii():
@@ -201,42 +205,49 @@ def read_star(path: Path | str) -> StarFile:
             text.decode(encoding)
         except UnicodeDecodeError:
             encoding = "latin-1"
-    parsed = parse_blocks(text, encoding, path)
-    notes = tuple(
+    parsed = parse_blocks(text, special_lines(text), encoding, path)
+    blocks = tuple(_with_rows(block, text, path, encoding) for block in parsed)
+    return StarFile(blocks, path, encoding, _version_of(text), notes=_notes_of(parsed))
+
+
+def _left_on_disk(path: Path) -> StarFile | None:
+    """Return a file whose large loops stay in it; None for one that has to be held in memory."""
+    if (file := open_rows(path)) is None:
+        return None
+    with file:
+        scanned = scan(file, path)
+        if scanned is None:
+            return None
+        try:
+            blocks = [_on_disk(block, scanned, path) for block in scanned.blocks]
+        except InputError:  # which says more where all of the text is at hand
+            return None
+        version = _version_of(scanned.text[:_VERSION_WITHIN])
+    notes = _notes_of(scanned.blocks)
+    return StarFile(tuple(blocks), path, scanned.encoding, version, notes=notes)
+
+
+def _on_disk(block: ParsedBlock, scanned: ScannedStar, path: Path) -> StarBlock:
+    if is_large(block):
+        rows = read_rows(path, block.pieces, block.columns, scanned.encoding)
+        return BlockOnDisk(block.name, block.line, rows)
+    text = b"".join(scanned.text[start:end] for start, end in block.pieces)
+    here = replace(block, pieces=[(0, len(text))] if text else [])
+    return _with_rows(here, text, path, scanned.encoding)
+
+
+def _version_of(text: bytes) -> str | None:
+    version = _VERSION.search(text[:_VERSION_WITHIN])
+    return None if version is None else version[1].decode()
+
+
+def _notes_of(parsed: Sequence[ParsedBlock]) -> tuple[str, ...]:
+    return tuple(
         f"data_{block.name} has a blank line between its rows (line {block.gap_line}), where "
         "RELION stops reading; the rows after it are read too"
         for block in parsed
         if block.gap_line is not None
     )
-    version = _VERSION.search(text[:_VERSION_WITHIN])
-    # Bytes of the text are those of the file unless something was taken off.
-    may_stay = compression(path) is None and path.stat().st_size == len(text)
-    stays = [
-        may_stay and _is_large(block) and not needs_tokens(text, block.pieces) for block in parsed
-    ]
-    blocks = [
-        None if stay else _with_rows(block, text, path, encoding)
-        for block, stay in zip(parsed, stays, strict=True)
-    ]
-    del text
-    whole = tuple(
-        _left_on_disk(each, path, encoding) if block is None else block
-        for each, block in zip(parsed, blocks, strict=True)
-    )
-    return StarFile(
-        whole, path, encoding, None if version is None else version[1].decode(), notes=notes
-    )
-
-
-def _is_large(block: ParsedBlock) -> bool:
-    return block.is_loop and sum(end - start for start, end in block.pieces) >= LARGE_BYTES
-
-
-def _left_on_disk(block: ParsedBlock, path: Path, encoding: str) -> StarBlock:
-    rows = read_rows(path, block.pieces, block.columns, encoding)
-    if rows is not None:
-        return BlockOnDisk(block.name, block.line, rows)
-    return _with_rows(block, plain_text(read_bytes(path), path), path, encoding)
 
 
 def _with_rows(block: ParsedBlock, text: bytes, path: Path, encoding: str) -> StarBlock:

@@ -1,0 +1,183 @@
+"""Memory and time of STAR files with millions of rows: read, written again, a worker's part.
+
+    python benchmarks/many_rows.py [--n 1000000 3000000] [--folder DIR] [--picture FILE.png]
+                                   [--commands] [--stacks 100000]
+
+Simulates a stack of 2000 images (box 64) and makes STAR files whose rows name them over and over,
+with 22 columns as RELION writes them. Each part is a process of its own, and its peak memory is
+what the system says of it. ``--commands`` runs ``search --subset`` and ``export`` on the first
+file too; ``--picture`` draws memory against rows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from fast_accuracy import command, made_map
+
+from napari_cryoorient.io.stacks import StackWriter
+
+N_IMAGES = 2000
+A_RANGE = 10_000  # rows that a worker gets at a time
+IMPORTS = "import torch, napari_cryoorient.io.star; print('{}')"
+READ = """
+import sys, time
+import torch
+from napari_cryoorient.io.star import read_particles, write_poses
+began = time.monotonic()
+particles, star = read_particles(sys.argv[1])
+read = time.monotonic() - began
+if len(sys.argv) > 2:
+    write_poses(star, particles.poses, sys.argv[2])
+print(f'{{"read_s": {read:.1f}, "write_s": {time.monotonic() - began - read:.1f}}}')
+"""
+SEND = """
+import pickle, sys
+import numpy as np
+from napari_cryoorient.cluster.taken import arrays_of
+from napari_cryoorient.io.star import read_particles
+particles, _ = read_particles(sys.argv[1])
+rows = np.arange(len(particles) - int(sys.argv[3]), len(particles))
+with open(sys.argv[2], "wb") as file:
+    pickle.dump(arrays_of(particles, rows), file)
+print("{}")
+"""
+TAKE = """
+import os, pickle, sys
+import torch
+with open(sys.argv[1], "rb") as file:
+    particles = pickle.load(file)
+particles.images.read(range(100))
+print(f'{{"rows": {len(particles)}, "sent_mb": {os.path.getsize(sys.argv[1]) / 1e6:.2f}}}')
+"""
+
+
+def main() -> None:
+    """Make the files, run the parts, and print one line of JSON for each."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--n", type=int, nargs="+", default=[1_000_000, 3_000_000])
+    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--picture", type=Path)
+    parser.add_argument("--commands", action="store_true")
+    parser.add_argument("--stacks", type=int, help="also a STAR that names so many stacks")
+    given = parser.parse_args()
+    folder = given.folder or Path(tempfile.mkdtemp())
+    few = folder / "few" / "particles.star"
+    if not few.exists():
+        common = ("--n", N_IMAGES, "--box", 64, "--snr", 0.1, "--shift-sigma", 5)
+        command("simulate", made_map(folder), "-o", folder / "few", *common)
+    python = [sys.executable, "-c"]
+    peaks = {"imports": report("imports", [*python, IMPORTS])}
+    out, sent = str(folder / "again.star"), str(folder / "sent.pickle")
+    measured = []
+    for n in given.n:
+        many = folder / "few" / f"{n}.star"
+        if not many.exists():
+            write_many(few, many, n)
+        read = report(f"read {n}", [*python, READ, str(many)])
+        written = report(f"read and write {n}", [*python, READ, str(many), out])
+        report(f"send a range of {n}", [*python, SEND, str(many), sent, str(A_RANGE)])
+        worker = report(f"a worker of {n}", [*python, TAKE, sent])
+        measured.append((n, read, written, worker))
+    if given.commands:
+        run_commands(folder, folder / "few" / f"{given.n[0]}.star")
+    if given.stacks is not None:
+        report(
+            f"read {given.stacks} stacks", [*python, READ, str(many_stacks(folder, given.stacks))]
+        )
+    if given.picture is not None:
+        draw(peaks["imports"], measured, given.picture)
+
+
+def many_stacks(folder: Path, n: int) -> Path:
+    """Write ``n`` stacks of one image of 16 pixels each, and the STAR that names them."""
+    stacks = folder / "stacks"
+    star = stacks / "particles.star"
+    if star.exists():
+        return star
+    stacks.mkdir(parents=True, exist_ok=True)
+    with StackWriter(stacks / "first.mrcs", 1, 16, 2.0) as writer:
+        writer.append(np.random.default_rng(0).normal(size=(1, 16, 16)))
+    content = (stacks / "first.mrcs").read_bytes()
+    head = "data_particles\n\nloop_\n_rlnImageName #1\n_rlnImagePixelSize #2\n"
+    names = ["AngleRot", "AngleTilt", "AnglePsi", "OriginXAngst", "OriginYAngst"]
+    head += "".join(f"_rln{name} #{i}\n" for i, name in enumerate(names, start=3))
+    with star.open("w") as file:
+        file.write(head)
+        for i in range(n):
+            (stacks / f"{i:06d}.mrcs").write_bytes(content)
+            file.write(f"000001@{i:06d}.mrcs 2.0 {i % 360}.0 10.0 20.0 0.0 0.0\n")
+    return star
+
+
+def run_commands(folder: Path, many: Path) -> None:
+    """Run two whole commands on a file."""
+    program = [sys.executable, "-m", "napari_cryoorient"]
+    density = ["--map", str(folder / "few" / "map.mrc")]
+    out = ["-o", str(folder / "out.star"), "--json"]
+    report(
+        "search --subset 500", [*program, "search", str(many), *density, "--subset", "500", *out]
+    )
+    report("export relion30", [*program, "export", str(many), "--format", "relion30", *out])
+
+
+def draw(base: float, measured: list[tuple[int, float, float, float]], path: Path) -> None:
+    """Draw peak memory against rows; ``base`` is that of a process with no rows."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 3.6), layout="constrained")
+    axes = figure.add_subplot()
+    rows = [0.0, *(n / 1e6 for n, *_ in measured)]
+    for name, place, style in (("read", 1, "o-"), ("read and write", 2, "s-"), ("worker", 3, "^-")):
+        axes.plot(rows, [base, *(each[place] for each in measured)], style, label=name)
+    axes.axhline(2.0, color="grey", linestyle="--", linewidth=1, label="target at 3 million")
+    axes.set(xlabel="rows (millions)", ylabel="peak memory (GB)", ylim=(0, None))
+    axes.legend(loc="upper left", frameon=False)
+    figure.savefig(path, dpi=120)
+
+
+def write_many(few: Path, many: Path, n: int) -> None:
+    """Write a STAR of ``n`` rows: those of ``few`` again and again, with more columns."""
+    lines = few.read_text().split("\n")
+    rows = [line for line in lines if "@" in line]
+    head = lines[: lines.index(rows[0])]
+    first = sum(line.startswith("_rln") for line in head[head.index("data_particles") :])
+    names = ["MicrographName", "CoordinateX", "CoordinateY", "NormCorrection", "RandomSubset"]
+    names += ["ClassNumber", "LogLikeliContribution", "MaxValueProbDistribution", "GroupNumber"]
+    head += [f"_rln{name} #{first + 1 + i}" for i, name in enumerate(names)]
+    values = np.random.default_rng(0).uniform(0, 4000, (len(rows), 2))
+    with many.open("w") as file:
+        file.write("\n".join(head) + "\n")
+        for start in range(0, n, len(rows)):
+            file.writelines(
+                f"{row} MotionCorr/job002/Movies/{start // 500:06d}_frames.mrc {x:12.6f} {y:12.6f} "
+                f"    0.987654 {i % 2 + 1} 1 {1e5 + start + i:12.6e}     0.543210 {start // 5000}\n"
+                for i, (row, (x, y)) in enumerate(zip(rows, values, strict=True))
+                if start + i < n
+            )
+
+
+def report(name: str, line: list[str]) -> float:
+    """Run a command to its end, print what it took, and return its peak memory in GB."""
+    process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert process.stdout is not None
+    output = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"{' '.join(line)} failed")
+    peak_gb = round(usage.ru_maxrss * 1024 / 1e9, 3)
+    result = {"what": name, "peak_gb": peak_gb}
+    result["whole_cpu_s"] = round(usage.ru_utime + usage.ru_stime, 1)
+    print(json.dumps(result | json.loads(output.splitlines()[-1])), flush=True)
+    return peak_gb
+
+
+if __name__ == "__main__":
+    main()
