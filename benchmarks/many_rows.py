@@ -1,12 +1,13 @@
 """Memory and time of STAR files with millions of rows: read, written again, a worker's part.
 
     python benchmarks/many_rows.py [--n 1000000 3000000] [--folder DIR] [--picture FILE.png]
-                                   [--commands] [--stacks 100000]
+                                   [--merge predict search] [--commands] [--stacks 100000]
 
 Simulates a stack of 2000 images (box 64) and makes STAR files whose rows name them over and over,
 with 22 columns as RELION writes them. Each part is a process of its own, and its peak memory is
 what the system says of it. ``--commands`` runs ``search --subset`` and ``export`` on the first
-file too; ``--picture`` draws memory against rows.
+file too; ``--picture`` draws memory against rows.  ``--merge`` runs whole commands over parts that
+lie finished in their folder but for the first, whose results stand for all.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +60,33 @@ particles.images.read(range(100))
 print(f'{{"rows": {len(particles)}, "sent_mb": {os.path.getsize(sys.argv[1]) / 1e6:.2f}}}')
 """
 
+# A command whose ranges are all like the first, so that what is measured is all that is not work
+# on images: reading, cutting, sending, keeping, merging and writing.
+ALIKE = """
+import json, os, pickle, sys, time
+import numpy as np
+from napari_cryoorient.cluster import commands
+from napari_cryoorient.cluster.shard import do_shard
+class Alike:
+    device = None
+    def work(self, shards, should_stop):
+        first = None
+        for shard in shards:
+            pickle.dumps(shard)
+            if first is None:
+                do_shard(shard)
+                with np.load(shard.path) as file:
+                    first = dict(file)
+            elif not shard.path.exists():
+                n = len(shard.rows)
+                np.savez(shard.path, **{k: v[:n] for k, v in first.items()} | {"rows": shard.rows})
+            yield len(shard.rows)
+commands.OneHand = Alike
+from napari_cryoorient.cli import main
+sys.argv[0] = "napari-cryoorient"
+sys.exit(main())
+"""
+
 
 def main() -> None:
     """Make the files, run the parts, and print one line of JSON for each."""
@@ -67,6 +96,7 @@ def main() -> None:
     parser.add_argument("--picture", type=Path)
     parser.add_argument("--commands", action="store_true")
     parser.add_argument("--stacks", type=int, help="also a STAR that names so many stacks")
+    parser.add_argument("--merge", nargs="*", default=[], choices=("predict", "search"))
     given = parser.parse_args()
     folder = given.folder or Path(tempfile.mkdtemp())
     few = folder / "few" / "particles.star"
@@ -85,7 +115,8 @@ def main() -> None:
         written = report(f"read and write {n}", [*python, READ, str(many), out])
         report(f"send a range of {n}", [*python, SEND, str(many), sent, str(A_RANGE)])
         worker = report(f"a worker of {n}", [*python, TAKE, sent])
-        measured.append((n, read, written, worker))
+        merged = max((merge(task, many, folder) for task in given.merge), default=None)
+        measured.append((n, read, written, worker, merged))
     if given.commands:
         run_commands(folder, folder / "few" / f"{given.n[0]}.star")
     if given.stacks is not None:
@@ -117,6 +148,24 @@ def many_stacks(folder: Path, n: int) -> Path:
     return star
 
 
+def merge(task: str, many: Path, folder: Path) -> float:
+    """Let a command make all parts but the first alike, then merge them; return its peak in GB."""
+    few = folder / "few"
+    words = [task, str(many), "-o", str(folder / "merged.star"), "--json", "--device", "cpu"]
+    words += ["--parts", str(folder / f"{task}-{many.stem}")]
+    if task == "predict":
+        run = folder / "run"
+        if not run.exists():
+            star = few / "particles.star"
+            command("train", star, "--map", few / "map.mrc", "-o", run, "--steps", 5)
+        words += ["--run", str(run)]
+    else:
+        words += ["--map", str(few / "map.mrc")]
+    report(f"{task}: cut and merge {many.stem}", [sys.executable, "-c", ALIKE, *words])
+    line = [sys.executable, "-m", "napari_cryoorient", *words]
+    return report(f"{task}: merge {many.stem}", line)
+
+
 def run_commands(folder: Path, many: Path) -> None:
     """Run two whole commands on a file."""
     program = [sys.executable, "-m", "napari_cryoorient"]
@@ -128,14 +177,24 @@ def run_commands(folder: Path, many: Path) -> None:
     report("export relion30", [*program, "export", str(many), "--format", "relion30", *out])
 
 
-def draw(base: float, measured: list[tuple[int, float, float, float]], path: Path) -> None:
+def draw(
+    base: float, measured: list[tuple[int, float, float, float, float | None]], path: Path
+) -> None:
     """Draw peak memory against rows; ``base`` is that of a process with no rows."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6, 3.6), layout="constrained")
     axes = figure.add_subplot()
     rows = [0.0, *(n / 1e6 for n, *_ in measured)]
-    for name, place, style in (("read", 1, "o-"), ("read and write", 2, "s-"), ("worker", 3, "^-")):
+    lines = (
+        ("read", 1, "o-"),
+        ("read and write", 2, "s-"),
+        ("worker", 3, "^-"),
+        ("merge", 4, "v-"),
+    )
+    for name, place, style in lines:
+        if any(each[place] is None for each in measured):
+            continue
         axes.plot(rows, [base, *(each[place] for each in measured)], style, label=name)
     axes.axhline(2.0, color="grey", linestyle="--", linewidth=1, label="target at 3 million")
     axes.set(xlabel="rows (millions)", ylabel="peak memory (GB)", ylim=(0, None))
@@ -166,6 +225,7 @@ def write_many(few: Path, many: Path, n: int) -> None:
 
 def report(name: str, line: list[str]) -> float:
     """Run a command to its end, print what it took, and return its peak memory in GB."""
+    began = time.monotonic()
     process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert process.stdout is not None
     output = process.stdout.read()
@@ -174,6 +234,7 @@ def report(name: str, line: list[str]) -> float:
         raise SystemExit(f"{' '.join(line)} failed")
     peak_gb = round(usage.ru_maxrss * 1024 / 1e9, 3)
     result = {"what": name, "peak_gb": peak_gb}
+    result["whole_s"] = round(time.monotonic() - began, 1)
     result["whole_cpu_s"] = round(usage.ru_utime + usage.ru_stime, 1)
     print(json.dumps(result | json.loads(output.splitlines()[-1])), flush=True)
     return peak_gb

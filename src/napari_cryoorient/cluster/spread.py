@@ -10,7 +10,7 @@ from napari_cryoorient.cluster.parts import LEARNT, PartsFolder, Range, Stage
 from napari_cryoorient.cluster.shard import Shard, digest_of_file, do_shard
 from napari_cryoorient.cluster.taken import arrays_of
 from napari_cryoorient.errors import InputError
-from napari_cryoorient.io.array_records import read_record
+from napari_cryoorient.io.array_records import joined_records, read_record
 from napari_cryoorient.reporting import Reporter, ShouldStop
 from napari_cryoorient.stack.chunks import Stopped
 from napari_cryoorient.tasks.spread import Job
@@ -92,7 +92,7 @@ class InParts:
         if done < total:
             raise Stopped
         learnt = read_record(job.learnt, stage.folder / LEARNT)
-        return learnt.joined(self._results(stage, job.result))
+        return learnt.joined([joined_records(self._results(stage, job.result), total)])
 
     def _shards(
         self, stage: Stage, missing: list[Range], job: Job[Any], device: str
@@ -113,13 +113,11 @@ class InParts:
                 self._budget,
             )
 
-    def _results(self, stage: Stage, kind: type[Result]) -> list[Result]:
-        results = []
+    def _results(self, stage: Stage, kind: type[Result]) -> Iterator[Result]:
         for part in stage.ranges:
             path = stage.path_of(part)
             try:
-                results.append(read_record(kind, path))
+                yield read_record(kind, path)
             except InputError:
                 path.unlink(missing_ok=True)  # as is said, so that the next try makes it again
                 raise
-        return results

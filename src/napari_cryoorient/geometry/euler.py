@@ -9,19 +9,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+_AT_ONCE = 1 << 18  # of millions of poses, all steps on the way at once are much memory
 
 
 def euler_zyz_deg_to_matrix(angles_deg: Floats) -> Floats:
     """Turn RELION's (rot, tilt, psi) ``(..., 3)`` in degrees into matrices A ``(..., 3, 3)``."""
     angles = np.asarray(angles_deg, dtype=np.float64)
+    matrices = np.empty((*angles.shape[:-1], 3, 3))
+    rows, out = angles.reshape(-1, 3), matrices.reshape(-1, 3, 3)
+    for start in range(0, len(rows), _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        out[part] = _matrices(rows[part])
+    return matrices
+
+
+def _matrices(angles: Floats) -> Floats:
     cosines, sines = np.cos(np.radians(angles)), np.sin(np.radians(angles))
-    (cr, ct, cp), (sr, st, sp) = np.moveaxis(cosines, -1, 0), np.moveaxis(sines, -1, 0)
+    (cr, ct, cp), (sr, st, sp) = cosines.T, sines.T
     elements = [
         cp * ct * cr - sp * sr, cp * ct * sr + sp * cr, -cp * st,
         -sp * ct * cr - cp * sr, -sp * ct * sr + cp * cr, sp * st,
         st * cr, st * sr, ct,
     ]  # fmt: skip
-    return np.stack(elements, axis=-1).reshape(*angles.shape[:-1], 3, 3)
+    return np.stack(elements, axis=-1).reshape(-1, 3, 3)
 
 
 def matrix_to_euler_zyz_deg(rotations: Floats) -> Floats:

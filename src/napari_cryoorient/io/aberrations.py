@@ -197,6 +197,8 @@ def lenses_of_table(table: ParticleTable) -> Lenses | None:
 
     Raises InputError for odd values, and for a beam tilt without voltage and Cs.
     """
+    if not any(name in table for name in (*_MAGNIFICATION, *_BEAM_TILT, _ODD)):
+        return None
     n = len(table)
     magnification = np.tile(np.eye(2), (n, 1, 1))
     if all(name in table for name in _MAGNIFICATION):

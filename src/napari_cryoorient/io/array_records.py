@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import types
 import zipfile
+from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -38,6 +39,34 @@ def read_record(kind: type[Record], path: Path) -> Record:
             "give the same command again."
         ) from error
     return record
+
+
+def joined_records(records: Iterable[Record], n: int) -> Record:
+    """Join records whose arrays have one row for each of ``n`` rows together, as they come.
+
+    No more than one of them is held beside what they become. What one does not tell, none does.
+
+    Raises:
+        ValueError: where there is none.
+
+    """
+    kind: type[Record] | None = None
+    whole: Arrays = {}
+    done = 0
+    for record in records:
+        arrays = _flat(record, "")
+        if kind is None:
+            kind = type(record)
+            whole = {name: np.empty((n, *a.shape[1:]), a.dtype) for name, a in arrays.items()}
+        whole = {name: array for name, array in whole.items() if name in arrays}
+        n_here = len(next(iter(arrays.values())))
+        for name, array in whole.items():
+            array[done : done + n_here] = arrays[name]
+        done += n_here
+    if kind is None:
+        raise ValueError("no records to join")
+    joined: Record = _built(kind, "", {name: array[:done] for name, array in whole.items()})
+    return joined
 
 
 def _flat(value: Any, name: str) -> Arrays:

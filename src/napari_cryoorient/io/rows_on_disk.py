@@ -6,9 +6,11 @@ from it again where it is asked for, so that every cell can be written as it was
 
 from __future__ import annotations
 
+import ctypes
 import io
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, overload
@@ -21,6 +23,8 @@ from numpy.typing import NDArray
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.star_rows import Pieces, plain_parts
 from napari_cryoorient.particles import Floats, Integers, PackedNames
+
+_ROWS_TO_GIVE_BACK = 400_000
 
 
 class PackedTexts(PackedNames):
@@ -82,9 +86,12 @@ class RowsOnDisk:
         """
         if _state_of(self.file) != self.state:
             raise InputError(f"{self.path} was changed while it was in use: start again.")
-        for part in plain_parts(io.BufferedReader(_Pieces(self.file, self.pieces)), self.encoding):
-            part.columns = pd.Index(self.columns)
-            yield part if names is None else part[list(names)]
+        chosen = self.columns if names is None else list(names)
+        places = None if names is None else [self.columns.index(name) for name in chosen]
+        pieces = io.BufferedReader(_Pieces(self.file, self.pieces))
+        for part in plain_parts(pieces, self.encoding, places):
+            part.columns = pd.Index(chosen)
+            yield part
 
     def __del__(self) -> None:
         self.file.close()
@@ -101,6 +108,12 @@ class RowsOnDisk:
         if name in self.numbers:
             return self.numbers[name].astype(np.float64)
         return np.concatenate([_numbers(part[name]) for part in self.parts([name])])
+
+    def forget_numbers(self) -> None:
+        """Let go of columns of numbers, which are read from the file again if asked for."""
+        for name in [name for name, values in self.numbers.items() if values.strides != (0,)]:
+            del self.numbers[name]
+        _give_back_memory()
 
     def spelled(self, name: str) -> Sequence[str]:
         """Return a column as the file spells it."""
@@ -142,6 +155,7 @@ def _read_rows(
     state = _state_of(file)
     numbers: dict[str, list[NDArray[Any]]] = {}
     texts: dict[str, list[pa.Array]] = {}
+    repeated: set[str] = set()  # columns with the same texts again and again
     n = 0
     for part in plain_parts(io.BufferedReader(_Pieces(file, pieces)), encoding):
         if part.shape[1] != len(columns) or bool((part.iloc[:, -1].fillna("") == "").any()):
@@ -152,13 +166,27 @@ def _read_rows(
             if values is not None and (n or np.isfinite(values).all()):
                 numbers.setdefault(name, []).append(_compact(values))
             else:
-                texts.setdefault(name, []).append(_packed(part[name]))
+                packed = _packed(part[name])
+                if name not in texts and len(packed.unique()) < len(packed) // 2:
+                    repeated.add(name)
+                packed = packed.dictionary_encode() if name in repeated else packed
+                texts.setdefault(name, []).append(packed)
         n += len(part)
+        if n % _ROWS_TO_GIVE_BACK < len(part):
+            _give_back_memory()
     joined: dict[str, NDArray[Any]] = {}
     for name in list(numbers):  # one by one: all of them twice is much
         joined[name] = _joined_numbers(numbers.pop(name))
-    kept = {name: PackedTexts(_joined(pieces)) for name, pieces in texts.items()}
+    kept = {name: PackedTexts(pa.chunked_array(texts.pop(name))) for name in list(texts)}
+    _give_back_memory()
     return RowsOnDisk(file, path, pieces, columns, encoding, n, joined, kept, state)
+
+
+def _give_back_memory() -> None:
+    """Give the system what parsing has freed, which stays this process's memory otherwise."""
+    pa.default_memory_pool().release_unused()
+    with suppress(AttributeError, OSError, TypeError):  # glibc alone has it
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _numbers(column: pd.Series) -> Floats:
@@ -188,15 +216,6 @@ def _joined_numbers(parts: list[NDArray[Any]]) -> NDArray[Any]:
 
 def _packed(column: pd.Series) -> pa.Array:
     return pa.array(column.to_numpy(object), pa.string())
-
-
-def _joined(parts: list[pa.Array]) -> pa.ChunkedArray:
-    """Join texts; those that come again and again are kept once each."""
-    whole = pa.chunked_array(parts)
-    first = parts[0]
-    if len(first.unique()) < len(first) // 2:
-        return whole.dictionary_encode()
-    return whole
 
 
 def _opened(path: Path) -> io.FileIO:

@@ -131,6 +131,8 @@ def read_particles(
         ctf_state=table.ctf_state(),
         notes=(*notes, *finder.notes, *images.notes),
     )
+    for block in star.blocks:  # what was needed of them is in the particles now
+        block.forget_numbers()
     is_one_size = bool((pixel_sizes == native_pixel_size).all())
     return particles, replace(
         star, native_pixel_size_angstrom=native_pixel_size if is_one_size else None

@@ -52,8 +52,13 @@ def parse_rows(
     return table
 
 
-def plain_parts(rows: io.BufferedReader, encoding: str) -> Iterator[pd.DataFrame]:
-    """Yield tables of tokens, some thousand rows each: each is a Python string until packed."""
+def plain_parts(
+    rows: io.BufferedReader[Any], encoding: str, places: Sequence[int] | None = None
+) -> Iterator[pd.DataFrame]:
+    """Yield tables of tokens, some thousand rows each: each is a Python string until packed.
+
+    Columns ``places`` (one or more; default all) are given, in the order of the file.
+    """
     parts: Iterator[pd.DataFrame] = pd.read_csv(
         rows,
         sep=r"\s+",
@@ -63,6 +68,7 @@ def plain_parts(rows: io.BufferedReader, encoding: str) -> Iterator[pd.DataFrame
         quoting=3,  # csv.QUOTE_NONE
         encoding=encoding,
         engine="c",
+        usecols=places,
         chunksize=_ROWS_A_READ,
     )
     return parts

@@ -84,6 +84,9 @@ class StarBlock:
         for start in range(0, len(self.table), _ROWS_A_WRITE):
             yield self.table.iloc[start : start + _ROWS_A_WRITE]
 
+    def forget_numbers(self) -> None:
+        """Let go of numbers that are kept beside what the file spells."""
+
 
 class BlockOnDisk(StarBlock):
     """A loop whose rows stay in their file; the table of all tokens is made if it is asked for."""
@@ -123,6 +126,10 @@ class BlockOnDisk(StarBlock):
     def parts(self) -> Iterator[pd.DataFrame]:
         """Yield the rows some thousand at a time, from the file."""
         return self._rows.parts()
+
+    def forget_numbers(self) -> None:
+        """Let go of numbers that are kept beside what the file spells."""
+        self._rows.forget_numbers()
 
 
 class ChangedBlock(StarBlock):

@@ -127,6 +127,8 @@ def together_in_network(box: int, device: torch.device) -> int:
 
 def joined(parts: list[PredictedPoses]) -> PredictedPoses:
     """Join chunks, in order; what one of them does not tell, none does."""
+    if len(parts) == 1:
+        return parts[0]
 
     def join(arrays: list[Floats | None]) -> Floats | None:
         present = [a for a in arrays if a is not None]

@@ -92,6 +92,8 @@ class RefinedPoses:
     @staticmethod
     def joined(parts: list[RefinedPoses]) -> RefinedPoses:
         """Join chunks, in order."""
+        if len(parts) == 1:
+            return parts[0]
         return RefinedPoses(
             np.concatenate([p.rows for p in parts]),
             Poses(

@@ -50,6 +50,8 @@ class FoundPoses:
     @staticmethod
     def joined(parts: list[FoundPoses]) -> FoundPoses:
         """Join chunks, in order."""
+        if len(parts) == 1:
+            return parts[0]
         return FoundPoses(
             np.concatenate([p.rows for p in parts]),
             _joined_poses([p.poses for p in parts]),
