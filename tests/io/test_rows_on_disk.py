@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.euler import euler_zyz_deg_to_matrix
-from napari_cryoorient.io import star_scan
+from napari_cryoorient.io import star_scan, star_text
 from napari_cryoorient.io.particle_table import ParticleTable, particle_block
 from napari_cryoorient.io.pose_table import read_pose_table
 from napari_cryoorient.io.rows_on_disk import PackedTexts
@@ -65,11 +66,13 @@ def star_path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def on_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+def on_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Take a hundred letters for many, and read a few rows at a time."""
     monkeypatch.setattr(star_scan, "LARGE_BYTES", 100)
     monkeypatch.setattr(star_scan, "_BYTES_AT_ONCE", 300)
     monkeypatch.setattr("napari_cryoorient.io.star_rows._ROWS_A_READ", 32)
+    yield
+    star_text._LAST.clear()
 
 
 def poses() -> Poses:
@@ -83,7 +86,9 @@ def test_rows_read_and_written_are_those_of_a_table_letter_by_letter(
     lean = read_star(star_path)
     with monkeypatch.context() as patch:
         patch.setattr(star_scan, "LARGE_BYTES", 1 << 26)
-        full = read_star(star_path)
+        whole = star_path.with_name("whole.star")
+        whole.write_bytes(star_path.read_bytes())
+        full = read_star(whole)
     block = particle_block(lean)
     assert isinstance(block, BlockOnDisk)
     assert not isinstance(particle_block(full), BlockOnDisk)
@@ -142,3 +147,14 @@ def test_file_may_go_away_but_not_change(star_path: Path, tmp_path: Path, on_dis
 def test_rows_can_be_sent_to_another_process(star_path: Path, on_disk: None):
     block = pickle.loads(pickle.dumps(particle_block(read_star(star_path))))
     assert [len(part) for part in block.parts()] == [32, 32, 32, 32, 2]
+
+
+def test_file_is_read_once_by_a_command_that_looks_twice(star_path: Path, on_disk: None):
+    star = read_star(star_path)
+    assert read_star(star_path) is star
+    particle_block(star).forget_numbers()  # as is done once they are in the particles
+    again = read_star(star_path)
+    assert again is not star
+    np.testing.assert_array_equal(ParticleTable(star).floats("rlnAngleRot"), np.arange(N))
+    star_path.write_text(star_path.read_text().replace("rlnAngleRot", "rlnAngleOld"))
+    assert "rlnAngleOld" in particle_block(read_star(star_path)).columns

@@ -1,7 +1,9 @@
 import bz2
 import errno
 import gzip
+import os
 import pickle
+import sys
 from pathlib import Path
 
 import mrcfile
@@ -11,6 +13,7 @@ import pytest
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.fourier_resize import fourier_resize
 from napari_cryoorient.io.stacks import MrcStack, MrcStackCollection, StackWriter
+from napari_cryoorient.io.star import read_particles
 
 
 @pytest.fixture
@@ -199,7 +202,8 @@ def test_a_disk_that_fills_at_the_last_moment_leaves_nothing(tmp_path, images, m
 def test_pages_that_were_read_are_let_go_of(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("napari_cryoorient.io.stacks._MAPPED_BYTES", 3 * 8 * 8 * 4)
+    monkeypatch.setattr("napari_cryoorient.io.stacks._MAPPED_BYTES", 3 * 8 * 8 * 4 + 2 * 100)
+    monkeypatch.setattr("napari_cryoorient.io.stacks._MAPPED_AROUND", 100)
     images = np.arange(4 * 64, dtype=np.float32).reshape(4, 8, 8)
     with StackWriter(tmp_path / "a.mrcs", 4, 8, 1.0) as writer:
         writer.append(images)
@@ -209,3 +213,40 @@ def test_pages_that_were_read_are_let_go_of(
     np.testing.assert_array_equal(stack.read([3]), images[3:])
     assert stack.n_open_files == 0
     np.testing.assert_array_equal(stack.read([2]), images[2:3])
+
+
+def test_images_here_and_there_count_with_what_is_mapped_around(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_cryoorient.io.stacks._MAPPED_BYTES", 3000)
+    monkeypatch.setattr("napari_cryoorient.io.stacks._MAPPED_AROUND", 1000)
+    with StackWriter(tmp_path / "a.mrcs", 9, 8, 1.0) as writer:
+        writer.append(np.zeros((9, 8, 8), dtype=np.float32))
+    stack = MrcStackCollection.of_one(tmp_path / "a.mrcs", 1.0)
+    stack.read([0, 1, 2])
+    assert stack.n_open_files == 1
+    stack.read([0, 8])
+    assert stack.n_open_files == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit of open files to be set")
+def test_many_stacks_are_read_with_few_files_open(tmp_path: Path) -> None:
+    n = 600
+    with StackWriter(tmp_path / "first.mrcs", 1, 8, 1.0) as writer:
+        writer.append(np.ones((1, 8, 8), dtype=np.float32))
+    content = (tmp_path / "first.mrcs").read_bytes()
+    head = "data_particles\n\nloop_\n_rlnImageName #1\n_rlnImagePixelSize #2\n"
+    for i in range(n):
+        (tmp_path / f"{i}.mrcs").write_bytes(content)
+    rows = "\n".join(f"1@{i}.mrcs 1.0" for i in range(n))
+    (tmp_path / "particles.star").write_text(f"{head}{rows}\n")
+    import resource
+
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    in_use = len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").exists() else 64
+    resource.setrlimit(resource.RLIMIT_NOFILE, (in_use + 48, limits[1]))
+    try:
+        particles, _ = read_particles(tmp_path / "particles.star")
+        assert particles.images.read(np.arange(n)[::-1]).sum() == n * 64
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)

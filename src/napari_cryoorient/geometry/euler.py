@@ -41,6 +41,14 @@ def matrix_to_euler_zyz_deg(rotations: Floats) -> Floats:
     and psi is 0.
     """
     matrices = np.asarray(rotations, dtype=np.float64).reshape(-1, 3, 3)
+    angles = np.empty((len(matrices), 3))
+    for start in range(0, len(matrices), _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        angles[part] = _angles(matrices[part])
+    return angles.reshape(*np.shape(rotations)[:-2], 3)
+
+
+def _angles(matrices: Floats) -> Floats:
     # Written out: scipy warns at tilt 0 and 180, where RELION's angles are not unique.
     sin_tilt = np.hypot(matrices[:, 2, 0], matrices[:, 2, 1])
     tilt = np.arctan2(sin_tilt, matrices[:, 2, 2])
@@ -51,4 +59,4 @@ def matrix_to_euler_zyz_deg(rotations: Floats) -> Floats:
     rot = np.where(pole, rot_at_pole, rot)
     psi = np.where(pole, 0.0, psi)
     angles: Floats = np.degrees(np.stack([rot, tilt, psi], axis=-1))
-    return angles.reshape(*np.shape(rotations)[:-2], 3)
+    return angles

@@ -109,6 +109,20 @@ class RowsOnDisk:
             return self.numbers[name].astype(np.float64)
         return np.concatenate([_numbers(part[name]) for part in self.parts([name])])
 
+    @property
+    def has_all_numbers(self) -> bool:
+        """Whether all columns are in memory, as after reading."""
+        return len(self.numbers) + len(self.texts) == len(self.columns)
+
+    def is_still(self, path: Path) -> bool:
+        """Tell whether ``path`` is the file that was read, and as it was."""
+        try:
+            return os.path.samestat(
+                path.stat(), os.fstat(self.file.fileno())
+            ) and self.state == _state_of(self.file)
+        except OSError:
+            return False
+
     def forget_numbers(self) -> None:
         """Let go of columns of numbers, which are read from the file again if asked for."""
         for name in [name for name, values in self.numbers.items() if values.strides != (0,)]:

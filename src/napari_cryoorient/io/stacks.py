@@ -37,7 +37,10 @@ from napari_cryoorient.io.scratch import new_scratch_file
 from napari_cryoorient.particles import Images, Integers
 
 _RESIZE_BATCH = 64  # images resampled at once, which bounds the memory for large native boxes
-_MAPPED_BYTES = 2**28  # mapped files are let go of after so much was read from them
+# Mapped files are let go of after so much of them was mapped. What a system maps around the bytes
+# asked for may be 2 MiB: a few thousand small images read here and there were half a gigabyte.
+_MAPPED_BYTES = 2**25
+_MAPPED_AROUND = 2**19
 
 
 class MrcStack:
@@ -230,7 +233,9 @@ class MrcStackCollection:
         for number in np.unique(stacks):
             rows = np.flatnonzero(stacks == number)
             images[rows] = self._mapped(int(number))[sections[rows], :n, :n]
-            self._let_go_of_read_pages(self._stacks[number].layout.n_bytes_of(len(rows)))
+            n_places = 1 + np.count_nonzero(np.diff(sections[rows]) > 1)
+            n_bytes = self._stacks[number].layout.n_bytes_of(len(rows))
+            self._let_go_of_read_pages(n_bytes + _MAPPED_AROUND * int(n_places))
         return images
 
     def _mapped(self, number: int) -> NDArray[Any]:
