@@ -44,15 +44,20 @@ class PredictedPoses:
 
         Nothing is a shift of zero, and the map's own frame for images that are empty.
         """
-        if known is None:
-            turns, before = np.eye(3), np.zeros((len(self.rows), 2))
-        else:
-            turns, before = known.rotations[self.rows], known.shifts_angstrom[self.rows]
-        shifts = before if self.shifts_angstrom is None else self.shifts_angstrom
-        return Poses(
-            np.where(self.is_empty[:, None, None], turns, self.rotations),
-            np.where(self.is_empty[:, None], before, shifts),
-        )
+        rotations, shifts = self.rotations, self.shifts_angstrom
+        if shifts is None:
+            shifts = np.zeros((len(self.rows), 2))
+            if known is not None:
+                shifts = known.shifts_angstrom[self.rows]
+        empty = np.flatnonzero(self.is_empty)
+        if empty.size:  # else nothing is copied: of millions of particles that is much
+            rotations, shifts = rotations.copy(), shifts.copy()
+            rotations[empty] = np.eye(3)
+            shifts[empty] = 0.0
+            if known is not None:
+                rotations[empty] = known.rotations[self.rows[empty]]
+                shifts[empty] = known.shifts_angstrom[self.rows[empty]]
+        return Poses(rotations, shifts)
 
 
 def predict(
