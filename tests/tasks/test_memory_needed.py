@@ -68,9 +68,9 @@ def test_simulate_beyond_the_limit_is_refused_before_anything_is_made(tmp_path: 
 def test_a_mask_beyond_the_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "available_bytes", lambda: 300_000)
     density = DensityMap(np.random.default_rng(0).normal(size=(16,) * 3).astype(np.float32), 5.0)
-    correlate_maps(density, density, say=lambda _: None)
+    correlate_maps(density, density)
     with pytest.raises(InputError, match="A mask on maps of 16 voxels needs about"):
-        correlate_maps(density, density, mask="auto", say=lambda _: None)
+        correlate_maps(density, density, mask="auto")
 
 
 def test_more_particles_than_memory_are_refused_with_advice_on_their_number(
