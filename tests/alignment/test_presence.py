@@ -13,6 +13,7 @@ from napari_cryoorient.alignment.presence import (
     SLOPE,
     STRENGTHS,
     Presence,
+    learned_share,
     mean_and_power,
     widest_prior,
 )
@@ -117,3 +118,14 @@ def test_evidence_is_the_sum_over_poses(likelihood, particles):
     amplitude = -0.5 * math.log(1 + float(at.information) / likelihood.amplitude_stiffness)
     expected = float(at.log_likelihood) + math.log(volume) + density + amplitude
     assert float(once) == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.parametrize("part", [0.2, 0.8, 1.0])
+def test_how_many_images_show_the_particle_is_learned_from_their_odds(part):
+    random = np.random.default_rng(5)
+    there = random.random(400) < part
+    # Gaussians whose log odds at even prior are what they say.
+    odds = random.normal(np.where(there, 2.0, -2.0), 2.0)
+    assert abs(learned_share(odds) - there.mean()) < 0.05
+    # Where another share was taken to begin with, the end is the same.
+    assert abs(learned_share(odds + math.log(3), 0.75) - learned_share(odds)) < 0.01

@@ -15,7 +15,7 @@ from napari_cryoorient.simulation.simulate import (
     draw_simulation,
     simulated_images,
 )
-from napari_cryoorient.stack.spectra import corners_are_empty, noise_by_defocus
+from napari_cryoorient.stack.spectra import corners_are_empty, noise_by_defocus, part_with_noise
 from napari_cryoorient.stack.statistics import stack_statistics
 
 BOX = 48
@@ -48,9 +48,18 @@ def test_masked_images_have_the_noise_and_the_gain_they_had(density):
     assert masked.are_corners_empty
     assert not plain.are_corners_empty
     assert masked.gain == pytest.approx(plain.gain, rel=0.15)
-    # The mask leaves 0.6 of the pixels, and as much of the power of the noise.
+    # The mask leaves 0.6 of the pixels, of the noise's power, and of what is independent in it.
     ratio = masked.noise_power[4:22] / plain.noise_power[4:22]
-    assert float(ratio.mean()) == pytest.approx(0.6, abs=0.1)
+    assert float(ratio.mean()) == pytest.approx(1.0, abs=0.1)
+
+
+@pytest.mark.parametrize("radius", [0.25, 0.45, 0.5])
+def test_the_part_that_a_mask_leaves_is_measured(radius):
+    generator = torch.Generator().manual_seed(0)
+    squares = centred_axis(BOX).square()
+    inside = (squares[:, None] + squares).sqrt() < radius * BOX
+    images = torch.randn(64, BOX, BOX, generator=generator) * inside
+    assert part_with_noise(images) == pytest.approx(float(inside.float().mean()), rel=0.15)
 
 
 def test_noise_follows_from_defocus_whatever_its_spectrum():

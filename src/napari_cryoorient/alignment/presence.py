@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -27,13 +28,17 @@ from napari_cryoorient.alignment.refine.gauss_newton import N_PARAMETERS, Hypoth
 from napari_cryoorient.alignment.refine.hypotheses import by_image
 from napari_cryoorient.alignment.search.shifts import SIGMAS, ShiftPrior
 from napari_cryoorient.geometry.rotations import random_rotations
+from napari_cryoorient.particles import Floats
 
 N_VIEWS = 256
 # How strong other objects may be, as a part of the particle.
 STRENGTHS = (0.1, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0)
 # The two models are both idealised: their log odds count so much, and start from here (fitted, see
 # docs/search-and-refine.md).
-SLOPE, OFFSET = 0.6, 2.0
+SLOPE, OFFSET = 0.6, 0.5
+# How many of a stack's images show the particle is learned from them, from even odds on; what was
+# thought before counts for so many of either kind.
+PRIOR_COUNT, N_ROUNDS = 2.0, 50
 _VOLUME_OF_ROTATIONS = 8 * math.pi**2
 
 
@@ -45,6 +50,7 @@ class Presence:
         self._likelihood = likelihood
         self._mean, self._power = mean_and_power(likelihood)
         self._varied = (self._power - self._mean.square()).clamp_min(0)
+        self.share = 0.5  # of the images, that show the particle
 
     def log_odds(
         self, data: BandData, at: Hypotheses, prior: ShiftPrior, owner: Tensor | None = None
@@ -59,7 +65,8 @@ class Presence:
             _, index, is_there = by_image(at.log_likelihood, owner)
             evidence = torch.where(is_there, evidence[index], -torch.inf).logsumexp(1)
             shifts = shifts[index[:, 0]]
-        return SLOPE * (evidence - self.of_others(data, shifts)) + OFFSET
+        odds = SLOPE * (evidence - self.of_others(data, shifts)) + OFFSET
+        return odds + math.log(self.share / (1 - self.share))
 
     def masses(self, at: Hypotheses, prior: ShiftPrior) -> Tensor:
         """Return the log ``(q,)`` of what each hypothesis adds to the particle's evidence."""
@@ -85,6 +92,20 @@ class Presence:
                     fit = fit + strength * along_mean - strength**2 * mean_norm
                 fits.append((fit / (1 + gain) - gain.log1p()).sum(1))
         return torch.stack(fits).logsumexp(0) - math.log(len(fits))
+
+
+def learned_share(log_odds: Floats, share: float = 0.5) -> float:
+    """Return the part of a stack's images that show the particle, by EM over a sample.
+
+    ``log_odds`` ``(n,)`` are those of the sample where ``share`` was taken for it (Saerens, Latinne
+    and Decaestecker 2002).
+    """
+    at_even = log_odds - math.log(share / (1 - share))
+    for _ in range(N_ROUNDS):
+        odds = at_even + math.log(share / (1 - share))
+        present = float(np.sum(0.5 + 0.5 * np.tanh(0.5 * odds)))
+        share = (present + PRIOR_COUNT) / (len(odds) + 2 * PRIOR_COUNT)
+    return share
 
 
 def widest_prior(likelihood: ParticleLikelihood, reach_angstrom: float | None = None) -> ShiftPrior:

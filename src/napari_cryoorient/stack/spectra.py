@@ -9,6 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from napari_cryoorient.geometry.fourier_grids import radius_half_plane
+from napari_cryoorient.projection.resample import fourier_to_images, images_to_fourier
+
 # Corners of less than this part of the images' power, where the signal ends, were emptied.
 EMPTY = 0.2
 # Noise is at least this part of the power: a fit by defocus is no better than that.
@@ -22,6 +25,19 @@ def corners_are_empty(whole: Tensor, corners: Tensor) -> bool:
     """
     outer = slice(len(whole) // 2, None)
     return bool(corners[outer].sum() < EMPTY * whole[outer].sum())
+
+
+def part_with_noise(images: Tensor) -> float:
+    """Return the part of their pixels that images ``(n, N, N)`` with a mask were left with.
+
+    It is told by where the power beyond half of the last radius lies, where images are noise.
+    Masked noise has that part of its power, and as many fewer independent coefficients.
+    """
+    box = images.shape[-1]
+    is_high = radius_half_plane(box, device=images.device) > box / 4
+    variance = fourier_to_images(images_to_fourier(images) * is_high).square().mean(0).double()
+    squared = variance.square().mean()
+    return float(variance.mean().square() / squared) if squared > 0 else 1.0
 
 
 def noise_by_defocus(powers: Tensor, squared_ctf: Tensor, signal: Tensor) -> Tensor:

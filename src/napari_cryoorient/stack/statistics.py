@@ -27,7 +27,7 @@ from napari_cryoorient.projection.resample import (
     images_to_fourier,
 )
 from napari_cryoorient.stack.batches import ParticleBatches, outside_disc
-from napari_cryoorient.stack.spectra import corners_are_empty, noise_by_defocus
+from napari_cryoorient.stack.spectra import corners_are_empty, noise_by_defocus, part_with_noise
 
 N_IMAGES = 512
 # Views of a box of 128 pixels; rings of larger ones hold as many more frequencies each.
@@ -113,12 +113,16 @@ def stack_statistics(
             each[usual][:, : box // 2 + 1] for each in (to_box * of_whole, of_ctf)
         )
         noise = noise_by_defocus(powers, squared_ctf, projection_power.double())
+    surplus_power = whole - noise
+    if are_empty:
+        # As strong as it was before the mask: its coefficients are no longer independent.
+        noise = noise / part_with_noise(batches.images(rows[:_CHUNK]))
 
     expected = projection_power.double() * transferred
     band = slice(2, box // 2)
     counts = torch.arange(box // 2 + 1, dtype=torch.float64)[band]
     weight = counts / whole[band].clamp_min(float(whole.max()) * 1e-12).square()
-    surplus = (weight * (whole - noise)[band] * expected[band]).sum()
+    surplus = (weight * surplus_power[band] * expected[band]).sum()
     squared_gain = float(surplus / (weight * expected[band].square()).sum())
     in_band = torch.arange(box // 2 + 1, dtype=torch.float64)
     is_seen = squared_gain > 0.0

@@ -1,12 +1,18 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
+import pytest
 import torch
 
 from napari_cryoorient.alignment.refine.gauss_newton import Hypotheses
 from napari_cryoorient.alignment.refine.hypotheses import Thinning, by_image, thinned
-from napari_cryoorient.alignment.refine.posterior import choose, probability_within
+from napari_cryoorient.alignment.refine.posterior import (
+    TEMPERATURE,
+    choose,
+    probability_within,
+)
 from napari_cryoorient.geometry.rotations import random_rotations, rotation_vector_to_matrix
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 
@@ -67,10 +73,21 @@ def test_confidence_is_the_share_of_the_mass_near_the_best():
     assert torch.allclose(doubted.confidence, torch.tensor([1 / 3, 0.5]), atol=1e-2)
 
 
-def test_probability_within_an_angle_is_that_of_a_gaussian():
-    sigma_deg = 6.0
-    draws = torch.randn(200_000, 3, generator=torch.Generator().manual_seed(2)) * sigma_deg
+@pytest.mark.parametrize("sigmas_deg", [(6.0, 6.0, 6.0), (9.0, 3.0, 1.0), (4.0, 4.0, 0.5)])
+def test_probability_within_an_angle_is_that_of_a_gaussian(sigmas_deg):
+    sigmas = torch.tensor(sigmas_deg)
+    draws = torch.randn(200_000, 3, generator=torch.Generator().manual_seed(2)) * sigmas
     expected = float((draws.norm(dim=1) < 10).float().mean())
-    precision = 1 / math.radians(sigma_deg) ** 2
-    curvature = torch.diag(torch.tensor([precision, precision, precision, 1.0, 1.0]))[None]
-    assert abs(float(probability_within(curvature, 10.0)) - expected) < 5e-3
+    precision = torch.cat([torch.deg2rad(sigmas).square().reciprocal(), torch.ones(2)])
+    assert abs(float(probability_within(torch.diag(precision)[None], 10.0)) - expected) < 0.02
+
+
+def test_a_broad_peak_is_as_much_flatter_as_the_likelihood():
+    base = random_rotations(1, torch.Generator().manual_seed(1))
+    at = hypotheses(base, [30.0])
+    curvature = torch.diag(torch.tensor([200.0, 200.0, 200.0, 1.0, 1.0]))[None]
+    at = replace(at, curvature=curvature)
+    choice = choose(at, torch.tensor([0]), C1, torch.tensor([-math.inf]))
+    expected = probability_within(curvature / TEMPERATURE, 10.0)
+    assert float(expected) < 0.9
+    torch.testing.assert_close(choice.confidence, expected)

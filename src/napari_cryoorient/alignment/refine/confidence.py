@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from napari_cryoorient.alignment.likelihood import BandData
+from napari_cryoorient.alignment.presence import learned_share
 from napari_cryoorient.alignment.refine.local import (
     BASIN_DEG,
     LocalRefinement,
@@ -68,7 +69,7 @@ def confidence_of(
     ``stated`` ``(n,)`` is how probable the starts were said to be, by a search of all poses; it
     holds for poses that stayed, where the starts were indeed the most probable nearby.
     """
-    from scipy.special import expit  # loads slowly; searches do without
+    from scipy.special import expit, logit  # load slowly; searches do without
 
     were_chosen = float(np.median(refined.moved_deg)) < TOP_DEG
     n_tries = N_NEW_STARTS if starts_are_likely else 1.0
@@ -84,7 +85,8 @@ def confidence_of(
         n_tries,
     )
     made, is_right = made_climbs(refinement, refined, in_basin, generator)
-    is_there = np.asarray(expit(refined.presence_log_odds))
+    share = learned_share(refined.presence_log_odds)
+    is_there = np.asarray(expit(refined.presence_log_odds + logit(share)))
     chance = chance_by_likelihood(made, is_right, refined.strengths)
     confidence: Floats = in_basin * chance * is_there
     if stated is not None and were_chosen and is_probability(stated):

@@ -21,7 +21,7 @@ from napari_cryoorient.geometry.symmetry import symmetric_distance_deg
 WITHIN_DEG = 10.0
 # Peaks are climbed and only the best are kept, which makes the first look surer than it is: the
 # likelihood is taken to be flatter by this factor (fitted, see docs/search-and-refine.md).
-TEMPERATURE = 1.5
+TEMPERATURE = 1.75
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def choose(
     all_mass = torch.logaddexp(log_mass.logsumexp(1), log_mass[:, 0] + lost)
     share = (torch.where(near, log_mass, -torch.inf).logsumexp(1) - all_mass).exp()
     best = index[:, 0]
-    confidence = share * probability_within(at.curvature[best], WITHIN_DEG)
+    confidence = share * probability_within(at.curvature[best] / TEMPERATURE, WITHIN_DEG)
     if index.shape[1] > 1:
         runner_up = torch.where(is_there[:, 1], index[:, 1], torch.full_like(best, -1))
     else:
@@ -66,18 +66,20 @@ def choose(
 def probability_within(curvature: Tensor, angle_deg: float) -> Tensor:
     """Return the part ``(q,)`` of a Gaussian peak that lies within an angle of its top.
 
-    The peak is taken to be as wide in all directions, with the right mean square.
+    The squared angle is a sum of three squares of unlike variances: it is taken to be a scaled
+    chi-squared variable of the same mean and variance (Satterthwaite 1946), whose cube root is
+    nearly Gaussian (Wilson and Hilferty 1931): good to 0.02.
     """
     scale = curvature.diagonal(dim1=1, dim2=2).clamp_min(1e-12).rsqrt()
     normalised = curvature * scale[:, :, None] * scale[:, None, :]
     ridge = 1e-6 * torch.eye(curvature.shape[1], device=curvature.device)
     covariance = torch.linalg.inv(normalised + ridge) * scale[:, :, None] * scale[:, None, :]
-    variance = covariance.diagonal(dim1=1, dim2=2)[:, :3].mean(1).clamp_min(1e-12)
-    x = math.radians(angle_deg) / variance.sqrt()
-    # Maxwell's distribution.
-    within: Tensor = torch.erf(x / math.sqrt(2)) - x * torch.exp(-0.5 * x * x) * math.sqrt(
-        2 / math.pi
-    )
+    of_turns = covariance[:, :3, :3]
+    mean = of_turns.diagonal(dim1=1, dim2=2).sum(1).clamp_min(1e-12)
+    # Two over the degrees of freedom, ninefold.
+    spread = of_turns.square().sum((1, 2)) / mean.square() * (2 / 9)
+    root = (math.radians(angle_deg) ** 2 / mean).pow(1 / 3)
+    within: Tensor = torch.special.ndtr((root - 1 + spread) / spread.sqrt())
     return within
 
 

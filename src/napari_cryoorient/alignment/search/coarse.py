@@ -22,7 +22,7 @@ from napari_cryoorient.alignment.search.view_bank import NUMBERS_A_SCORE, CellSc
 from napari_cryoorient.device import room_for
 
 # Shift steps per field of view and Fourier pixel of radius.
-SHIFT_STEPS_PER_RADIUS = 3.0
+SHIFT_STEPS_PER_RADIUS = 2.7
 # Views so far from the best one are no part of its peak; this part of its lead over them counts
 # against views that were proposed and not compared (fitted, see docs/network.md).
 ELSEWHERE_DEG, COUNTED_LEAD = 20.0, 0.1

@@ -16,7 +16,7 @@ from napari_cryoorient.alignment.search.shifts import ShiftPrior
 from napari_cryoorient.particles import Floats, Integers, Poses
 
 # Of what the best pose gains by the wider bands, this part counts against those left out before.
-COUNTED_GAIN = 0.2
+COUNTED_GAIN = 0.4
 
 
 @dataclass(frozen=True)
@@ -71,13 +71,14 @@ class Learned:
     """What a search has learned of its whole stack: another process can go on from it.
 
     ``strength`` is the particles' mean amplitude times the stack's gain, ``amplitude_sigma`` their
-    spread.
+    spread, ``presence_share`` the part of the images that show the particle.
     """
 
     information: Information
     prior: ShiftPrior
     strength: float = 1.0
     amplitude_sigma: float = AMPLITUDE_SIGMA
+    presence_share: float = 0.5
 
 
 @dataclass(frozen=True)

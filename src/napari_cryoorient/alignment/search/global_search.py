@@ -16,7 +16,7 @@ from torch import Tensor
 
 from napari_cryoorient.alignment.information import information_of
 from napari_cryoorient.alignment.likelihood import BandData, ParticleLikelihood
-from napari_cryoorient.alignment.presence import Presence, widest_prior
+from napari_cryoorient.alignment.presence import Presence, learned_share, widest_prior
 from napari_cryoorient.alignment.refine.gauss_newton import Hypotheses
 from napari_cryoorient.alignment.refine.hypotheses import climb, thinned
 from napari_cryoorient.alignment.refine.local import is_weak, strengths_of
@@ -87,6 +87,7 @@ class GlobalSearch:
         self._information, self._prior = learned.information, learned.prior
         self._reach = self._prior.reach_angstrom
         self._presence = Presence(self.likelihood, len(group))
+        self._presence.share = learned.presence_share
         # How far proposed shifts may be off; None where that was not learned.
         self._beside: ShiftPrior | None = None
         self._proposer, self._n_proposed = proposer, n_proposed
@@ -163,6 +164,7 @@ class GlobalSearch:
             self._prior,
             self.likelihood.strength,
             self.likelihood.amplitude_sigma,
+            self._presence.share,
         )
 
     def reading(self, particles: ParticleSet) -> GlobalSearch:
@@ -190,6 +192,19 @@ class GlobalSearch:
             self._beside = before.learned(off, weight, least)
         self.coarse.take_shifts(self._prior, self._beside)
         self.likelihood.take_amplitudes(*learned_amplitudes(found.strengths, weight))
+        self._learn_presence(rows[sample], should_stop)
+
+    def _learn_presence(
+        self, sample: Integers, should_stop: Callable[[], bool] | None = None
+    ) -> None:
+        """Learn how many images show the particle, and once more how strong it is, of a sample."""
+        parts = list(self._searched(sample, self.of_images, None, should_stop))
+        self.n_thorough = 0
+        if parts:
+            found = FoundPoses.joined(parts)
+            self._presence.share = learned_share(found.presence_log_odds, self._presence.share)
+            strengths = learned_amplitudes(found.strengths, found.confidence)
+            self.likelihood.take_amplitudes(*strengths)
 
     def search(
         self,

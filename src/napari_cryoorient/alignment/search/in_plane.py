@@ -24,8 +24,8 @@ from napari_cryoorient.alignment.likelihood import ParticleLikelihood
 
 # Rings per Fourier pixel, and orders per Fourier pixel of radius, of a particle as wide as the
 # field of view.
-RINGS_PER_PIXEL = 2.5
-ORDERS_PER_RADIUS = math.pi
+RINGS_PER_PIXEL = 2.0
+ORDERS_PER_RADIUS = 2.7
 # Astigmatism makes the power of an image vary this slowly around a ring.
 POWER_ORDERS = 5
 # Frequencies of so many rings are brought onto them by one product.

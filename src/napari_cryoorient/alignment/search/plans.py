@@ -48,13 +48,13 @@ class Plan:
 def quick_plan(information: Information) -> Plan:
     """Return the plan for every particle."""
     unit = 1 / information.fill
-    first = min(max(information.radius_holding(36.0), 6.0 * unit), 8.0 * unit)
+    first = min(max(information.radius_holding(28.0), 6.0 * unit), 12.0 * unit)
     last = min(max(information.radius_holding(0.85 * information.total), first), 1.6 * first)
-    rungs = (Rung(first),) if last < 1.2 * first else (Rung(first), Rung(last, 40))
+    rungs = (Rung(first),) if last < 1.2 * first else (Rung(first), Rung(last, 80))
     return Plan(
         rungs,
-        24,
-        Thinning(4, deficit=8.0, part=0.15),
+        48,
+        Thinning(8, deficit=8.0, part=0.15),
         (
             Stage(last, 2, 10.0, Thinning(2, deficit=8.0)),
             *_widening(last, information),
@@ -76,8 +76,8 @@ def thorough_plan(information: Information) -> Plan:
     """Return the plan for particles in doubt."""
     unit = 1 / information.fill
     enough = min(0.9 * information.total, 80.0)
-    widest = min(information.radius_holding(enough), 16.5 * unit)
-    first = min(max(information.radius_holding(36.0), 9.5 * unit), 12.7 * unit)
+    widest = min(information.radius_holding(enough), 20.0 * unit)
+    first = min(max(information.radius_holding(36.0), 9.5 * unit), 14.0 * unit)
     widest = max(widest, first)
     rungs = [Rung(first)]
     if widest > 1.15 * first:

@@ -23,7 +23,7 @@ from napari_cryoorient.geometry.grids import directions_to_matrices, view_direct
 from napari_cryoorient.geometry.rotations import turn_in_plane
 
 # Degrees between views, times the radius in Fourier pixels, of a particle as wide as the field.
-SPACING_DEG_TIMES_RADIUS = 72.0
+SPACING_DEG_TIMES_RADIUS = 85.0
 N_SECTORS = 4
 # Views that one product takes, and scores that it may fill, in numbers.
 VIEWS_TOGETHER = 64
