@@ -6,6 +6,8 @@ Particles of different defocus tell both apart without looking at the background
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 
@@ -27,17 +29,23 @@ def corners_are_empty(whole: Tensor, corners: Tensor) -> bool:
     return bool(corners[outer].sum() < EMPTY * whole[outer].sum())
 
 
-def part_with_noise(images: Tensor) -> float:
-    """Return the part of their pixels that images ``(n, N, N)`` with a mask were left with.
+def part_with_noise(chunks: Iterable[Tensor]) -> float:
+    """Return the part of their pixels that images with a mask were left with.
 
-    It is told by where the power beyond half of the last radius lies, where images are noise.
-    Masked noise has that part of its power, and as many fewer independent coefficients.
+    ``chunks`` are some of them, ``(n, N, N)`` each.  It is told by where the power beyond half of
+    the last radius lies, where images are noise.  Masked noise has that part of its power, and as
+    many fewer independent coefficients.
     """
-    box = images.shape[-1]
-    is_high = radius_half_plane(box, device=images.device) > box / 4
-    variance = fourier_to_images(images_to_fourier(images) * is_high).square().mean(0).double()
-    squared = variance.square().mean()
-    return float(variance.mean().square() / squared) if squared > 0 else 1.0
+    n_images, power = 0, torch.zeros(())
+    for images in chunks:
+        box = images.shape[-1]
+        is_high = radius_half_plane(box, device=images.device) > box / 4
+        high = fourier_to_images(images_to_fourier(images) * is_high)
+        power = power + high.double().square().sum(0)
+        n_images += len(images)
+    # The mean square of a variance from n images is too large by 2 / n.
+    squared = power.square().mean() / (1 + 2 / max(n_images, 1))
+    return min(float(power.mean().square() / squared), 1.0) if squared > 0 else 1.0
 
 
 def noise_by_defocus(powers: Tensor, squared_ctf: Tensor, signal: Tensor) -> Tensor:

@@ -30,6 +30,8 @@ from napari_cryoorient.stack.batches import ParticleBatches, outside_disc
 from napari_cryoorient.stack.spectra import corners_are_empty, noise_by_defocus, part_with_noise
 
 N_IMAGES = 512
+# Images that show where a mask left noise.
+N_TO_FIND_MASK = 64
 # Views of a box of 128 pixels; rings of larger ones hold as many more frequencies each.
 N_VIEWS, _VIEWS_BOX = 256, 128
 # Pixels of images, or frequencies of views, that are transformed together: 64 of 256 pixels.
@@ -116,7 +118,9 @@ def stack_statistics(
     surplus_power = whole - noise
     if are_empty:
         # As strong as it was before the mask: its coefficients are no longer independent.
-        noise = noise / part_with_noise(batches.images(rows[:_CHUNK]))
+        some = particles.spread_rows(N_TO_FIND_MASK)
+        chunks = np.array_split(some, -(-len(some) // _together(n)))
+        noise = noise / part_with_noise(batches.images(chunk) for chunk in chunks)
 
     expected = projection_power.double() * transferred
     band = slice(2, box // 2)
