@@ -37,7 +37,11 @@ def right_map() -> DensityMap:
 
 @pytest.fixture(scope="module")
 def particles(right_map: DensityMap) -> ParticleSet:
-    return nc.simulate(right_map, N, snr=0.1, shift_sigma_angstrom=4.0, device="cpu", seed=1)
+    return simulated(right_map, N)
+
+
+def simulated(right_map: DensityMap, n: int) -> ParticleSet:
+    return nc.simulate(right_map, n, snr=0.1, shift_sigma_angstrom=4.0, device="cpu", seed=1)
 
 
 def noise_like(particles: ParticleSet) -> ParticleSet:
@@ -92,8 +96,8 @@ def test_the_right_map_explains_its_particles(
     assert found.maps.part == pytest.approx(1, abs=0.4)
 
 
-def test_another_map_does_not(particles: ParticleSet) -> None:
-    found = verdict(particles, demo_density(BOX, 4.0), "C1")
+def test_another_map_does_not(right_map: DensityMap) -> None:
+    found = verdict(simulated(right_map, 2 * N), demo_density(BOX, 4.0), "C1")
     assert found.outcome == "another molecule"
     assert "do not show this map" in found.describe()
 
