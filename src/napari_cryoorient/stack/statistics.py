@@ -118,8 +118,8 @@ def stack_statistics(
     surplus_power = whole - noise
     if are_empty:
         # As strong as it was before the mask: its coefficients are no longer independent.
-        some = particles.spread_rows(N_TO_FIND_MASK)
-        chunks = np.array_split(some, -(-len(some) // _together(n)))
+        shown = particles.spread_rows(N_TO_FIND_MASK)
+        chunks = np.array_split(shown, -(-len(shown) // _together(n)))
         noise = noise / part_with_noise(batches.images(chunk) for chunk in chunks)
 
     expected = projection_power.double() * transferred
