@@ -185,7 +185,6 @@ def draw(
 
     figure = Figure(figsize=(6, 3.6), layout="constrained")
     axes = figure.add_subplot()
-    rows = [0.0, *(n / 1e6 for n, *_ in measured)]
     lines = (
         ("read", 1, "o-"),
         ("read and write", 2, "s-"),
@@ -193,9 +192,9 @@ def draw(
         ("merge", 4, "v-"),
     )
     for name, place, style in lines:
-        if any(each[place] is None for each in measured):
-            continue
-        axes.plot(rows, [base, *(each[place] for each in measured)], style, label=name)
+        points = [(each[0] / 1e6, each[place]) for each in measured if each[place] is not None]
+        if points:
+            axes.plot(*zip((0.0, base), *points, strict=True), style, label=name)
     axes.axhline(2.0, color="grey", linestyle="--", linewidth=1, label="target at 3 million")
     axes.set(xlabel="rows (millions)", ylabel="peak memory (GB)", ylim=(0, None))
     axes.legend(loc="upper left", frameon=False)
