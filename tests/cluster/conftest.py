@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,3 +37,45 @@ def found(stack: Path) -> Path:
 def small_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several ranges of a small stack."""
     monkeypatch.setattr("napari_cryoorient.cluster.parts.FEWEST_ROWS", 64)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Any]:
+    """A Dask cluster of two workers, for all tests: starting one takes seconds."""
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, memory_limit=0, dashboard_address=":0"
+    ) as started:
+        yield started
+
+
+@pytest.fixture
+def workers(cluster: Any) -> str:
+    """Address of its scheduler, both workers there: one may have been killed just now."""
+    cluster.wait_for_workers(2, timeout=120)
+    return str(cluster.scheduler_address)
+
+
+@pytest.fixture
+def kill_a_worker(cluster: Any) -> Iterator[Callable[[], None]]:
+    """Kill the first worker that is found at a task; that one is found is seen to."""
+    killed: list[int] = []
+    is_over = threading.Event()
+    watchers: list[threading.Thread] = []
+
+    def watch() -> None:
+        while not is_over.wait(0.002):
+            for state in list(cluster.scheduler.workers.values()):
+                if state.processing:
+                    killed.append(cluster.workers[state.name].pid)
+                    os.kill(killed[0], signal.SIGKILL)
+                    return
+
+    def begin() -> None:
+        watchers.append(threading.Thread(target=watch))
+        watchers[0].start()
+
+    yield begin
+    is_over.set()
+    watchers[0].join()
+    assert killed

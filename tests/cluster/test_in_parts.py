@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from napari_cryoorient.cluster import shard, spread
 from napari_cryoorient.cluster.partial import partial_poses
+from napari_cryoorient.cluster.shard import Shard
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.star import read_particles, read_star, write_star
 from napari_cryoorient.tasks.search import random_rows
@@ -72,31 +73,42 @@ def test_refine(run: Run, stack: Path, found: Path, tmp_path: Path):
     assert len(list((tmp_path / "p" / "refine").glob("0*.npz"))) == 2
 
 
-@pytest.mark.parametrize("flags", [[], ["--refine"]], ids=["alone", "refined"])
-def test_predict(run: Run, stack: Path, trained: Path, tmp_path: Path, flags: list[str]):
+@pytest.mark.parametrize(
+    ("flags", "stages"),
+    [
+        (["--refine"], {"predict", "refine", "search"}),
+        (["--hypotheses", 64, "--no-search"], {"hypotheses"}),
+    ],
+    ids=["refined", "hypotheses"],
+)
+def test_predict(
+    run: Run, stack: Path, trained: Path, tmp_path: Path, flags: list[object], stages: set[str]
+):
     star = without_poses(read_star(stack / "particles.star"))
-    write_star(star, tmp_path / "bare.star")
+    block = star.block("particles")
+    few = star.with_block(replace(block, table=block.table.iloc[:100]))
+    write_star(few, tmp_path / "bare.star")
     given = [tmp_path / "bare.star", "--run", trained, "--project-dir", stack, *flags]
     assert run("predict", *given, "-o", tmp_path / "at_once.star")[0] == 0
     assert run("predict", *given, "-o", tmp_path / "out.star", "--parts", tmp_path / "p")[0] == 0
     assert (tmp_path / "out.star").read_bytes() == (tmp_path / "at_once.star").read_bytes()
-    stages = {"predict", "refine", "search"} if flags else {"predict"}
     assert {path.name for path in (tmp_path / "p").iterdir() if path.is_dir()} == stages
+    assert partial_poses(tmp_path / "p").rows[-1] < 100
 
 
 def test_a_stopped_command_goes_on_where_it_was(
     run: Run, stack: Path, found: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     done: list[Path] = []
-    real = shard.do_shard
+    real = Shard.do
 
-    def two_at_most(given: shard.Shard) -> int:
+    def two_at_most(given: Shard) -> int:
         if len(done) == 2:
             raise KeyboardInterrupt
         done.append(given.path)
         return real(given)
 
-    monkeypatch.setattr(spread, "do_shard", two_at_most)
+    monkeypatch.setattr(Shard, "do", two_at_most)
     out = tmp_path / "out.star"
     flags = ["--map", stack / "map.mrc", "-o", out, "--parts", tmp_path / "p"]
     status, _, err = run("search", stack / "particles.star", *flags)
@@ -104,7 +116,7 @@ def test_a_stopped_command_goes_on_where_it_was(
     assert f"Finished parts are kept in {tmp_path / 'p'}" in err
     assert not out.exists()
     made = {path: path.stat().st_mtime_ns for path in done}
-    monkeypatch.setattr(spread, "do_shard", real)
+    monkeypatch.setattr(Shard, "do", real)
     status, _, err = run("search", stack / "particles.star", *flags)
     assert (status, out.read_bytes()) == (0, found.read_bytes())
     assert "128 of 200 particles were done before" in err
@@ -162,15 +174,15 @@ def test_the_poses_that_are_there_can_be_looked_at(
     run: Run, stack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     done: list[Path] = []
-    real = shard.do_shard
+    real = Shard.do
 
-    def one_at_most(given: shard.Shard) -> int:
+    def one_at_most(given: Shard) -> int:
         if done:
             raise KeyboardInterrupt
         done.append(given.path)
         return real(given)
 
-    monkeypatch.setattr(spread, "do_shard", one_at_most)
+    monkeypatch.setattr(Shard, "do", one_at_most)
     given = [stack / "particles.star", "--map", stack / "map.mrc", "-o", tmp_path / "out.star"]
     assert run("search", *given, "--subset", 150)[0] == 0  # all of it, at once
     found = read_particles(tmp_path / "out.star", project_dir=stack)[0]

@@ -3,7 +3,8 @@
     python stand_in_trainer.py train STAR --map MAP -o RUN --w 0.3 ... [--resume]
 
 The relative RMSE is ``|w - 0.7| + 0.1``.  ``TRAINER_FAILS`` names a run that fails,
-``TRAINER_SECONDS`` is how long it trains; a SIGINT stops it as it stops a real run.
+``TRAINER_SECONDS`` is how long it trains; files of these names beside the run folders say it too.
+A signal or its ``control.json`` stops it as it stops a real run.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from napari_cryoorient.processes.starter import end_with_input
 from napari_cryoorient.studies.job import Job
 
 BOX = 8
@@ -29,12 +31,21 @@ def stand_in(job: Job) -> Sequence[str]:
     return [sys.executable, __file__, *job.command()]
 
 
+def told(folder: Path, name: str) -> str | None:
+    """Return what the environment says, or a file, which reaches processes elsewhere too."""
+    return os.environ.get(name) or text_of(folder.parent / name) or None
+
+
+def text_of(path: Path) -> str:
+    return path.read_text() if path.is_file() else ""
+
+
 def main() -> int:
     arguments = sys.argv[2:]
     given = dict(zip(arguments[1::2], arguments[2::2], strict=False))
     folder = Path(given["-o"])
     w = float(given.get("--w", 0.8))
-    seconds = float(os.environ.get("TRAINER_SECONDS", "0.05"))
+    seconds = float(told(folder, "TRAINER_SECONDS") or "0.05")
     gpu = os.environ.get("CUDA_VISIBLE_DEVICES")
     began = time.time()
     record = {
@@ -53,17 +64,23 @@ def main() -> int:
         write(state="stopped")
         sys.exit(130)
 
-    signal.signal(signal.SIGINT, stop)
+    end_with_input()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
     write()
     (folder / "checkpoint.pt").write_text("")
     with (folder / "arguments.txt").open("a") as file:
         file.write(" ".join(arguments) + "\n")
-    if folder.name == os.environ.get("TRAINER_FAILS"):
+    if folder.name == told(folder, "TRAINER_FAILS"):
         write(state="failed", reason="The loss became nan at step 3.")
         print("napari-cryoorient: The loss became nan at step 3.")
         return int(os.environ.get("TRAINER_STATUS", "1"))
     for step in (1, 2, 3, 4):
-        time.sleep(seconds / 4)
+        end = time.monotonic() + seconds / 4
+        while (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, 0.05))
+            if '"stop": true' in text_of(folder / "control.json"):
+                stop()
         line = {
             "step": step,
             "seconds": step * seconds / 4,

@@ -88,14 +88,12 @@ def _predicted(
             name=name_of(particles),
         )
     group = symmetry_matrices(str(state["config"]["symmetry"]))
-    trained, box = network_of_checkpoint(state, place), int(state["box"])
     if inputs is not None and config.n_hypotheses is not None:
         chosen = choose_hypotheses(
             inputs,
-            trained,
+            state,
             group,
             place,
-            box=box,
             n_hypotheses=config.n_hypotheses,
             searches=config.search,
             reporter=reporter,
@@ -104,6 +102,7 @@ def _predicted(
             raise Stopped
         poses = chosen.poses.poses(stack.poses)
         return PoseEstimates(replace(stack, poses=poses), confidence=chosen.poses.confidence)
+    trained, box = network_of_checkpoint(state, place), int(state["box"])
     images = NegatedImages(stack.images) if state["contrast_negated"] else stack.images
     found = collect(
         predicted_chunks(

@@ -35,6 +35,7 @@ from napari_cryoorient.processes.interrupts import (
     status_of_stop,
     watch_signals,
 )
+from napari_cryoorient.processes.starter import end_with_input
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
@@ -83,6 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     open_closed_streams()
     watch_signals()
     begin()
+    end_with_input()
     try:
         ensure_home()
         return _main(sys.argv[1:])

@@ -8,8 +8,9 @@ import typer
 
 from napari_cryoorient.cli import options, studies
 from napari_cryoorient.cli.settings_flags import with_settings
+from napari_cryoorient.cli.spreading import is_only_shown, spread_settings
 from napari_cryoorient.cli.sweep import WValues
-from napari_cryoorient.config import TrainConfig
+from napari_cryoorient.config import SpreadConfig, TrainConfig
 from napari_cryoorient.settings import W_VALUES
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 SUMMARY = "Five-fold cross-validation over w."
 
 
+@with_settings(SpreadConfig, leave_out={"parts"})
 @with_settings(TrainConfig, leave_out={"w", "n_folds", "fold", "test_fraction"})
 def run(
     star_path: options.StarPath,
@@ -40,6 +42,9 @@ def run(
     Mean and spread over the parts are in summary.csv and rmse.png (the paper's figure 5), losses
     and RMSE with bands in curves-w0.80.png and so on (figures 6 and 7).
     """
+    spreading = spread_settings(settings)
+    if is_only_shown(spreading):
+        return
     values = studies.w_values_of(w_values)
     config = studies.check_settings(settings)
 
@@ -51,6 +56,7 @@ def run(
         cross_validation_study(output, training, values, folds),
         device=config.device,
         n_jobs=jobs,
+        spreading=spreading,
         resume=resume,
         only_estimate=only_estimate,
         json=json,

@@ -11,8 +11,9 @@ from napari_cryoorient.cli import options
 from napari_cryoorient.cli.files import Reads, Writes
 from napari_cryoorient.cli.progress import print_json, progress
 from napari_cryoorient.cli.settings_flags import with_settings
+from napari_cryoorient.cli.spreading import is_only_shown, spread_settings
 from napari_cryoorient.cli.studies import check_settings
-from napari_cryoorient.config import TrainConfig
+from napari_cryoorient.config import SpreadConfig, TrainConfig
 from napari_cryoorient.runs.layout import RUN_FILES
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ ROUND_FILES = (
 )
 
 
+@with_settings(SpreadConfig, leave_out={"parts"})
 @with_settings(TrainConfig, leave_out={"labels", "from_run", "n_folds", "fold"})
 def run(
     star_path: options.StarPath,
@@ -82,13 +84,17 @@ def run(
     Ends when the resolution of the half-maps no longer improves. The same command continues
     rounds that were stopped. --steps and --minutes are those of round 1; the later ones fine-tune.
     """
+    spreading = spread_settings(settings)
+    if is_only_shown(spreading):
+        return
     config = check_settings(settings)
 
+    from napari_cryoorient.cluster.commands import Workplace
     from napari_cryoorient.studies.iterate.project import project_folder_of
     from napari_cryoorient.studies.iterate.rounds import iterate
     from napari_cryoorient.studies.iterate.stages import Stack
 
-    with progress("Preparing") as bar:
+    with progress("Preparing") as bar, Workplace(spreading, bar.reporter) as place:
         stack = Stack(
             star_path,
             project_folder_of(star_path, project_dir),
@@ -98,6 +104,7 @@ def run(
             fine_tuning_steps=fine_tune_steps,
             n_hypotheses=hypotheses,
             reporter=bar.reporter,
+            place=place,
         )
         try:
             series = iterate(

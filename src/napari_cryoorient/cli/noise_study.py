@@ -11,7 +11,8 @@ from napari_cryoorient.cli import options, studies
 from napari_cryoorient.cli.files import STUDY_FILES, Reads, Writes
 from napari_cryoorient.cli.settings_flags import with_settings
 from napari_cryoorient.cli.simulate import parse_snr
-from napari_cryoorient.config import SimulateConfig, TrainConfig
+from napari_cryoorient.cli.spreading import is_only_shown, spread_settings
+from napari_cryoorient.config import SimulateConfig, SpreadConfig, TrainConfig
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.simulation import layout as simulated
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 SUMMARY = "Train on the same particles at falling signal-to-noise ratios."
 
 
+@with_settings(SpreadConfig, leave_out={"parts"})
 @with_settings(TrainConfig, leave_out={"n_folds", "fold", "labels"})
 def run(
     map_path: Annotated[
@@ -57,6 +59,9 @@ def run(
     Poses, CTF and held-out particles are the same at every ratio. --box is that of the images and
     of the training. examples.png shows one particle at every ratio.
     """
+    spreading = spread_settings(settings)
+    if is_only_shown(spreading):
+        return
     values = [parse_snr(part.strip(), "--snr-values") for part in snr_values.split(",") if part]
     if not values:
         raise InputError("--snr-values is empty: give some, such as none,1.0,0.1.")
@@ -86,6 +91,7 @@ def run(
         study,
         device=config.device,
         n_jobs=jobs,
+        spreading=spreading,
         resume=resume,
         only_estimate=only_estimate,
         json=json,

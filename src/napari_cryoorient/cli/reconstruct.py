@@ -13,12 +13,14 @@ from napari_cryoorient.cli.files import Reads, Writes
 from napari_cryoorient.cli.fsc import describe_crossings, write_curves
 from napari_cryoorient.cli.progress import print_json, progress
 from napari_cryoorient.cli.settings_flags import build_settings, with_settings
-from napari_cryoorient.config import ReconstructConfig
+from napari_cryoorient.cli.spreading import is_only_shown, spread_as, spread_settings
+from napari_cryoorient.config import ReconstructConfig, SpreadConfig
 from napari_cryoorient.errors import InputError
 
 SUMMARY = "Reconstruct a map from particles with poses."
 
 
+@with_settings(SpreadConfig)
 @with_settings(ReconstructConfig)
 def run(
     star_path: options.PosedStarPath,
@@ -48,9 +50,24 @@ def run(
     """
     from napari_cryoorient.tasks.reconstruct import reconstruct_star
 
+    spreading = spread_settings(settings)
+    if is_only_shown(spreading):
+        return
     config = build_settings(ReconstructConfig, settings)
     began = time.monotonic()
-    with progress("Reconstructing") as advance:
+    with (
+        progress("Reconstructing") as advance,
+        spread_as(
+            spreading,
+            "reconstruct",
+            config,
+            output,
+            particles=star_path,
+            others={"the poses": poses_path},
+            project_dir=project_dir,
+            reporter=advance.reporter,
+        ) as spread,
+    ):
         done = reconstruct_star(
             star_path,
             output,
@@ -58,6 +75,7 @@ def run(
             poses_path=poses_path,
             project_dir=project_dir,
             reporter=advance.reporter,
+            spread=spread,
         )
     if done.path is None:
         raise InputError(f"The reconstruction was stopped; {output} was not written.")

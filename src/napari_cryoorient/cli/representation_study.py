@@ -8,8 +8,9 @@ import typer
 
 from napari_cryoorient.cli import options, studies
 from napari_cryoorient.cli.settings_flags import with_settings
+from napari_cryoorient.cli.spreading import is_only_shown, spread_settings
 from napari_cryoorient.cli.sweep import WValues
-from napari_cryoorient.config import Representation, TrainConfig
+from napari_cryoorient.config import Representation, SpreadConfig, TrainConfig
 from napari_cryoorient.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 SUMMARY = "Compare representations of rotations and learning rates."
 
 
+@with_settings(SpreadConfig, leave_out={"parts"})
 @with_settings(TrainConfig, leave_out={"w", "representation", "learning_rate", "n_folds", "fold"})
 def run(
     star_path: options.StarPath,
@@ -39,6 +41,9 @@ def run(
     **settings: Any,
 ) -> None:
     """Train every representation at every learning rate and w (the paper's table 3)."""
+    spreading = spread_settings(settings)
+    if is_only_shown(spreading):
+        return
     rates = studies.numbers_of(learning_rates, "--learning-rates", 1e-9, 1.0)
     values = studies.w_values_of(w_values)
     names = [name.strip() for name in representations.split(",") if name.strip()]
@@ -62,6 +67,7 @@ def run(
         representation_study(output, training, names, rates, values),
         device=config.device,
         n_jobs=jobs,
+        spreading=spreading,
         resume=resume,
         only_estimate=only_estimate,
         json=json,

@@ -18,7 +18,7 @@ FIELDS_WITH_PATHS: dict[str, Role] = {
     "from_run": Reads("run"),
     "weights": Reads("file", ("auto", "none")),
     "cluster": Reads("file", QUEUES),
-    "parts": Writes(inside=("*.json", "*.npz", "*/*.json", "*/*.npz")),
+    "parts": Writes(inside=("*.json", "*.npz", "*/*.json", "*/*.npz", "*/*.npy")),
 }
 
 

@@ -10,6 +10,7 @@ from napari_cryoorient.cli.settings_flags import build_settings
 from napari_cryoorient.config import SpreadConfig
 
 if TYPE_CHECKING:
+    from napari_cryoorient.reporting import Reporter
     from napari_cryoorient.tasks.spread import Spread
 
 
@@ -30,14 +31,16 @@ def is_only_shown(spreading: SpreadConfig) -> bool:
 
 
 @contextmanager
-def spread_as(spreading: SpreadConfig, *task: Any, **files: Any) -> Iterator[Spread]:
-    """Give how work is spread (``cluster.commands.spread_of``); at once needs no import of it."""
+def spread_as(
+    spreading: SpreadConfig, *task: Any, reporter: Reporter, **files: Any
+) -> Iterator[Spread]:
+    """Give how a command's work is spread (``Workplace.spread``); at once needs no import of it."""
     if not spreading.is_spread and spreading.parts is None:
         from napari_cryoorient.tasks.spread import AT_ONCE
 
         yield AT_ONCE
         return
-    from napari_cryoorient.cluster.commands import spread_of
+    from napari_cryoorient.cluster.commands import Workplace
 
-    with spread_of(spreading, *task, **files) as spread:
+    with Workplace(spreading, reporter) as place, place.spread(*task, **files) as spread:
         yield spread

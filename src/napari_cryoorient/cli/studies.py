@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,13 +12,15 @@ import typer
 from napari_cryoorient.cli.files import STUDY_FILES, Writes
 from napari_cryoorient.cli.progress import print_json, progress
 from napari_cryoorient.cli.settings_flags import build_settings
-from napari_cryoorient.config import TrainConfig
+from napari_cryoorient.config import SpreadConfig, TrainConfig
 from napari_cryoorient.errors import InputError, TrainingFailure
 from napari_cryoorient.settings import W
 
 if TYPE_CHECKING:
+    from napari_cryoorient.studies.job import Job
     from napari_cryoorient.studies.results import Row
     from napari_cryoorient.studies.study import Study, StudyResult
+    from napari_cryoorient.studies.workers import Started
 
 Output = Annotated[
     Path,
@@ -98,6 +101,7 @@ def carry_out(
     *,
     device: str,
     n_jobs: int | None,
+    spreading: SpreadConfig,
     resume: bool,
     only_estimate: bool,
     json: bool,
@@ -108,13 +112,36 @@ def carry_out(
     Raises TrainingFailure when some of the runs failed, once the others are done.
     """
     from napari_cryoorient.studies.study import run_study
-    from napari_cryoorient.studies.workers import visible_gpus, workers_for
+    from napari_cryoorient.studies.workers import Worker, visible_gpus, workers_for
 
-    workers = workers_for(device, n_jobs, visible_gpus(device))
-    with progress("Preparing") as bar:
+    if n_jobs is not None and spreading.is_spread:
+        raise InputError(
+            "--jobs is for runs side by side without Dask: leave it out, or what names workers "
+            "(--workers, --scheduler, --cluster)."
+        )
+    with ExitStack() as stack:
+        bar = stack.enter_context(progress("Preparing"))
+        start: Callable[[Job, Worker], Started] | None = None
+        if spreading.is_spread:
+            from napari_cryoorient.cluster.workers import hands_of
+            from napari_cryoorient.studies.remote import RemoteRun
+
+            hands = stack.enter_context(hands_of(spreading, bar.say))
+            workers = [Worker(f"worker {k}") for k in range(1, hands.n_places + 1)]
+
+            def start(job: Job, _worker: Worker) -> Started:
+                return RemoteRun(job, hands)
+
+        else:
+            workers = workers_for(device, n_jobs, visible_gpus(device))
         try:
             result = run_study(
-                study, workers, resume=resume, only_estimate=only_estimate, reporter=bar.reporter
+                study,
+                workers,
+                resume=resume,
+                only_estimate=only_estimate,
+                reporter=bar.reporter,
+                start=start,
             )
         except KeyboardInterrupt:
             bar.say(f"Stopped; the same command continues with the study in {study.folder}.")

@@ -8,7 +8,8 @@ import typer
 
 from napari_cryoorient.cli import options, studies
 from napari_cryoorient.cli.settings_flags import with_settings
-from napari_cryoorient.config import TrainConfig
+from napari_cryoorient.cli.spreading import is_only_shown, spread_settings
+from napari_cryoorient.config import SpreadConfig, TrainConfig
 from napari_cryoorient.settings import W_VALUES
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ WValues = Annotated[
 ]
 
 
+@with_settings(SpreadConfig, leave_out={"parts"})
 @with_settings(TrainConfig, leave_out={"w", "n_folds", "fold"})
 def run(
     star_path: options.StarPath,
@@ -40,6 +42,9 @@ def run(
     Every setting of ``train`` holds for all runs. Each is a process and a run folder of its own,
     one on each GPU at a time. The same command continues a study that was stopped.
     """
+    spreading = spread_settings(settings)
+    if is_only_shown(spreading):
+        return
     values = studies.w_values_of(w_values)
     config = studies.check_settings(settings)
 
@@ -51,6 +56,7 @@ def run(
         sweep_study(output, training, values),
         device=config.device,
         n_jobs=jobs,
+        spreading=spreading,
         resume=resume,
         only_estimate=only_estimate,
         json=json,

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from napari_cryoorient.budget import Budget
+from napari_cryoorient.cluster.dask_hands import DaskHands
+from napari_cryoorient.cluster.hands import Hands, OneHand
 from napari_cryoorient.cluster.parts import PartsFolder
-from napari_cryoorient.cluster.spread import Hands, InParts, OneHand
+from napari_cryoorient.cluster.spread import InParts
 from napari_cryoorient.cluster.workers import hands_of
 from napari_cryoorient.config import Config, SpreadConfig
 from napari_cryoorient.memory import budget_of
@@ -18,60 +20,89 @@ from napari_cryoorient.reporting import Reporter
 from napari_cryoorient.runs.fingerprint import sum_over
 from napari_cryoorient.runs.named_files import files_of
 from napari_cryoorient.settings import OF_THE_PLACE
-from napari_cryoorient.tasks.spread import Spread
+from napari_cryoorient.tasks.spread import AT_ONCE, Spread
 
 
-@contextmanager
-def spread_of(
-    config: SpreadConfig,
-    command: str,
-    settings: Config,
-    out_path: Path,
-    *,
-    particles: Path,
-    others: Mapping[str, Path | None],
-    project_dir: Path | None,
-    reporter: Reporter,
-    **also: Any,
-) -> Iterator[Spread]:
-    """Give how the work of a command is spread; ``others`` are the files it reads by their names.
+class Workplace:
+    """Who does the work of the commands of ``config``, one after the other: found at first need.
 
-    ``also`` are settings beside ``settings`` that the result depends on.  The folder of parts that
-    nobody named is removed when all is done.  Raises InputError for a folder of another task.
+    Those that were started end with the ``with`` block.
     """
-    task = {
-        "command": command,
-        **_program(),
-        **settings.model_dump(mode="json", exclude=set(OF_THE_PLACE)),
-        **also,
-        **_sums(particles, others, project_dir),
-    }
-    own = out_path.with_name(f"{out_path.name}.parts")
-    files = {
-        "particles": particles,
-        "map": others.get("the map"),
-        "project_dir": project_dir,
-    }
-    folder = PartsFolder(own if config.parts is None else Path(config.parts), task, files)
-    with ExitStack() as stack:
 
-        def find_hands() -> Hands:
-            if not config.is_spread:
-                return OneHand()
-            return stack.enter_context(hands_of(config, reporter.say))
+    def __init__(self, config: SpreadConfig, reporter: Reporter) -> None:
+        self._config, self._reporter = config, reporter
+        self._stack = ExitStack()
+        self._hands: DaskHands | None = None
 
+    def __enter__(self) -> Workplace:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether others than this process do the work."""
+        return self._config.is_spread
+
+    def workers(self) -> DaskHands:
+        """Return the workers; raises InputError where they cannot be reached or started."""
+        if self._hands is None:
+            self._hands = self._stack.enter_context(hands_of(self._config, self._reporter.say))
+        return self._hands
+
+    def hands(self) -> Hands:
+        """Return whoever does the work: this process where nobody else is named."""
+        return self.workers() if self.is_elsewhere else OneHand()
+
+    @contextmanager
+    def spread(
+        self,
+        command: str,
+        settings: Config,
+        out_path: Path,
+        *,
+        particles: Path,
+        others: Mapping[str, Path | None],
+        project_dir: Path | None,
+        **also: Any,
+    ) -> Iterator[Spread]:
+        """Give how the work of a command is spread; ``others`` are the files it reads by names.
+
+        ``also`` are settings beside ``settings`` that the result depends on.  The folder of parts
+        that nobody named is removed when all is done.  Raises InputError for a folder of another
+        task.
+        """
+        config = self._config
+        if not config.is_spread and config.parts is None:
+            yield AT_ONCE
+            return
+        task = {
+            "command": command,
+            **_program(),
+            **settings.model_dump(mode="json", exclude=set(OF_THE_PLACE)),
+            **also,
+            **_sums(particles, others, project_dir),
+        }
+        own = out_path.with_name(f"{out_path.name}.parts")
+        files = {
+            "particles": particles,
+            "map": others.get("the map"),
+            "project_dir": project_dir,
+        }
+        folder = PartsFolder(own if config.parts is None else Path(config.parts), task, files)
         try:
             device = getattr(settings, "device", "auto")
-            yield InParts(folder, find_hands, device, _memory_of_each(config, settings))
+            yield InParts(folder, self.hands, device, _memory_of_each(config, settings))
         except KeyboardInterrupt:
             if folder.path.exists():
-                reporter.say(
+                self._reporter.say(
                     f"Finished parts are kept in {folder.path}; the same command continues "
                     "from them."
                 )
             raise
-    if config.parts is None:
-        folder.remove()
+        if config.parts is None:
+            folder.remove()
 
 
 def _memory_of_each(config: SpreadConfig, settings: Config) -> Budget | None:

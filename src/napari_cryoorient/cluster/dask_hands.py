@@ -1,4 +1,4 @@
-"""Shards as tasks of a Dask cluster, which decides who does which and what is tried again."""
+"""Tasks of a Dask cluster, which decides who does which and what is tried again."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from napari_cryoorient.cluster.shard import Shard, do_shard
+from napari_cryoorient.cluster.shard import Task
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.reporting import ShouldStop
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-# A shard that fails is tried so many times more; one that ends its worker too.
+# A task that fails is tried so many times more; one that ends its worker too.
 RETRIES = 3
-# Shards that wait for each thread at work, so that none is idle; all together they would fill the
+# Tasks that wait for each thread at work, so that none is idle; all together they would fill the
 # scheduler's memory.
 AHEAD, FEWEST_AHEAD = 3, 8
 _ASK_S, _KEEP_S = 0.2, 5.0
@@ -39,26 +39,31 @@ ENDED = (
 class DaskHands:
     """The workers of a cluster that ``client`` is connected to; ``device`` is theirs.
 
-    ``keep`` is called now and then, to start those anew that have ended.
+    ``n_places`` is how many tasks go on at a time, once all workers are there.  ``keep`` is called
+    now and then, to start those anew that have ended.
     """
 
     def __init__(
-        self, client: Client, device: str | None = None, keep: Callable[[], object] | None = None
+        self,
+        client: Client,
+        n_places: int,
+        device: str | None = None,
+        keep: Callable[[], object] | None = None,
     ) -> None:
         self._client, self._keep = client, keep
-        self.device = device
+        self.n_places, self.device = n_places, device
         self._last_kept = time.monotonic()
         self._any_done = threading.Event()
 
-    def work(self, shards: Iterator[Shard], should_stop: ShouldStop) -> Iterator[int]:
-        """Have every shard done; raises InputError where the cluster is lost or cannot do it."""
+    def work(self, tasks: Iterator[Task], should_stop: ShouldStop) -> Iterator[int]:
+        """Have every task done; raises InputError where the cluster is lost or cannot do it."""
         from distributed import KilledWorker
         from distributed.client import FutureCancelledError
         from distributed.comm import CommClosedError
 
-        under_way: set[Future] = set()
+        under_way: dict[Future, str] = {}
         try:
-            yield from self._worked(shards, under_way, should_stop)
+            yield from self._worked(tasks, under_way, should_stop)
         except KilledWorker as error:
             raise InputError(ENDED) from error
         except (FutureCancelledError, CommClosedError) as error:
@@ -68,21 +73,44 @@ class DaskHands:
                 with suppress(OSError):
                     self._client.cancel(list(under_way), force=True)
 
+    def start(self, function: Callable[..., Any], *arguments: object) -> Future:
+        """Have a function called by a worker, and by another where that one is lost."""
+        return self._client.submit(function, *arguments, retries=RETRIES, pure=False)
+
+    def take_back(self, future: Future) -> None:
+        """Have nothing come of what was started."""
+        if self._is_there():
+            with suppress(OSError):
+                self._client.cancel([future], force=True)
+
+    def look(self) -> None:
+        """See to the workers; raises InputError where the cluster is lost."""
+        if not self._is_there():
+            raise InputError(LOST)
+        self._keep_workers()
+
     def _worked(
-        self, shards: Iterator[Shard], under_way: set[Future], should_stop: ShouldStop
+        self, tasks: Iterator[Task], under_way: dict[Future, str], should_stop: ShouldStop
     ) -> Iterator[int]:
+        is_waiting = True
         while not should_stop():
+            if is_waiting and self._n_threads():
+                is_waiting = False
+                yield 0  # jobs may have stood in a queue for hours
             n_wanted = self._n_ahead() - len(under_way)
-            under_way |= {self._begin(shard) for shard in islice(shards, max(0, n_wanted))}
+            for task in islice(tasks, max(0, n_wanted)):
+                under_way[self._begin(task, under_way)] = task.name
             if not under_way:
                 return
             self._keep_workers()
             for future in self._done_of(under_way):
-                under_way.remove(future)
+                del under_way[future]
                 yield int(future.result())
 
-    def _begin(self, shard: Shard) -> Future:
-        future = self._client.submit(do_alone, shard, retries=RETRIES, pure=False)
+    def _begin(self, task: Task, under_way: dict[Future, str]) -> Future:
+        # What is done already needs no waiting for: its result is a file.
+        before = [future for future, name in under_way.items() if name in task.needs]
+        future = self._client.submit(do_alone, task, before, retries=RETRIES, pure=False)
         future.add_done_callback(lambda _: self._any_done.set())
         return future
 
@@ -91,14 +119,16 @@ class DaskHands:
             self._last_kept = time.monotonic()
             self._keep()
 
+    def _n_threads(self) -> int:
+        return sum(self._client.nthreads().values()) if self._is_there() else 0
+
     def _n_ahead(self) -> int:
-        n_threads = sum(self._client.nthreads().values()) if self._is_there() else 0
-        return max(FEWEST_AHEAD, AHEAD * n_threads)
+        return max(FEWEST_AHEAD, AHEAD * self._n_threads())
 
     def _is_there(self) -> bool:
         return bool(self._client.status == "running")
 
-    def _done_of(self, under_way: set[Future]) -> list[Future]:
+    def _done_of(self, under_way: dict[Future, str]) -> list[Future]:
         """Return the futures that are done, within a moment; maybe none."""
         self._any_done.wait(_ASK_S)
         self._any_done.clear()
@@ -107,13 +137,14 @@ class DaskHands:
         return [future for future in under_way if future.done()]
 
 
-def do_alone(shard: Shard) -> int:
-    """Do a shard in a worker: with one thread on a CPU, on a GPU of its own where there are."""
+def do_alone(task: Any, before: list[int]) -> int:  # noqa: ARG001
+    """Do a task in a worker: with one thread on a CPU, on a GPU of its own where there are."""
     import torch
     from distributed import get_worker
 
     torch.set_num_threads(1)
-    return do_shard(replace(shard, device=device_of(str(get_worker().name), shard.device)))
+    done: int = replace(task, device=device_of(str(get_worker().name), task.device)).do()
+    return done
 
 
 def device_of(worker: str, device: str) -> str:

@@ -14,11 +14,14 @@ from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.array_records import read_record
 from napari_cryoorient.networks.prediction import PredictedPoses
 from napari_cryoorient.particles import Integers, Poses
+from napari_cryoorient.tasks.back_projection_job import SUMS
+from napari_cryoorient.tasks.hypotheses_job import ComparedPoses
 
-_Found = FoundPoses | RefinedPoses | PredictedPoses
+_Found = FoundPoses | RefinedPoses | PredictedPoses | ComparedPoses
 # Of a command with several stages the last one that has begun tells the best poses.
 _STAGES: tuple[tuple[str, type[_Found]], ...] = (
     ("search", FoundPoses),
+    ("hypotheses", ComparedPoses),
     ("refine", RefinedPoses),
     ("predict", PredictedPoses),
 )
@@ -58,6 +61,8 @@ def partial_poses(folder: Path) -> PartialPoses:
             rows,
             _joined([_poses(read_record(kind, path)) for _, path in there]),
         )
+    if any(folder.glob(f"{SUMS}*")):
+        raise InputError(f"These are parts of a map, to be seen once it is whole ({folder}).")
     raise InputError(f"No part is finished yet: open the folder again in a while ({folder}).")
 
 

@@ -1,4 +1,4 @@
-"""What a worker does: one range of rows, from the folder's files and its particles' arrays."""
+"""What a worker does: a task, such as one range of rows with the arrays of its particles."""
 
 from __future__ import annotations
 
@@ -7,12 +7,31 @@ import hashlib
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from napari_cryoorient.budget import Budget, held_to
 from napari_cryoorient.io.array_records import read_record, write_record
 from napari_cryoorient.memory import budget_of
 from napari_cryoorient.particles import Integers, ParticleSet, Poses
+
+
+class Task(Protocol):
+    """Something that one worker does by itself and leaves in files: a dataclass."""
+
+    @property
+    def name(self) -> str:
+        """Tells it from all others."""
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Names of the tasks that have to be done before."""
+
+    @property
+    def device(self) -> str:
+        """Where to compute."""
+
+    def do(self) -> int:
+        """Do it, unless it is done; return how many rows are done with it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,17 +52,22 @@ class Shard:
     digest: str
     device: str
     budget: Budget | None = None
+    needs: tuple[str, ...] = ()
 
+    @property
+    def name(self) -> str:
+        """Tells this range from all others."""
+        return str(self.path)
 
-def do_shard(shard: Shard) -> int:
-    """Make the result of a range, unless it is there; return how many rows it holds."""
-    if not shard.path.exists():
-        kind = cast(Hashable, shard.learnt)
-        with held_to(shard.budget or budget_of(None)):
-            worker = _ready(shard.learnt_path, kind, shard.digest, shard.device)
-            found = worker(shard.particles, shard.starts)
-        write_record(replace(found, rows=shard.rows), shard.path)
-    return len(shard.rows)
+    def do(self) -> int:
+        """Make the result of the range, unless it is there; return how many rows it holds."""
+        if not self.path.exists():
+            kind = cast(Hashable, self.learnt)
+            with held_to(self.budget or budget_of(None)):
+                worker = _ready(self.learnt_path, kind, self.digest, self.device)
+                found = worker(self.particles, self.starts)
+            write_record(replace(found, rows=self.rows), self.path)
+        return len(self.rows)
 
 
 @functools.lru_cache(maxsize=1)

@@ -3,47 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol, TypeVar
+from itertools import chain
+from typing import Any, TypeVar
 
 from napari_cryoorient.budget import Budget
+from napari_cryoorient.cluster.hands import Hands, OneHand, Threads
 from napari_cryoorient.cluster.parts import LEARNT, PartsFolder, Range, Stage
-from napari_cryoorient.cluster.shard import Shard, digest_of_file, do_shard
+from napari_cryoorient.cluster.shard import Shard, digest_of_file
+from napari_cryoorient.cluster.sums import SumTree
 from napari_cryoorient.cluster.taken import arrays_of
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.array_records import joined_records, read_record
-from napari_cryoorient.reporting import Reporter, ShouldStop
+from napari_cryoorient.maps.insertion import SliceSums
+from napari_cryoorient.particles import Integers
+from napari_cryoorient.reporting import Reporter
 from napari_cryoorient.stack.chunks import Stopped
+from napari_cryoorient.tasks.back_projection_job import BackProjectionJob
 from napari_cryoorient.tasks.spread import Job
 
 Kept = TypeVar("Kept")
 Result = TypeVar("Result")
-
-
-class Hands(Protocol):
-    """Those who do the work."""
-
-    def work(self, shards: Iterator[Shard], should_stop: ShouldStop) -> Iterator[int]:
-        """Have every shard done; yield the number of its rows as each is.
-
-        It may end before the last where ``should_stop`` says so.
-        """
-
-    @property
-    def device(self) -> str | None:
-        """Name of the device they take, None for the one of the command."""
-
-
-class OneHand:
-    """All ranges one after the other in this process."""
-
-    device = None
-
-    def work(self, shards: Iterator[Shard], should_stop: ShouldStop) -> Iterator[int]:
-        """Do every shard."""
-        for shard in shards:
-            if should_stop():
-                return
-            yield do_shard(shard)
 
 
 class InParts:
@@ -80,11 +59,9 @@ class InParts:
         missing = stage.missing()
         total = sum(map(len, stage.ranges))
         done = total - sum(map(len, missing))
-        if done:
-            reporter.say(f"{done} of {total} particles were done before, in {self.folder.path}.")
-        reporter.progress(done, total)
+        self._tell_before(done, total, reporter)
         if missing:
-            hands = self._hands = self._hands or self._find_hands()
+            hands = self._found_hands()
             device = hands.device or self._device
             for n in hands.work(self._shards(stage, missing, job, device), reporter.should_stop):
                 done += n
@@ -93,6 +70,43 @@ class InParts:
             raise Stopped
         learnt = read_record(job.learnt, stage.folder / LEARNT)
         return learnt.joined([joined_records(self._results(stage, job.result), total)])
+
+    def add_up(
+        self, name: str, job: BackProjectionJob, reporter: Reporter
+    ) -> tuple[SliceSums, ...]:
+        """Have what is missing entered and all of it added up; raises Stopped."""
+        trees = [self._tree(f"{name}{k}", job, rows) for k, rows in enumerate(job.sets, start=1)]
+        total, done = sum(map(len, job.sets)), sum(tree.n_done for tree in trees)
+        self._tell_before(done, total, reporter)
+        if any(tree.is_left for tree in trees):
+            hands = self._found_hands()
+            device = hands.device or self._device
+            if isinstance(hands, OneHand):
+                hands = Threads(device, job.learn().n_bytes)
+            tasks = chain.from_iterable(tree.tasks(device) for tree in trees)
+            for n in hands.work(tasks, reporter.should_stop):
+                done += n
+                reporter.progress(done, total)
+        if not all(tree.is_whole for tree in trees):
+            raise Stopped
+        return tuple(tree.total(job.device) for tree in trees)
+
+    def _tree(self, name: str, job: BackProjectionJob, rows: Integers) -> SumTree:
+        poses = job.particles.poses
+        assert poses is not None
+        file_rows = job.particles.file_rows
+        return SumTree(self.folder.stage(name, rows, poses[rows], job.learn, file_rows), job, rows)
+
+    def _tell_before(self, done: int, total: int, reporter: Reporter) -> None:
+        """Say what was there already; the time left is reckoned from when the work begins."""
+        if done:
+            reporter.say(f"{done} of {total} particles were done before, in {self.folder.path}.")
+        if done == total:
+            reporter.progress(done, total)
+
+    def _found_hands(self) -> Hands:
+        self._hands = self._hands or self._find_hands()
+        return self._hands
 
     def _shards(
         self, stage: Stage, missing: list[Range], job: Job[Any], device: str

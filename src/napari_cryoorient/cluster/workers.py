@@ -111,7 +111,7 @@ def _of_this_machine(n: int, say: Say) -> Iterator[DaskHands]:
         ) as cluster,
         Client(cluster) as client,
     ):
-        yield DaskHands(client)
+        yield DaskHands(client, n)
 
 
 def _of_scheduler(address: str, say: Say) -> Iterator[DaskHands]:
@@ -127,7 +127,7 @@ def _of_scheduler(address: str, say: Say) -> Iterator[DaskHands]:
     with client:
         n = len(client.nthreads())
         say(f"{n} workers of the Dask cluster at {address} share the work.")
-        yield DaskHands(client, device="auto")
+        yield DaskHands(client, max(1, sum(client.nthreads().values())), device="auto")
 
 
 def _of_queue(queue: Queue, n_jobs: int | None, say: Say) -> Iterator[DaskHands]:
@@ -151,7 +151,8 @@ def _of_queue(queue: Queue, n_jobs: int | None, say: Say) -> Iterator[DaskHands]
         say(f"{jobs} of {queue.system} with this script:\n{cluster.job_script().strip()}")
         with Client(cluster) as client:
             keep()
-            yield DaskHands(client, device="auto", keep=keep)
+            n_places = n * int(queue.job_settings["processes"])
+            yield DaskHands(client, n_places, device="auto", keep=keep)
     finally:
         with suppress(AssertionError):  # Dask's own, of jobs that never began
             cluster.close()

@@ -48,12 +48,12 @@ class BackProjection:
     factors: tuple[Tensor, ...]
     n_images: tuple[int, ...]
 
-    def joined(self) -> SliceSums:
-        """Return the sums of all images; those of the first half-set are used for it."""
-        first = self.sums[0]
-        for other in self.sums[1:]:
-            first.add(other)
-        return first
+
+def joined(sums: tuple[SliceSums, ...]) -> SliceSums:
+    """Return the sums of all sets; those of the first are used for it."""
+    for other in sums[1:]:
+        sums[0].add(other)
+    return sums[0]
 
 
 @torch.no_grad()
@@ -80,9 +80,7 @@ def back_project(
     """
     if particles.poses is None:
         raise ValueError("these particles have no poses")
-    representatives, kept = split_by_grid(group)
-    factors = (kept,) if exact_symmetry else (representatives, kept)
-    entered = representatives if exact_symmetry else representatives[:1]
+    entered, factors = entered_and_left(group, exact_symmetry=exact_symmetry)
     stop = threading.Event()
     counter = _Counter(sum(len(rows) for rows in rows_of_sets), progress)
 
@@ -124,6 +122,37 @@ def back_project(
         if sums is not total:
             total.add(sums)
     return BackProjection(totals, factors, tuple(len(rows) for rows in rows_of_sets))
+
+
+def entered_and_left(group: Tensor, *, exact_symmetry: bool) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Return the turns ``(c, 3, 3)`` each image is entered at, and the factors left for the sums.
+
+    Together they make the symmetry ``group`` ``(g, 3, 3)``.
+    """
+    representatives, kept = split_by_grid(group)
+    if exact_symmetry:
+        return representatives, (kept,)
+    return representatives[:1], (representatives, kept)
+
+
+@torch.no_grad()
+def enter_all(
+    particles: ParticleSet,
+    entered: Tensor,
+    sums: SliceSums,
+    device: torch.device,
+    *,
+    with_ctf: bool = True,
+    weights: Floats | None = None,
+    should_stop: ShouldStop,
+) -> bool:
+    """Enter all images into ``sums`` in this thread; return whether all are in.
+
+    Alone in its thread, and with one thread of torch, it gives the same sums to the last bit.
+    """
+    entry = _Entry(particles, entered, sums, device, with_ctf, weights)
+    rows = np.arange(len(particles), dtype=np.int64)
+    return sum(entry.enter(rows, should_stop)) == len(rows)
 
 
 class _Entry:

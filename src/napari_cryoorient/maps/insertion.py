@@ -47,10 +47,9 @@ class SliceSums:
     ) -> None:
         self.box, self.padding = box, padding
         self.max_radius = box / 2 if max_radius is None else min(float(max_radius), box / 2)
-        # A rim to spill over to, and one more voxel to turn within.
-        self.edge = math.ceil(padding * self.max_radius) + 3
-        size = 2 * self.edge + 1
-        self.sums = torch.zeros(3, size, size, self.edge + 1, device=device, dtype=dtype)
+        shape = shape_of_sums(box, padding=padding, max_radius=max_radius)
+        self.edge, size = shape[3] - 1, shape[2]
+        self.sums = torch.zeros(shape, device=device, dtype=dtype)
         kx, ky = frequencies_half_plane(box, device=device, dtype=dtype)
         # At kx = 0 the half plane holds every coefficient twice.
         once = (kx > 0) | (ky >= 0)
@@ -146,6 +145,16 @@ class SliceSums:
         sums[1, ..., 0] -= mirrored[1]
         sums[2, ..., 0] += mirrored[2]
         return sums
+
+
+def shape_of_sums(
+    box: int, *, padding: int = 2, max_radius: float | None = None
+) -> tuple[int, int, int, int]:
+    """Return the shape ``(3, 2 e + 1, 2 e + 1, e + 1)`` of the sums of slices of such images."""
+    radius = box / 2 if max_radius is None else min(float(max_radius), box / 2)
+    # A rim to spill over to, and one more voxel to turn within.
+    edge = math.ceil(padding * radius) + 3
+    return 3, 2 * edge + 1, 2 * edge + 1, edge + 1
 
 
 def half_space_to_volume(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import Tensor, nn
 
@@ -33,8 +35,15 @@ class NetworkProposer:
         self._network = network.to(device).eval()
         # As few in-plane angles as in training tell views apart as well: all are compared after.
         self._network.n_angles = network.n_training_angles
+        self._box, self._device = box, device
         self._batches = ParticleBatches(particles, box, device, cache_bytes=0)
         self._size = together_in_network(box, device)
+
+    def reading(self, particles: ParticleSet) -> NetworkProposer:
+        """Return the same proposer with other particles of the same stack to read."""
+        other = copy.copy(self)
+        other._batches = ParticleBatches(particles, self._box, self._device, cache_bytes=0)
+        return other
 
     @property
     def directions(self) -> Tensor:

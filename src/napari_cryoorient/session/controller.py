@@ -35,6 +35,7 @@ from napari_cryoorient.session.launch import (
 from napari_cryoorient.session.marking import Marking
 from napari_cryoorient.session.micrographs import Micrographs
 from napari_cryoorient.session.orientations import Orientations
+from napari_cryoorient.session.place import Place
 from napari_cryoorient.session.pose_jobs import PoseJobs
 from napari_cryoorient.session.predicted import load_predictions
 from napari_cryoorient.session.readout import name_of
@@ -65,7 +66,8 @@ class Controller:
         self._launched: Launched | None = None
         self._told: set[str] = set()
         self.comparison = Comparison(session, jobs, notify)
-        self.pose_jobs = PoseJobs(session, jobs, notify)
+        self.place = Place()
+        self.pose_jobs = PoseJobs(session, jobs, notify, self.place)
         self.sweeps = Sweeps(session, self.pose_jobs, self.comparison, notify)
         self.shells = Shells(jobs, notify)
         self.refinements = Refinements(session, jobs, self.pose_jobs, notify)
@@ -191,7 +193,7 @@ class Controller:
             return f"Training needs {missing} as well: choose the file under 1 Data."
         if not data.is_trainable:
             return "Map and particles do not fit together: see 1 Data."
-        return ""
+        return self.place.missing
 
     def command(self) -> str:
         """Return the command line that Train stands for; empty where data are missing."""
@@ -205,9 +207,10 @@ class Controller:
 
     def _arguments(self, run_dir: Path) -> list[str]:
         session = self.session
-        return train_arguments(
+        arguments = train_arguments(
             session.data, session.settings, run_dir, project_dir=session.project_dir
         )
+        return arguments + self.place.training_arguments()
 
     def train(self) -> None:
         """Start a training process and follow it."""
@@ -245,6 +248,7 @@ class Controller:
         data = self.session.data
         if data.map_pixel_size_angstrom is not None and has_files_of(data, run):
             arguments += ["--pixel-size", f"{data.map_pixel_size_angstrom:g}"]
+        arguments += self.place.training_arguments()
         try:
             self._start(arguments, run.path)
         except InputError as error:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from psygnal import Signal
 
@@ -21,7 +22,8 @@ from napari_cryoorient.runs import layout
 from napari_cryoorient.session.background import BackgroundJobs, Notify
 from napari_cryoorient.session.data import Data
 from napari_cryoorient.session.inspection import Predictions, Source
-from napari_cryoorient.session.launch import next_run_dir
+from napari_cryoorient.session.launch import command_text, next_run_dir
+from napari_cryoorient.session.place import Place
 from napari_cryoorient.session.predicted import load_predictions
 from napari_cryoorient.session.process_job import JobView, ProcessJob
 from napari_cryoorient.session.session import Session
@@ -30,6 +32,19 @@ from napari_cryoorient.session.words import warning_of
 
 OUT, PAGE = "poses.star", "null-test.pdf"
 NULL_TEST = "Testing against nulls"
+What = Literal["search", "refine", "predict"]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A command that writes poses into ``folder``, and the stack and the map it works on."""
+
+    title: str
+    arguments: list[str]
+    folder: Path
+    symmetry: str
+    source: Source
+    files: tuple[Path | None, Path | None]
 
 
 class PoseJobs:
@@ -38,8 +53,11 @@ class PoseJobs:
     changed = Signal()
     null_tested = Signal(object, object)  # the data it was of, and the command's last view
 
-    def __init__(self, session: Session, jobs: BackgroundJobs, notify: Notify) -> None:
+    def __init__(
+        self, session: Session, jobs: BackgroundJobs, notify: Notify, place: Place
+    ) -> None:
         self._session = session
+        self._place = place
         self._jobs = jobs
         self._notify = notify
         self._job: ProcessJob | None = None
@@ -84,8 +102,15 @@ class PoseJobs:
 
         Those that training has too are taken from the session.
         """
-        config = SearchConfig(**self._of_session(SearchConfig), evidence=True, **settings)
-        self._start_on_stack("search", config, "search")
+        self._start_asked("search", **settings)
+
+    def command_to_copy(self, what: What, **settings: Any) -> str:
+        """Return the command line of a search or a refinement; what it lacks is told."""
+        try:
+            return command_text(self._asked(what, **settings).arguments)
+        except InputError as error:
+            self._notify.warning(str(error))
+            return ""
 
     def null_test(self, **settings: Any) -> None:
         """Search some of the stack, noise and maps of random detail, and say what it means.
@@ -118,44 +143,63 @@ class PoseJobs:
 
         ``settings`` are of ``RefineConfig``; a run's predictions are refined with its own.
         """
-        if self.can_predict:
-            self.predict(refines=True)
-            return
-        config = RefineConfig(**self._of_session(RefineConfig), **settings)
-        self._start_on_stack("refine", config, "STAR, refined")
+        self._start_asked("refine", **settings)
 
     def predict(self, *, refines: bool = False) -> None:
         """Predict the run's whole stack with what it has learned, and refine that if asked.
 
         Stack and map are the run's own, whatever is loaded by now.
         """
+        self._start_asked("predict", refines=refines)
+
+    def _start_asked(self, what: What, **settings: Any) -> None:
+        try:
+            asked = self._asked(what, **settings)
+        except InputError as error:
+            self._notify.warning(str(error))
+            return
+        self._start(asked)
+
+    def _asked(self, what: What, **settings: Any) -> _Asked:
+        """Return the command that a button stands for; raises InputError where it lacks something.
+
+        A refinement is one of the run's predictions where there is a trained run.
+        """
+        if self._place.missing:
+            raise InputError(self._place.missing)
+        if what == "search":
+            config = SearchConfig(**self._of_session(SearchConfig), evidence=True, **settings)
+            return self._on_stack("search", config, "search")
+        if what == "refine" and not self.can_predict:
+            refinement = RefineConfig(**self._of_session(RefineConfig), **settings)
+            return self._on_stack("refine", refinement, "STAR, refined")
+        return self._of_run(refines=what == "refine" or bool(settings.get("refines")))
+
+    def _of_run(self, *, refines: bool) -> _Asked:
         run, data = self._session.run, self._session.data
         if not self.can_predict or run is None:
-            self._notify.warning("There is no trained run to predict with: open one first.")
-            return
+            raise InputError("There is no trained run to predict with: open one first.")
         if refines and run.map_path is None:
-            self._notify.warning("Refining needs a map, and the run names none.")
-            return
+            raise InputError("Refining needs a map, and the run names none.")
         folder = next_run_dir(run.path, "predict")
         arguments = ["predict", str(run.star_path), "--run", str(run.path)]
         config = PredictConfig(device=self._session.settings.device, refine=refines)
-        arguments += ["-o", str(folder / OUT), *config.arguments()]
+        arguments += ["-o", str(folder / OUT), *config.arguments(), *self._place.arguments()]
         if refines:
             arguments += ["--map", str(run.map_path)]
         is_its_map = data.map_path is not None and data.map_path.resolve() == run.map_path
         pixel_size = data.map_pixel_size_angstrom if refines and is_its_map else None
         arguments += source_arguments(pixel_size, self._session.project_dir)
         source: Source = "network, refined" if refines else "network"
-        self._start(
-            "Predicting", arguments, folder, run.symmetry, source, (run.star_path, run.map_path)
-        )
+        files = (run.star_path, run.map_path)
+        return _Asked("Predicting", arguments, folder, run.symmetry, source, files)
 
     def relax(
         self, title: str, arguments: list[str], folder: Path, take: Callable[[JobView], None]
     ) -> None:
         """Start ``relax`` on the stack, show the poses it writes; ``take`` gets each look."""
         files = (self._session.data.star_path, self._session.data.map_path)
-        self._start(title, arguments, folder, "C1", "STAR, relaxed", files, take)
+        self._start(_Asked(title, arguments, folder, "C1", "STAR, relaxed", files), take)
 
     def stop(self) -> None:
         """Ask the command to stop."""
@@ -176,45 +220,32 @@ class PoseJobs:
         shared = type(settings).model_fields.keys() & model.model_fields.keys()
         return {name: getattr(settings, name) for name in shared}
 
-    def _start_on_stack(
+    def _on_stack(
         self, command: str, config: SearchConfig | RefineConfig, source: Source
-    ) -> None:
+    ) -> _Asked:
         data = self._session.data
         if data.star_path is None or data.map_path is None:
             missing = "a particle STAR file" if data.star_path is None else "a map"
-            self._notify.warning(f"This needs {missing} as well: choose it under 1 Data.")
-            return
+            raise InputError(f"This needs {missing} as well: choose it under 1 Data.")
         folder = next_run_dir(data.star_path.parent / "cryoorient", command)
         arguments = [command, str(data.star_path), "--map", str(data.map_path)]
-        arguments += ["-o", str(folder / OUT), *config.arguments()]
+        arguments += ["-o", str(folder / OUT), *config.arguments(), *self._place.arguments()]
         arguments += source_arguments(data.map_pixel_size_angstrom, self._session.project_dir)
         title = {"search": "Searching", "refine": "Refining"}[command]
         files = (data.star_path, data.map_path)
-        self._start(title, arguments, folder, config.symmetry, source, files)
+        return _Asked(title, arguments, folder, config.symmetry, source, files)
 
-    def _start(
-        self,
-        title: str,
-        arguments: list[str],
-        folder: Path,
-        symmetry: str,
-        source: Source,
-        files: tuple[Path | None, Path | None],
-        also: Callable[[JobView], None] = lambda view: None,
-    ) -> None:
-        """Start a command that writes poses; ``files`` are the stack and the map it works on.
-
-        ``also`` gets each look at it too.
-        """
+    def _start(self, asked: _Asked, also: Callable[[JobView], None] = lambda view: None) -> None:
+        """Start a command that writes poses, and take them; ``also`` gets each look at it too."""
 
         def take(view: JobView) -> None:
             also(view)
             if view.state != "finished":
                 return
             data = self._session.data
-            if _resolved(data.star_path, data.map_path) != _resolved(*files):
+            if _resolved(data.star_path, data.map_path) != _resolved(*asked.files):
                 self._notify.info(
-                    f"{noun_of(title)} has finished for data that are no longer loaded; load "
+                    f"{noun_of(asked.title)} has finished for data that are no longer loaded; load "
                     f"them again to see the poses, which are in {view.folder / OUT}"
                 )
                 return
@@ -222,17 +253,17 @@ class PoseJobs:
             def loaded(predictions: Predictions) -> None:
                 if self._session.data is data:
                     self._session.set_predictions(predictions)
-                    if source == "search":
+                    if asked.source == "search":
                         self._judge(data, predictions)
 
             self._jobs.start(
                 "Reading poses",
-                lambda: load_predictions(data, view.folder / OUT, symmetry, source),
+                lambda: load_predictions(data, view.folder / OUT, asked.symmetry, asked.source),
                 loaded,
                 self._notify.error,
             )
 
-        self.start_command(title, arguments, folder, take)
+        self.start_command(asked.title, asked.arguments, asked.folder, take)
 
     def _judge(self, data: Data, predictions: Predictions) -> None:
         """Say in the background whether what a search found shows the map."""

@@ -18,6 +18,7 @@ PROBE_S, PROBE_PART = 6.0, 0.25
 FORWARD_PART = 1 / 3
 TRAINING_PART = 0.95  # of a run on the bar; the rest is the prediction of the stack
 Clock = Callable[[], float]
+_MOST_NAMED = 8  # workers of an estimate
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class Estimate:
         """Return it in words, such as "11 runs of about 4 min 05 s: 45 min on this CPU"."""
         runs = "1 run" if self.n_runs == 1 else f"{self.n_runs} runs"
         where = f"this {self.workers[0]}" if self.workers == ("CPU",) else ", ".join(self.workers)
+        if len(self.workers) > _MOST_NAMED:
+            where = f"{len(self.workers)} workers"
         return (
             f"{runs} of about {format_duration(self.run_s)}: "
             f"{format_duration(self.left_s)} on {where}"

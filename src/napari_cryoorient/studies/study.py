@@ -20,6 +20,7 @@ from napari_cryoorient.studies.results import Row, finished, row_of
 from napari_cryoorient.studies.workers import (
     Command,
     ProcessEnd,
+    Started,
     Stopper,
     Worker,
     run_jobs,
@@ -68,12 +69,13 @@ def run_study(
     reporter: Reporter = SILENT,
     stopper: Stopper | None = None,
     command: Command = train_command,
+    start: Callable[[Job, Worker], Started] | None = None,
 ) -> StudyResult:
     """Train what is not trained yet, then write ``table.csv`` and the pictures.
 
     Runs that are finished stay as they are, stopped ones go on.  The forecast comes from the first
     run's first seconds; with ``only_estimate`` the study stops there and keeps them.  A run that
-    fails is named, and the others go on.
+    fails is named, and the others go on.  ``start`` starts a run elsewhere than in a process here.
 
     Raises InputError where the folder holds another study, or when the very first run cannot start
     for a reason that holds for all; KeyboardInterrupt when asked to stop, with all kept.
@@ -88,7 +90,7 @@ def run_study(
                 study.prepare(reporter, stopper)
             _refuse_busy_runs(study.jobs, stopper)
             if not stopper.is_asked:
-                attempt.train(command)
+                attempt.train(command, start)
             if attempt.is_estimated_only:
                 folder.close("stopped", "only an estimate was requested")
                 return StudyResult(attempt.table(), {}, estimate=attempt.estimate)
@@ -132,7 +134,7 @@ class _Attempt:
         self._whole = {j.name for j in self._waiting if not (j.folder / layout.RECORD).exists()}
         self._n_ended_well = n_finished
 
-    def train(self, command: Command) -> None:
+    def train(self, command: Command, start: Callable[[Job, Worker], Started] | None) -> None:
         """Train what is not trained yet."""
         n, left = len(self.study.jobs), len(self._waiting)
         if left < n:
@@ -148,6 +150,7 @@ class _Attempt:
             ended=self._on_ended,
             watch=self._on_look,
             command=command,
+            start=start,
         )
 
     def table(self) -> list[Row]:

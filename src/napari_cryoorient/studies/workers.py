@@ -16,7 +16,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
+from napari_cryoorient.environment import ENDS_WITH_INPUT
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.processes.signals import first_signal_to
 from napari_cryoorient.runs.layout import TERMINAL
@@ -118,10 +120,32 @@ def train_command(job: Job) -> list[str]:
     return [sys.executable, "-m", "napari_cryoorient", *job.command()]
 
 
-class _Process:
-    """A run's process; what it says goes to a file in the run folder."""
+class Started(Protocol):
+    """A run that was started, here or elsewhere."""
 
-    def __init__(self, job: Job, worker: Worker, command: Sequence[str]) -> None:
+    def ended(self) -> ProcessEnd | None:
+        """Return how it ended, None before that."""
+
+    def ask_to_stop(self) -> None:
+        """Ask it to save what it has and end."""
+
+
+class RunProcess:
+    """A run's process; what it says goes to a file in the run folder.
+
+    With ``ends_with_us`` it saves and ends where this process is killed.  ``cwd`` is the folder it
+    starts in, None for this process's.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        worker: Worker,
+        command: Sequence[str],
+        *,
+        ends_with_us: bool = False,
+        cwd: str | None = None,
+    ) -> None:
         self.job, self._began = job, time.monotonic()
         self._terminal = job.folder / TERMINAL
         try:
@@ -130,11 +154,17 @@ class _Process:
                 # A session of its own: Ctrl-C reaches it through us, once.
                 self._process = subprocess.Popen(
                     list(command),
-                    stdin=subprocess.DEVNULL,
+                    # Nothing is ever written to the pipe: it is closed as this process ends.
+                    stdin=subprocess.PIPE if ends_with_us else subprocess.DEVNULL,
                     stdout=terminal,
                     stderr=subprocess.STDOUT,
-                    env={**os.environ, **worker.environment},
+                    env={
+                        **os.environ,
+                        **({ENDS_WITH_INPUT: "1"} if ends_with_us else {}),
+                        **worker.environment,
+                    },
                     start_new_session=True,
+                    cwd=cwd,
                 )
         except OSError as error:
             raise InputError(
@@ -142,6 +172,7 @@ class _Process:
             ) from error
 
     def ended(self) -> ProcessEnd | None:
+        """Return how it ended, None before that."""
         status = self._process.poll()
         if status is None:
             return None
@@ -150,6 +181,7 @@ class _Process:
         )
 
     def ask_to_stop(self) -> None:
+        """Ask it to save what it has and end."""
         if self._process.poll() is not None:
             return
         if os.name == "nt":  # no such signal there; the run looks at its control.json
@@ -167,21 +199,23 @@ def run_jobs(
     ended: Callable[[ProcessEnd], None] | None = None,
     watch: Callable[[], None] | None = None,
     command: Command = train_command,
+    start: Callable[[Job, Worker], Started] | None = None,
 ) -> None:
     """Deal the jobs out in order, at most one to a worker at a time, until none is left.
 
     ``ended`` hears of each that ended by itself, and may raise to end the study; ``watch`` is
-    called a few times a second.  When ``stopper`` is asked, or something is raised, running jobs
-    get a SIGINT, which lets a run save what it has.
+    called a few times a second.  ``start`` starts a run elsewhere than in a process here.  When
+    ``stopper`` is asked, or something is raised, running jobs are asked to save what they have.
     """
     waiting = list(reversed(jobs))
-    running: dict[int, _Process] = {}
+    running: dict[int, Started] = {}
+    begin = start or (lambda job, worker: RunProcess(job, worker, command(job)))
     try:
         while (waiting or running) and not stopper.is_asked:
             for place, worker in enumerate(workers):
                 if waiting and place not in running:
                     job = waiting.pop()
-                    running[place] = _Process(job, worker, command(job))
+                    running[place] = begin(job, worker)
                     if begun is not None:
                         begun(job, worker)
             stopper.wait(LOOK_EVERY_S)
@@ -196,7 +230,7 @@ def run_jobs(
         _stop(list(running.values()))
 
 
-def _stop(processes: Sequence[_Process]) -> None:
+def _stop(processes: Sequence[Started]) -> None:
     for process in processes:
         process.ask_to_stop()
     deadline = time.monotonic() + LAST_WORDS_S

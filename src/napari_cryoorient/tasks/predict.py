@@ -73,11 +73,6 @@ def predict_star(
 
     Raises InputError for a run without a checkpoint, or a stack with another field of view.
     """
-    if config.n_hypotheses is not None and spread is not AT_ONCE:
-        raise InputError(
-            "Hypotheses are compared in one process: leave out --hypotheses, or what spreads the "
-            "work (--workers, --scheduler, --cluster, --parts)."
-        )
     refuse_same_file(star_path, out_path)
     state = read_checkpoint(Path(run_dir) / layout.CHECKPOINT)
     place = choose_device(config.device)
@@ -100,23 +95,23 @@ def predict_star(
     notes += _doubts_about_contrast(particles, Path(run_dir))
     for note in notes:
         reporter.say(f"Note: {note}")
-    network, box = network_of_checkpoint(state, place), int(state["box"])
     group = symmetry_matrices(str(state["config"]["symmetry"]))
     predicted: PredictedPoses | None = None
     if inputs is not None and config.n_hypotheses is not None:
         chosen = choose_hypotheses(
             inputs,
-            network,
+            state,
             group,
             place,
-            box=box,
             n_hypotheses=config.n_hypotheses,
             searches=config.search,
             reporter=reporter,
+            spread=spread,
         )
         if chosen is not None:
             predicted, n_searched = chosen.poses, chosen.n_searched
     else:
+        network = network_of_checkpoint(state, place)
         job = PredictJob(state, network, particles, place, config.batch_size)
         with suppress(Stopped):
             predicted = spread.do("predict", job, reporter)

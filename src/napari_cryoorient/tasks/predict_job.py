@@ -40,10 +40,7 @@ class LearntPrediction:
     def worker(self, device_name: str) -> Callable[[ParticleSet, Poses | None], PredictedPoses]:
         """Load the network onto a device."""
         device = choose_device(device_name)
-        state = torch.load(
-            io.BytesIO(self.weights.tobytes()), map_location="cpu", weights_only=True
-        )
-        network = network_of_checkpoint(state, device)
+        network = unpacked_network(self.weights, device)
 
         def work(particles: ParticleSet, starts: Poses | None) -> PredictedPoses:  # noqa: ARG001
             size = self.chunk
@@ -102,8 +99,18 @@ class PredictJob:
 
     def learn(self, should_stop: ShouldStop | None) -> LearntPrediction:  # noqa: ARG002
         """Return the network."""
-        buffer = io.BytesIO()
-        torch.save({name: self.state[name] for name in _NEEDED}, buffer)
-        weights = np.frombuffer(buffer.getvalue(), dtype=np.uint8)
         size = chunk_size(self.particles, self.box, self.device, self.batch_size)
-        return LearntPrediction(weights, self.box, size)
+        return LearntPrediction(packed_network(self.state), self.box, size)
+
+
+def packed_network(state: dict[str, Any]) -> NDArray[np.uint8]:
+    """Return what of a checkpoint its network is built from, as torch saves it."""
+    buffer = io.BytesIO()
+    torch.save({name: state[name] for name in _NEEDED}, buffer)
+    return np.frombuffer(buffer.getvalue(), dtype=np.uint8)
+
+
+def unpacked_network(weights: NDArray[np.uint8], device: torch.device) -> nn.Module:
+    """Return the network that was packed."""
+    state = torch.load(io.BytesIO(weights.tobytes()), map_location="cpu", weights_only=True)
+    return network_of_checkpoint(state, device)

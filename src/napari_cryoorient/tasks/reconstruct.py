@@ -18,15 +18,19 @@ from napari_cryoorient.io.confidence import needed_confidence
 from napari_cryoorient.io.maps import write_map
 from napari_cryoorient.io.pose_table import match_rows, read_pose_table
 from napari_cryoorient.io.star import read_particles
-from napari_cryoorient.maps.backproject import back_project
+from napari_cryoorient.maps.backproject import joined
 from napari_cryoorient.maps.contrast import looks_inverted
 from napari_cryoorient.maps.fsc import ShellCorrelation, fourier_shell_correlation
+from napari_cryoorient.maps.insertion import SliceSums
 from napari_cryoorient.maps.solve import solve_map
 from napari_cryoorient.memory import HALF_MAPS, RECONSTRUCTION, refuse_beyond, within_memory
 from napari_cryoorient.particles import DensityMap, Floats, Images, Integers, ParticleSet
 from napari_cryoorient.projection.resample import refuse_coarse
 from napari_cryoorient.reporting import SILENT, Reporter, Say
+from napari_cryoorient.stack.chunks import Stopped
 from napari_cryoorient.stack.odd_images import find_odd_images
+from napari_cryoorient.tasks.back_projection_job import SUMS, BackProjectionJob
+from napari_cryoorient.tasks.spread import AT_ONCE, Spread
 
 WEIGH = "--weigh-by-confidence"
 
@@ -57,6 +61,7 @@ def reconstruct_star(
     rows: Integers | None = None,
     project_dir: Path | None = None,
     reporter: Reporter = SILENT,
+    spread: Spread = AT_ONCE,
 ) -> StarReconstruction:
     """Back-project the images of ``star_path`` and write the map, and both half-maps if asked.
 
@@ -97,6 +102,7 @@ def reconstruct_star(
         weights=weights,
         name=str(star_path),
         reporter=reporter,
+        spread=spread,
     )
     empty = StarReconstruction(None, (), None, sum(made.n_of_sets), describe_device(place))
     if made.voxels is None:
@@ -134,6 +140,7 @@ def reconstruct_particles(
     weights: Floats | None = None,
     name: str = "the stack",
     reporter: Reporter = SILENT,
+    spread: Spread = AT_ONCE,
 ) -> Reconstructed:
     """Back-project particles that have poses, each with its weight ``(n,)`` where they are given.
 
@@ -150,28 +157,28 @@ def reconstruct_particles(
         sets = half_sets(known, n, config.seed, say)
     elif config.subset != "all":
         sets = (_one_half_set(known, n, int(config.subset), config.seed, say),)
-    back_projection = back_project(
+    job = BackProjectionJob(
         particles,
+        sets,
         symmetry_matrices(config.symmetry),
         device,
-        rows_of_sets=sets,
         max_radius=_radius(particles, config.max_resolution_angstrom),
         with_ctf=config.with_ctf,
-        weights=weights,
         exact_symmetry=config.exact_symmetry,
-        progress=reporter.progress,
-        should_stop=reporter.should_stop,
+        weights=weights,
     )
     n_of_sets = tuple(len(each) for each in sets)
-    if back_projection is None:
+    try:
+        sums = spread.add_up(SUMS, job, reporter)
+    except Stopped:
         return Reconstructed(None, n_of_sets)
 
-    def solved(sums: Any) -> Images:
-        volume = solve_map(sums, back_projection.factors)
+    def solved(sums: SliceSums) -> Images:
+        volume = solve_map(sums, job.factors)
         return np.asarray(volume.cpu().numpy(), dtype=np.float32)
 
-    halves = [solved(sums) for sums in back_projection.sums] if config.half_maps else []
-    whole = solved(back_projection.joined())
+    halves = [solved(each) for each in sums] if config.half_maps else []
+    whole = solved(joined(sums))
     pixel_size = particles.pixel_size_angstrom
     is_negated = _decide(whole, pixel_size, config.invert_contrast, say)
     sign = np.float32(-1 if is_negated else 1)

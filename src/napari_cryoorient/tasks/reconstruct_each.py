@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from napari_cryoorient.particles import Integers
 from napari_cryoorient.reporting import SILENT, Reporter
 from napari_cryoorient.tasks.fsc import same_sampling, write_curve
 from napari_cryoorient.tasks.reconstruct import reconstruct_run
+from napari_cryoorient.tasks.spread import AT_ONCE, Spread
 
 TRUE = "true"
 
@@ -50,6 +52,10 @@ class PoseComparison:
         ]
 
 
+def _at_once(_poses: Path | None, _out: Path) -> AbstractContextManager[Spread]:
+    return nullcontext(AT_ONCE)
+
+
 def reconstruct_each(
     star_path: Path,
     map_path: Path,
@@ -60,11 +66,13 @@ def reconstruct_each(
     rows: Integers | None = None,
     project_dir: Path | None = None,
     reporter: Reporter = SILENT,
+    spread_of: Callable[[Path | None, Path], AbstractContextManager[Spread]] = _at_once,
 ) -> PoseComparison:
     """Reconstruct ``rows`` of a stack at its own poses ("true") and at those of other STAR files.
 
     ``poses`` are STAR files by label.  ``folder`` gets a map for each label, curves as CSV,
     ``table.csv`` and ``fsc.png``, which has them all; maps that are there already are kept.
+    ``spread_of(poses, out)`` gives how the work of one map is spread.
     """
     config = config.model_copy(update={"invert_contrast": "no"})  # one sign for all
     paths: dict[str, Path] = {}
@@ -74,15 +82,17 @@ def reconstruct_each(
         if path.is_file():
             continue
         reporter.step(f"Reconstructing, {label}")
-        reconstruct_run(
-            star_path,
-            source,
-            path,
-            config,
-            rows=rows,
-            project_dir=project_dir,
-            reporter=reporter,
-        )
+        with spread_of(source, path) as spread:
+            reconstruct_run(
+                star_path,
+                source,
+                path,
+                config,
+                rows=rows,
+                project_dir=project_dir,
+                reporter=reporter,
+                spread=spread,
+            )
     reference = read_map(map_path)
     true = read_map(paths[TRUE])
     against_true, against_reference = {}, {}

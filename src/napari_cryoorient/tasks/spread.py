@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
+from napari_cryoorient.maps.insertion import SliceSums
 from napari_cryoorient.particles import Integers, ParticleSet, Poses
 from napari_cryoorient.reporting import Advance, Reporter, ShouldStop
+from napari_cryoorient.tasks.back_projection_job import BackProjectionJob
 
 Result = TypeVar("Result")
 Made = TypeVar("Made", covariant=True)
@@ -80,6 +82,11 @@ class Spread(Protocol):
     def do(self, name: str, job: Job[Result], reporter: Reporter) -> Result:
         """Return the result of a job; raises Stopped when asked to stop."""
 
+    def add_up(
+        self, name: str, job: BackProjectionJob, reporter: Reporter
+    ) -> tuple[SliceSums, ...]:
+        """Return what the slices of each set add up to; raises Stopped when asked to stop."""
+
 
 class AtOnce:
     """No spreading: all of it in this process, and nothing kept."""
@@ -90,6 +97,15 @@ class AtOnce:
 
     def do(self, name: str, job: Job[Result], reporter: Reporter) -> Result:  # noqa: ARG002
         """Do it."""
+        return job.at_once(reporter.progress, reporter.should_stop)
+
+    def add_up(
+        self,
+        name: str,  # noqa: ARG002
+        job: BackProjectionJob,
+        reporter: Reporter,
+    ) -> tuple[SliceSums, ...]:
+        """Enter them."""
         return job.at_once(reporter.progress, reporter.should_stop)
 
 

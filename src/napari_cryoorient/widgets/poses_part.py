@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QAction, QGuiApplication  # type: ignore[attr-defined]
 from qtpy.QtWidgets import (
     QFormLayout,
     QHBoxLayout,
     QLabel,
+    QMenu,
     QProgressBar,
     QPushButton,
     QToolButton,
@@ -17,7 +21,7 @@ from qtpy.QtWidgets import (
 from napari_cryoorient.config import Config, NullTestConfig, RefineConfig, SearchConfig
 from napari_cryoorient.session.controller import Controller
 from napari_cryoorient.session.figures import left_words
-from napari_cryoorient.session.pose_jobs import noun_of, words_of
+from napari_cryoorient.session.pose_jobs import What, noun_of, words_of
 from napari_cryoorient.session.process_job import JobView
 from napari_cryoorient.session.words import on_screen
 from napari_cryoorient.widgets.setting_rows import number_of
@@ -63,6 +67,17 @@ class PosesPart(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(form)
         layout.addLayout(buttons)
+        self.copy_button = QPushButton("Copy command")
+        self.copy_button.setToolTip("<p>What Search or Refine does, as a command line.</p>")
+        menu = QMenu(self.copy_button)
+        self.copy_search = QAction("Search", menu)
+        self.copy_refine = QAction("Refine", menu)
+        menu.addAction(self.copy_search)
+        menu.addAction(self.copy_refine)
+        self.copy_button.setMenu(menu)
+        layout.addWidget(self.copy_button)
+        self.copy_search.triggered.connect(self._on_copy_search)
+        self.copy_refine.triggered.connect(self._on_copy_refine)
         self.search_button.clicked.connect(self._on_search)
         self.refine_button.clicked.connect(self._on_refine)
         self.null_test_button.clicked.connect(self._on_null_test)
@@ -82,6 +97,8 @@ class PosesPart(QWidget):
         self.search_button.setEnabled(is_free and self._jobs.can_search)
         self.refine_button.setEnabled(is_free and self._jobs.can_refine)
         self.null_test_button.setEnabled(is_free and self._jobs.can_search)
+        self.copy_button.setEnabled(self.search_button.isEnabled())
+        self.copy_refine.setEnabled(self.refine_button.isEnabled())
 
     def _values(self, model: type[Config]) -> dict[str, float]:
         """Return what was entered for the settings of a config."""
@@ -93,6 +110,18 @@ class PosesPart(QWidget):
 
     def _on_refine(self) -> None:
         self._jobs.refine(**self._values(RefineConfig))
+
+    def _on_copy_search(self) -> None:
+        self._copy("search", **self._values(SearchConfig))
+
+    def _on_copy_refine(self) -> None:
+        self._copy("refine", **self._values(RefineConfig))
+
+    def _copy(self, what: What, **settings: Any) -> None:
+        clipboard = QGuiApplication.clipboard()
+        text = self._jobs.command_to_copy(what, **settings)
+        if clipboard is not None and text:
+            clipboard.setText(text)
 
     def _on_null_test(self) -> None:
         values = self._values(NullTestConfig)
@@ -120,7 +149,8 @@ class JobBar(QWidget):
         self.stop_button = QPushButton("Stop")
         self.stop_button.setAccessibleName("Stop the command")
         self.stop_button.setToolTip(
-            "<p>Ends the command. Poses found so far are not kept; a sweep keeps its runs.</p>"
+            "<p>Ends the command. Poses found so far are not kept, unless several processes share "
+            "the work: their parts stay in the command's folder. A sweep keeps its runs.</p>"
         )
         self.said = QLabel()
         self.said.setWordWrap(True)

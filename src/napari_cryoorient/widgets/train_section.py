@@ -33,6 +33,7 @@ from napari_cryoorient.settings import W_ADVICE, W
 from napari_cryoorient.widgets.part import Part
 from napari_cryoorient.widgets.path_row import PathRow
 from napari_cryoorient.widgets.poses_part import PosesPart
+from napari_cryoorient.widgets.run_on import RunOn
 from napari_cryoorient.widgets.setting_rows import SettingRows, label_of
 from napari_cryoorient.widgets.steady import SteadyLabel
 
@@ -102,6 +103,7 @@ class TrainSection(QWidget):
             "<p>When the run has finished, its predictions are refined against the map, and "
             "doubtful particles searched globally.</p>"
         )
+        self.run_on = RunOn(controller.place, self.refine_box)
         self.poses_part = PosesPart(controller)
         self.without = Part("Poses without training")
         self.without.addWidget(self.poses_part)
@@ -153,7 +155,7 @@ class TrainSection(QWidget):
         layout.addWidget(self.bar)
         layout.addWidget(self.details)
         layout.addLayout(run_form)
-        layout.addWidget(self.refine_box)
+        layout.addWidget(self.run_on)
         layout.addWidget(self.rare)
         layout.addWidget(self.without)
         layout.addWidget(self.log_part)
@@ -179,6 +181,7 @@ class TrainSection(QWidget):
         self._session.data_changed.connect(self._on_data)
         self._session.map_symmetry_changed.connect(self._pull)
         controller.pose_jobs.changed.connect(self._pull_run)
+        controller.place.changed.connect(self._pull_command)
         self._pull()
         self._pull_run()
 
@@ -191,6 +194,7 @@ class TrainSection(QWidget):
         self._session.data_changed.disconnect(self._on_data)
         self._session.map_symmetry_changed.disconnect(self._pull)
         self._controller.pose_jobs.changed.disconnect(self._pull_run)
+        self._controller.place.changed.disconnect(self._pull_command)
         self.poses_part.close_part()
 
     def _pull(self, *_: object) -> None:

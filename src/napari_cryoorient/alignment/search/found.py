@@ -71,7 +71,8 @@ class Learned:
     """What a search has learned of its whole stack: another process can go on from it.
 
     ``strength`` is the particles' mean amplitude times the stack's gain, ``amplitude_sigma`` their
-    spread, ``presence_share`` the part of the images that show the particle.
+    spread, ``presence_share`` the part of the images that show the particle; ``beside`` is how far
+    proposed shifts are off, None where nothing is proposed.
     """
 
     information: Information
@@ -79,6 +80,7 @@ class Learned:
     strength: float = 1.0
     amplitude_sigma: float = AMPLITUDE_SIGMA
     presence_share: float = 0.5
+    beside: ShiftPrior | None = None
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,7 @@ class GlobalSearch:
         self._presence = Presence(self.likelihood, len(group))
         self._presence.share = learned.presence_share
         # How far proposed shifts may be off; None where that was not learned.
-        self._beside: ShiftPrior | None = None
+        self._beside: ShiftPrior | None = learned.beside
         self._proposer, self._n_proposed = proposer, n_proposed
         self._searches = searches or proposer is None
         self.coarse = self._look(
@@ -165,12 +165,14 @@ class GlobalSearch:
             self.likelihood.strength,
             self.likelihood.amplitude_sigma,
             self._presence.share,
+            self._beside,
         )
 
     def reading(self, particles: ParticleSet) -> GlobalSearch:
         """Return the same search with other particles of the same stack to read."""
         other = copy.copy(self)
         other.likelihood = self.likelihood.reading(particles)
+        other._proposer = None if self._proposer is None else self._proposer.reading(particles)
         return other
 
     def learn_shifts(self, rows: Integers, should_stop: Callable[[], bool] | None = None) -> None:

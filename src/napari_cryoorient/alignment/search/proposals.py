@@ -11,7 +11,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from napari_cryoorient.particles import Integers
+from napari_cryoorient.particles import Integers, ParticleSet
 
 
 @dataclass(frozen=True)
@@ -38,3 +38,6 @@ class Proposer(Protocol):
 
     def propose(self, rows: Integers) -> Proposals:
         """Weigh them for particles ``rows`` of the likelihood's stack."""
+
+    def reading(self, particles: ParticleSet) -> Proposer:
+        """Return the same proposer with other particles of the same stack to read."""

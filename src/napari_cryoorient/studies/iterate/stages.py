@@ -9,6 +9,7 @@ and ``round.json``, which comes last.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from napari_cryoorient.config import PredictConfig, ReconstructConfig, SearchConfig, TrainConfig
+from napari_cryoorient.cluster.commands import Workplace
+from napari_cryoorient.config import (
+    Config,
+    PredictConfig,
+    ReconstructConfig,
+    RefineConfig,
+    SearchConfig,
+    TrainConfig,
+)
 from napari_cryoorient.device import choose_device
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
@@ -31,13 +40,16 @@ from napari_cryoorient.runs import layout
 from napari_cryoorient.runs.reader import RunReader
 from napari_cryoorient.settings import OF_THE_PLACE
 from napari_cryoorient.stack.pairing import RunInputs, fitted_map, load_inputs
+from napari_cryoorient.studies.job import TrainingCommand
+from napari_cryoorient.studies.remote import train_there
 from napari_cryoorient.tasks.hypotheses import choose_hypotheses
 from napari_cryoorient.tasks.predict import predict_star
 from napari_cryoorient.tasks.reconstruct import half_sets, reconstruct_star
 from napari_cryoorient.tasks.refine import polish
 from napari_cryoorient.tasks.search import search_star
+from napari_cryoorient.tasks.spread import AT_ONCE, Spread
 from napari_cryoorient.tasks.train import run_training
-from napari_cryoorient.training.checkpoint import network_of_checkpoint, read_checkpoint
+from napari_cryoorient.training.checkpoint import read_checkpoint
 
 # Labels less sure than this teach nothing.
 LEAST_CONFIDENCE = 0.5
@@ -58,6 +70,23 @@ class Stack:
     n_hypotheses: int = 0
     """Views of the network that an image is compared with after the first round; 0 for a search."""
     reporter: Reporter = SILENT
+    place: Workplace | None = None
+    """Who does the work, None for this process."""
+
+    def spread(
+        self, stage: str, settings: Config, out: Path, **others: Path
+    ) -> AbstractContextManager[Spread]:
+        """Give how the work of a stage is spread; ``others`` are the files it reads by names."""
+        if self.place is None:
+            return nullcontext(AT_ONCE)
+        return self.place.spread(
+            f"iterate, {stage}",
+            settings,
+            out,
+            particles=self.star,
+            others={name.replace("_", " "): path for name, path in others.items()},
+            project_dir=self.project_dir,
+        )
 
     @property
     def config(self) -> TrainConfig:
@@ -103,14 +132,20 @@ def label(stack: Stack, folder: Path) -> None:
         return
     stack.reporter.step("Labels: searching")
     everything = folder / "searched.star"
-    done = search_star(
-        stack.star,
-        folder / "reference.mrc",
-        everything,
-        SearchConfig(subset=stack.n_labels, **stack.shared("symmetry", "invert_contrast", "seed")),
-        project_dir=stack.project_dir,
-        reporter=stack.reporter,
+    config = SearchConfig(
+        subset=stack.n_labels, **stack.shared("symmetry", "invert_contrast", "seed")
     )
+    reference = folder / "reference.mrc"
+    with stack.spread("labels", config, out, the_map=reference) as spread:
+        done = search_star(
+            stack.star,
+            reference,
+            everything,
+            config,
+            project_dir=stack.project_dir,
+            reporter=stack.reporter,
+            spread=spread,
+        )
     assert done.found is not None
     sure = done.found.confidence >= LEAST_CONFIDENCE
     if sure.sum() < FEWEST_LABELS:
@@ -140,17 +175,29 @@ def train(stack: Stack, folder: Path, star: Path, earlier_run: Path | None) -> N
         if stack.fine_tuning_steps is not None:
             given["steps"] = stack.fine_tuning_steps
         given["from_run"] = str(earlier_run)
-    config = TrainConfig(**(given | {"symmetry": stack.symmetry, "labels": "star"}))
+    given |= {"symmetry": stack.symmetry, "labels": "star"}
+    reference = folder / "reference.mrc"
+    if stack.place is not None and stack.place.is_elsewhere:
+        stack.reporter.step("Training")
+        asked = TrainingCommand(star, reference, given, stack.project_dir)
+        train_there(asked.job(run.name, folder, {}), stack.place.workers(), stack.reporter)
+        _refuse_unfinished(run)
+        return
     run_training(
-        config,
+        TrainConfig(**given),
         star,
-        folder / "reference.mrc",
+        reference,
         run,
         resume=(run / layout.CHECKPOINT).is_file(),
         project_dir=stack.project_dir,
         reporter=stack.reporter,
     )
-    if RunReader(run).status().state != "finished":  # stopped through its control.json
+    _refuse_unfinished(run)
+
+
+def _refuse_unfinished(run: Path) -> None:
+    """Raise KeyboardInterrupt for a run that was stopped through its control.json."""
+    if RunReader(run).status().state != "finished":
         raise KeyboardInterrupt
 
 
@@ -159,14 +206,18 @@ def predict(stack: Stack, folder: Path) -> None:
     if (folder / "predicted.star").is_file():
         return
     stack.reporter.step("Predicting")
-    predict_star(
-        stack.star,
-        folder / "run",
-        folder / "predicted.star",
-        PredictConfig(**stack.shared()),
-        project_dir=stack.project_dir,
-        reporter=stack.reporter,
-    )
+    config, out = PredictConfig(**stack.shared()), folder / "predicted.star"
+    network = folder / "run" / layout.CHECKPOINT
+    with stack.spread("prediction", config, out, the_network=network) as spread:
+        predict_star(
+            stack.star,
+            folder / "run",
+            out,
+            config,
+            project_dir=stack.project_dir,
+            reporter=stack.reporter,
+            spread=spread,
+        )
 
 
 def refine(stack: Stack, folder: Path) -> None:
@@ -185,15 +236,23 @@ def refine(stack: Stack, folder: Path) -> None:
     )
     inputs = replace(inputs, particles=replace(inputs.particles, poses=start))
 
-    def polished(part: RunInputs, group: Tensor, device: torch.device) -> tuple[Poses, Floats]:
+    config = RefineConfig(**stack.shared("symmetry", "invert_contrast"))
+
+    def polished(
+        part: RunInputs, reference: Path, group: Tensor, device: torch.device
+    ) -> tuple[Poses, Floats]:
         assert part.particles.poses is not None
-        done = polish(
-            part,
-            part.particles.poses,
-            group,
-            device,
-            reporter=stack.reporter,
-        )
+        files = {"the_map": reference, "the_predictions": folder / "predicted.star"}
+        own = folder / f"poses_{reference.stem}"
+        with stack.spread("refinement", config, own, **files) as spread:
+            done = polish(
+                part,
+                part.particles.poses,
+                group,
+                device,
+                reporter=stack.reporter,
+                spread=spread,
+            )
         return done.poses, done.confidence
 
     _in_parts(stack, folder, inputs, polished)
@@ -209,19 +268,26 @@ def choose(stack: Stack, folder: Path) -> None:
         invert_contrast=stack.invert_contrast,
         project_dir=stack.project_dir,
     )
-    state = read_checkpoint(folder / "run" / layout.CHECKPOINT)
+    config = PredictConfig(**stack.shared(), n_hypotheses=stack.n_hypotheses, search=False)
+    network = folder / "run" / layout.CHECKPOINT
+    state = read_checkpoint(network)
 
-    def chosen(part: RunInputs, group: Tensor, device: torch.device) -> tuple[Poses, Floats]:
-        done = choose_hypotheses(
-            part,
-            network_of_checkpoint(state, device),
-            group,
-            device,
-            box=int(state["box"]),
-            n_hypotheses=stack.n_hypotheses,
-            searches=False,
-            reporter=stack.reporter,
-        )
+    def chosen(
+        part: RunInputs, reference: Path, group: Tensor, device: torch.device
+    ) -> tuple[Poses, Floats]:
+        own = folder / f"poses_{reference.stem}"
+        files = {"the_map": reference, "the_network": network}
+        with stack.spread("hypotheses", config, own, **files) as spread:
+            done = choose_hypotheses(
+                part,
+                state,
+                group,
+                device,
+                n_hypotheses=stack.n_hypotheses,
+                searches=False,
+                reporter=stack.reporter,
+                spread=spread,
+            )
         assert done is not None
         assert done.poses.confidence is not None
         return done.poses.poses(part.particles.poses), done.poses.confidence
@@ -233,18 +299,18 @@ def _in_parts(
     stack: Stack,
     folder: Path,
     inputs: RunInputs,
-    work: Callable[[RunInputs, Tensor, torch.device], tuple[Poses, Floats]],
+    work: Callable[[RunInputs, Path, Tensor, torch.device], tuple[Poses, Floats]],
 ) -> None:
     """Write the poses of all particles, those of a half-set found with its own reference.
 
-    ``work`` returns poses and confidence of the particles of a part.
+    ``work`` returns poses and confidence of the particles of a part, against the map of a file.
     """
     n = len(inputs.particles)
     rotations, shifts, confidence = np.zeros((n, 3, 3)), np.zeros((n, 2)), np.zeros(n)
     group, device = symmetry_matrices(stack.symmetry), choose_device(stack.device)
-    for part, rows in _parts_to_refine(folder, inputs, stack.seed):
+    for part, reference, rows in _parts_to_refine(folder, inputs, stack.seed):
         part_of_stack = replace(part, particles=inputs.particles.subset(rows))
-        poses, confidence[rows] = work(part_of_stack, group, device)
+        poses, confidence[rows] = work(part_of_stack, reference, group, device)
         rotations[rows], shifts[rows] = poses.rotations, poses.shifts_angstrom
     out = folder / "poses.star"
     write_poses(inputs.star, Poses(rotations, shifts), out, confidence=confidence)
@@ -252,22 +318,23 @@ def _in_parts(
 
 def _parts_to_refine(
     folder: Path, inputs: RunInputs, seed: int
-) -> list[tuple[RunInputs, np.ndarray]]:
-    """Return what is refined against what: inputs with a reference, and rows of the stack."""
-    n = len(inputs.particles)
+) -> list[tuple[RunInputs, Path, np.ndarray]]:
+    """Return what is refined against what: inputs, the reference's file, rows of the stack."""
+    n, common = len(inputs.particles), folder / "reference.mrc"
     own = [folder / f"reference_half{half}.mrc" for half in (1, 2)]
     if not all(path.is_file() for path in own):
-        return [(inputs, np.arange(n, dtype=np.int64))]
+        return [(inputs, common, np.arange(n, dtype=np.int64))]
     sets = half_sets(inputs.particles.random_subset, n, seed, lambda sentence: None)
     parts = [
         (
             replace(inputs, density=fitted_map(read_map(path), inputs.particles)),
+            path,
             rows,
         )
         for path, rows in zip(own, sets, strict=True)
     ]
     rest = np.setdiff1d(np.arange(n), np.concatenate(sets))
-    return parts if not len(rest) else [*parts, (inputs, rest)]
+    return parts if not len(rest) else [*parts, (inputs, common, rest)]
 
 
 def reconstruct(stack: Stack, folder: Path) -> None:
@@ -275,14 +342,20 @@ def reconstruct(stack: Stack, folder: Path) -> None:
     if (folder / "map.mrc").is_file():
         return
     stack.reporter.step("Reconstructing")
-    reconstruct_star(
-        stack.star,
-        folder / "map.mrc",
-        ReconstructConfig(half_maps=True, **stack.shared("symmetry", "invert_contrast", "seed")),
-        poses_path=folder / "poses.star",
-        project_dir=stack.project_dir,
-        reporter=stack.reporter,
+    config = ReconstructConfig(
+        half_maps=True, **stack.shared("symmetry", "invert_contrast", "seed")
     )
+    out, poses = folder / "map.mrc", folder / "poses.star"
+    with stack.spread("reconstruction", config, out, the_poses=poses) as spread:
+        reconstruct_star(
+            stack.star,
+            out,
+            config,
+            poses_path=poses,
+            project_dir=stack.project_dir,
+            reporter=stack.reporter,
+            spread=spread,
+        )
 
 
 def confidences(folder: Path) -> Floats:

@@ -1,0 +1,110 @@
+"""The sums of a reconstruction as a job that can be spread (see ``tasks.spread``)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from napari_cryoorient.maps.backproject import back_project, enter_all, entered_and_left
+from napari_cryoorient.maps.insertion import SliceSums, shape_of_sums
+from napari_cryoorient.particles import Floats, Integers, ParticleSet
+from napari_cryoorient.reporting import Advance, ShouldStop
+from napari_cryoorient.stack.chunks import Stopped
+
+SUMS = "sums"  # what the job is called, its sets numbered
+# Rows of a range for each pixel of the box: entering images costs as the box's square, writing and
+# adding up sums as its cube, which is then a few percent of it at any box.
+ROWS_A_PIXEL = 16
+
+
+@dataclass(frozen=True)
+class LearntEntry:
+    """All that entering images needs beside them; ``entered`` ``(c, 3, 3)`` are their turns."""
+
+    entered: Tensor
+    box: int
+    max_radius: float | None
+    with_ctf: bool
+    chunk: int
+
+    def sums(
+        self,
+        particles: ParticleSet,
+        weights: Floats | None,
+        device: torch.device,
+        should_stop: ShouldStop,
+    ) -> SliceSums:
+        """Return what the slices of all ``particles`` add up to; raises Stopped."""
+        sums = self.empty(device)
+        is_whole = enter_all(
+            particles,
+            self.entered,
+            sums,
+            device,
+            with_ctf=self.with_ctf,
+            weights=weights,
+            should_stop=should_stop,
+        )
+        if not is_whole:
+            raise Stopped
+        return sums
+
+    @property
+    def n_bytes(self) -> int:
+        """Memory of the sums."""
+        return 4 * math.prod(shape_of_sums(self.box, max_radius=self.max_radius))
+
+    def empty(self, device: torch.device) -> SliceSums:
+        """Return sums of no slices."""
+        return SliceSums(self.box, max_radius=self.max_radius, device=device)
+
+
+@dataclass(frozen=True)
+class BackProjectionJob:
+    """Particles with poses to be entered into the sums of each of ``sets``, arrays of their rows.
+
+    ``group`` ``(g, 3, 3)`` is their symmetry, ``weights`` ``(n,)`` weigh the images.
+    """
+
+    particles: ParticleSet
+    sets: tuple[Integers, ...]
+    group: Tensor
+    device: torch.device
+    max_radius: float | None = None
+    with_ctf: bool = True
+    exact_symmetry: bool = False
+    weights: Floats | None = None
+
+    @property
+    def factors(self) -> tuple[Tensor, ...]:
+        """What is left of the symmetry, to be applied to the sums one after the other."""
+        return entered_and_left(self.group, exact_symmetry=self.exact_symmetry)[1]
+
+    def at_once(
+        self, progress: Advance | None, should_stop: ShouldStop | None
+    ) -> tuple[SliceSums, ...]:
+        """Enter them all here; raises Stopped when asked to stop."""
+        done = back_project(
+            self.particles,
+            self.group,
+            self.device,
+            rows_of_sets=self.sets,
+            max_radius=self.max_radius,
+            with_ctf=self.with_ctf,
+            weights=self.weights,
+            exact_symmetry=self.exact_symmetry,
+            progress=progress,
+            should_stop=should_stop,
+        )
+        if done is None:
+            raise Stopped
+        return done.sums
+
+    def learn(self) -> LearntEntry:
+        """Return what holds for all images."""
+        box = self.particles.box
+        entered, _ = entered_and_left(self.group, exact_symmetry=self.exact_symmetry)
+        return LearntEntry(entered, box, self.max_radius, self.with_ctf, ROWS_A_PIXEL * box)

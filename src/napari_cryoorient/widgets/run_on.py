@@ -1,0 +1,122 @@
+"""Where Train, Search and Refine do their work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtWidgets import QComboBox, QGridLayout, QLineEdit, QWidget
+from superqt.utils import signals_blocked
+
+from napari_cryoorient.config import SpreadConfig
+from napari_cryoorient.session.place import Place
+from napari_cryoorient.widgets.path_row import PathRow
+from napari_cryoorient.widgets.setting_rows import number_of, tooltip_of
+
+HERE, PROCESSES, SCHEDULER, FILE = "here", "processes", "scheduler", "file"
+# What stands in the list for each choice; those of a queue are the flag's own words.
+CHOICES = {
+    HERE: "Run here",
+    PROCESSES: "Run in processes",
+    SCHEDULER: "Run on Dask",
+    "slurm": "Run on Slurm",
+    "pbs": "Run on PBS",
+    "sge": "Run on SGE",
+    FILE: "Run by a file",
+}
+TOOLTIP = (
+    "<p>Who does the work of Train, Search and Refine: this computer, several processes of it, the "
+    "workers of a Dask cluster, or jobs of a queue, by its kind or by a file (.yaml, or a job "
+    "script). A training is one process wherever it runs. All machines have to see the files under "
+    "the same paths.</p>"
+)
+MISSING = {
+    PROCESSES: "Where to run: give the number of processes.",
+    SCHEDULER: "Where to run: give the address of the Dask scheduler, such as tcp://node7:8786.",
+    FILE: "Where to run: choose the file with the queue's settings, or a job script.",
+}
+
+
+class RunOn(QWidget):
+    """A list of places beside another widget, and below it the fields that the chosen one needs."""
+
+    def __init__(self, place: Place, beside: QWidget, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._place = place
+        self.choice = QComboBox()
+        self.choice.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
+        self.choice.setMinimumContentsLength(6)
+        self.choice.setAccessibleName("Where to run")
+        self.choice.setToolTip(TOOLTIP)
+        for name, text in CHOICES.items():
+            self.choice.addItem(text, name)
+        self.workers = number_of(SpreadConfig, "workers")
+        self.address = QLineEdit()
+        self.address.setPlaceholderText("tcp://node7:8786")
+        self.address.setToolTip(tooltip_of(SpreadConfig, "scheduler"))
+        self.address.setAccessibleName("Address of the Dask scheduler")
+        self.file = PathRow(
+            "a file of the queue", "Queues (*.yaml *.yml *.sh *.bash *.slurm *.pbs);;All files (*)"
+        )
+        layout = QGridLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(beside, 0, 0)
+        layout.addWidget(self.choice, 0, 1)
+        layout.addWidget(self.address, 1, 0)
+        layout.addWidget(self.file, 1, 0)
+        layout.addWidget(self.workers, 1, 1)
+        layout.setColumnStretch(1, 1)
+        self._pull()
+        self.choice.currentIndexChanged.connect(self._on_choice)
+        self.workers.editingFinished.connect(self._tell)
+        self.address.editingFinished.connect(self._tell)
+        self.file.chosen.connect(lambda _: self._tell())
+
+    def _pull(self) -> None:
+        """Show what was chosen before."""
+        settings = self._place.settings
+        name, queue = HERE, settings.cluster
+        if settings.scheduler is not None:
+            name = SCHEDULER
+            self.address.setText(settings.scheduler)
+        elif queue is not None:
+            name = queue if queue in CHOICES else FILE
+            self.file.set_path(Path(queue) if name == FILE else None)
+        elif settings.workers is not None:
+            name = PROCESSES
+        with signals_blocked(self.choice):
+            self.choice.setCurrentIndex(self.choice.findData(name))
+        self.workers.setText("" if settings.workers is None else str(settings.workers))
+        self._show_fields()
+
+    def _show_fields(self) -> None:
+        name = self.choice.currentData()
+        self.workers.setVisible(name not in (HERE, SCHEDULER))
+        self.workers.setPlaceholderText("number" if name == PROCESSES else "jobs: 1")
+        self.address.setVisible(name == SCHEDULER)
+        self.file.setVisible(name == FILE)
+
+    def _on_choice(self, _index: int) -> None:
+        self._show_fields()
+        self._tell()
+
+    def _tell(self) -> None:
+        name = self.choice.currentData()
+        number, address = self.workers.number(), self.address.text().strip()
+        path = self.file.path()
+        values: dict[str, Any] = {}
+        if name == SCHEDULER:
+            values = {"scheduler": address or None}
+        elif name == FILE:
+            values = {"cluster": None if path is None else str(path)}
+        elif name not in (HERE, PROCESSES):
+            values = {"cluster": name}
+        if name not in (HERE, SCHEDULER):
+            values["workers"] = None if number is None else int(number)
+        settings = SpreadConfig(**values)
+        lacks = not (settings.scheduler or settings.cluster or settings.workers)
+        if name == FILE and settings.cluster is None:
+            settings, lacks = SpreadConfig(), True
+        self._place.choose(settings, MISSING.get(name, "") if lacks else "")
