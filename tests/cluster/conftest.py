@@ -52,6 +52,7 @@ def cluster() -> Iterator[Any]:
 @pytest.fixture
 def workers(cluster: Any) -> str:
     """Address of its scheduler, both workers there: one may have been killed just now."""
+    cluster.scale(2)  # Dask gives up one that takes long to start again
     cluster.wait_for_workers(2, timeout=120)
     return str(cluster.scheduler_address)
 

@@ -111,7 +111,8 @@ def _of_this_machine(n: int, say: Say) -> Iterator[DaskHands]:
         ) as cluster,
         Client(cluster) as client,
     ):
-        yield DaskHands(client, n)
+        # Dask gives up a worker that takes long to start again, as it may on a busy machine.
+        yield DaskHands(client, n, keep=lambda: cluster.scale(n))
 
 
 def _of_scheduler(address: str, say: Say) -> Iterator[DaskHands]:
