@@ -74,6 +74,8 @@ def measure(command: str, sizes: tuple[int, int], box: int, n_turns: int) -> Non
                 for way, flags in WAYS.items():
                     done = spent(arguments(command, folder, size), flags)
                     found.setdefault((way, size), []).append(done)
+                    said = f"{way}, {size}: {done[0]:.1f} s, {done[1]:.1f} CPU s"
+                    print(said, file=sys.stderr, flush=True)
     print(
         f"{command}, box {box}, {sizes[0]} and {sizes[1]} particles, {os.cpu_count()} cores, "
         f"{n_turns} turns"

@@ -46,6 +46,7 @@ def test_the_copied_lines_are_what_the_buttons_do(
     train = dock.train_section
     run_on, poses = train.run_on, train.poses_part
     dock.session.change_settings(symmetry="C3", w=0.3, device="cpu", steps=50, seed=7)
+    train.rare.expand(animate=False)
     train.without.expand(animate=False)
     poses.rows["subset"].setText("20")
     poses.rows["shift_range_angstrom"].setText("6.5")
@@ -113,5 +114,12 @@ def test_the_copied_lines_are_what_the_buttons_do(
     assert run_on.address.isVisible()
     assert not run_on.workers.isVisible()
     says(scheduler="tcp://node7:8786")
+    # The other list shows the same choice, and makes it as well.
+    assert poses.run_on.address.text() == "tcp://node7:8786"
+    assert poses.run_on.address.isVisible()
+    poses.run_on.choice.setCurrentIndex(poses.run_on.choice.findData("pbs"))
+    assert run_on.choice.currentData() == "pbs"
+    assert not run_on.address.isVisible()
+    says(cluster="pbs")
     choose("here")
     says()

@@ -14,11 +14,12 @@ class Place:
 
     def __init__(self) -> None:
         self.settings = SpreadConfig()
+        self.kind = "here"
         self.missing = ""  # what the choice still lacks, in a sentence
 
-    def choose(self, settings: SpreadConfig, missing: str = "") -> None:
-        """Take a choice."""
-        self.settings, self.missing = settings, missing
+    def choose(self, kind: str, settings: SpreadConfig, missing: str = "") -> None:
+        """Take a choice, of a ``kind`` of place."""
+        self.kind, self.settings, self.missing = kind, settings, missing
         self.changed.emit()
 
     def arguments(self) -> list[str]:

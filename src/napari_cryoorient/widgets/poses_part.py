@@ -24,6 +24,7 @@ from napari_cryoorient.session.figures import left_words
 from napari_cryoorient.session.pose_jobs import What, noun_of, words_of
 from napari_cryoorient.session.process_job import JobView
 from napari_cryoorient.session.words import on_screen
+from napari_cryoorient.widgets.run_on import RunOn
 from napari_cryoorient.widgets.setting_rows import number_of
 
 SEARCH_TOOLTIP = (
@@ -53,6 +54,8 @@ class PosesPart(QWidget):
         self.rows = {name: number_of(SearchConfig, name) for name in ROWS}
         for row in self.rows.values():
             form.addRow(row.accessibleName(), row)
+        self.run_on = RunOn(controller.place)
+        form.addRow("Run on", self.run_on)
         self.search_button = QPushButton("Search")
         self.search_button.setToolTip(SEARCH_TOOLTIP)
         self.refine_button = QPushButton("Refine")
@@ -91,6 +94,7 @@ class PosesPart(QWidget):
         """Leave the session alone from now on."""
         for signal in self._signals:
             signal.disconnect(self._pull)
+        self.run_on.close_part()
 
     def _pull(self, *_: object) -> None:
         is_free = not self._controller.session.is_training

@@ -16,13 +16,13 @@ from napari_cryoorient.widgets.setting_rows import number_of, tooltip_of
 HERE, PROCESSES, SCHEDULER, FILE = "here", "processes", "scheduler", "file"
 # What stands in the list for each choice; those of a queue are the flag's own words.
 CHOICES = {
-    HERE: "Run here",
-    PROCESSES: "Run in processes",
-    SCHEDULER: "Run on Dask",
-    "slurm": "Run on Slurm",
-    "pbs": "Run on PBS",
-    "sge": "Run on SGE",
-    FILE: "Run by a file",
+    HERE: "this computer",
+    PROCESSES: "several processes",
+    SCHEDULER: "a Dask cluster",
+    "slurm": "a Slurm queue",
+    "pbs": "a PBS queue",
+    "sge": "an SGE queue",
+    FILE: "a queue's file",
 }
 TOOLTIP = (
     "<p>Who does the work of Train, Search and Refine: this computer, several processes of it, the "
@@ -38,11 +38,11 @@ MISSING = {
 
 
 class RunOn(QWidget):
-    """A list of places beside another widget, and below it the fields that the chosen one needs."""
+    """A list of places, and the fields that the chosen one needs; each shows the same choice."""
 
-    def __init__(self, place: Place, beside: QWidget, parent: QWidget | None = None) -> None:
+    def __init__(self, place: Place, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._place = place
+        self._place, self._is_telling = place, False
         self.choice = QComboBox()
         self.choice.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
@@ -62,32 +62,33 @@ class RunOn(QWidget):
         )
         layout = QGridLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(beside, 0, 0)
-        layout.addWidget(self.choice, 0, 1)
-        layout.addWidget(self.address, 1, 0)
-        layout.addWidget(self.file, 1, 0)
-        layout.addWidget(self.workers, 1, 1)
+        layout.addWidget(self.choice, 0, 0)
+        layout.addWidget(self.workers, 0, 1)
+        layout.addWidget(self.address, 1, 0, 1, 2)
+        layout.addWidget(self.file, 1, 0, 1, 2)
+        layout.setColumnStretch(0, 3)
         layout.setColumnStretch(1, 1)
         self._pull()
         self.choice.currentIndexChanged.connect(self._on_choice)
         self.workers.editingFinished.connect(self._tell)
         self.address.editingFinished.connect(self._tell)
         self.file.chosen.connect(lambda _: self._tell())
+        place.changed.connect(self._pull)
+
+    def close_part(self) -> None:
+        """Leave the choice alone from now on."""
+        self._place.changed.disconnect(self._pull)
 
     def _pull(self) -> None:
-        """Show what was chosen before."""
+        """Show the choice, unless it is being made here."""
+        if self._is_telling:
+            return
         settings = self._place.settings
-        name, queue = HERE, settings.cluster
-        if settings.scheduler is not None:
-            name = SCHEDULER
-            self.address.setText(settings.scheduler)
-        elif queue is not None:
-            name = queue if queue in CHOICES else FILE
-            self.file.set_path(Path(queue) if name == FILE else None)
-        elif settings.workers is not None:
-            name = PROCESSES
         with signals_blocked(self.choice):
-            self.choice.setCurrentIndex(self.choice.findData(name))
+            self.choice.setCurrentIndex(self.choice.findData(self._place.kind))
+        self.address.setText(settings.scheduler or "")
+        has_file = self._place.kind == FILE and settings.cluster is not None
+        self.file.set_path(Path(str(settings.cluster)) if has_file else None)
         self.workers.setText("" if settings.workers is None else str(settings.workers))
         self._show_fields()
 
@@ -119,4 +120,6 @@ class RunOn(QWidget):
         lacks = not (settings.scheduler or settings.cluster or settings.workers)
         if name == FILE and settings.cluster is None:
             settings, lacks = SpreadConfig(), True
-        self._place.choose(settings, MISSING.get(name, "") if lacks else "")
+        self._is_telling = True
+        self._place.choose(name, settings, MISSING.get(name, "") if lacks else "")
+        self._is_telling = False

@@ -94,6 +94,8 @@ class TrainSection(QWidget):
         rare = QWidget()
         rare_form = QFormLayout(rare)
         rare_form.setContentsMargins(0, 0, 0, 0)
+        self.run_on = RunOn(controller.place)
+        rare_form.addRow("Run on", self.run_on)
         names = [n for n in TrainConfig.model_fields if n not in MAIN and n != "w"]
         self.rare_rows = SettingRows(names, rare_form, self._on_setting)
         self.rare.addWidget(rare)
@@ -103,7 +105,6 @@ class TrainSection(QWidget):
             "<p>When the run has finished, its predictions are refined against the map, and "
             "doubtful particles searched globally.</p>"
         )
-        self.run_on = RunOn(controller.place, self.refine_box)
         self.poses_part = PosesPart(controller)
         self.without = Part("Poses without training")
         self.without.addWidget(self.poses_part)
@@ -155,7 +156,7 @@ class TrainSection(QWidget):
         layout.addWidget(self.bar)
         layout.addWidget(self.details)
         layout.addLayout(run_form)
-        layout.addWidget(self.run_on)
+        layout.addWidget(self.refine_box)
         layout.addWidget(self.rare)
         layout.addWidget(self.without)
         layout.addWidget(self.log_part)
@@ -196,6 +197,7 @@ class TrainSection(QWidget):
         self._controller.pose_jobs.changed.disconnect(self._pull_run)
         self._controller.place.changed.disconnect(self._pull_command)
         self.poses_part.close_part()
+        self.run_on.close_part()
 
     def _pull(self, *_: object) -> None:
         settings = self._session.settings
