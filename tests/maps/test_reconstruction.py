@@ -17,6 +17,7 @@ from napari_cryoorient.maps.solve import solve_map
 from napari_cryoorient.particles import ArrayImages, DensityMap, ParticleSet
 from napari_cryoorient.projection.ctf import ctf_half_plane
 from napari_cryoorient.projection.resample import fourier_to_images, images_to_fourier
+from napari_cryoorient.reporting import Reporter
 
 from .conftest import made_symmetric, simulated
 
@@ -151,8 +152,7 @@ def test_it_stops_between_two_chunks(density: DensityMap):
         symmetry_matrices("C1"),
         CPU,
         rows_of_sets=(np.arange(300),),
-        progress=lambda n, _: entered.append(n),
-        should_stop=stop,
+        reporter=Reporter(should_stop=stop).watched(lambda n, _: entered.append(n)),
     )
     assert done is None
     assert max(entered) < 300

@@ -13,6 +13,7 @@ from napari_cryoorient.geometry.rotations import random_rotations
 from napari_cryoorient.networks.output import PosePrediction
 from napari_cryoorient.networks.prediction import collect, predict
 from napari_cryoorient.particles import ArrayImages, Images, Integers, ParticleSet, Poses
+from napari_cryoorient.reporting import SILENT, Reporter
 from napari_cryoorient.stack.batches import ParticleBatches
 
 CPU = torch.device("cpu")
@@ -52,7 +53,7 @@ def test_row_i_is_particle_i_whatever_the_batch(batch_size: int):
         box=16,
         device=CPU,
         batch_size=batch_size,
-        progress=lambda done, total: told.append((done, total)),
+        reporter=SILENT.watched(lambda done, total: told.append((done, total))),
     )
     found = collect(chunks)
     np.testing.assert_array_equal(found.rows, np.arange(50))
@@ -95,7 +96,12 @@ def test_stop_ends_after_the_chunk_in_hand():
     stop = threading.Event()
     seen = []
     for chunk in predict(
-        Echo(), numbered(50), box=16, device=CPU, batch_size=5, should_stop=stop.is_set
+        Echo(),
+        numbered(50),
+        box=16,
+        device=CPU,
+        batch_size=5,
+        reporter=Reporter(should_stop=stop.is_set),
     ):
         seen += list(chunk.rows)
         stop.set()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
+from napari_cryoorient.reporting import SILENT
 from napari_cryoorient.stack.chunks import in_threads
 
 CPU = torch.device("cpu")
@@ -17,10 +18,9 @@ def numbers(chunk: slice) -> list[int]:
 
 
 def test_results_come_in_order_and_progress_ends_at_all() -> None:
-    told: list[tuple[int, int]] = []
-    parts = in_threads(
-        10, 3, CPU, load=numbers, work=lambda _, data, __: data, progress=lambda *t: told.append(t)
-    )
+    told: list[tuple[float, float]] = []
+    telling = SILENT.watched(lambda *t: told.append(t))
+    parts = in_threads(10, 3, CPU, load=numbers, work=lambda _, data, __: data, reporter=telling)
     assert list(parts) == [[0, 1, 2], [3, 4, 5], [6, 7, 8], [9]]
     assert told == [(3, 10), (6, 10), (9, 10), (10, 10)]
 

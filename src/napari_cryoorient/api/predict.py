@@ -111,8 +111,7 @@ def _predicted(
             box=box,
             device=place,
             batch_size=config.batch_size,
-            progress=reporter.progress,
-            should_stop=reporter.should_stop,
+            reporter=reporter,
         )
     )
     if found is None or len(found.rows) < len(stack):

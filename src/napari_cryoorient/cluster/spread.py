@@ -53,7 +53,7 @@ class InParts:
             name,
             job.rows,
             job.starts,
-            lambda: job.learn(reporter.should_stop),
+            lambda: job.learn(reporter),
             job.particles.file_rows,
         )
         missing = stage.missing()

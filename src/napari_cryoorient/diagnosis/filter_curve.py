@@ -141,8 +141,7 @@ def filter_curve(
             group,
             device,
             rows_of_sets=sets,
-            progress=part.progress,
-            should_stop=part.should_stop,
+            reporter=part,
         )
         if entered is None:
             raise Stopped

@@ -173,8 +173,7 @@ def _curve(
             likelihood.device,
             load=lambda chunk: likelihood.load(rows[chunk]),
             work=work,
-            progress=reporter.progress,
-            should_stop=reporter.should_stop,
+            reporter=reporter,
         )
     )
     if len(parts) < -(-len(rows) // _CHUNK):

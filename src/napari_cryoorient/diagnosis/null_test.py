@@ -232,7 +232,11 @@ def _curves(
     for case, (particles, found, searched) in cases.items():
         posed = replace(_cropped(particles, box), poses=found.poses)
         entered = back_project(
-            posed, group, device, rows_of_sets=halves, should_stop=reporter.should_stop
+            posed,
+            group,
+            device,
+            rows_of_sets=halves,
+            reporter=Reporter(should_stop=reporter.should_stop),
         )
         if entered is None:
             raise Stopped

@@ -125,8 +125,7 @@ def preferred_poses(
             device,
             load=lambda chunk: likelihood.load(rows[chunk]),
             work=work,
-            progress=reporter.progress,
-            should_stop=reporter.should_stop,
+            reporter=reporter,
         )
     )
     columns = [np.concatenate(each) for each in zip(*parts, strict=True)] if parts else []

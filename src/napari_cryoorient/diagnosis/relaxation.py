@@ -130,8 +130,7 @@ def relax_poses(
             device,
             load=lambda chunk: likelihood.load(rows[chunk]),
             work=work,
-            progress=reporter.progress,
-            should_stop=reporter.should_stop,
+            reporter=reporter,
         )
     )
     if sum(len(part[1]) for part in parts) < len(rows):

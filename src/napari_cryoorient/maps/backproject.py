@@ -23,7 +23,7 @@ from napari_cryoorient.maps.insertion import SliceSums
 from napari_cryoorient.maps.symmetrise import split_by_grid
 from napari_cryoorient.particles import Floats, Integers, ParticleSet
 from napari_cryoorient.projection.resample import fourier_shift, images_to_fourier
-from napari_cryoorient.reporting import Advance, ShouldStop
+from napari_cryoorient.reporting import SILENT, Reporter, ShouldStop
 from napari_cryoorient.stack.batches import ParticleBatches
 
 # Coefficients transformed at once: what torch does in one thread, and a core's cache holds; on a
@@ -68,21 +68,20 @@ def back_project(
     weights: Floats | None = None,
     exact_symmetry: bool = False,
     padding: int = 2,
-    progress: Advance | None = None,
-    should_stop: ShouldStop | None = None,
+    reporter: Reporter = SILENT,
 ) -> BackProjection | None:
     """Enter every image at its pose and all equivalent ones; None when stopped before the end.
 
     ``rows_of_sets`` are the rows of each half-set, or of all in one.  ``weights`` ``(n,)`` weigh
     each image.  ``max_radius`` is in Fourier pixels.  Where the symmetry does not keep the grid,
-    ``exact_symmetry`` enters images at several poses instead of turning the sums.  ``progress`` is
-    told (done, of so many).
+    ``exact_symmetry`` enters images at several poses instead of turning the sums.  The
+    reporter may end it.
     """
     if particles.poses is None:
         raise ValueError("these particles have no poses")
     entered, factors = entered_and_left(group, exact_symmetry=exact_symmetry)
     stop = threading.Event()
-    counter = _Counter(sum(len(rows) for rows in rows_of_sets), progress)
+    counter = _Counter(sum(len(rows) for rows in rows_of_sets), reporter)
 
     def new_sums() -> SliceSums:
         return SliceSums(particles.box, padding=padding, max_radius=max_radius, device=device)
@@ -108,7 +107,7 @@ def back_project(
                 counter.report()
                 if any(f.done() and f.exception() is not None for f in futures):
                     stop.set()
-                if should_stop is not None and should_stop():
+                if reporter.should_stop():
                     stop.set()
         except BaseException:
             stop.set()
@@ -247,17 +246,16 @@ class _Entry:
 class _Counter:
     """Counts images over threads; progress is told by the thread that asks."""
 
-    def __init__(self, total: int, progress: Advance | None) -> None:
+    def __init__(self, total: int, reporter: Reporter) -> None:
         self._lock = threading.Lock()
-        self._done, self._total, self._progress = 0, total, progress
+        self._done, self._total, self._reporter = 0, total, reporter
 
     def add(self, n: int) -> None:
         with self._lock:
             self._done += n
 
     def report(self) -> None:
-        if self._progress is not None:
-            self._progress(self._done, self._total)
+        self._reporter.progress(self._done, self._total)
 
 
 def _n_threads(device: torch.device, n_sets: int, n_bytes: int) -> int:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from napari_cryoorient.device import in_halves, room_for
 from napari_cryoorient.networks.output import PosePrediction
 from napari_cryoorient.particles import Floats, Images, Integers, ParticleSet, Poses
-from napari_cryoorient.reporting import Advance, ShouldStop
+from napari_cryoorient.reporting import SILENT, Reporter
 from napari_cryoorient.stack.batches import ParticleBatches
 
 # Pixels in a chunk, on a CPU and at the most: a few tenths of a second, so that a request to stop
@@ -68,13 +68,12 @@ def predict(
     device: torch.device,
     rows: Integers | None = None,
     batch_size: int | None = None,
-    progress: Advance | None = None,
-    should_stop: ShouldStop | None = None,
+    reporter: Reporter = SILENT,
 ) -> Iterator[PredictedPoses]:
     """Yield poses of ``rows`` (default all) in order; images are brought to ``box``.
 
-    ``progress`` is told (done, of so many) after each chunk.  When ``should_stop`` says so, the
-    iterator ends early.  A chunk that does not fit in memory is tried again in halves.
+    The reporter may end the iterator early.  A chunk that does not fit in memory is tried again in
+    halves.
     """
     rows = np.arange(len(particles), dtype=np.int64) if rows is None else rows
     batches = ParticleBatches(particles, box, device, cache_bytes=0)
@@ -89,7 +88,7 @@ def predict(
             assert ahead is not None
             waiting = [ahead]
             wait([ahead])
-            if should_stop is not None and should_stop():
+            if reporter.should_stop():
                 return
             if number + 1 < len(chunks):
                 ahead = reader.submit(particles.images.read, chunks[number + 1])
@@ -107,8 +106,7 @@ def predict(
             parts = in_halves(passed_through, slice(0, len(chunk)), device)
             yield _in_numpy(chunk, [each[0] for each in parts], [each[1] for each in parts])
             done += len(chunk)
-            if progress is not None:
-                progress(done, len(rows))
+            reporter.progress(done, len(rows))
 
 
 def chunk_size(

@@ -16,7 +16,7 @@ from typing import TypeVar
 import torch
 
 from napari_cryoorient.device import in_halves, one_thread_each
-from napari_cryoorient.reporting import Advance, ShouldStop
+from napari_cryoorient.reporting import SILENT, Reporter, ShouldStop
 
 Data = TypeVar("Data")
 Result = TypeVar("Result")
@@ -33,21 +33,19 @@ def in_threads(
     *,
     load: Callable[[slice], Data],
     work: Callable[[slice, Data, ShouldStop], Result],
-    progress: Advance | None = None,
-    should_stop: ShouldStop | None = None,
+    reporter: Reporter = SILENT,
 ) -> Iterator[Result]:
     """Yield the result of ``work`` for each ``size`` of n particles, in order.
 
     ``load`` reads a chunk, always in one thread, ahead of the work; ``work`` is told when to give
     up, and raises ``Stopped``.  Where memory runs out, a chunk is done in halves, each of which is
-    a result.  ``progress`` is told (done, of so many); when ``should_stop`` says so, it ends early.
-    What either raises is raised here.
+    a result.  It ends early when the reporter says so; what the reporter raises is raised here.
     """
     chunks = iter([slice(start, min(start + size, n)) for start in range(0, n, size)])
     is_over = threading.Event()
 
     def ends() -> bool:
-        return is_over.is_set() or (should_stop is not None and should_stop())
+        return is_over.is_set() or reporter.should_stop()
 
     def whole(chunk: slice, loaded: Future[Data]) -> Result:
         data = loaded.result()
@@ -85,7 +83,6 @@ def in_threads(
                 for following in islice(chunks, 1):
                     begin(following)
                 yield from results
-                if progress is not None:
-                    progress(chunk.stop, n)
+                reporter.progress(chunk.stop, n)
         finally:
             is_over.set()

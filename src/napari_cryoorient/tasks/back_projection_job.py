@@ -11,7 +11,7 @@ from torch import Tensor
 from napari_cryoorient.maps.backproject import back_project, enter_all, entered_and_left
 from napari_cryoorient.maps.insertion import SliceSums, shape_of_sums
 from napari_cryoorient.particles import Floats, Integers, ParticleSet
-from napari_cryoorient.reporting import Advance, ShouldStop
+from napari_cryoorient.reporting import Reporter, ShouldStop
 from napari_cryoorient.stack.chunks import Stopped
 
 SUMS = "sums"  # what the job is called, its sets numbered
@@ -83,9 +83,7 @@ class BackProjectionJob:
         """What is left of the symmetry, to be applied to the sums one after the other."""
         return entered_and_left(self.group, exact_symmetry=self.exact_symmetry)[1]
 
-    def at_once(
-        self, progress: Advance | None, should_stop: ShouldStop | None
-    ) -> tuple[SliceSums, ...]:
+    def at_once(self, reporter: Reporter) -> tuple[SliceSums, ...]:
         """Enter them all here; raises Stopped when asked to stop."""
         done = back_project(
             self.particles,
@@ -96,8 +94,7 @@ class BackProjectionJob:
             with_ctf=self.with_ctf,
             weights=self.weights,
             exact_symmetry=self.exact_symmetry,
-            progress=progress,
-            should_stop=should_stop,
+            reporter=reporter,
         )
         if done is None:
             raise Stopped

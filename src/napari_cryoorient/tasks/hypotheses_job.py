@@ -16,7 +16,7 @@ from napari_cryoorient.alignment.search.global_search import GlobalSearch
 from napari_cryoorient.device import choose_device
 from napari_cryoorient.networks.proposals import NetworkProposer
 from napari_cryoorient.particles import DensityMap, Integers, ParticleSet, Poses
-from napari_cryoorient.reporting import Advance, ShouldStop
+from napari_cryoorient.reporting import SILENT, Reporter
 from napari_cryoorient.stack.chunks import Stopped
 from napari_cryoorient.tasks.pose_jobs import Measured
 from napari_cryoorient.tasks.predict_job import packed_network, unpacked_network
@@ -86,7 +86,7 @@ class LearntComparison:
                     )
                 )
             rows = np.arange(len(particles), dtype=np.int64)
-            return compared(ready[0].reading(particles), rows, None, None)
+            return compared(ready[0].reading(particles), rows, SILENT)
 
         return compare
 
@@ -142,14 +142,14 @@ class ComparisonJob:
         """The stack."""
         return self.likelihood.particles
 
-    def at_once(self, progress: Advance | None, should_stop: ShouldStop | None) -> ComparedPoses:
+    def at_once(self, reporter: Reporter) -> ComparedPoses:
         """Compare them all here; raises Stopped."""
-        return compared(self.search, self.rows, progress, should_stop)
+        return compared(self.search, self.rows, reporter)
 
-    def learn(self, should_stop: ShouldStop | None) -> LearntComparison:
+    def learn(self, reporter: Reporter) -> LearntComparison:
         """Learn where particles lie in their images; raises Stopped."""
-        learned = self.search.learned(self.rows, should_stop)
-        if should_stop is not None and should_stop():
+        learned = self.search.learned(self.rows, reporter)
+        if reporter.should_stop():
             raise Stopped
         return LearntComparison(
             Measured.of(self.likelihood, self.density),
@@ -166,12 +166,11 @@ class ComparisonJob:
 def compared(
     search: GlobalSearch,
     rows: Integers,
-    progress: Advance | None,
-    should_stop: ShouldStop | None,
+    reporter: Reporter,
 ) -> ComparedPoses:
     """Search particles ``rows``; raises Stopped."""
     before = search.n_thorough
-    parts = list(search.search(rows, progress=progress, should_stop=should_stop))
+    parts = list(search.search(rows, reporter))
     if sum(len(part.rows) for part in parts) < len(rows):
         raise Stopped
     n_again = np.zeros(len(rows), dtype=np.int64)

@@ -16,7 +16,7 @@ from napari_cryoorient.alignment.search.found import FoundPoses, Learned
 from napari_cryoorient.alignment.search.global_search import GlobalSearch
 from napari_cryoorient.device import choose_device
 from napari_cryoorient.particles import DensityMap, Images, Integers, ParticleSet, Poses
-from napari_cryoorient.reporting import Advance, ShouldStop
+from napari_cryoorient.reporting import Reporter
 from napari_cryoorient.stack.chunks import Stopped
 from napari_cryoorient.stack.statistics import StackStatistics
 
@@ -103,17 +103,17 @@ class SearchJob:
         """The stack."""
         return self.search.likelihood.particles
 
-    def at_once(self, progress: Advance | None, should_stop: ShouldStop | None) -> FoundPoses:
+    def at_once(self, reporter: Reporter) -> FoundPoses:
         """Search them all here; raises Stopped."""
-        parts = list(self.search.search(self.rows, progress=progress, should_stop=should_stop))
+        parts = list(self.search.search(self.rows, reporter))
         if sum(len(part.rows) for part in parts) < len(self.rows):
             raise Stopped
         return FoundPoses.joined(parts)
 
-    def learn(self, should_stop: ShouldStop | None) -> LearntSearch:
+    def learn(self, reporter: Reporter) -> LearntSearch:
         """Learn where particles lie in their images; raises Stopped."""
-        learned = self.search.learned(self.rows, should_stop)
-        if should_stop is not None and should_stop():
+        learned = self.search.learned(self.rows, reporter)
+        if reporter.should_stop():
             raise Stopped
         return LearntSearch(
             Measured.of(self.search.likelihood, self.density),
@@ -171,22 +171,21 @@ class RefineJob:
         """The stack."""
         return self.refinement.likelihood.particles
 
-    def at_once(self, progress: Advance | None, should_stop: ShouldStop | None) -> RefinedPoses:
+    def at_once(self, reporter: Reporter) -> RefinedPoses:
         """Refine them all here; raises Stopped."""
         parts = list(
             self.refinement.refine(
                 self.rows,
                 self.starts,
                 restarts=self.restarts,
-                progress=progress,
-                should_stop=should_stop,
+                reporter=reporter,
             )
         )
         if sum(len(part.rows) for part in parts) < len(self.rows):
             raise Stopped
         return RefinedPoses.joined(parts)
 
-    def learn(self, should_stop: ShouldStop | None) -> LearntRefinement:  # noqa: ARG002
+    def learn(self, reporter: Reporter) -> LearntRefinement:  # noqa: ARG002
         """Return what the likelihood was made from."""
         likelihood = self.refinement.likelihood
         chunk = self.refinement.chunk_size(len(self.rows))

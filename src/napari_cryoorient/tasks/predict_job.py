@@ -21,7 +21,7 @@ from napari_cryoorient.networks.prediction import (
     predict,
 )
 from napari_cryoorient.particles import Integers, ParticleSet, Poses
-from napari_cryoorient.reporting import Advance, ShouldStop
+from napari_cryoorient.reporting import Reporter
 from napari_cryoorient.stack.chunks import Stopped
 from napari_cryoorient.training.checkpoint import network_of_checkpoint
 
@@ -80,7 +80,7 @@ class PredictJob:
         """Box of the images that the network takes."""
         return int(self.state["box"])
 
-    def at_once(self, progress: Advance | None, should_stop: ShouldStop | None) -> PredictedPoses:
+    def at_once(self, reporter: Reporter) -> PredictedPoses:
         """Predict them all here; raises Stopped."""
         predicted = collect(
             predict(
@@ -89,15 +89,14 @@ class PredictJob:
                 box=self.box,
                 device=self.device,
                 batch_size=self.batch_size,
-                progress=progress,
-                should_stop=should_stop,
+                reporter=reporter,
             )
         )
         if predicted is None or len(predicted.rows) < len(self.particles):
             raise Stopped
         return predicted
 
-    def learn(self, should_stop: ShouldStop | None) -> LearntPrediction:  # noqa: ARG002
+    def learn(self, reporter: Reporter) -> LearntPrediction:  # noqa: ARG002
         """Return the network."""
         size = chunk_size(self.particles, self.box, self.device, self.batch_size)
         return LearntPrediction(packed_network(self.state), self.box, size)

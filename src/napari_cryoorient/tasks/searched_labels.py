@@ -59,7 +59,7 @@ def searched_labels(
     search = GlobalSearch(
         ParticleLikelihood(inputs.density, inputs.particles, device), symmetry_matrices(symmetry)
     )
-    parts = list(search.search(rows, should_stop=reporter.should_stop))
+    parts = list(search.search(rows, Reporter(should_stop=reporter.should_stop)))
     if sum(len(part.rows) for part in parts) < len(rows):
         raise KeyboardInterrupt
     found = FoundPoses.joined(parts)

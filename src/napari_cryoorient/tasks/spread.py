@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 
 from napari_cryoorient.maps.insertion import SliceSums
 from napari_cryoorient.particles import Integers, ParticleSet, Poses
-from napari_cryoorient.reporting import Advance, Reporter, ShouldStop
+from napari_cryoorient.reporting import Reporter
 from napari_cryoorient.tasks.back_projection_job import BackProjectionJob
 
 Result = TypeVar("Result")
@@ -52,10 +52,10 @@ class Job(Protocol[Result]):
     def result(self) -> type[Result]:
         """What the work returns."""
 
-    def at_once(self, progress: Advance | None, should_stop: ShouldStop | None) -> Result:
+    def at_once(self, reporter: Reporter) -> Result:
         """Do it all here; raises Stopped when asked to stop."""
 
-    def learn(self, should_stop: ShouldStop | None) -> Learnt[Result]:
+    def learn(self, reporter: Reporter) -> Learnt[Result]:
         """Return what the whole stack tells."""
 
 
@@ -97,7 +97,7 @@ class AtOnce:
 
     def do(self, name: str, job: Job[Result], reporter: Reporter) -> Result:  # noqa: ARG002
         """Do it."""
-        return job.at_once(reporter.progress, reporter.should_stop)
+        return job.at_once(reporter)
 
     def add_up(
         self,
@@ -106,7 +106,7 @@ class AtOnce:
         reporter: Reporter,
     ) -> tuple[SliceSums, ...]:
         """Enter them."""
-        return job.at_once(reporter.progress, reporter.should_stop)
+        return job.at_once(reporter)
 
 
 AT_ONCE = AtOnce()

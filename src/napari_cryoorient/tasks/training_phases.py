@@ -212,9 +212,9 @@ class TrainingRun:
         self.folder.update(phase="predicting")
         began = time.monotonic()
 
-        def advance(done: int, total: int) -> None:
+        def advance(done: float, total: float) -> None:
             left = (time.monotonic() - began) * (total - done) / done
-            self.watch(RunProgress("predicting", done, total, left))
+            self.watch(RunProgress("predicting", int(done), int(total), left))
 
         particles = self.inputs.particles
         predicted = collect(
@@ -223,8 +223,7 @@ class TrainingRun:
                 particles,
                 box=self.box,
                 device=self.device,
-                progress=advance,
-                should_stop=self.steering.should_stop,
+                reporter=Reporter(should_stop=self.steering.should_stop).watched(advance),
             )
         )
         if predicted is None or len(predicted.rows) < len(particles):

@@ -17,6 +17,7 @@ from napari_cryoorient.evaluation import pose_errors
 from napari_cryoorient.geometry.rotations import rotation_vector_to_matrix
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.particles import Poses
+from napari_cryoorient.reporting import Reporter
 
 C1 = symmetry_matrices("C1")
 
@@ -82,8 +83,9 @@ def test_chunks_and_stop(likelihood, particles, monkeypatch):
     stopped = LocalRefinement(likelihood).refine(
         rows,
         particles.poses,
-        progress=lambda done, total: seen.append((done, total)),
-        should_stop=lambda: len(seen) == 2,
+        reporter=Reporter(should_stop=lambda: len(seen) == 2).watched(
+            lambda done, total: seen.append((done, total))
+        ),
     )
     assert sum(len(part.rows) for part in stopped) == 14
     assert seen == [(7, 40), (14, 40)]

@@ -15,6 +15,7 @@ from napari_cryoorient.alignment.search.shifts import ShiftPrior
 from napari_cryoorient.evaluation import pose_errors
 from napari_cryoorient.geometry.rotations import angular_distance_deg
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
+from napari_cryoorient.reporting import SILENT, Reporter
 from support.simulated_stack import at_likeliest_amplitude, likelihood_of, simulation_of
 
 C1 = symmetry_matrices("C1")
@@ -118,7 +119,7 @@ def test_search_stops_when_asked_to(likelihood, monkeypatch):
     monkeypatch.setattr("napari_cryoorient.alignment.search.global_search.CPU_CHUNK", 4)
     seen: list[int] = []
     parts = GlobalSearch(likelihood, C1).search(
-        np.arange(12), progress=lambda done, _: seen.append(done), should_stop=lambda: bool(seen)
+        np.arange(12), Reporter(should_stop=lambda: bool(seen)).watched(lambda n, _: seen.append(n))
     )
     assert [list(part.rows) for part in parts] == [[0, 1, 2, 3]]
     assert seen == [4]
@@ -134,7 +135,7 @@ def test_results_do_not_depend_on_the_number_of_threads(likelihood, monkeypatch)
         for n in (1, 3):
             torch.set_num_threads(n)
             parts = GlobalSearch(likelihood, C1).search(
-                rows, progress=lambda done, total: told.append(done)
+                rows, SILENT.watched(lambda done, _: told.append(done))
             )
             found.append(FoundPoses.joined(list(parts)))
             assert torch.get_num_threads() == n
@@ -151,6 +152,6 @@ def test_a_stop_ends_all_threads(likelihood, monkeypatch):
     monkeypatch.setattr("napari_cryoorient.alignment.search.global_search.CPU_CHUNK", 2)
     seen = []
     search = GlobalSearch(likelihood, C1)
-    for part in search.search(np.arange(12), should_stop=lambda: len(seen) > 0):
+    for part in search.search(np.arange(12), Reporter(should_stop=lambda: len(seen) > 0)):
         seen.append(part)
     assert 1 <= len(seen) < 6

@@ -16,6 +16,7 @@ from napari_cryoorient.alignment.search.global_search import GlobalSearch
 from napari_cryoorient.alignment.search.plans import SURE, Plan, Rung, quick_plan
 from napari_cryoorient.evaluation import pose_errors
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
+from napari_cryoorient.reporting import Reporter
 
 C1 = symmetry_matrices("C1")
 ROWS = np.arange(40)
@@ -79,6 +80,6 @@ def test_a_thorough_search_is_left_in_the_middle(likelihood, monkeypatch: pytest
     monkeypatch.setattr(global_search, "CPU_CHUNK", 40)
     monkeypatch.setattr(global_search, "CPU_THOROUGH", 2)
     search = GlobalSearch(likelihood, C1)
-    parts = search.search(ROWS, should_stop=lambda: search.n_thorough >= 2)
+    parts = search.search(ROWS, Reporter(should_stop=lambda: search.n_thorough >= 2))
     assert list(parts) == []
     assert search.n_thorough == 2

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,7 +34,7 @@ from napari_cryoorient.geometry.rotations import (
     rotation_vector_to_matrix,
 )
 from napari_cryoorient.particles import Floats, Integers, ParticleSet, Poses
-from napari_cryoorient.reporting import Advance
+from napari_cryoorient.reporting import SILENT, Reporter
 from napari_cryoorient.stack.chunks import in_threads
 
 # Steps of the climb that goes straight to the whole band.
@@ -145,13 +145,12 @@ class LocalRefinement:
         poses: Poses,
         *,
         restarts: bool = True,
-        progress: Advance | None = None,
-        should_stop: Callable[[], bool] | None = None,
+        reporter: Reporter = SILENT,
     ) -> Iterator[RefinedPoses]:
         """Yield refined poses of particles ``rows``, pose i being that of row i, in order.
 
         Without ``restarts`` no particle is tried from other poses than its own.
-        ``progress`` is told (done, of so many); when ``should_stop`` says so, it ends early.
+        It ends early when the reporter says so.
         """
         device = self.likelihood.device
         return in_threads(
@@ -162,8 +161,7 @@ class LocalRefinement:
             work=lambda chunk, data, _: self.of_images(
                 rows[chunk], data, poses[chunk], restarts=restarts
             ),
-            progress=progress,
-            should_stop=should_stop,
+            reporter=reporter,
         )
 
     def chunk_size(self, n: int) -> int:

@@ -35,7 +35,7 @@ from napari_cryoorient.alignment.search.proposals import Proposals, Proposer
 from napari_cryoorient.alignment.search.shifts import ShiftPrior
 from napari_cryoorient.device import part_of, room_for
 from napari_cryoorient.particles import Floats, Integers, ParticleSet, Poses
-from napari_cryoorient.reporting import Advance
+from napari_cryoorient.reporting import SILENT, Reporter
 from napari_cryoorient.stack.chunks import Stopped, in_threads
 
 # Images of a chunk: on a CPU, and at the most; a GPU's memory holds so many float32 of each pixel.
@@ -155,10 +155,10 @@ class GlobalSearch:
         """How many particles are searched together at most, and how many in a second look."""
         return self._chunk, self._thorough_chunk
 
-    def learned(self, rows: Integers, should_stop: Callable[[], bool] | None = None) -> Learned:
+    def learned(self, rows: Integers, reporter: Reporter = SILENT) -> Learned:
         """Learn from ``rows``, all that will be searched, unless that was done; return it."""
         if not self._is_prior_learned:
-            self.learn_shifts(rows, should_stop)
+            self.learn_shifts(rows, reporter)
         return Learned(
             self._information,
             self._prior,
@@ -175,13 +175,14 @@ class GlobalSearch:
         other._proposer = None if self._proposer is None else self._proposer.reading(particles)
         return other
 
-    def learn_shifts(self, rows: Integers, should_stop: Callable[[], bool] | None = None) -> None:
+    def learn_shifts(self, rows: Integers, reporter: Reporter = SILENT) -> None:
         """Learn from a sample of ``rows`` where particles lie and how strong they are."""
         self._is_prior_learned = True
         if len(rows) < FEWEST_TO_LEARN_FROM:
             return
         sample = np.unique(np.linspace(0, len(rows) - 1, N_TO_LEARN_FROM).astype(np.int64))
-        parts = list(self._searched(rows[sample], self._looked_at_once, None, should_stop))
+        quiet = Reporter(should_stop=reporter.should_stop)
+        parts = list(self._searched(rows[sample], self._looked_at_once, quiet))
         if not parts:
             return
         found = FoundPoses.joined(parts)
@@ -194,13 +195,11 @@ class GlobalSearch:
             self._beside = before.learned(off, weight, least)
         self.coarse.take_shifts(self._prior, self._beside)
         self.likelihood.take_amplitudes(*learned_amplitudes(found.strengths, weight))
-        self._learn_presence(rows[sample], should_stop)
+        self._learn_presence(rows[sample], quiet)
 
-    def _learn_presence(
-        self, sample: Integers, should_stop: Callable[[], bool] | None = None
-    ) -> None:
+    def _learn_presence(self, sample: Integers, reporter: Reporter) -> None:
         """Learn how many images show the particle, and once more how strong it is, of a sample."""
-        parts = list(self._searched(sample, self.of_images, None, should_stop))
+        parts = list(self._searched(sample, self.of_images, reporter))
         self.n_thorough = 0
         if parts:
             found = FoundPoses.joined(parts)
@@ -208,26 +207,19 @@ class GlobalSearch:
             strengths = learned_amplitudes(found.strengths, found.confidence)
             self.likelihood.take_amplitudes(*strengths)
 
-    def search(
-        self,
-        rows: Integers,
-        *,
-        progress: Advance | None = None,
-        should_stop: Callable[[], bool] | None = None,
-    ) -> Iterator[FoundPoses]:
+    def search(self, rows: Integers, reporter: Reporter = SILENT) -> Iterator[FoundPoses]:
         """Yield the poses of particles ``rows`` in order, chunk by chunk.
 
-        ``progress`` is told (done, of so many); when ``should_stop`` says so, it ends early.
+        It ends early when the reporter says so.
         """
-        self.learned(rows, should_stop)
-        yield from self._searched(rows, self.of_images, progress, should_stop)
+        self.learned(rows, reporter)
+        yield from self._searched(rows, self.of_images, reporter)
 
     def _searched(
         self,
         rows: Integers,
         work: Callable[[Integers, BandData, Callable[[], bool]], FoundPoses],
-        progress: Advance | None,
-        should_stop: Callable[[], bool] | None,
+        reporter: Reporter,
     ) -> Iterator[FoundPoses]:
         device = self.likelihood.device
         return in_threads(
@@ -236,8 +228,7 @@ class GlobalSearch:
             device,
             load=lambda chunk: self.likelihood.load(rows[chunk]),
             work=lambda chunk, data, ends: work(rows[chunk], data, ends),
-            progress=progress,
-            should_stop=should_stop,
+            reporter=reporter,
         )
 
     @torch.no_grad()
