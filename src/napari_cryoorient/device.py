@@ -196,3 +196,19 @@ def release_memory(device: torch.device) -> None:
         torch.cuda.empty_cache()
     elif device.type == "mps":
         torch.mps.empty_cache()
+
+
+_CPU_UNITS = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+
+
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Tell whether a device multiplies bfloat16 faster than float32.
+
+    On CPUs these are AMX and AVX512-BF16; where bfloat16 is emulated it is slower than float32.
+    """
+    if device.type == "cuda":
+        return bool(torch.cuda.get_device_capability(device) >= (8, 0))
+    if device.type == "cpu":
+        asked = (getattr(torch.cpu, name, None) for name in _CPU_UNITS)  # not in every release
+        return any(bool(ask()) for ask in asked if ask is not None)
+    return False

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from napari_cryoorient.training import precision
+from napari_cryoorient import device
 from napari_cryoorient.training.precision import autocast, choose_precision
 
 CPU = torch.device("cpu")
@@ -11,7 +11,7 @@ CPU = torch.device("cpu")
 
 @pytest.mark.parametrize(("has_units", "chosen"), [(True, "bfloat16"), (False, "float32")])
 def test_the_device_decides_and_nothing_is_timed(monkeypatch, has_units, chosen):
-    for name in precision._CPU_UNITS:
+    for name in device._CPU_UNITS:
         monkeypatch.setattr(torch.cpu, name, lambda: has_units, raising=False)
     assert {choose_precision("auto", CPU) for _ in range(3)} == {choose_precision("auto", CPU)}
     name, why = choose_precision("auto", CPU)
@@ -20,7 +20,7 @@ def test_the_device_decides_and_nothing_is_timed(monkeypatch, has_units, chosen)
 
 
 def test_a_release_of_torch_that_cannot_tell_trains_in_float32(monkeypatch):
-    for name in precision._CPU_UNITS:
+    for name in device._CPU_UNITS:
         monkeypatch.delattr(torch.cpu, name, raising=False)
     assert choose_precision("auto", CPU)[0] == "float32"
 

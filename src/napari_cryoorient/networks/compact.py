@@ -6,7 +6,12 @@ rotations.  Turning is exact and costs little, since it happens in angular harmo
 layer works on these, before the copies are made.  In-plane rotation is thus known to the network
 and only the viewing direction is left to learn.  While it trains, a few angles with a common
 random offset stand for all: the scores are the logarithm of a density, and any subset of cells
-tells of it.
+tells of it; told the true pose, it looks at the two next to it and at a few of the others, which
+count for all of these.
+
+With ``finds_centre`` an image is first moved back by where the mean of the map's views fits best
+(``centring``), and each viewing direction has a shift of its own: where the object lies if it is
+seen from there.
 
 Instead of scores, the perceptron can regress a rotation for each copy in one of the usual
 representations, which are turned back and averaged with learned weights.
@@ -16,6 +21,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -28,6 +34,7 @@ from napari_cryoorient.geometry.rotations import (
     six_d_to_matrix,
     turn_in_plane,
 )
+from napari_cryoorient.networks.centring import Centring, moved_back
 from napari_cryoorient.networks.filtering import SpectralFilter
 from napari_cryoorient.networks.harmonics import AngularHarmonics
 from napari_cryoorient.networks.output import PosePrediction
@@ -38,6 +45,10 @@ REPRESENTATIONS: dict[str, tuple[int, Callable[[Tensor], Tensor]]] = {
     "axis-angle": (3, lambda v: rotation_vector_to_matrix(math.pi * torch.tanh(v))),
     "6d": (6, six_d_to_matrix),
 }
+
+
+# The likeliest cells, whose shifts a network that finds centres tells.
+N_CELLS = 128
 
 
 class _Block(nn.Module):
@@ -74,14 +85,39 @@ class _TurnedCopies(nn.Module):
         self.register_buffer("orders", torch.arange(n_orders).float(), persistent=False)
 
     def forward(self, harmonics: Tensor, angles: Tensor) -> Tensor:
-        """Return ``(p, b, width)`` from ``(orders, 2 rings, b)``."""
+        """Return ``(b, p, width)`` from ``(orders, 2 rings, b)`` and angles ``(b or 1, p)``."""
         real, imaginary = self.weights.unbind(1)
         inputs = harmonics.transpose(1, 2)
         in_phase = inputs @ torch.cat([real, -imaginary], dim=1)  # (orders, b, width)
         quadrature = inputs @ torch.cat([imaginary, real], dim=1)
-        phases = angles[:, None] * self.orders
-        copies = phases.cos() @ in_phase.flatten(1) - phases.sin() @ quadrature.flatten(1)
-        return copies.view(len(angles), *in_phase.shape[1:]) + self.bias
+        both = torch.cat([in_phase, quadrature]).transpose(0, 1)  # (b, 2 orders, width)
+        phases = angles[..., None] * self.orders
+        turns = torch.cat([phases.cos(), -phases.sin()], dim=2).expand(len(both), -1, -1)
+        return turns @ both + self.bias
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a network is told of the truth while it learns, for ``b`` images.
+
+    ``views`` (b,) and ``angles`` (b, p) are those to look at: the direction nearest to the true
+    one, and angles of which the first is the nearest to the true one.  ``log_counts`` (b, p) says
+    how many angles each stands for.  ``centres_angstrom`` (b, 2) are what images are moved back
+    by, NaN where the network is to find it.
+    """
+
+    views: Tensor
+    angles: Tensor
+    log_counts: Tensor
+    centres_angstrom: Tensor
+
+    def __getitem__(self, index: slice | Tensor) -> Told:
+        return Told(
+            self.views[index],
+            self.angles[index],
+            self.log_counts[index],
+            self.centres_angstrom[index],
+        )
 
 
 class CompactNetwork(nn.Module):
@@ -97,6 +133,7 @@ class CompactNetwork(nn.Module):
         width, hidden, depth: of the perceptron.
         max_order: highest angular harmonic.
         n_angles, n_training_angles: in-plane angles, and how many of them a training step takes.
+        finds_centre: images are moved back before they are looked at (distributions only).
 
     """
 
@@ -115,6 +152,7 @@ class CompactNetwork(nn.Module):
         max_order: int = 20,
         n_angles: int = 48,
         n_training_angles: int = 16,
+        finds_centre: bool = False,
     ) -> None:
         super().__init__()
         self.description: dict[str, Any] = {
@@ -131,11 +169,14 @@ class CompactNetwork(nn.Module):
             "max_order": max_order,
             "n_angles": n_angles,
             "n_training_angles": n_training_angles,
+            "finds_centre": finds_centre,
         }
         self.representation = representation
         self.pixel_size_angstrom = field_of_view_angstrom / box
         self.n_angles, self.n_training_angles = n_angles, n_training_angles
+        self.finds_centre = finds_centre and representation == "distribution"
         self.filter = SpectralFilter(box)
+        self.centring = Centring(box) if self.finds_centre else None
         self.harmonics = AngularHarmonics(self.filter.frequencies, max_order, box / 2)
         self.copies = _TurnedCopies(self.harmonics, width)
         self.blocks = nn.ModuleList([_Block(width, hidden) for _ in range(depth)])
@@ -148,7 +189,7 @@ class CompactNetwork(nn.Module):
         self.head = nn.Linear(width, n_outputs)
         nn.init.normal_(self.head.weight, std=0.01)
         nn.init.zeros_(self.head.bias)
-        self.shift_head = nn.Linear(width, 2)
+        self.shift_head = nn.Linear(width, 2 * n_outputs if self.finds_centre else 2)
         nn.init.zeros_(self.shift_head.weight)
         nn.init.zeros_(self.shift_head.bias)
 
@@ -165,38 +206,90 @@ class CompactNetwork(nn.Module):
             angles = angles + torch.rand(1).item() * 2 * math.pi
         return angles
 
-    def forward(self, images: Tensor, ctf_half_plane: Tensor | None) -> PosePrediction:
+    def forward(
+        self,
+        images: Tensor,
+        ctf_half_plane: Tensor | None,
+        told: Told | None = None,
+        centres_angstrom: Tensor | None = None,
+    ) -> PosePrediction:
         """Propose poses for ``images`` (b, N, N), CTF (b, N, N // 2 + 1) or None.
 
-        ``extra`` holds ``angles`` (1, p) and, for a distribution, ``logits`` (b, v, p), else
-        ``quaternion`` (b, 4).
+        ``extra`` holds ``angles`` (b or 1, p) and, for a distribution, ``logits`` (b, v, p), else
+        ``quaternion`` (b, 4).  A network that finds centres gives its likeliest ``cells`` (b, t),
+        flat indices of views and angles, best first, and their ``cell_shifts`` (b, t, 2) in
+        angstrom; where it is ``told`` the truth, the true one alone.  ``centres_angstrom`` (b, 2)
+        are where to look instead.
         """
-        angles = self.angles()
+        angles = self.angles()[None] if told is None else told.angles
         with torch.autocast(images.device.type, enabled=False):
-            coefficients = self.filter(images, ctf_half_plane)
-            x = self.copies(self.harmonics(coefficients), angles)
+            coefficients, transfer = self.filter.taken(images, ctf_half_plane)
+            centres = centres_angstrom if told is None else told.centres_angstrom
+            if self.centring is not None:
+                centres = self._centres(coefficients, transfer, centres)
+                coefficients = moved_back(coefficients, self.filter, centres)
+            weighed = self.filter.weighed(coefficients, transfer)
+            x = self.copies(self.harmonics(weighed), angles)
         for block in self.blocks:
             x = block(x)
         x = self.norm(x)
-        scores = self.head(x).float()  # (p, b, outputs)
+        scores = self.head(x).float()  # (b, p, outputs)
         if self.representation == "distribution":
-            logits = scores.permute(1, 2, 0)
+            logits = scores.transpose(1, 2)
+            if told is not None:
+                logits = logits + told.log_counts[:, None]
             rotations, confidence = self.grid.mean_pose(logits, angles)
             share = logits.detach().logsumexp(dim=1).softmax(dim=1)
-            extra = {"logits": logits, "angles": angles[None]}
+            extra = {"logits": logits, "angles": angles}
         else:
-            share = scores[..., 0].t().softmax(dim=1)
+            share = scores[..., 0].softmax(dim=1)
             own = REPRESENTATIONS[self.representation][1](scores[..., 1:])
-            turned = turn_in_plane(angles)[:, None] @ own  # (p, b, 3, 3)
-            mean = (share.t()[..., None, None] * turned).sum(dim=0)
+            turned = turn_in_plane(angles) @ own  # (b, p, 3, 3)
+            mean = (share[..., None, None] * turned).sum(dim=1)
             rotations = six_d_to_matrix(mean.transpose(1, 2)[:, :2].flatten(1))
             confidence = mean.detach().flatten(1).norm(dim=1) / math.sqrt(3)
             extra = {"quaternion": matrix_to_quaternion(rotations)}
-        shifts = self._shifts(self.shift_head(x).float(), share.detach(), angles)
+        if self.centring is not None:
+            assert centres is not None
+            n_angles = angles.shape[1]
+            if told is None:
+                flat = logits.detach().flatten(1)
+                extra["cells"] = flat.topk(min(N_CELLS, flat.shape[1]), dim=1).indices
+            else:
+                extra["cells"] = told.views[:, None] * n_angles
+            seen = self._shifts_of_cells(x, extra["cells"], angles) + centres[:, None]
+            extra["cell_shifts"] = seen * self.pixel_size_angstrom
+            shifts = extra["cell_shifts"][:, 0]
+        else:
+            shifts = self._shifts(self.shift_head(x).float(), share.detach(), angles)
         return PosePrediction(rotations, shifts, confidence.detach(), extra)
+
+    def _centres(self, coefficients: Tensor, transfer: Tensor, known: Tensor | None) -> Tensor:
+        """Return what images are moved back by, in pixels; ``known`` (b, 2) are in angstrom."""
+        assert self.centring is not None
+        known = None if known is None else known / self.pixel_size_angstrom
+        if known is not None and not bool(known.isnan().any()):
+            return known
+        found: Tensor = self.centring(coefficients, transfer, self.filter)
+        return found if known is None else torch.where(known.isnan(), found, known)
+
+    def _shifts_of_cells(self, x: Tensor, cells: Tensor, angles: Tensor) -> Tensor:
+        """Return the shift in pixels ``(b, t, 2)`` of cells ``(b, t)`` of copies ``(b, p, w)``."""
+        view, place = cells // angles.shape[1], cells % angles.shape[1]
+        if cells.shape[1] < angles.shape[1]:
+            copies = x.float().gather(1, place[..., None].expand(-1, -1, x.shape[2]))
+            weight = self.shift_head.weight.view(-1, 2, x.shape[2])[view]
+            turned = (weight @ copies[..., None])[..., 0] + self.shift_head.bias.view(-1, 2)[view]
+        else:
+            of_all = self.shift_head(x).flatten(1).unflatten(1, (-1, 2))
+            index = place * self.grid.n_directions + view
+            turned = of_all.gather(1, index[..., None].expand(-1, -1, 2)).float()
+        angle = angles.expand(len(x), -1).gather(1, place)
+        back = turn_in_plane(angle)[..., :2, :2] @ turned[..., None]
+        return back[..., 0]
 
     def _shifts(self, turned_pixels: Tensor, share: Tensor, angles: Tensor) -> Tensor:
         """Turn the shift each copy sees back, and average: ``(b, 2)`` in angstrom."""
-        back = turn_in_plane(angles)[:, :2, :2]
-        shifts = torch.einsum("bp,pij,pbj->bi", share, back, turned_pixels)
+        back = turn_in_plane(angles.expand(len(share), -1))[..., :2, :2]
+        shifts = torch.einsum("bp,bpij,bpj->bi", share, back, turned_pixels)
         return shifts * self.pixel_size_angstrom

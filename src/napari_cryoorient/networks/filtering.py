@@ -75,8 +75,14 @@ class SpectralFilter(nn.Module):
             places = ky * (n // 2 + 1) + kx
         return half_planes.flatten(1)[:, places]
 
-    def forward(self, images: Tensor, ctf_half_plane: Tensor | None) -> Tensor:
-        """Return weighed coefficients ``(b, m)``, complex, with a mean square of 1 an image.
+    def powers(self) -> tuple[Tensor, Tensor]:
+        """Return the powers of signal and noise ``(m,)`` at the disc's frequencies, above zero."""
+        signal = self.at_frequencies(self.signal_power)
+        signal = torch.maximum(signal, signal.max() * SIGNAL_FLOOR)
+        return signal, torch.maximum(self.at_frequencies(self.noise_power), NOISE_FLOOR * signal)
+
+    def taken(self, images: Tensor, ctf_half_plane: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return the coefficients ``(b, m)`` of images in the disc, and the CTF's there.
 
         ``images`` (b, N, N) of any even N of at least ``box`` over the same field of view;
         ``ctf_half_plane`` (b, N, N // 2 + 1) or None for 1.
@@ -85,13 +91,20 @@ class SpectralFilter(nn.Module):
         if n < self.box:
             raise ValueError(f"images of {n} pixels are smaller than the filter's {self.box}")
         coefficients = self.crop(images_to_fourier(images.float())) * (self.box / n) ** 2
-        signal = self.at_frequencies(self.signal_power)
-        signal = torch.maximum(signal, signal.max() * SIGNAL_FLOOR)
-        noise = torch.maximum(self.at_frequencies(self.noise_power), NOISE_FLOOR * signal)
-        transfer = torch.ones_like(signal) if ctf_half_plane is None else self.crop(ctf_half_plane)
+        if ctf_half_plane is None:
+            return coefficients, torch.ones_like(coefficients.real)
+        return coefficients, self.crop(ctf_half_plane)
+
+    def weighed(self, coefficients: Tensor, transfer: Tensor) -> Tensor:
+        """Weigh coefficients ``(b, m)``: complex, with a mean square of 1 an image."""
+        signal, noise = self.powers()
         weight = transfer * signal.sqrt() / (transfer.square() * signal + noise)
         weight = torch.where(self.places == 0, torch.zeros_like(weight), weight)
         weighed = coefficients * weight
         power = (weighed.real.square() + weighed.imag.square()).mean(dim=1, keepdim=True)
         normalised: Tensor = weighed / (power.sqrt() + _TINY)
         return normalised
+
+    def forward(self, images: Tensor, ctf_half_plane: Tensor | None) -> Tensor:
+        """Return the weighed coefficients ``(b, m)`` of images: see ``taken``."""
+        return self.weighed(*self.taken(images, ctf_half_plane))

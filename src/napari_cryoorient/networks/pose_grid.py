@@ -52,11 +52,14 @@ class PoseGrid(nn.Module):
         self.register_buffer("_equivalents", traces.float(), persistent=False)
 
     def traces(self, rotations: Tensor, angles: Tensor) -> Tensor:
-        """Return ``1 + 2 cos(distance)`` ``(b, v, p)`` from ``rotations`` to every cell."""
-        parts = rotations.flatten(1) @ self._equivalents
-        # each (b, v, g)
-        in_phase, quadrature, along = parts.view(3, len(rotations), self.n_directions, -1).unbind(0)
-        c, s = angles.cos(), angles.sin()
+        """Return ``1 + 2 cos(distance)`` ``(b, v, p)`` from ``rotations`` to every cell.
+
+        ``angles`` are ``(p,)``, or each image's own ``(b, p)``.
+        """
+        in_phase, quadrature, along = self._parts(rotations)
+        # (b or 1, 1, p)
+        own = angles if angles.dim() == 2 else angles[None]
+        c, s = own.cos()[:, None], own.sin()[:, None]
         nearest: Tensor | None = None
         for g in range(in_phase.shape[-1]):
             trace = torch.addcmul(along[..., g, None], in_phase[..., g, None], c)
@@ -65,27 +68,52 @@ class PoseGrid(nn.Module):
         assert nearest is not None
         return nearest
 
+    def _parts(self, rotations: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what a trace is made of: of cosine and sine of the angle, and constant."""
+        parts = rotations.flatten(1) @ self._equivalents
+        # each (b, v, g)
+        in_phase, quadrature, along = parts.view(3, len(rotations), self.n_directions, -1).unbind(0)
+        return in_phase, quadrature, along
+
+    @torch.no_grad()
+    def nearest(self, rotations: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the viewing direction ``(b,)`` nearest to each pose, and its angle there."""
+        in_phase, quadrature, along = (part.flatten(1) for part in self._parts(rotations))
+        best = (along + torch.hypot(in_phase, quadrature)).argmax(1, keepdim=True)
+        angle = torch.atan2(quadrature.gather(1, best), in_phase.gather(1, best))
+        return best[:, 0] // len(self.group), angle[:, 0]
+
     @torch.no_grad()
     def target(self, rotations: Tensor, angles: Tensor) -> Tensor:
         """Return probabilities ``(b, v p)`` around true poses: exp(concentration * trace)."""
         return (self.concentration * self.traces(rotations, angles)).flatten(1).softmax(dim=1)
 
-    def divergence(self, logits: Tensor, rotations: Tensor, angles: Tensor) -> Tensor:
+    def divergence(
+        self, logits: Tensor, rotations: Tensor, angles: Tensor, n_angles: int | None = None
+    ) -> Tensor:
         """Return how far ``logits`` ``(b, v, p)`` are from the truth: 0 is perfect, 1 ignorance.
 
         The Kullback-Leibler divergence from the target, over that of the uniform distribution.
+        Where some of the angles stand for others, ``n_angles`` counts all.
         """
         target = self.target(rotations, angles)
         log_probability = logits.flatten(1).float().log_softmax(dim=1)
         negative_entropy = torch.xlogy(target, target).sum(dim=1)
         divergence = negative_entropy - (target * log_probability).sum(dim=1)
-        of_uniform = negative_entropy + math.log(target.shape[1])
+        n_cells = target.shape[1] if n_angles is None else self.n_directions * n_angles
+        of_uniform = negative_entropy + math.log(n_cells)
         return (divergence / of_uniform).mean()
 
     def cells(self, index: Tensor, angles: Tensor) -> Tensor:
-        """Return the poses ``(..., 3, 3)`` of flat cell indices ``(...)``."""
-        n_angles = len(angles)
-        return turn_in_plane(angles)[index % n_angles] @ self.references[index // n_angles]
+        """Return the poses ``(..., 3, 3)`` of flat cell indices ``(...)`` at angles ``(p,)``.
+
+        Each image may have angles of its own: ``(b, p)``, indices ``(b, t)``.
+        """
+        n_angles = angles.shape[-1]
+        place = index % n_angles
+        is_own = angles.dim() == 2
+        own = angles.expand(len(index), -1).gather(1, place) if is_own else angles[place]
+        return turn_in_plane(own) @ self.references[index // n_angles]
 
     def mean_pose(self, logits: Tensor, angles: Tensor) -> tuple[Tensor, Tensor]:
         """Return the mean pose ``(b, 3, 3)`` of the best cell's neighbourhood, and its share.

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
 from napari_cryoorient.alignment.search.proposals import Proposals
-from napari_cryoorient.device import in_halves
+from napari_cryoorient.device import in_halves, multiplies_bfloat16
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.networks.compact import CompactNetwork
 from napari_cryoorient.networks.output import PosePrediction
-from napari_cryoorient.networks.prediction import in_network, together_in_network
+from napari_cryoorient.networks.prediction import together_in_network
 from napari_cryoorient.particles import Integers, ParticleSet
 from napari_cryoorient.stack.batches import ParticleBatches
+
+# A network that finds centres looks again from so many places of an object, and proposes so many,
+# so far apart; each place has this part of the views that were found elsewhere.
+N_LOOKS, N_PLACES, PLACES_APART_ANGSTROM = 2, 4, 6.0
+SPREAD = 0.02
 
 
 class NetworkProposer:
@@ -36,6 +42,8 @@ class NetworkProposer:
         # As few in-plane angles as in training tell views apart as well: all are compared after.
         self._network.n_angles = network.n_training_angles
         self._box, self._device = box, device
+        # What is proposed is compared in full precision after.
+        self._is_rough = multiplies_bfloat16(device)
         self._batches = ParticleBatches(particles, box, device, cache_bytes=0)
         self._size = together_in_network(box, device)
 
@@ -52,17 +60,82 @@ class NetworkProposer:
 
     @torch.no_grad()
     def propose(self, rows: Integers) -> Proposals:
-        """Return how likely the network takes each direction, in logs, and its shifts."""
+        """Return how likely the network takes each direction, in logs, at each of its places."""
         images, ctf = self._batches.images(rows), self._batches.ctf(rows)
-        weights, shifts = [], []
 
-        def passed_through(these: slice) -> PosePrediction:
-            return in_network(self._network, images[these], None if ctf is None else ctf[these])
+        def looked(these: slice) -> PosePrediction:
+            return self._looked(images[these], None if ctf is None else ctf[these])
 
+        parts: list[PosePrediction] = []
         for start in range(0, len(rows), self._size):
             these = slice(start, min(start + self._size, len(rows)))
-            for part in in_halves(passed_through, these, images.device):
-                assert part.shifts_angstrom is not None
-                weights.append(part.extra["logits"].float().logsumexp(2).log_softmax(1))
-                shifts.append(part.shifts_angstrom.float())
-        return Proposals(torch.cat(weights), torch.cat(shifts))
+            parts += in_halves(looked, these, images.device)
+        return Proposals(
+            torch.cat([part.extra["log_weights"] for part in parts]),
+            torch.cat([part.extra["places"] for part in parts]),
+        )
+
+    def _looked(self, images: Tensor, ctf: Tensor | None) -> PosePrediction:
+        """Return the network's prediction, with what is proposed of it among its ``extra``.
+
+        ``log_weights`` (b, m, v) and ``places`` (b, m, 2).  A network that finds centres looks
+        again from the likeliest places of its first look.
+        """
+        first = self._prediction(images, ctf)
+        assert first.shifts_angstrom is not None
+        if "cells" not in first.extra:
+            of_views = first.extra["logits"].float().logsumexp(2).log_softmax(1)
+            found = {"log_weights": of_views[:, None], "places": first.shifts_angstrom[:, None]}
+            return replace(first, extra={key: value.float() for key, value in found.items()})
+        starts, masses = likely_places(*_cells_of(first)[1:], N_LOOKS)
+        cells: list[tuple[Tensor, Tensor, Tensor]] = []
+        totals: list[Tensor] = []
+        for start, mass in zip(starts.unbind(1), masses.log_softmax(1).unbind(1), strict=True):
+            again = self._prediction(images, ctf, start)
+            views, weights, shifts = _cells_of(again)
+            cells.append((views, weights + mass[:, None], shifts))
+            of_view = again.extra["logits"].float().logsumexp(2).log_softmax(1)
+            totals.append(of_view + mass[:, None])
+        views, weights, shifts = (torch.cat(part, dim=1) for part in zip(*cells, strict=True))
+        places = likely_places(weights, shifts, N_PLACES)[0]
+        # Each place has the views of the cells beside it, and a little of all others.
+        near = (shifts[:, None] - places[:, :, None]).norm(dim=3) < PLACES_APART_ANGSTROM
+        by_place = SPREAD * torch.stack(totals).logsumexp(0).exp() / N_PLACES
+        by_place = by_place[:, None].repeat(1, N_PLACES, 1)
+        by_place.scatter_add_(
+            2, views[:, None].expand(-1, N_PLACES, -1), near * weights.exp()[:, None]
+        )
+        log_weights = by_place.clamp_min(1e-30).log()
+        log_weights = log_weights - log_weights.flatten(1).logsumexp(1)[:, None, None]
+        return replace(first, extra={"log_weights": log_weights, "places": places})
+
+    def _prediction(
+        self, images: Tensor, ctf: Tensor | None, centres_angstrom: Tensor | None = None
+    ) -> PosePrediction:
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=self._is_rough):
+            prediction: PosePrediction = self._network(images, ctf, None, centres_angstrom)
+        return prediction
+
+
+def _cells_of(prediction: PosePrediction) -> tuple[Tensor, Tensor, Tensor]:
+    """Return views, log probabilities and shifts of the likeliest cells ``(b, t)``."""
+    logits, cells = prediction.extra["logits"].float(), prediction.extra["cells"]
+    weights = logits.flatten(1).log_softmax(1).gather(1, cells)
+    return cells // logits.shape[2], weights, prediction.extra["cell_shifts"].float()
+
+
+def likely_places(weights: Tensor, shifts: Tensor, n: int) -> tuple[Tensor, Tensor]:
+    """Return the ``n`` likeliest places ``(b, n, 2)`` of cells ``(b, t)``, and logs ``(b, n)``.
+
+    Each is the mean over the cells near the best one that is left, which it takes with it.
+    """
+    every = torch.arange(len(weights), device=weights.device)
+    left, places, masses = weights, [], []
+    for _ in range(n):
+        best = shifts[every, left.argmax(1)]
+        near = (shifts - best[:, None]).norm(dim=2) < PLACES_APART_ANGSTROM
+        share = left.masked_fill(~near, -1e9)
+        places.append((share.softmax(1)[..., None] * shifts).sum(1))
+        masses.append(share.logsumexp(1))
+        left = left.masked_fill(near, -1e9)
+    return torch.stack(places, dim=1), torch.stack(masses, dim=1)

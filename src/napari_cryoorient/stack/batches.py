@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -39,13 +40,15 @@ class Batch:
     """``b`` images with their true poses, at the working box N.
 
     ``images`` (b, N, N); ``ctf`` (b, N, N // 2 + 1) or None; ``rotations`` (b, 3, 3);
-    ``shifts_angstrom`` (b, 2), where the objects lie.
+    ``shifts_angstrom`` (b, 2), where the objects lie.  ``told`` is what else a network is given
+    while it learns, indexed as the rest.
     """
 
     images: Tensor
     ctf: Tensor | None
     rotations: Tensor
     shifts_angstrom: Tensor
+    told: Any = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -56,6 +59,7 @@ class Batch:
             None if self.ctf is None else self.ctf[index],
             self.rotations[index],
             self.shifts_angstrom[index],
+            None if self.told is None else self.told[index],
         )
 
 

@@ -27,7 +27,7 @@ from napari_cryoorient.training.checkpoint import network_of_checkpoint
 class ComparedPoses:
     """Poses found of particles ``rows`` ``(k,)``.
 
-    ``n_again`` ``(k,)`` adds up to how many had a second look: those of all that were worked on
+    ``n_again`` ``(k,)`` adds up to how many were searched: those of all that were worked on
     together are counted in the first of their rows.
     """
 
@@ -169,10 +169,10 @@ def compared(
     reporter: Reporter,
 ) -> ComparedPoses:
     """Search particles ``rows``; raises Stopped."""
-    before = search.n_thorough
+    before = search.n_searched
     parts = list(search.search(rows, reporter))
     if sum(len(part.rows) for part in parts) < len(rows):
         raise Stopped
     n_again = np.zeros(len(rows), dtype=np.int64)
-    n_again[:1] = search.n_thorough - before
+    n_again[:1] = search.n_searched - before
     return ComparedPoses(rows, FoundPoses.joined(parts), n_again)

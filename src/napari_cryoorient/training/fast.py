@@ -1,7 +1,9 @@
 """The project's own recipe: projections of the map made on the fly, and the compact network.
 
 Every step takes images that were never seen before, made with the stack's CTFs, noise spectrum and
-shifts; where the stack has poses, a part of each batch is real particles.  Noise starts at a fifth
+shifts; where the stack has poses, a part of each batch is real particles.  A network that gives a
+distribution starts as the matched filter and is told the true pose, so that it need not look at
+all in-plane angles (``first_layer``).  Noise starts at a fifth
 of its amplitude and rises to the full one over the first part of the training; the learning rate
 goes through one cycle; weights are averaged.
 
@@ -14,6 +16,7 @@ from __future__ import annotations
 
 import copy
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -32,6 +35,7 @@ from napari_cryoorient.projection.reference import reference_volume
 from napari_cryoorient.stack.batches import Batch, ParticleBatches
 from napari_cryoorient.stack.statistics import band_limited_projector, stack_statistics
 from napari_cryoorient.training.fine_tuning import EarlierNetwork, begin_with
+from napari_cryoorient.training.first_layer import WhatIsTold, mean_projection, start_from_map
 from napari_cryoorient.training.losses import (
     quaternion_distance,
     reprojection_loss,
@@ -44,6 +48,7 @@ from napari_cryoorient.training.synthetic import (
     SyntheticParticles,
     noise_scale_at,
     one_cycle_at,
+    shift_sigma_angstrom,
 )
 
 BAND_BOX = 32
@@ -117,12 +122,26 @@ class FastRecipe:
                 representation=config.representation or "distribution",
                 spacing_deg=SPACING_DEG * len(symmetry_matrices(config.symmetry)) ** SPACING_POWER,
                 concentration=CONCENTRATION,
+                finds_centre=earlier is None or bool(earlier.description.get("finds_centre")),
             )
         network.filter.set_powers(statistics.signal_power, statistics.noise_power)
+        self._synthetic = SyntheticParticles(density, particles, statistics, device, config.seed)
+        self._band_projector = band_limited_projector(density, band_box)
+        self._told: WhatIsTold | None = None
+        if network.centring is not None:
+            scatter = shift_sigma_angstrom(particles)
+            network.centring.set_statistics(
+                mean_projection(self._band_projector, statistics.gain, band_box),
+                scatter / network.pixel_size_angstrom,
+            )
+            self._told = WhatIsTold(network, scatter)
+            ctfs = self._synthetic.ctfs
+            ctfs = None if ctfs is None else ctfs.cpu()
+            start_from_map(network, self._band_projector, statistics.gain, ctfs)
         if earlier is not None:
             begin_with(network, earlier)
         self.network: torch.nn.Module = network.to(device)
-        self._grid = network.grid
+        self._grid, self._n_angles = network.grid, network.n_training_angles
         self._shift_scale = 1.0 / network.pixel_size_angstrom
         self.group: Tensor = network.grid.group
         self._average = copy.deepcopy(self.network).eval()
@@ -135,7 +154,6 @@ class FastRecipe:
             fused=device.type == "cuda",
         )
 
-        self._synthetic = SyntheticParticles(density, particles, statistics, device, config.seed)
         uses_real = particles.poses is not None and config.labels != "simulated"
         self._rows = train_rows if uses_real else train_rows[:0]
         self._seed = config.seed
@@ -151,7 +169,7 @@ class FastRecipe:
             reference_volume(density, working_box).to(device),
             pixel_size_angstrom=field / working_box,
         )
-        self._band_projector = band_limited_projector(density, band_box).to(device)
+        self._band_projector = self._band_projector.to(device)
         with torch.no_grad():
             views = random_rotations(64, torch.Generator().manual_seed(0)).to(device)
             self._loss_scale = unit_contrast_scale(self._band_projector(views))
@@ -176,21 +194,38 @@ class FastRecipe:
         part = self.ranks.of(n_made)
         made = self._synthetic.draw(n_made, noise_scale, part) if n_made else None
         if made is not None and n_real == 0:
-            return made
+            return self._with_told(made, part)
         order = np.random.default_rng([self._seed, step])
         rows = np.sort(order.choice(self._rows, n_real, replace=False))
-        real = self._batches.batch(rows[self.ranks.of(n_real, before=n_made)])
+        part_of_real = self.ranks.of(n_real, before=n_made)
+        real = self._batches.batch(rows[part_of_real])
         if made is None:
-            return real
+            return self._with_told(real, part_of_real)
         ctf = None
         if made.ctf is not None and real.ctf is not None:
             ctf = torch.cat([made.ctf, real.ctf])
-        return Batch(
+        joined = Batch(
             torch.cat([made.images, real.images]),
             ctf,
             torch.cat([made.rotations, real.rotations]),
             torch.cat([made.shifts_angstrom, real.shifts_angstrom]),
         )
+        every = np.arange(self.batch_size)
+        return self._with_told(
+            joined, np.concatenate([every[part], n_made + np.arange(n_real)[part_of_real]])
+        )
+
+    def _with_told(self, batch: Batch, part: slice | Integers) -> Batch:
+        """Add what a network is told of ``part`` of a batch; it is drawn for the whole batch."""
+        if self._told is None:
+            return batch
+        drawn = torch.rand(
+            self.batch_size,
+            self._told.n_drawn,
+            generator=self._synthetic.generator,
+            device=self.device,
+        )[part]
+        return replace(batch, told=self._told(batch.rotations, batch.shifts_angstrom, drawn))
 
     def _is_warm(self) -> bool:
         """Tell whether a warm-up is over, and real particles alone are learned from."""
@@ -213,7 +248,10 @@ class FastRecipe:
         pose_term = qd
         if "logits" in prediction.extra:
             pose_term = self._grid.divergence(
-                prediction.extra["logits"], batch.rotations, prediction.extra["angles"][0]
+                prediction.extra["logits"],
+                batch.rotations,
+                prediction.extra["angles"],
+                self._n_angles,
             )
         reprojection = self._reprojection(prediction, batch, needs_gradient=w < 1.0)
         total = weighted_objective(pose_term, reprojection, w)

@@ -8,7 +8,8 @@ from typing import Literal
 import torch
 from torch import nn
 
-_CPU_UNITS = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+from napari_cryoorient.device import multiplies_bfloat16
+
 NetworkPrecision = Literal["float32", "bfloat16"]
 
 
@@ -42,22 +43,9 @@ def choose_precision(
         return "float32", "float32, as requested."
     if requested == "bfloat16":
         return "bfloat16", "bfloat16 with channels-last weights, as requested."
-    if _multiplies_bfloat16(device):
+    if multiplies_bfloat16(device):
         return (
             "bfloat16",
             "bfloat16 with channels-last weights: this device has units for it.",
         )
     return "float32", "float32: this device has no units for bfloat16."
-
-
-def _multiplies_bfloat16(device: torch.device) -> bool:
-    """Tell whether a device multiplies bfloat16 faster than float32.
-
-    On CPUs these are AMX and AVX512-BF16; where bfloat16 is emulated it is slower than float32.
-    """
-    if device.type == "cuda":
-        return bool(torch.cuda.get_device_capability(device) >= (8, 0))
-    if device.type == "cpu":
-        asked = (getattr(torch.cpu, name, None) for name in _CPU_UNITS)  # not in every release
-        return any(bool(ask()) for ask in asked if ask is not None)
-    return False

@@ -37,7 +37,8 @@ def _add_gradients(
         is_last = start + recipe.chunk_size >= len(batch)
         with nullcontext() if is_last else without_meeting(network):
             with autocast(recipe.device, precision):
-                prediction = network(chunk.images, chunk.ctf)
+                told = () if chunk.told is None else (chunk.told,)
+                prediction = network(chunk.images, chunk.ctf, *told)
             terms = recipe.losses(prediction, chunk, w)
             values = torch.stack([terms.total, terms.qd, terms.reprojection]).detach().float()
             (terms.total * part).backward()  # type: ignore[no-untyped-call]

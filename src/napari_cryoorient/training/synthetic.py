@@ -54,7 +54,7 @@ class SyntheticParticles:
         batches = ParticleBatches(particles, self.box, torch.device("cpu"), cache_bytes=0)
         rows = particles.spread_rows(N_CTFS)
         ctfs = batches.ctf(rows)
-        self._ctfs: Tensor | None = None if ctfs is None else ctfs.to(device)
+        self.ctfs: Tensor | None = None if ctfs is None else ctfs.to(device)
 
     @torch.no_grad()
     def draw(self, n: int, noise_scale: float = 1.0, part: slice = slice(None)) -> Batch:
@@ -69,9 +69,9 @@ class SyntheticParticles:
         half_planes = self._gain * self._projector.fourier(rotations)
         half_planes = fourier_shift(half_planes, shifts / self._projector.pixel_size_angstrom)
         ctf = None
-        if self._ctfs is not None:
-            chosen = torch.randint(len(self._ctfs), (n,), generator=generator, device=self.device)
-            ctf = self._ctfs[chosen[part]]
+        if self.ctfs is not None:
+            chosen = torch.randint(len(self.ctfs), (n,), generator=generator, device=self.device)
+            ctf = self.ctfs[chosen[part]]
             half_planes = half_planes * ctf
         noise = shaped_noise(n, self._noise_power, self.box, generator, part)
         images = fourier_to_images(half_planes) + noise_scale * noise

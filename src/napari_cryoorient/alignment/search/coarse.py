@@ -8,7 +8,7 @@ something else proposes views, near the best of these.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -122,7 +122,12 @@ class CoarseSearch:
         return len(self._shifts[0])
 
     def is_beyond(self, shifts_angstrom: Tensor) -> Tensor:
-        """Tell which shifts ``(..., 2)`` lie outside of those that are tried."""
+        """Tell which shifts ``(..., 2)`` lie outside of those that are tried.
+
+        Beside places that something else proposes none does.
+        """
+        if self._is_beside:
+            return torch.zeros_like(shifts_angstrom[..., 0], dtype=torch.bool)
         return self.prior.beyond(shifts_angstrom, self._step(self.plan.rungs[0]))
 
     @property
@@ -162,29 +167,40 @@ class CoarseSearch:
         return self._chosen(cells, views, lost)
 
     def _of_proposals(self, data: BandData, proposals: Proposals) -> Candidates:
-        """Take views near the most probable proposals, and shifts beside the proposed one."""
-        bank, shifts = self.banks[0], self._shifts[0]
-        views = self._near_best(proposals.log_weights, 0, self._parents[0])[0]
+        """Take views near the most probable proposals, and shifts beside the proposed places."""
+        bank, shifts, parents = self.banks[0], self._shifts[0], self._parents[0]
+        weights, places = proposals.log_weights, proposals.shifts_angstrom
         if not self._is_beside:
+            weights = weights.logsumexp(1)
+            views = self._near_best(weights, 0, parents)[0]
             cells = bank.score_some(data, shifts, self._log_priors[0], views)
-            return self._chosen(cells, views, self._lost_of(proposals, cells, views))
-        centres = proposals.shifts_angstrom
+            lost = self._lost_of(weights[:, None], cells, views[:, None])
+            return self._chosen(cells, views, lost)
+        # An image at each of its places, with a part of the views.
+        b, m = weights.shape[:2]
+        n_views = -(-min(self.plan.rungs[0].n_views, len(bank)) // m)
+        views = weights.flatten(0, 1)[:, parents].amax(2).topk(n_views, dim=1).indices
+        image = torch.arange(b, device=weights.device).repeat_interleave(m)
+        centres = places.flatten(0, 1)
         ramps = self._likelihood.ramps(centres, data.cross.shape[1])
-        centred = BandData(data.cross * ramps.conj(), data.power, data.energy)
+        centred = BandData(data.cross[image] * ramps.conj(), data.power[image], data.energy[image])
         log_prior = self.prior.log_density(shifts[:, None] + centres)
-        cells = bank.score_some(centred, shifts, log_prior, views)
-        found = self._chosen(cells, views, self._lost_of(proposals, cells, views))
-        return replace(found, shifts_angstrom=found.shifts_angstrom + centres[:, None])
+        cells = bank.score_some(centred, shifts, log_prior, views).of_whole(b)
+        views = views.view(b, m, n_views)
+        lost = self._lost_of(weights, cells, views)
+        return self._chosen(cells, views.flatten(1), lost, places)
 
-    def _lost_of(self, proposals: Proposals, cells: CellScores, views: Tensor) -> Tensor:
+    def _lost_of(self, weights: Tensor, cells: CellScores, views: Tensor) -> Tensor:
         """Return the log of what proposed views left out weigh against the best, ``(b,)``.
 
+        ``weights`` are ``(b, m, v)`` and ``views``, those that were compared, ``(b, m, n)``.
         None of them was compared: they weigh what the proposer thinks of them, less a part of what
         the best one gained over compared ones that lie elsewhere.
         """
-        weights = proposals.log_weights
-        left = weights.scatter(1, self._parents[0][views][..., 0], -torch.inf).logsumexp(1)
-        whole = weights.logsumexp(1)
+        compared = self._parents[0][views][..., 0]
+        left = weights.scatter(2, compared, -torch.inf).flatten(1).logsumexp(1)
+        whole = weights.flatten(1).logsumexp(1)
+        views = views.flatten(1)
         odds = left - (whole + torch.log1p(-(left - whole).exp().clamp_max(1 - 1e-6)))
         by_view = cells.scores.amax(0)
         best, place = by_view.max(1)
@@ -205,8 +221,13 @@ class CoarseSearch:
         views = by_view[:, parents].amax(2).topk(n_kept, dim=1).indices
         return views, _weight_left(by_view, parents[views][..., 0])
 
-    def _chosen(self, cells: CellScores, views: Tensor, lost: Tensor) -> Candidates:
-        """Return the distinct poses among the best cells of the last rung."""
+    def _chosen(
+        self, cells: CellScores, views: Tensor, lost: Tensor, centres: Tensor | None = None
+    ) -> Candidates:
+        """Return the distinct poses among the best cells of the last rung.
+
+        ``centres`` ``(b, m, 2)`` are added to the shifts of equal parts of the views.
+        """
         n = cells.scores.shape[2]
         scores, angles, shifts = (
             part.transpose(0, 1).flatten(1) for part in (cells.scores, cells.angles, cells.shifts)
@@ -214,6 +235,9 @@ class CoarseSearch:
         value, place = scores.topk(min(self.plan.n_cells, scores.shape[1]), dim=1)
         rotations = self.banks[-1].rotations(views.gather(1, place % n), angles.gather(1, place))
         places = self._shifts[-1][shifts.gather(1, place)]
+        if centres is not None:
+            part = place % n // (n // centres.shape[1])
+            places = places + centres.gather(1, part[..., None].expand(-1, -1, 2))
         rule = self.plan.candidates
         distinct = distinct_first(rotations, self._group, rule.distinct_deg)
         good = distinct & (value >= value[:, :1] - rule.allowed(value[:, :1]))

@@ -55,9 +55,9 @@ class GlobalSearch:
 
     ``is_thorough`` False leaves out the second look at particles in doubt.  With a ``proposer``,
     ``n_proposed`` of the views that it proposes are compared in place of all; those in doubt are
-    searched, or, where ``searches`` is False, more of the proposed ones compared.  ``learned`` is
-    what another search of the same stack has learned, and ``chunks`` are its own: on a CPU the
-    same images are then worked on together.
+    searched (``n_searched`` of them), or, where ``searches`` is False, more of the proposed ones
+    compared.  ``learned`` is what another search of the same stack has learned, and ``chunks`` are
+    its own: on a CPU the same images are then worked on together.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class GlobalSearch:
         if chunks is not None and likelihood.device.type == "cpu":
             self._chunk = min(chunks[0], CPU_CHUNK)
             self._thorough_chunk = min(chunks[1], CPU_THOROUGH)
-        self.n_thorough = 0
+        self.n_thorough, self.n_searched = 0, 0
         self._lock = threading.Lock()  # of what the further looks share between threads
 
     def _look(self, plan: Plan, prior: ShiftPrior, n_proposed: int | None = None) -> CoarseSearch:
@@ -129,13 +129,15 @@ class GlobalSearch:
         return look
 
     def _further_look(self, name: str) -> CoarseSearch:
-        """Return the look for particles in doubt, "thorough", or for those far off, "far"."""
+        """Return a look for particles in doubt, "quick" or "thorough", or far off, "far"."""
         with self._lock:
             if name not in self._further:
                 prior = self._prior.thorough()
                 plan = thorough_plan(self._information)
                 if name == "far":
                     plan, prior = quick_plan(self._information), self._prior.widened(self._reach)
+                if name == "quick":
+                    plan, prior = quick_plan(self._information), self._prior
                 n_proposed = None if self._searches else PROPOSED_AGAIN * self._n_proposed
                 self._further[name] = self._look(plan, prior, n_proposed)
             return self._further[name]
@@ -191,7 +193,7 @@ class GlobalSearch:
         self._prior = before.learned(found.poses.shifts_angstrom, weight, least)
         proposals = self._proposed(rows[sample])
         if proposals is not None:
-            off = found.poses.shifts_angstrom - _numpy(proposals.shifts_angstrom)
+            off = _from_nearest(found.poses.shifts_angstrom, _numpy(proposals.shifts_angstrom))
             self._beside = before.learned(off, weight, least)
         self.coarse.take_shifts(self._prior, self._beside)
         self.likelihood.take_amplitudes(*learned_amplitudes(found.strengths, weight))
@@ -242,11 +244,12 @@ class GlobalSearch:
         proposals = self._proposed(rows)
         left = self._climbed(data, self.coarse, proposals)
         if self._is_thorough:
-            choice = left.choice(self._group, self._prior)
-            top = left.at[choice.best]
-            confidence = choice.confidence * self._presence_of(data, left).sigmoid()
-            doubtful = (confidence < SURE) | is_weak(top)
-            doubtful |= self.coarse.is_beyond(top.shifts_angstrom)
+            doubtful = self._is_doubtful(data, left)
+            if self._searches and proposals is not None:
+                with self._lock:
+                    self.n_searched += int(doubtful.sum())
+                left = self._again(data, left, doubtful, "quick", should_stop)
+                doubtful &= self._is_doubtful(data, left)
             left = self._again(data, left, doubtful, "thorough", should_stop, proposals)
             if self._searches:
                 choice = left.choice(self._group, self._prior)
@@ -265,6 +268,15 @@ class GlobalSearch:
         should_stop: Callable[[], bool],  # noqa: ARG002 (called as the other look is)
     ) -> FoundPoses:
         return self._found(rows, data, self._climbed(data, self.coarse, self._proposed(rows)))
+
+    def _is_doubtful(self, data: BandData, left: Left) -> Tensor:
+        """Tell which images ``(b,)`` another look is for."""
+        choice = left.choice(self._group, self._prior)
+        top = left.at[choice.best]
+        confidence = choice.confidence * self._presence_of(data, left).sigmoid()
+        beyond = self.coarse.is_beyond(top.shifts_angstrom)
+        doubtful: Tensor = (confidence < SURE) | is_weak(top) | beyond
+        return doubtful
 
     def _presence_of(self, data: BandData, left: Left) -> Tensor:
         """Return the log odds ``(b,)`` that images show the particle."""
@@ -365,6 +377,13 @@ class GlobalSearch:
 def _best_of_each(log_likelihood: Tensor, owner: Tensor, n: int) -> Tensor:
     lowest = torch.full((n,), -torch.inf, device=owner.device)
     return lowest.scatter_reduce(0, owner, log_likelihood, "amax")
+
+
+def _from_nearest(shifts_angstrom: Floats, places_angstrom: Floats) -> Floats:
+    """Return how far ``(k, 2)`` shifts are from the nearest of their places ``(k, m, 2)``."""
+    off = shifts_angstrom[:, None] - places_angstrom
+    nearest = np.square(off).sum(2).argmin(1)
+    return np.asarray(off[np.arange(len(off)), nearest])
 
 
 def _numpy(tensor: Tensor) -> Floats:

@@ -16,10 +16,11 @@ from napari_cryoorient.particles import Integers, ParticleSet
 
 @dataclass(frozen=True)
 class Proposals:
-    """What is proposed for ``b`` images.
+    """What is proposed for ``b`` images: views at ``m`` places where the object may lie.
 
-    ``log_weights`` ``(b, v)`` are those of the proposer's viewing directions; ``shifts_angstrom``
-    ``(b, 2)`` say where the objects lie, to within a step of the shifts that are tried.
+    ``log_weights`` ``(b, m, v)`` are those of the proposer's viewing directions, all of an image
+    taken together; ``shifts_angstrom`` ``(b, m, 2)`` are the places, to within a step of the shifts
+    that are tried.
     """
 
     log_weights: Tensor

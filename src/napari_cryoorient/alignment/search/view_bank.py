@@ -55,6 +55,14 @@ class CellScores:
         """Return those of some images."""
         return CellScores(self.scores[:, images], self.angles[:, images], self.shifts[:, images])
 
+    def of_whole(self, n_images: int) -> CellScores:
+        """Put the views of consecutive images that are one, each alike often, side by side."""
+        parts = (
+            part.reshape(len(part), n_images, -1)
+            for part in (self.scores, self.angles, self.shifts)
+        )
+        return CellScores(*parts)
+
 
 class ViewBank:
     """Views within a band, near-uniform over one asymmetric unit of the group ``(g, 3, 3)``.
