@@ -47,7 +47,7 @@ class Known:
         if not self.is_right:
             views = torch.rand(views.shape, generator=torch.Generator().manual_seed(0))
         shifts = torch.from_numpy(poses.shifts_angstrom).float()
-        return Proposals((20 * views).float(), shifts + 2.0)
+        return Proposals((20 * views).float()[:, None], shifts[:, None] + 2.0)
 
 
 def found_by(search: GlobalSearch) -> FoundPoses:
@@ -86,7 +86,9 @@ def test_doubtful_particles_are_searched_where_that_is_allowed(likelihood, parti
     proposer = Known(particles, is_right=False)
     search = GlobalSearch(likelihood, C1, proposer=proposer, n_proposed=4)
     found = found_by(search)
-    assert search.n_thorough > 10
+    # All views are looked at first, as a search does, and few are left in doubt then.
+    assert search.n_searched > 10
+    assert search.n_thorough < search.n_searched
     assert pose_errors(found.poses, particles.poses[ROWS], C1).fraction_under_10_deg >= 0.9
 
 
@@ -110,14 +112,38 @@ def test_scores_are_the_likelihood_of_the_poses_at_each_images_own_shifts(likeli
     assert torch.corrcoef(torch.stack([direct.flatten(), found.scores.flatten()]))[0, 1] > 0.995
     assert 0.9 < float(found.scores.sum() / direct.sum()) < 1.05
     # Shifts that are tried lie around the proposed one.
-    apart = (found.shifts_angstrom - known.propose(ROWS).shifts_angstrom[:, None]).norm(dim=-1)
+    apart = (found.shifts_angstrom - known.propose(ROWS).shifts_angstrom).norm(dim=-1)
     step = likelihood.field_of_view_angstrom / (SHIFT_STEPS_PER_RADIUS * 9.0)
     assert float(apart.max()) < 1.01 * step
     assert len(apart.unique()) > 1
     # Where the particles scatter less than the proposals are off, those count for nothing.
     search.take_shifts(ShiftPrior(2.0, 20.0), ShiftPrior(3.0, 20.0))
-    far = Proposals(known.propose(ROWS).log_weights, torch.full((len(ROWS), 2), 300.0))
+    far = Proposals(known.propose(ROWS).log_weights, torch.full((len(ROWS), 1, 2), 300.0))
     assert float(search.best(data, far).shifts_angstrom.norm(dim=-1).max()) < 20.0
+
+
+def test_views_at_the_right_one_of_several_places_are_enough(right, likelihood, particles):
+    proposer = Known(particles)
+
+    def at_two_places(rows: np.ndarray) -> Proposals:
+        there = Known.propose(proposer, rows)
+        elsewhere = there.shifts_angstrom + 40.0
+        wrong = torch.rand(there.log_weights.shape, generator=torch.Generator().manual_seed(1))
+        return Proposals(
+            torch.cat([wrong, there.log_weights], dim=1),
+            torch.cat([elsewhere, there.shifts_angstrom], dim=1),
+        )
+
+    proposer.propose = at_two_places  # type: ignore[method-assign]
+    both = GlobalSearch(
+        likelihood, C1, proposer=proposer, n_proposed=2 * N_PROPOSED, searches=False
+    )
+    # Too few particles to learn from how far the places are off.
+    both.coarse.take_shifts(both.coarse.prior, ShiftPrior(3.0, 20.0))
+    found = found_by(both)
+    assert np.median(pose_errors(found.poses, right.poses, C1).angles_deg) < 0.3
+    moved = found.poses.shifts_angstrom - right.poses.shifts_angstrom
+    assert np.median(np.linalg.norm(moved, axis=1)) < 0.3
 
 
 def test_left_out_views_weigh_what_the_proposer_thought_of_them(likelihood, particles):
