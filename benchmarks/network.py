@@ -97,6 +97,10 @@ class RandomProposer:
         weights = torch.rand(len(rows), len(self.directions), generator=self._generator)
         return Proposals(weights.log_softmax(1)[:, None], torch.zeros(len(rows), 1, 2))
 
+    def reading(self, particles: ParticleSet) -> RandomProposer:  # noqa: ARG002
+        """Return the same: it looks at no image."""
+        return self
+
 
 def main() -> None:
     """Do what the command line asks for."""

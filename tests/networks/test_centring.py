@@ -50,3 +50,10 @@ def test_an_image_moved_back_is_that_of_the_centred_object():
     moved = moved_back(spectra.taken(blobs(places), None)[0], spectra, places)
     centred = spectra.taken(blobs(torch.zeros(2, 2)), None)[0]
     assert float((moved - centred).abs().max()) < 1e-3 * float(centred.abs().max())
+
+
+def test_nothing_moves_where_all_objects_lie_in_the_middle():
+    centring, spectra = ready()
+    centring.sigma_pixels.zero_()
+    found = centring(*spectra.taken(blobs(torch.tensor([[2.0, 1.0]])), None), spectra)
+    torch.testing.assert_close(found, torch.zeros(1, 2))

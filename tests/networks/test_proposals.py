@@ -8,7 +8,7 @@ import torch
 
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.networks.compact import CompactNetwork
-from napari_cryoorient.networks.proposals import N_PLACES, NetworkProposer, likely_places
+from napari_cryoorient.networks.proposals import N_PLACES, NetworkProposer, probable_places
 from napari_cryoorient.particles import ArrayImages, ParticleSet
 
 CPU = torch.device("cpu")
@@ -79,7 +79,7 @@ def test_a_network_that_finds_centres_proposes_places_each_with_its_views(partic
 def test_places_are_means_of_near_cells_the_heaviest_first():
     shifts = torch.tensor([[[0.0, 0.0], [20.0, 0.0], [22.0, 0.0], [0.0, 2.0]]])
     weights = torch.tensor([[0.2, 0.3, 0.3, 0.2]]).log()
-    places, masses = likely_places(weights, shifts, 2)
+    places, masses = probable_places(weights, shifts, 2)
     torch.testing.assert_close(places, torch.tensor([[[21.0, 0.0], [0.0, 1.0]]]))
     torch.testing.assert_close(masses.exp(), torch.tensor([[0.6, 0.4]]))
 

@@ -12,6 +12,7 @@ import torch
 from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.rotations import random_rotations
+from napari_cryoorient.networks.compact import CompactNetwork
 from napari_cryoorient.particles import ArrayImages, ParticleSet, Poses
 from napari_cryoorient.simulation.demo_density import demo_density
 from napari_cryoorient.training.checkpoint import snapshot
@@ -124,3 +125,12 @@ def test_papers_recipe_starts_from_the_weights_and_looks_for_no_others():
     assert tuned.notes == ()
     assert tuned.n_steps < first.n_steps / 4
     assert tuned.optimizer.param_groups[0]["lr"] < first.optimizer.param_groups[0]["lr"]
+
+
+def test_a_network_of_an_earlier_version_learns_on_as_it_was(trained):
+    before = CompactNetwork.from_description({**trained.description, "finds_centre": False})
+    known = {k: v for k, v in before.description.items() if k != "finds_centre"}
+    made = recipe(earlier=EarlierNetwork("old", 3, known, before.state_dict()), steps=2)
+    assert not made.network.finds_centre
+    assert made.batch(0).told is None
+    assert [r for r in train(made, w=0.8)][-1].outcome == "finished"

@@ -50,7 +50,8 @@ class Centring(nn.Module):
         score = fourier_to_images(flat.view(len(flat), self.box, -1)) * self.box**2
         axis = torch.arange(self.box, device=score.device) - self.box // 2
         squared = axis[:, None].square() + axis.square()
-        score = score - squared / (2 * self.sigma_pixels.square())
+        variance = self.sigma_pixels.square().clamp_min(1e-6)  # zero where all lie in the middle
+        score = score - squared / (2 * variance)
         likely = score.flatten(1).softmax(1).view_as(score)
         return torch.stack([(likely.sum(1) * axis).sum(1), (likely.sum(2) * axis).sum(1)], dim=1)
 

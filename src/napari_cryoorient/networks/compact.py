@@ -47,7 +47,7 @@ REPRESENTATIONS: dict[str, tuple[int, Callable[[Tensor], Tensor]]] = {
 }
 
 
-# The likeliest cells, whose shifts a network that finds centres tells.
+# The most probable cells, whose shifts a network that finds centres tells.
 N_CELLS = 128
 
 
@@ -216,7 +216,7 @@ class CompactNetwork(nn.Module):
         """Propose poses for ``images`` (b, N, N), CTF (b, N, N // 2 + 1) or None.
 
         ``extra`` holds ``angles`` (b or 1, p) and, for a distribution, ``logits`` (b, v, p), else
-        ``quaternion`` (b, 4).  A network that finds centres gives its likeliest ``cells`` (b, t),
+        ``quaternion`` (b, 4).  A network that finds centres gives its best ``cells`` (b, t), as
         flat indices of views and angles, best first, and their ``cell_shifts`` (b, t, 2) in
         angstrom; where it is ``told`` the truth, the true one alone.  ``centres_angstrom`` (b, 2)
         are where to look instead.

@@ -79,7 +79,7 @@ class NetworkProposer:
         """Return the network's prediction, with what is proposed of it among its ``extra``.
 
         ``log_weights`` (b, m, v) and ``places`` (b, m, 2).  A network that finds centres looks
-        again from the likeliest places of its first look.
+        again from the most probable places of its first look.
         """
         first = self._prediction(images, ctf)
         assert first.shifts_angstrom is not None
@@ -87,7 +87,7 @@ class NetworkProposer:
             of_views = first.extra["logits"].float().logsumexp(2).log_softmax(1)
             found = {"log_weights": of_views[:, None], "places": first.shifts_angstrom[:, None]}
             return replace(first, extra={key: value.float() for key, value in found.items()})
-        starts, masses = likely_places(*_cells_of(first)[1:], N_LOOKS)
+        starts, masses = probable_places(*_cells_of(first)[1:], N_LOOKS)
         cells: list[tuple[Tensor, Tensor, Tensor]] = []
         totals: list[Tensor] = []
         for start, mass in zip(starts.unbind(1), masses.log_softmax(1).unbind(1), strict=True):
@@ -97,7 +97,7 @@ class NetworkProposer:
             of_view = again.extra["logits"].float().logsumexp(2).log_softmax(1)
             totals.append(of_view + mass[:, None])
         views, weights, shifts = (torch.cat(part, dim=1) for part in zip(*cells, strict=True))
-        places = likely_places(weights, shifts, N_PLACES)[0]
+        places = probable_places(weights, shifts, N_PLACES)[0]
         # Each place has the views of the cells beside it, and a little of all others.
         near = (shifts[:, None] - places[:, :, None]).norm(dim=3) < PLACES_APART_ANGSTROM
         by_place = SPREAD * torch.stack(totals).logsumexp(0).exp() / N_PLACES
@@ -118,14 +118,14 @@ class NetworkProposer:
 
 
 def _cells_of(prediction: PosePrediction) -> tuple[Tensor, Tensor, Tensor]:
-    """Return views, log probabilities and shifts of the likeliest cells ``(b, t)``."""
+    """Return views, log probabilities and shifts of the most probable cells ``(b, t)``."""
     logits, cells = prediction.extra["logits"].float(), prediction.extra["cells"]
     weights = logits.flatten(1).log_softmax(1).gather(1, cells)
     return cells // logits.shape[2], weights, prediction.extra["cell_shifts"].float()
 
 
-def likely_places(weights: Tensor, shifts: Tensor, n: int) -> tuple[Tensor, Tensor]:
-    """Return the ``n`` likeliest places ``(b, n, 2)`` of cells ``(b, t)``, and logs ``(b, n)``.
+def probable_places(weights: Tensor, shifts: Tensor, n: int) -> tuple[Tensor, Tensor]:
+    """Return the ``n`` most probable places ``(b, n, 2)`` of cells ``(b, t)``, and logs ``(b, n)``.
 
     Each is the mean over the cells near the best one that is left, which it takes with it.
     """

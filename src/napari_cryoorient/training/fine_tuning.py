@@ -55,7 +55,8 @@ def begin_with(network: nn.Module, earlier: EarlierNetwork) -> None:
             if abs(now / was - 1.0) <= TOLERANCE:
                 continue
             was, now = f"{was:.0f} A", f"{now:.0f} A"
-        if was != now:
+        # What an earlier version did not know, it did not do.
+        if (was or None) != (now or None):
             raise InputError(
                 f"The network of {earlier.name} does not fit this run ({key.replace('_', ' ')} "
                 f"was {was}, now {now}): use the settings and the field of view it was trained "
