@@ -53,7 +53,7 @@ from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.networks.build import build_network
 from napari_cryoorient.networks.prediction import collect, predict
 from napari_cryoorient.networks.proposals import NetworkProposer
-from napari_cryoorient.particles import Floats, Integers
+from napari_cryoorient.particles import Floats, Integers, ParticleSet
 from napari_cryoorient.stack.pairing import load_inputs
 from napari_cryoorient.training.checkpoint import network_of_checkpoint, read_checkpoint
 

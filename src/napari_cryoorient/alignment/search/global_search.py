@@ -202,7 +202,7 @@ class GlobalSearch:
     def _learn_presence(self, sample: Integers, reporter: Reporter) -> None:
         """Learn how many images show the particle, and once more how strong it is, of a sample."""
         parts = list(self._searched(sample, self.of_images, reporter))
-        self.n_thorough = 0
+        self.n_thorough = self.n_searched = 0
         if parts:
             found = FoundPoses.joined(parts)
             self._presence.share = learned_share(found.presence_log_odds, self._presence.share)
