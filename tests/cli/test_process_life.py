@@ -59,11 +59,11 @@ def call(*arguments: object, **options: object) -> subprocess.CompletedProcess[s
 INTERRUPTED_WHILE_IMPORTING = """
 import builtins, os, sys
 import_module, number, wanted = builtins.__import__, int(sys.argv[1]), sys.argv[2]
-def watched(name, *rest):
+def watched(name, *rest, **named):
     if name == wanted:
         builtins.__import__ = import_module
         os.kill(os.getpid(), number)
-    return import_module(name, *rest)
+    return import_module(name, *rest, **named)
 builtins.__import__ = watched
 sys.argv = ["napari-cryoorient", *sys.argv[3:]]
 from napari_cryoorient.cli import main
