@@ -105,7 +105,7 @@ class Bench:
             self._inputs.density, self._inputs.particles, self._device, radius=radius
         )
         rows = np.arange(len(self._true), dtype=np.int64)
-        refinement = LocalRefinement(likelihood, len(self._group))
+        refinement = LocalRefinement(likelihood, self._group)
         finest = likelihood.field_of_view_angstrom / likelihood.radius
         print(json.dumps({"finest_angstrom": round(finest, 2)}))
         return RefinedPoses.joined(list(refinement.refine(rows, self._true))).poses

@@ -129,7 +129,7 @@ class LearntRefinement:
     """All that a refinement needs beside its particles and their poses."""
 
     measured: Measured
-    n_symmetry: int
+    group: Tensor
     restarts: bool
     chunk: int
 
@@ -142,7 +142,7 @@ class LearntRefinement:
             assert starts is not None
             if not ready:
                 likelihood = self.measured.likelihood(particles, device)
-                ready.append(LocalRefinement(likelihood, self.n_symmetry, chunk=self.chunk))
+                ready.append(LocalRefinement(likelihood, self.group, chunk=self.chunk))
             rows = np.arange(len(particles), dtype=np.int64)
             reading = ready[0].reading(particles)
             return self.joined(list(reading.refine(rows, starts, restarts=self.restarts)))
@@ -190,4 +190,4 @@ class RefineJob:
         likelihood = self.refinement.likelihood
         chunk = self.refinement.chunk_size(len(self.rows))
         measured = Measured.of(likelihood, self.density)
-        return LearntRefinement(measured, self.refinement.n_symmetry, self.restarts, chunk)
+        return LearntRefinement(measured, self.refinement.group, self.restarts, chunk)

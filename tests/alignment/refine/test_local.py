@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+import napari_cryoorient as nc
+from napari_cryoorient.alignment.likelihood import ParticleLikelihood
+from napari_cryoorient.alignment.refine import local
 from napari_cryoorient.alignment.refine.bands import bands_up_to
 from napari_cryoorient.alignment.refine.gauss_newton import evaluate
 from napari_cryoorient.alignment.refine.hypotheses import climb
@@ -18,6 +21,8 @@ from napari_cryoorient.geometry.rotations import rotation_vector_to_matrix
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.particles import Poses
 from napari_cryoorient.reporting import Reporter
+from napari_cryoorient.stack.pairing import pair_inputs
+from support.blob_maps import blobs
 
 C1 = symmetry_matrices("C1")
 
@@ -122,3 +127,22 @@ def test_bands_reach_the_whole_one_step_by_step():
         assert radii[-1] == radius
         assert all(later <= 2.5 * earlier for earlier, later in itertools.pairwise(radii))
         assert radii == sorted(radii)
+
+
+def test_a_pose_that_ends_at_an_equal_one_has_not_moved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """New starts lie 36 degrees around: within reach of the copies of a seven-fold map."""
+    monkeypatch.setattr(local, "is_weak", lambda at: torch.ones(len(at), dtype=torch.bool))
+    group = symmetry_matrices("C7")
+    density = blobs("C7", box=32)
+    particles = nc.simulate(density, 16, snr=0.3, device="cpu", seed=2)
+    inputs = pair_inputs(particles, density)
+    likelihood = ParticleLikelihood(inputs.density, inputs.particles, torch.device("cpu"))
+    rows = np.arange(16)
+    assert particles.poses is not None
+    found, blind = (
+        RefinedPoses.joined(list(LocalRefinement(likelihood, each).refine(rows, particles.poses)))
+        for each in (group, None)
+    )
+    assert found.was_restarted.all()
+    assert (blind.moved_deg > 40).any()
+    assert found.moved_deg.max() < 10

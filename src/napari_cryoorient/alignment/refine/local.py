@@ -30,9 +30,9 @@ from napari_cryoorient.alignment.refine.two_groups import Strengths
 from napari_cryoorient.device import part_of, room_for
 from napari_cryoorient.geometry.grids import view_directions
 from napari_cryoorient.geometry.rotations import (
-    angular_distance_deg,
     rotation_vector_to_matrix,
 )
+from napari_cryoorient.geometry.symmetry import symmetric_distance_deg
 from napari_cryoorient.particles import Floats, Integers, ParticleSet, Poses
 from napari_cryoorient.reporting import SILENT, Reporter
 from napari_cryoorient.stack.chunks import in_threads
@@ -55,11 +55,12 @@ CPU_CHUNK, LARGEST_CHUNK, NUMBERS_A_PIXEL = 128, 16384, 24
 class RefinedPoses:
     """Refined poses of particles ``rows`` ``(k,)``; the other fields are ``(k,)`` too.
 
-    ``moved_deg`` is the angle from the pose at the start, ``moved_angstrom`` the same for the
-    shift; ``is_doubtful`` tells where the fit is weaker than noise explains, ``was_restarted``
-    where many new starts were tried; ``log_likelihood`` is over that of an empty image, in the
-    whole band; ``strengths`` are those of ``refine.two_groups``, ``first_strengths`` those before
-    any new start; ``presence_log_odds`` those of ``alignment.presence``.
+    ``moved_deg`` is the angle from the pose at the start or an equal one, ``moved_angstrom`` the
+    distance of the shift; ``is_doubtful`` tells where the fit is weaker than noise explains,
+    ``was_restarted`` where many new starts were tried; ``log_likelihood`` is over that of an empty
+    image, in the whole band; ``strengths`` are those of ``refine.two_groups``,
+    ``first_strengths`` those before any new start; ``presence_log_odds`` those of
+    ``alignment.presence``.
     """
 
     rows: Integers
@@ -115,22 +116,28 @@ class RefinedPoses:
 class LocalRefinement:
     """Refines the particles of a likelihood.
 
-    The map's symmetry, of ``n_symmetry`` elements, matters only for whether its particle is there.
-    ``chunk`` is that of another refinement of the same stack: on a CPU the same images are then
-    worked on together.
+    The map's symmetry ``group`` ``(g, 3, 3)``, none by default, matters only for whether its
+    particle is there, and for how far poses have moved.  ``chunk`` is that of another refinement
+    of the same stack: on a CPU the same images are then worked on together.
     """
 
     def __init__(
-        self, likelihood: ParticleLikelihood, n_symmetry: int = 1, *, chunk: int | None = None
+        self,
+        likelihood: ParticleLikelihood,
+        group: Tensor | None = None,
+        *,
+        chunk: int | None = None,
     ) -> None:
-        self.likelihood, self.n_symmetry = likelihood, n_symmetry
+        self.likelihood = likelihood
+        self.group = torch.eye(3)[None] if group is None else group
+        self._symmetry = self.group.float().to(likelihood.device)
         self._chunk = chunk
         self.bands = bands_up_to(likelihood.radius, fill_of(likelihood.volume))
         axes = view_directions(RESTART_AXES_DEG).float()
         vectors = torch.cat([axes * math.radians(angle) for angle in RESTART_ANGLES_DEG])
         self._turns = rotation_vector_to_matrix(vectors).to(likelihood.device)
         self._group = torch.eye(3, device=likelihood.device)[None]
-        self._presence = Presence(likelihood, n_symmetry)
+        self._presence = Presence(likelihood, len(self.group))
         self._shift_prior = widest_prior(likelihood)
 
     def reading(self, particles: ParticleSet) -> LocalRefinement:
@@ -182,7 +189,7 @@ class LocalRefinement:
         owner = torch.arange(len(data), device=device)
         best, went_far = self._climb_both_ways(data, owner, rotations, shifts)
         first = best
-        moved = angular_distance_deg(best.rotations, rotations)
+        moved = symmetric_distance_deg(best.rotations, rotations, self._symmetry)
         was_restarted = restarts & (is_weak(best) | (moved > BASIN_DEG) | went_far)
         again = torch.nonzero(was_restarted)[:, 0]
         if len(again):
@@ -196,7 +203,7 @@ class LocalRefinement:
             Poses(_numpy(best.rotations), _numpy(best.shifts_angstrom)),
             _numpy(correlations(data, best)),
             _numpy(best.log_likelihood),
-            _numpy(angular_distance_deg(best.rotations, rotations)),
+            _numpy(symmetric_distance_deg(best.rotations, rotations, self._symmetry)),
             _numpy((best.shifts_angstrom - shifts).norm(dim=1)),
             is_weak(best).cpu().numpy(),
             was_restarted.cpu().numpy(),
@@ -236,7 +243,7 @@ class LocalRefinement:
             largest_turn_deg=self.bands[-1].largest_turn_deg,
         )
         through, _ = self._climb_through(data, owner, rotations, shifts, None)
-        went_far = angular_distance_deg(through.rotations, rotations) > BASIN_DEG
+        went_far = symmetric_distance_deg(through.rotations, rotations, self._symmetry) > BASIN_DEG
         return straight.where(through.log_likelihood > straight.log_likelihood, through), went_far
 
     def _climb_through(
