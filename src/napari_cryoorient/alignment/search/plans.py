@@ -58,7 +58,7 @@ def quick_plan(information: Information) -> Plan:
         (
             Stage(last, 2, 10.0, Thinning(2, deficit=8.0)),
             *_widening(last, information),
-            Stage(None, 1, 8.0, Thinning(2, deficit=12.0)),
+            Stage(None, 2, 8.0, Thinning(2, deficit=12.0)),
         ),
     )
 
