@@ -1,4 +1,4 @@
-"""What several rooms share in tests: where real data lies, which programs and screens there are."""
+"""What several packages share in tests: where real data lies, which programs and screens there are."""
 
 from __future__ import annotations
 

@@ -84,12 +84,12 @@ def test_every_dependency_is_imported():
     assert names - used == {"pyarrow"}
 
 
-def test_the_rooms_of_the_documentation_are_those_that_are_checked():
+def test_the_packages_of_the_documentation_are_those_that_are_checked():
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
     layers = project["tool"]["importlinter"]["contracts"][0]["layers"]
     checked = set(re.findall(r"\w+", " ".join(layers)))
     text = (REPOSITORY / "docs" / "architecture.md").read_text()
-    listed = text.split("## Rooms")[1].split("```")[1].strip().splitlines()
+    listed = text.split("## Packages")[1].split("```")[1].strip().splitlines()
     rooms = {room for line in listed for room in re.findall(r"\w+", line.split("   ")[0])}
     assert rooms == checked
     source = REPOSITORY / "src" / "napari_cryoorient"

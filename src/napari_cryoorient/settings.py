@@ -1,6 +1,6 @@
-"""What a setting is: its words, unit and range, declared once for every front.
+"""What a setting is: its words, unit and range, declared once for every interface.
 
-Configs (``config.py``) annotate their fields with a ``Setting``; flags, rows of the panel, the
+Configs (package ``config``) annotate their fields with a ``Setting``; flags, rows of the panel, the
 arguments of child processes and Python keywords are made from it.  Settings that several commands
 share stand here, without the import of pydantic that only configs need.
 """

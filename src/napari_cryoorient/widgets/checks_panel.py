@@ -121,7 +121,7 @@ class ChecksPanel(Canvas):
         self.tilt.setAccessibleName("Tilt of the specimen in degrees")
         self.axis = NumberEdit(FloatOrEmpty(-360, 360, 2), "degrees from x towards y")
         self.axis.setAccessibleName("Axis of the tilt in the image in degrees")
-        self.untilted_button = QPushButton("None…")
+        self.untilted_button = QPushButton("Untilted poses…")
         self.untilted_button.setAccessibleName("Poses of the untilted images")
         self.words = SteadyLabel(4)
         bar = QHBoxLayout()
@@ -181,7 +181,7 @@ class ChecksPanel(Canvas):
         self.picture.setVisible(check == "Null test")
         self._symmetry_row.setVisible(check == "Pseudo-symmetry")
         self._hand_rows.setVisible(check == "Hand")
-        self.untilted_button.setText(self._untilted.name if self._untilted else "None…")
+        self.untilted_button.setText(self._untilted.name if self._untilted else "Untilted poses…")
         self.untilted_button.setToolTip(str(self._untilted or "Poses of the same particles."))
         result = self._checks.result(check)
         if result is not None:

@@ -61,9 +61,9 @@ class ComparePanel(QWidget):
         self.clear_button.setToolTip("<p>Shows the previous poses again.</p>")
         self.words = SteadyLabel(4)
         self.only = QCheckBox("Only those within")
-        self.only.setToolTip("<p>Leaves out of table, sphere and ranking who differs by more.</p>")
+        self.only.setToolTip("<p>Hides particles that differ by more from table, sphere and ranking.</p>")
         self.within = ThresholdSlider()
-        self.export_button = QPushButton("Agreeing…")
+        self.export_button = QPushButton("Export agreeing…")
         self.export_button.setToolTip(
             "<p>Writes the particles of A whose two poses differ by no more, every column as it "
             "was; not those rejected by hand, nor of excluded micrographs.</p>"

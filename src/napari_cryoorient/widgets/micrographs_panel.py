@@ -153,7 +153,7 @@ class MicrographsPanel(Canvas):
         self.rows.setSortingEnabled(False)
         self.words = ElidedLabel(is_sentence=True)
         self.next_button = QPushButton("Next worst")
-        self.next_button.setToolTip("<p>The micrograph that deviates next to the one shown.</p>")
+        self.next_button.setToolTip("<p>The next most unusual micrograph.</p>")
         self.back_button = QPushButton("Back")
         self.back_button.setToolTip("<p>The one before it.</p>")
         self.exclude_button = QPushButton("Exclude")
