@@ -1,4 +1,4 @@
-"""What several packages share in tests: where real data lies, which programs and screens there are."""
+"""What tests of several packages share: where real data lies, which programs and screens exist."""
 
 from __future__ import annotations
 

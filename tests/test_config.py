@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import inspect
+import re
 from importlib import import_module
+from pathlib import Path
+from typing import get_args
 
 import pytest
 from pydantic import ValidationError
 
 import napari_cryoorient
 from napari_cryoorient.config import (
+    PRESETS,
     CompareConfig,
     Config,
     EvaluateConfig,
@@ -18,6 +22,7 @@ from napari_cryoorient.config import (
     OrientationsConfig,
     PixelSizeConfig,
     PredictConfig,
+    Preset,
     ReconstructConfig,
     RefineConfig,
     RelaxConfig,
@@ -136,3 +141,24 @@ def _other(model: type[Config], name: str) -> object:
         if made != field.default:
             return made
     raise AssertionError(name)
+
+
+def test_every_preset_has_values_and_a_recipe_of_its_own():
+    from napari_cryoorient.tasks.recipes import RECIPES
+
+    names = set(get_args(Preset))
+    assert set(PRESETS) == names
+    assert set(RECIPES) == names
+    assert len(set(RECIPES.values())) == len(names)
+    for name, preset in PRESETS.items():
+        assert {*preset.values, *preset.fine_tuning} <= set(TrainConfig.model_fields)
+        resolved = TrainConfig.model_validate({"preset": name}).resolved()
+        assert resolved.representation in preset.representations
+        assert {key: getattr(resolved, key) for key in preset.values} == preset.values
+
+
+def test_no_preset_is_asked_for_by_its_name():
+    source = Path(napari_cryoorient.__file__).parent
+    pattern = re.compile(r"preset\s*(==|!=|in)\s*[\"'(\[{]")
+    found = [str(p) for p in source.rglob("*.py") if pattern.search(p.read_text())]
+    assert found == []

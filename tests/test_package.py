@@ -80,8 +80,7 @@ def test_every_dependency_is_imported():
         for line in map(str.strip, path.read_text().splitlines())
         if re.match(r"(import|from) \w", line)
     }
-    # pandas packs text with pyarrow where it is there.
-    assert names - used == {"pyarrow"}
+    assert not names - used
 
 
 def test_the_packages_of_the_documentation_are_those_that_are_checked():

@@ -10,7 +10,7 @@ from napari_cryoorient.cli import options, studies
 from napari_cryoorient.cli.settings_flags import with_settings
 from napari_cryoorient.cli.spreading import is_only_shown, spread_settings
 from napari_cryoorient.cli.sweep import WValues
-from napari_cryoorient.config import Representation, SpreadConfig, TrainConfig
+from napari_cryoorient.config import PRESETS, Representation, SpreadConfig, TrainConfig
 from napari_cryoorient.errors import InputError
 
 if TYPE_CHECKING:
@@ -53,10 +53,11 @@ def run(
             raise InputError(
                 f"--representations {name!r}: choose from {', '.join(get_args(Representation))}."
             )
-        if name == "distribution" and config.preset == "paper":
+        if name not in PRESETS[config.preset].representations:
             raise InputError(
-                "The paper's network regresses quaternion, axis-angle or 6d: leave distribution "
-                "out of --representations, or choose --preset fast."
+                f"The network of --preset {config.preset} gives "
+                f"{', '.join(PRESETS[config.preset].representations)}: leave {name} out of "
+                "--representations, or choose another --preset."
             )
 
     from napari_cryoorient.studies.job import TrainingCommand

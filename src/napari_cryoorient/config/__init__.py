@@ -25,21 +25,18 @@ from napari_cryoorient.config.jobs import (
 from napari_cryoorient.config.simulate import SimulateConfig
 from napari_cryoorient.config.spreading import QUEUES, SpreadConfig
 from napari_cryoorient.config.train import (
-    FAST_VALUES,
-    PAPER_FINE_TUNING,
-    PAPER_VALUES,
+    PRESETS,
     Labels,
     Precision,
     Preset,
+    PresetTraits,
     Representation,
     TrainConfig,
 )
 from napari_cryoorient.settings import DeviceName, InvertContrast
 
 __all__ = [
-    "FAST_VALUES",
-    "PAPER_FINE_TUNING",
-    "PAPER_VALUES",
+    "PRESETS",
     "QUEUES",
     "CompareConfig",
     "Config",
@@ -56,6 +53,7 @@ __all__ = [
     "Precision",
     "PredictConfig",
     "Preset",
+    "PresetTraits",
     "ReconstructConfig",
     "RefineConfig",
     "RelaxConfig",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from napari_cryoorient.config.base import Config
@@ -22,21 +23,52 @@ Representation = Literal["quaternion", "axis-angle", "6d", "distribution"]
 Labels = Literal["star", "simulated", "search"]
 Precision = Literal["auto", "float32", "bfloat16"]
 
-# The recipe of Lian et al. (2022), section 2.7; representation from their table 3.
-PAPER_VALUES: dict[str, Any] = {
-    "representation": "quaternion",
-    "labels": "star",
-    "steps": 2000,
-    "batch_size": 24,
-    "learning_rate": 5e-5,
-    "box": 128,
+
+@dataclass(frozen=True)
+class PresetTraits:
+    """The values of a preset, and what else the tasks and the window ask of it.
+
+    Fields that ``values`` and ``fine_tuning`` (of an earlier run) leave out the recipe chooses
+    itself, from the stack and the time budget.  ``fits_minutes``: the recipe plans its schedule to
+    a time budget; if not, training ends early.  ``takes_any_box``: the network does not depend on
+    the working box, so that fine-tuning may change it.  ``representations`` are the network's.
+    ``makes_projections``: it learns from projections of the map that it makes itself, so that
+    simulated labels and a warm-up need no images from elsewhere.
+    """
+
+    values: dict[str, Any]
+    fits_minutes: bool
+    takes_any_box: bool
+    makes_projections: bool
+    representations: tuple[Representation, ...]
+    fine_tuning: dict[str, Any] = field(default_factory=dict)
+
+
+PRESETS: dict[Preset, PresetTraits] = {
+    # Lian et al. (2022), section 2.7; representation from their table 3.
+    "paper": PresetTraits(
+        values={
+            "representation": "quaternion",
+            "labels": "star",
+            "steps": 2000,
+            "batch_size": 24,
+            "learning_rate": 5e-5,
+            "box": 128,
+        },
+        fits_minutes=False,
+        takes_any_box=False,
+        makes_projections=False,
+        representations=("quaternion", "axis-angle", "6d"),
+        fine_tuning={"steps": 400, "learning_rate": 1e-5},
+    ),
+    "fast": PresetTraits(
+        values={"representation": "distribution"},
+        fits_minutes=True,
+        takes_any_box=True,
+        makes_projections=True,
+        representations=("quaternion", "axis-angle", "6d", "distribution"),
+    ),
 }
-# Fields left out here are chosen by the fast recipe itself, from the stack and the time budget.
-FAST_VALUES: dict[str, Any] = {"representation": "distribution"}
-
-
-# What fine-tuning an earlier run (``from_run``) does instead.
-PAPER_FINE_TUNING: dict[str, Any] = {"steps": 400, "learning_rate": 1e-5}
 
 
 class TrainConfig(Config):
@@ -165,8 +197,7 @@ class TrainConfig(Config):
 
     def resolved(self) -> TrainConfig:
         """Return the config with the preset's values where nothing was requested."""
-        values = PAPER_VALUES if self.preset == "paper" else FAST_VALUES
-        if self.preset == "paper" and self.from_run is not None:
-            values = values | PAPER_FINE_TUNING
+        preset = PRESETS[self.preset]
+        values = preset.values if self.from_run is None else preset.values | preset.fine_tuning
         missing = {key: value for key, value in values.items() if getattr(self, key) is None}
         return self.model_copy(update=missing)

@@ -15,7 +15,8 @@ from psygnal import Signal
 from napari_cryoorient.config.base import source_arguments
 from napari_cryoorient.particles import Floats, Integers
 from napari_cryoorient.session.background import Notify
-from napari_cryoorient.session.inspection import Inspection, as_shown
+from napari_cryoorient.session.criteria import as_shown
+from napari_cryoorient.session.inspection import Inspection
 from napari_cryoorient.session.launch import next_run_dir
 from napari_cryoorient.session.pose_jobs import PoseJobs
 from napari_cryoorient.session.process_job import JobView

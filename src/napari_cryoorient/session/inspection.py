@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from napari_cryoorient.particles import (
     Poses,
     SubsetImages,
 )
+from napari_cryoorient.session.criteria import CRITERIA, Criterion
 from napari_cryoorient.session.data import Data, ProjectedPoses
 from napari_cryoorient.session.follow import RunView
 
@@ -36,17 +37,6 @@ Source = Literal[
 # What poses are compared with: known ones, or labels that a search found.
 Reference = Literal["true", "label"]
 Kind = Literal["nothing", "images", "poses", "preview", "predictions"]
-Criterion = Literal[
-    "angle difference",
-    "shift difference",
-    "probability of A",
-    "angular error",
-    "shift error",
-    "confidence",
-    "particle is there",
-    "pose is right",
-    "correlation",
-]
 
 
 @dataclass(frozen=True)
@@ -117,7 +107,7 @@ class Inspection:
     @property
     def criteria(self) -> tuple[Criterion, ...]:
         """What particles can be ranked by."""
-        return tuple(name for name in _CRITERIA if self.values(name) is not None)
+        return tuple(name for name in CRITERIA if self.values(name) is not None)
 
     def values(self, criterion: Criterion) -> Floats | None:
         """Return a figure of each particle (NaN: not known), or None where it is known of none."""
@@ -143,7 +133,7 @@ class Inspection:
         values = self.values(criterion)
         if values is None:
             return np.arange(len(self))
-        worst_first = values if is_higher_better(criterion) else -values
+        worst_first = values if CRITERIA[criterion].is_higher_better else -values
         return np.argsort(np.where(np.isnan(values), -np.inf, worst_first), kind="stable")
 
 
@@ -158,18 +148,6 @@ class Difference(DerivedImages):
         return self.source.read(indices) - self.subtracted.read(indices)
 
 
-_CRITERIA: tuple[Criterion, ...] = get_args(Criterion)
-UNITS: dict[Criterion, str] = {
-    "angle difference": "\N{DEGREE SIGN}",
-    "shift difference": " Å",
-    "probability of A": "",
-    "angular error": "\N{DEGREE SIGN}",
-    "confidence": "",
-    "particle is there": "",
-    "pose is right": "",
-    "shift error": " Å",
-    "correlation": "",
-}
 # Titles of the projections at the STAR file's poses and at the new ones.
 TITLES: dict[Source, tuple[str, str]] = {
     "network": ("true pose", "predicted pose"),
@@ -180,52 +158,6 @@ TITLES: dict[Source, tuple[str, str]] = {
     "other file": ("pose A", "pose B"),
 }
 NOTHING = Inspection("nothing", np.zeros(0, dtype=np.int64))
-
-
-def is_higher_better(criterion: Criterion) -> bool:
-    """Tell whether a particle is the better, the higher its figure is."""
-    return criterion in (
-        "confidence",
-        "particle is there",
-        "pose is right",
-        "correlation",
-        "probability of A",
-    )
-
-
-# One spelling for each figure, wherever it is shown.
-FORMATS: dict[Criterion, str] = {
-    "angle difference": ".1f",
-    "shift difference": ".1f",
-    "probability of A": ".2f",
-    "angular error": ".1f",
-    "shift error": ".1f",
-    "confidence": ".2f",
-    "particle is there": ".2f",
-    "pose is right": ".2f",
-    "correlation": ".3f",
-}
-
-
-UNKNOWN = "unknown"
-
-
-def figure_of(criterion: Criterion, value: float) -> str:
-    """Spell a figure of a particle with its unit."""
-    if not np.isfinite(value):
-        return UNKNOWN
-    return f"{value:{FORMATS[criterion]}}{UNITS[criterion]}"
-
-
-def as_shown(criterion: Criterion, values: Floats) -> Floats:
-    """Round figures as they are shown, so that what is compared is what is read."""
-    return np.asarray(np.round(values, int(FORMATS[criterion][1:-1])))
-
-
-def signed(criterion: Criterion) -> str:
-    """Return the criterion with its unit in parentheses, as it stands over a column."""
-    unit = UNITS[criterion].strip()
-    return f"{criterion} ({unit})" if unit else criterion
 
 
 def inspect(

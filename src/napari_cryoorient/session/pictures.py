@@ -15,15 +15,10 @@ from napari_cryoorient.errors import InputError
 from napari_cryoorient.figures import colour_of_w
 from napari_cryoorient.io.atomic import atomic_path
 from napari_cryoorient.particles import Images, Integers
+from napari_cryoorient.session.criteria import CRITERIA, Criterion, column_title, figure_of
 from napari_cryoorient.session.display_filter import LowPassFiltered
 from napari_cryoorient.session.follow import RunView
-from napari_cryoorient.session.inspection import (
-    Criterion,
-    Inspection,
-    figure_of,
-    is_higher_better,
-    signed,
-)
+from napari_cryoorient.session.inspection import Inspection
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -142,9 +137,9 @@ def save_directions(
         if not len(known):
             known = np.zeros(1)
         # What is not known is drawn like the worst.
-        worst = known.min() if is_higher_better(criterion) else known.max()
+        worst = known.min() if CRITERIA[criterion].is_higher_better else known.max()
         values = np.where(np.isfinite(values), values, worst)
-        better_is_higher = is_higher_better(criterion)
+        better_is_higher = CRITERIA[criterion].is_higher_better
         order = np.argsort(-values if better_is_higher else values)  # the worst on top
         drawn = axes.scatter(
             rot[order],
@@ -156,7 +151,7 @@ def save_directions(
             **options,
         )
         bar = figure.colorbar(drawn, ax=axes, orientation="horizontal", shrink=0.6, pad=0.08)
-        bar.set_label(signed(criterion))
+        bar.set_label(column_title(criterion))
     degrees = np.arange(-120, 121, 60)
     axes.set_xticks(np.deg2rad(degrees), [f"{d}\N{DEGREE SIGN}" for d in degrees], fontsize=8)
     tilts = np.arange(30, 151, 30)

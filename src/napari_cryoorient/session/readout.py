@@ -6,8 +6,9 @@ import numpy as np
 
 from napari_cryoorient.particles import Floats, Poses
 from napari_cryoorient.session.correlations import correlations_of
+from napari_cryoorient.session.criteria import figure_of
 from napari_cryoorient.session.data import Data
-from napari_cryoorient.session.inspection import Inspection, Source, ctf_of, figure_of
+from napari_cryoorient.session.inspection import Inspection, Source, ctf_of
 from napari_cryoorient.session.session import Session
 
 LABELS: dict[Source, str] = {

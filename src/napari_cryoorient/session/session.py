@@ -12,18 +12,16 @@ from psygnal import Signal
 from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.particles import Floats, Integers
 from napari_cryoorient.runs.reader import RunReader
+from napari_cryoorient.session.criteria import CRITERIA, Criterion, as_shown
 from napari_cryoorient.session.data import Data, Problem, Role
 from napari_cryoorient.session.follow import RunView
 from napari_cryoorient.session.inspection import (
     NOTHING,
-    Criterion,
     Fourth,
     Inspection,
     Predictions,
-    as_shown,
     inspect,
     is_about,
-    is_higher_better,
 )
 from napari_cryoorient.session.marks import Mark, Marks
 
@@ -321,8 +319,8 @@ class Session:
         if values is not None and self.threshold is not None:
             shown = as_shown(self.criterion, values)
             limit = as_shown(self.criterion, np.asarray(self.threshold))
-            is_kept = shown >= limit if is_higher_better(self.criterion) else shown <= limit
-            kept = np.asarray(is_kept, dtype=bool)
+            is_higher_better = CRITERIA[self.criterion].is_higher_better
+            kept = np.asarray(shown >= limit if is_higher_better else shown <= limit, dtype=bool)
         rows = self.inspection.rows
         if len(self.marks):
             kept |= np.isin(rows, self.marks.rows("keep"))

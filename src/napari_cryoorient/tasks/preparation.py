@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from napari_cryoorient.config import TrainConfig
+from napari_cryoorient.config import PRESETS, TrainConfig
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.particles import Integers, ParticleSet
 from napari_cryoorient.stack.batches import ParticleBatches
@@ -76,5 +76,7 @@ def prediction_facts(config: TrainConfig, inputs: PairedInputs) -> dict[str, Any
 
 
 def loop_budget_s(config: TrainConfig) -> float | None:
-    """Return when the loop ends whatever the step; ``fast`` fits its schedule to it by itself."""
-    return config.minutes * 60 if config.minutes and config.preset == "paper" else None
+    """Return when the loop ends whatever the step; None: the recipe fits its schedule to it."""
+    if config.minutes is None or PRESETS[config.preset].fits_minutes:
+        return None
+    return config.minutes * 60

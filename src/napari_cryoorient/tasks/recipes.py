@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 
-from napari_cryoorient.config import TrainConfig
+from napari_cryoorient.config import PRESETS, Preset, TrainConfig
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.particles import Integers, ParticleSet
 from napari_cryoorient.reporting import Reporter
@@ -28,6 +29,54 @@ class Labels:
 
     particles: ParticleSet
     test_rows: Integers | None = None
+
+
+@dataclass(frozen=True)
+class Ingredients:
+    """What a recipe is made of: paired inputs, and the particles with the poses to learn from.
+
+    ``train_rows`` are those of ``particles``; ``earlier`` is what an earlier run learned.
+    """
+
+    inputs: PairedInputs
+    particles: ParticleSet
+    config: TrainConfig
+    device: torch.device
+    train_rows: Integers
+    earlier: EarlierNetwork | None
+    ranks: Ranks
+
+
+def _paper(of: Ingredients) -> Recipe:
+    warm_up = simulated_like(of.inputs, seed=of.config.seed) if of.config.warm_up else None
+    return paper_recipe(
+        of.inputs.density,
+        of.particles,
+        of.config,
+        of.device,
+        of.train_rows,
+        of.earlier,
+        warm_up,
+        of.ranks,
+    )
+
+
+def _fast(of: Ingredients) -> Recipe:
+    from napari_cryoorient.training.fast import fast_recipe
+
+    return fast_recipe(
+        of.inputs.density,
+        of.particles,
+        of.config,
+        of.device,
+        of.train_rows,
+        of.earlier,
+        of.ranks,
+    )
+
+
+RECIPES: dict[Preset, Callable[[Ingredients], Recipe]] = {"paper": _paper, "fast": _fast}
+"""What makes the recipe of each preset."""
 
 
 def make_recipe(
@@ -68,23 +117,15 @@ def make_recipe(
             n_train=config.n_labels or N_TRAIN,
         )
         labels, train_rows = Labels(searched.particles, searched.test_rows), searched.train_rows
-    if config.preset == "paper":
-        if wanted == "simulated":
-            labels = Labels(simulated_like(inputs, seed=config.seed))
-            reporter.say(
-                f"Labels: {len(labels.particles)} images made from the map, with the stack's CTF "
-                "values and noise; the test figures are on such images, not on the stack."
-            )
-        warm_up = simulated_like(inputs, seed=config.seed) if config.warm_up else None
-        recipe: Recipe = paper_recipe(
-            inputs.density, labels.particles, config, device, train_rows, earlier, warm_up, ranks
+    if wanted == "simulated" and not PRESETS[config.preset].makes_projections:
+        labels = Labels(simulated_like(inputs, seed=config.seed))
+        reporter.say(
+            f"Labels: {len(labels.particles)} images made from the map, with the stack's CTF "
+            "values and noise; the test figures are on such images, not on the stack."
         )
-    else:
-        from napari_cryoorient.training.fast import fast_recipe
-
-        recipe = fast_recipe(
-            inputs.density, labels.particles, config, device, train_rows, earlier, ranks
-        )
+    recipe = RECIPES[config.preset](
+        Ingredients(inputs, labels.particles, config, device, train_rows, earlier, ranks)
+    )
     for sentence in recipe.notes:
         reporter.say(sentence)
     return recipe, labels

@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from napari_cryoorient.config import TrainConfig
+from napari_cryoorient.config import PRESETS, TrainConfig
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.runs import layout
 from napari_cryoorient.runs.fingerprint import change
@@ -115,10 +115,10 @@ def facts_of(inputs: PairedInputs) -> dict[str, float]:
 
 
 def with_box(config: TrainConfig, inputs: PairedInputs) -> TrainConfig:
-    """Settle the working box: the fast preset takes the stack's, up to 64 pixels."""
-    if config.box is not None and not (config.from_run and config.preset == "fast"):
+    """Settle the working box: left open it is the stack's, up to 64 pixels."""
+    if config.box is not None and not (config.from_run and PRESETS[config.preset].takes_any_box):
         return config
     if config.box is not None:
-        # Of the fast preset the box only sets the scale of the figures.
+        # To such a network the box only sets the scale of the figures.
         return config.model_copy(update={"box": min(inputs.particles.box, config.box)})
     return config.model_copy(update={"box": min(inputs.particles.box, 64)})

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from napari_cryoorient.config import TrainConfig
+from napari_cryoorient.config import PRESETS, TrainConfig
 from napari_cryoorient.device import describe_device
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.star import write_poses
@@ -114,7 +114,8 @@ class TrainingRun:
             held_out = held_out_of(
                 self.inputs, labels, test_rows, box=self.box, device=self.device, seed=config.seed
             )
-        if config.preset == "paper" and config.minutes is not None and config.steps is not None:
+        ends_early = config.minutes is not None and not PRESETS[config.preset].fits_minutes
+        if ends_early and config.steps is not None:
             self.note(
                 f"--minutes ends training early, whatever the schedule: the learning rate drops at "
                 f"step {round(config.decay_at * config.steps)} of {config.steps} only."

@@ -12,7 +12,8 @@ from napari.utils import Colormap
 from numpy.typing import NDArray
 
 from napari_cryoorient.particles import Poses
-from napari_cryoorient.session.inspection import Criterion, Inspection, is_higher_better
+from napari_cryoorient.session.criteria import CRITERIA, Criterion
+from napari_cryoorient.session.inspection import Inspection
 from napari_cryoorient.viewer.napari_api import RIGHT_HANDED, camera_of, canvas_size_of
 from napari_cryoorient.viewer.readers import METADATA_KEY
 
@@ -107,11 +108,11 @@ class ViewSphere:
         column = criterion.replace(" ", "_")
         known = values[np.isfinite(values)]
         # What is not known is no better than the worst.
-        worst = known.min() if is_higher_better(criterion) else known.max()
+        worst = known.min() if CRITERIA[criterion].is_higher_better else known.max()
         features[column] = np.where(np.isfinite(values), values, worst)
         self.points.features = {name: column[particles] for name, column in features.items()}
         self.points.face_color = column
-        worst_is_low = is_higher_better(criterion)
+        worst_is_low = CRITERIA[criterion].is_higher_better
         colours = _GOOD_TO_BAD[::-1] if worst_is_low else _GOOD_TO_BAD
         self.points.face_colormap = Colormap(colours, name=f"good to bad {worst_is_low}")
         low, high = float(known.min()), float(known.max())

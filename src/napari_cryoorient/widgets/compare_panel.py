@@ -21,7 +21,7 @@ from qtpy.QtWidgets import (
 from superqt.utils import signals_blocked
 
 from napari_cryoorient.session.controller import Controller
-from napari_cryoorient.session.inspection import FORMATS, UNITS, Criterion
+from napari_cryoorient.session.criteria import CRITERIA, Criterion
 from napari_cryoorient.session.refinements import summary_words
 from napari_cryoorient.session.words import on_screen
 from napari_cryoorient.widgets.elided import ElidedLabel
@@ -61,7 +61,7 @@ class ComparePanel(QWidget):
         self.clear_button.setToolTip("<p>Shows the previous poses again.</p>")
         self.words = SteadyLabel(4)
         self.only = QCheckBox("Only those within")
-        self.only.setToolTip("<p>Hides particles that differ by more from table, sphere and ranking.</p>")
+        self.only.setToolTip("<p>Hides particles that differ by more.</p>")
         self.within = ThresholdSlider()
         self.export_button = QPushButton("Export agreeing…")
         self.export_button.setToolTip(
@@ -147,7 +147,7 @@ class ComparePanel(QWidget):
         if self._seen is not found and refinements.is_shown:
             self._seen = found
             with signals_blocked(self.within):
-                self.within.set_values(found.angles_deg, FORMATS[BY], UNITS[BY])
+                self.within.set_values(found.angles_deg, CRITERIA[BY].format, CRITERIA[BY].unit)
                 self.within.setValue(WITHIN_DEG)
             self.table.sort_by(BY)
         is_filtering = self._session.criterion == BY and self._session.threshold is not None

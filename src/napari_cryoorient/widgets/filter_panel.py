@@ -10,8 +10,8 @@ from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QWidget
 from superqt.utils import signals_blocked
 
 from napari_cryoorient.session.controller import Controller
+from napari_cryoorient.session.criteria import CRITERIA
 from napari_cryoorient.session.filter_curves import Resolutions, kept_at
-from napari_cryoorient.session.inspection import FORMATS, UNITS
 from napari_cryoorient.session.words import counted
 from napari_cryoorient.viewer.curves import ticks
 from napari_cryoorient.viewer.graph import Colour, Graph, GraphPlot, Line, Marker
@@ -154,7 +154,8 @@ class FilterPanel(Canvas):
             with signals_blocked(self.slider):
                 if self._values is not confidence:
                     self._values = confidence
-                    self.slider.set_values(confidence, FORMATS["confidence"], UNITS["confidence"])
+                    measure = CRITERIA["confidence"]
+                    self.slider.set_values(confidence, measure.format, measure.unit)
                 self.slider.setValue(self.threshold)
             self.words.setText(self._sentence())
         self._later()

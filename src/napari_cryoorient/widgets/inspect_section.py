@@ -19,14 +19,8 @@ from superqt.utils import qthrottled, signals_blocked
 
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.session.controller import Controller
-from napari_cryoorient.session.inspection import (
-    FORMATS,
-    UNITS,
-    Fourth,
-    Source,
-    figure_of,
-    is_higher_better,
-)
+from napari_cryoorient.session.criteria import CRITERIA, figure_of
+from napari_cryoorient.session.inspection import Fourth, Source
 from napari_cryoorient.session.readout import readout
 from napari_cryoorient.session.words import counted, on_screen
 from napari_cryoorient.widgets.facts import Facts
@@ -235,7 +229,7 @@ class InspectSection(QWidget):
         if values is None or not len(values):
             return
         with signals_blocked(self.threshold):
-            self.threshold.set_values(values, FORMATS[criterion], UNITS[criterion])
+            self.threshold.set_values(values, CRITERIA[criterion].format, CRITERIA[criterion].unit)
             if self._session.threshold is None:
                 self.threshold.setValue(self.threshold.middle())
 
@@ -265,7 +259,7 @@ class InspectSection(QWidget):
         else:
             why = []
             if session.threshold is not None:
-                sign = "at least" if is_higher_better(session.criterion) else "at most"
+                sign = "at least" if CRITERIA[session.criterion].is_higher_better else "at most"
                 limit = figure_of(session.criterion, session.threshold)
                 why.append(f"{session.criterion} {sign} {limit}")
             if len(session.excluded):

@@ -6,7 +6,7 @@ from typing import Any
 
 from qtpy.QtWidgets import QWidget
 
-from napari_cryoorient.session.inspection import figure_of
+from napari_cryoorient.session.criteria import figure_of
 from napari_cryoorient.session.session import Session
 from napari_cryoorient.viewer.map_view import MapView
 from napari_cryoorient.viewer.napari_api import call_on_resize

@@ -10,7 +10,7 @@ from qtpy.QtGui import QStandardItemModel
 from qtpy.QtWidgets import QComboBox, QFormLayout, QLineEdit, QWidget
 from superqt.utils import signals_blocked
 
-from napari_cryoorient.config import FAST_VALUES, PAPER_VALUES, Config, TrainConfig
+from napari_cryoorient.config import PRESETS, Config, TrainConfig
 from napari_cryoorient.session.words import on_screen
 from napari_cryoorient.widgets.numbers import FloatOrEmpty, IntOrEmpty, NumberEdit
 
@@ -43,7 +43,7 @@ class SettingRows:
 
     def pull(self, settings: TrainConfig) -> None:
         """Show settings; nothing is told."""
-        preset = PAPER_VALUES if settings.preset == "paper" else FAST_VALUES
+        preset = PRESETS[settings.preset].values
         for name, row in self._rows.items():
             with signals_blocked(row.widget):
                 row.show(getattr(settings, name), preset.get(name))

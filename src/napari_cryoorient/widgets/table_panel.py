@@ -10,13 +10,13 @@ from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt, QTimer
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QVBoxLayout, QWidget
 
 from napari_cryoorient.particles import Poses
-from napari_cryoorient.session.inspection import FORMATS, UNKNOWN, Criterion, signed
+from napari_cryoorient.session.criteria import CRITERIA, UNKNOWN, Criterion, column_title
 from napari_cryoorient.session.session import Session
 
 PULL_MS = 300
 
 
-class ParticleTable(QAbstractTableModel):
+class ParticleRows(QAbstractTableModel):
     """Rows are the particles the filter keeps, in the order last asked for."""
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
@@ -38,7 +38,7 @@ class ParticleTable(QAbstractTableModel):
         for criterion in inspection.criteria:
             values = inspection.values(criterion)
             if values is not None:
-                self._columns.append((signed(criterion), values, FORMATS[criterion]))
+                self._columns.append((column_title(criterion), values, CRITERIA[criterion].format))
         poses = inspection.shown_poses
         if poses is not None:
             angles = self._angles_of(poses)
@@ -132,7 +132,7 @@ class TablePanel(QWidget):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
-        self.model = ParticleTable(session, self)
+        self.model = ParticleRows(session, self)
         self.view = QTableView()
         self.view.setModel(self.model)
         self.view.setSortingEnabled(True)
@@ -170,7 +170,7 @@ class TablePanel(QWidget):
     def sort_by(self, criterion: Criterion) -> None:
         """Put those on top that have most of a figure, if there is such a column."""
         self.model.pull()
-        column = self.model.column_of(signed(criterion))
+        column = self.model.column_of(column_title(criterion))
         if column is not None:
             self.view.sortByColumn(column, Qt.SortOrder.DescendingOrder)
             self.view.scrollToTop()
