@@ -100,7 +100,7 @@ def test_what_differs_most_comes_first_and_what_agrees_is_exported(
     # Neither particles of excluded micrographs nor rejected ones are among them.
     session.set_excluded(np.array([0, 1]))
     session.set_particle(5)
-    controller.hand.mark("reject")
+    controller.marking.mark("reject")
     panel._pull()
     assert panel.export_button.text() == f"Agreeing ({n - 5})…"
     qtbot.mouseClick(panel.export_button, Qt.MouseButton.LeftButton)
@@ -109,7 +109,7 @@ def test_what_differs_most_comes_first_and_what_agrees_is_exported(
         name for i, name in enumerate(session.data.particles.names) if i not in (*WRONG, 0, 1, 5)
     ]
     assert list(written.names) == left
-    controller.hand.mark(None)
+    controller.marking.mark(None)
     # Clear brings back the stack's own poses.
     qtbot.mouseClick(panel.clear_button, Qt.MouseButton.LeftButton)
     assert session.inspection.kind == "poses"

@@ -127,6 +127,6 @@ def test_a_file_without_micrographs_says_so(qtbot: Any, made: Stack) -> None:
     panel = MicrographsPanel(controller)
     qtbot.addWidget(panel)
     panel.show()
-    assert "does not tell which micrograph" in panel.words.whole_text()
+    assert "does not say which micrograph" in panel.words.whole_text()
     assert not panel.next_button.isEnabled()
     panel.close_canvas()
