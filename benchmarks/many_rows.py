@@ -66,15 +66,15 @@ ALIKE = """
 import json, os, pickle, sys, time
 import numpy as np
 from napari_cryoorient.cluster import commands
-from napari_cryoorient.cluster.shard import do_shard
 class Alike:
     device = None
     def work(self, shards, should_stop):
+        yield 0
         first = None
         for shard in shards:
             pickle.dumps(shard)
             if first is None:
-                do_shard(shard)
+                shard.do()
                 with np.load(shard.path) as file:
                     first = dict(file)
             elif not shard.path.exists():
