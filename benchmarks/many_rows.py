@@ -43,7 +43,7 @@ print(f'{{"read_s": {read:.1f}, "write_s": {time.monotonic() - began - read:.1f}
 SEND = """
 import pickle, sys
 import numpy as np
-from napari_cryoorient.cluster.taken import arrays_of
+from napari_cryoorient.cluster.select_images import arrays_of
 from napari_cryoorient.io.star import read_particles
 particles, _ = read_particles(sys.argv[1])
 rows = np.arange(len(particles) - int(sys.argv[3]), len(particles))
@@ -81,7 +81,7 @@ class Alike:
                 n = len(shard.rows)
                 np.savez(shard.path, **{k: v[:n] for k, v in first.items()} | {"rows": shard.rows})
             yield len(shard.rows)
-commands.OneHand = Alike
+commands.LocalExecutor = Alike
 from napari_cryoorient.cli import main
 sys.argv[0] = "napari-cryoorient"
 sys.exit(main())

@@ -99,7 +99,7 @@ SHIFT_SIGMA = Setting(
 )
 CONFIDENCE = Setting("A probability that the pose is right", metavar="P", ge=0.0, le=1.0)
 
-OF_THE_PLACE = ("device", "memory_gib")
+OF_THE_MACHINE = ("device", "memory_gib")
 """Settings that change where a result is made, and not what it is."""
 
 # The advice of Lian et al. (2022) on w.

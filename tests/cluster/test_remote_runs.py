@@ -12,8 +12,8 @@ import pytest
 
 pytest.importorskip("distributed")
 
-from napari_cryoorient.cluster.dask_hands import DaskHands
-from napari_cryoorient.cluster.workers import hands_of
+from napari_cryoorient.cluster.dask_executor import DaskExecutor
+from napari_cryoorient.cluster.workers import executor_of
 from napari_cryoorient.config import SpreadConfig
 from napari_cryoorient.studies import remote
 from napari_cryoorient.studies.job import Job, TrainingCommand
@@ -26,8 +26,8 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def hands(workers: str) -> Iterator[DaskHands]:
-    with hands_of(SpreadConfig(scheduler=workers), lambda sentence: None) as found:
+def executor(workers: str) -> Iterator[DaskExecutor]:
+    with executor_of(SpreadConfig(scheduler=workers), lambda sentence: None) as found:
         yield found
 
 
@@ -38,13 +38,13 @@ def jobs(tmp_path: Path) -> list[Job]:
     return [training.job(f"run{i}", tmp_path / "runs", {}, w=i / 10) for i in range(3)]
 
 
-def carried_out(jobs: list[Job], hands: DaskHands, **more: object) -> list[ProcessEnd]:
+def carried_out(jobs: list[Job], executor: DaskExecutor, **more: object) -> list[ProcessEnd]:
     ended: list[ProcessEnd] = []
-    places = [Worker(f"worker {i}") for i in range(hands.n_places)]
+    places = [Worker(f"worker {i}") for i in range(executor.n_places)]
     more = {"stopper": Stopper(), **more}
 
     def start(job: Job, _worker: Worker) -> RemoteRun:
-        return RemoteRun(job, hands, stand_in)
+        return RemoteRun(job, executor, stand_in)
 
     run_jobs(jobs, places, ended=ended.append, start=start, **more)  # type: ignore[arg-type]
     return ended
@@ -54,16 +54,16 @@ def state_of(job: Job) -> str:
     return str(json.loads((job.folder / "run.json").read_text())["state"])
 
 
-def test_all_are_trained_and_one_that_fails_is_told_of(jobs: list[Job], hands: DaskHands):
+def test_all_are_trained_and_one_that_fails_is_told_of(jobs: list[Job], executor: DaskExecutor):
     (jobs[0].folder.parent / "TRAINER_FAILS").write_text("run1")
-    assert hands.n_places == 2
-    ended = {end.job.name: end for end in carried_out(jobs, hands)}
+    assert executor.n_places == 2
+    ended = {end.job.name: end for end in carried_out(jobs, executor)}
     assert {name: end.status for name, end in ended.items()} == {"run0": 0, "run1": 1, "run2": 0}
     assert "loss became nan" in ended["run1"].last_words
     assert [state_of(job) for job in jobs] == ["finished", "failed", "finished"]
 
 
-def test_stopping_lets_runs_save(jobs: list[Job], hands: DaskHands):
+def test_stopping_lets_runs_save(jobs: list[Job], executor: DaskExecutor):
     (jobs[0].folder.parent / "TRAINER_SECONDS").write_text("60")
     stopper = Stopper()
 
@@ -71,7 +71,7 @@ def test_stopping_lets_runs_save(jobs: list[Job], hands: DaskHands):
         if all((job.folder / "arguments.txt").is_file() for job in jobs[:2]):
             stopper.ask()
 
-    carried_out(jobs, hands, stopper=stopper, watch=watch)
+    carried_out(jobs, executor, stopper=stopper, watch=watch)
     deadline = time.monotonic() + 10
     while "running" in map(state_of, jobs[:2]) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -80,7 +80,7 @@ def test_stopping_lets_runs_save(jobs: list[Job], hands: DaskHands):
 
 
 def test_a_run_goes_on_elsewhere_where_its_worker_is_killed(
-    jobs: list[Job], hands: DaskHands, kill_a_worker: Callable[[], None]
+    jobs: list[Job], executor: DaskExecutor, kill_a_worker: Callable[[], None]
 ):
     job, killed = jobs[0], []
     seconds = job.folder.parent / "TRAINER_SECONDS"
@@ -91,7 +91,7 @@ def test_a_run_goes_on_elsewhere_where_its_worker_is_killed(
             killed.append(seconds.write_text("0.05"))
             kill_a_worker()
 
-    (end,) = carried_out([job], hands, watch=watch)
+    (end,) = carried_out([job], executor, watch=watch)
     assert end.status == 0
     assert state_of(job) == "finished"
     first, second = (job.folder / "arguments.txt").read_text().splitlines()

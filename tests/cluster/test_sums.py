@@ -96,7 +96,7 @@ def test_what_was_added_up_stays_when_it_is_stopped(
         return real(given, *stop)
 
     monkeypatch.setattr(SumOfRange, "do", three_at_most)
-    monkeypatch.setattr("napari_cryoorient.cluster.hands._SUMS_BYTES", 1)  # one thread
+    monkeypatch.setattr("napari_cryoorient.cluster.executors._SUMS_BYTES", 1)  # one thread
     said = made("stopped", "--parts", tmp_path / "q", status=130)
     assert "Finished parts are kept" in said
     assert not (tmp_path / "stopped" / "out.mrc").exists()

@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("distributed")
 
-from napari_cryoorient.cluster.dask_hands import DaskHands
+from napari_cryoorient.cluster.dask_executor import DaskExecutor
 
 
 class Future:
@@ -52,6 +52,6 @@ class Task:
 def test_the_work_begins_when_a_worker_is_there():
     client: Any = Queue()
     tasks: Any = iter([Task(), Task()])
-    heard = [(n, client.has_worker) for n in DaskHands(client, 1).work(tasks, lambda: False)]
+    heard = [(n, client.has_worker) for n in DaskExecutor(client, 1).work(tasks, lambda: False)]
     assert sorted(heard) == [(0, True), (64, True), (64, True)]
     assert len(heard) == 3

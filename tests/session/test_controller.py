@@ -11,8 +11,8 @@ import pytest
 from napari_cryoorient.io.particle_table import particle_block
 from napari_cryoorient.io.star import read_particles, read_star, write_star
 from napari_cryoorient.session.controller import Controller
-from napari_cryoorient.session.figures import standing
 from napari_cryoorient.session.session import Session
+from napari_cryoorient.session.training_status import standing
 
 from .conftest import BOX, AtOnce, N, Stack, Told
 

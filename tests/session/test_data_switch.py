@@ -14,11 +14,11 @@ from napari_cryoorient.io.maps import read_map, write_map
 from napari_cryoorient.runs.record import RunRecord
 from napari_cryoorient.session.controller import Controller
 from napari_cryoorient.session.countdown import Countdown
-from napari_cryoorient.session.figures import standing
 from napari_cryoorient.session.follow import Follower, RunView
 from napari_cryoorient.session.inspection import Predictions
 from napari_cryoorient.session.process_job import JobView
 from napari_cryoorient.session.session import Session
+from napari_cryoorient.session.training_status import standing
 from napari_cryoorient.session.words import counted, on_screen
 
 from .conftest import AtOnce, Stack, Told

@@ -15,11 +15,11 @@ from napari_cryoorient.particles import Poses
 from napari_cryoorient.runs.record import RunRecord
 from napari_cryoorient.session.criteria import figure_of
 from napari_cryoorient.session.data import load_data
-from napari_cryoorient.session.figures import standing
 from napari_cryoorient.session.follow import Follower, RunView
 from napari_cryoorient.session.inspection import Predictions
 from napari_cryoorient.session.readout import readout
 from napari_cryoorient.session.session import Session
+from napari_cryoorient.session.training_status import standing
 
 from .conftest import N, Stack
 

@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QApplication, QMessageBox
 
 from napari_cryoorient.runs.reader import RunReader
 from napari_cryoorient.widgets import memory
-from napari_cryoorient.widgets.places import dock_of, is_place
+from napari_cryoorient.widgets.dock_layout import dock_of, is_place
 
 from .conftest import WAIT_MS, Stack
 

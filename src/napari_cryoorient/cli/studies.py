@@ -123,14 +123,14 @@ def carry_out(
         bar = stack.enter_context(progress("Preparing"))
         start: Callable[[Job, Worker], Started] | None = None
         if spreading.is_spread:
-            from napari_cryoorient.cluster.workers import hands_of
+            from napari_cryoorient.cluster.workers import executor_of
             from napari_cryoorient.studies.remote import RemoteRun
 
-            hands = stack.enter_context(hands_of(spreading, bar.say))
-            workers = [Worker(f"worker {k}") for k in range(1, hands.n_places + 1)]
+            executor = stack.enter_context(executor_of(spreading, bar.say))
+            workers = [Worker(f"worker {k}") for k in range(1, executor.n_places + 1)]
 
             def start(job: Job, _worker: Worker) -> Started:
-                return RemoteRun(job, hands)
+                return RemoteRun(job, executor)
 
         else:
             workers = workers_for(device, n_jobs, visible_gpus(device))

@@ -95,14 +95,14 @@ def run(
 
 def train_elsewhere(job: Job, spreading: SpreadConfig, resume: bool) -> None:
     """Have a run trained by a worker of a cluster, and follow it."""
-    from napari_cryoorient.cluster.workers import hands_of
+    from napari_cryoorient.cluster.workers import executor_of
     from napari_cryoorient.runs.folder import check_folder
     from napari_cryoorient.studies.remote import train_there
 
     check_folder(job.folder, resume)
-    with progress("Training") as bar, hands_of(spreading, bar.say) as hands:
+    with progress("Training") as bar, executor_of(spreading, bar.say) as executor:
         try:
-            train_there(job, hands, bar.reporter)
+            train_there(job, executor, bar.reporter)
         except KeyboardInterrupt:
             bar.say(f"Stopped; the run in {job.folder} can go on with --resume.")
             raise

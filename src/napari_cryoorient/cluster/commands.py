@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from napari_cryoorient.budget import Budget
-from napari_cryoorient.cluster.dask_hands import DaskHands
-from napari_cryoorient.cluster.hands import Hands, OneHand
+from napari_cryoorient.cluster.dask_executor import DaskExecutor
+from napari_cryoorient.cluster.executors import Executor, LocalExecutor
 from napari_cryoorient.cluster.parts import PartsFolder
 from napari_cryoorient.cluster.spread import InParts
-from napari_cryoorient.cluster.workers import hands_of
+from napari_cryoorient.cluster.workers import executor_of
 from napari_cryoorient.config import Config, SpreadConfig
 from napari_cryoorient.memory import budget_of
 from napari_cryoorient.reporting import Reporter
 from napari_cryoorient.runs.fingerprint import sum_over
 from napari_cryoorient.runs.named_files import files_of
-from napari_cryoorient.settings import OF_THE_PLACE
+from napari_cryoorient.settings import OF_THE_MACHINE
 from napari_cryoorient.tasks.spread import AT_ONCE, Spread
 
 
@@ -32,7 +32,7 @@ class Workplace:
     def __init__(self, config: SpreadConfig, reporter: Reporter) -> None:
         self._config, self._reporter = config, reporter
         self._stack = ExitStack()
-        self._hands: DaskHands | None = None
+        self._executor: DaskExecutor | None = None
 
     def __enter__(self) -> Workplace:
         return self
@@ -45,15 +45,17 @@ class Workplace:
         """Whether others than this process do the work."""
         return self._config.is_spread
 
-    def workers(self) -> DaskHands:
+    def workers(self) -> DaskExecutor:
         """Return the workers; raises InputError where they cannot be reached or started."""
-        if self._hands is None:
-            self._hands = self._stack.enter_context(hands_of(self._config, self._reporter.say))
-        return self._hands
+        if self._executor is None:
+            self._executor = self._stack.enter_context(
+                executor_of(self._config, self._reporter.say)
+            )
+        return self._executor
 
-    def hands(self) -> Hands:
+    def executor(self) -> Executor:
         """Return whoever does the work: this process where nobody else is named."""
-        return self.workers() if self.is_elsewhere else OneHand()
+        return self.workers() if self.is_elsewhere else LocalExecutor()
 
     @contextmanager
     def spread(
@@ -80,7 +82,7 @@ class Workplace:
         task = {
             "command": command,
             **_program(),
-            **settings.model_dump(mode="json", exclude=set(OF_THE_PLACE)),
+            **settings.model_dump(mode="json", exclude=set(OF_THE_MACHINE)),
             **also,
             **_sums(particles, others, project_dir),
         }
@@ -93,7 +95,7 @@ class Workplace:
         folder = PartsFolder(own if config.parts is None else Path(config.parts), task, files)
         try:
             device = getattr(settings, "device", "auto")
-            yield InParts(folder, self.hands, device, _memory_of_each(config, settings))
+            yield InParts(folder, self.executor, device, _memory_of_each(config, settings))
         except KeyboardInterrupt:
             if folder.path.exists():
                 self._reporter.say(

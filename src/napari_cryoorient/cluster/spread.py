@@ -7,11 +7,11 @@ from itertools import chain
 from typing import Any, TypeVar
 
 from napari_cryoorient.budget import Budget
-from napari_cryoorient.cluster.hands import Hands, OneHand, Threads
+from napari_cryoorient.cluster.executors import Executor, LocalExecutor, Threads
 from napari_cryoorient.cluster.parts import LEARNT, PartsFolder, Range, Stage
+from napari_cryoorient.cluster.select_images import arrays_of
 from napari_cryoorient.cluster.shard import Shard, digest_of_file
 from napari_cryoorient.cluster.sums import SumTree
-from napari_cryoorient.cluster.taken import arrays_of
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.array_records import joined_records, read_record
 from napari_cryoorient.maps.insertion import SliceSums
@@ -28,20 +28,20 @@ Result = TypeVar("Result")
 class InParts:
     """Spreads jobs over the ranges of a folder of parts; ``device`` is the command's.
 
-    ``find_hands`` is asked who does the work, once there is some.  ``budget`` is the memory that
+    ``find_executor`` is asked who does the work, once there is some.  ``budget`` is the memory that
     each of them may take.
     """
 
     def __init__(
         self,
         folder: PartsFolder,
-        find_hands: Callable[[], Hands],
+        find_executor: Callable[[], Executor],
         device: str,
         budget: Budget | None = None,
     ) -> None:
         self.folder = folder
-        self._find_hands, self._device, self._budget = find_hands, device, budget
-        self._hands: Hands | None = None
+        self._find_executor, self._device, self._budget = find_executor, device, budget
+        self._executor: Executor | None = None
 
     def kept(self, name: str, kind: type[Kept], make: Callable[[], Kept]) -> Kept:
         """Return what is made of the whole stack; it is made once."""
@@ -61,9 +61,9 @@ class InParts:
         done = total - sum(map(len, missing))
         self._tell_before(done, total, reporter)
         if missing:
-            hands = self._found_hands()
-            device = hands.device or self._device
-            for n in hands.work(self._shards(stage, missing, job, device), reporter.should_stop):
+            executor = self._found_executor()
+            device = executor.device or self._device
+            for n in executor.work(self._shards(stage, missing, job, device), reporter.should_stop):
                 done += n
                 reporter.progress(done, total)
         if done < total:
@@ -79,12 +79,12 @@ class InParts:
         total, done = sum(map(len, job.sets)), sum(tree.n_done for tree in trees)
         self._tell_before(done, total, reporter)
         if any(tree.is_left for tree in trees):
-            hands = self._found_hands()
-            device = hands.device or self._device
-            if isinstance(hands, OneHand):
-                hands = Threads(device, job.learn().n_bytes)
+            executor = self._found_executor()
+            device = executor.device or self._device
+            if isinstance(executor, LocalExecutor):
+                executor = Threads(device, job.learn().n_bytes)
             tasks = chain.from_iterable(tree.tasks(device) for tree in trees)
-            for n in hands.work(tasks, reporter.should_stop):
+            for n in executor.work(tasks, reporter.should_stop):
                 done += n
                 reporter.progress(done, total)
         if not all(tree.is_whole for tree in trees):
@@ -104,9 +104,9 @@ class InParts:
         if done == total:
             reporter.progress(done, total)
 
-    def _found_hands(self) -> Hands:
-        self._hands = self._hands or self._find_hands()
-        return self._hands
+    def _found_executor(self) -> Executor:
+        self._executor = self._executor or self._find_executor()
+        return self._executor
 
     def _shards(
         self, stage: Stage, missing: list[Range], job: Job[Any], device: str

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from napari_cryoorient.cluster.parts import LEARNT, Range, Stage
-from napari_cryoorient.cluster.taken import arrays_of
+from napari_cryoorient.cluster.select_images import arrays_of
 from napari_cryoorient.device import choose_device
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.array_records import read_record

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from napari_cryoorient.cluster.dask_hands import DaskHands
+from napari_cryoorient.cluster.dask_executor import DaskExecutor
 from napari_cryoorient.cluster.job_script import Queue, filled, queue_of
 from napari_cryoorient.config import SpreadConfig
 from napari_cryoorient.errors import InputError
@@ -29,7 +29,7 @@ NEEDED = (
 
 
 @contextmanager
-def hands_of(config: SpreadConfig, say: Say) -> Iterator[DaskHands]:
+def executor_of(config: SpreadConfig, say: Say) -> Iterator[DaskExecutor]:
     """Start or find the workers of ``config``; those that were started end with the block.
 
     Raises InputError where Dask is not installed, or a cluster cannot be reached or started.
@@ -95,7 +95,7 @@ def _silent() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def _of_this_machine(n: int, say: Say) -> Iterator[DaskHands]:
+def _of_this_machine(n: int, say: Say) -> Iterator[DaskExecutor]:
     from distributed import Client, LocalCluster
 
     say(f"{n} processes on this machine share the work.")
@@ -112,10 +112,10 @@ def _of_this_machine(n: int, say: Say) -> Iterator[DaskHands]:
         Client(cluster) as client,
     ):
         # Dask gives up a worker that takes long to start again, as it may on a busy machine.
-        yield DaskHands(client, n, keep=lambda: cluster.scale(n))
+        yield DaskExecutor(client, n, keep=lambda: cluster.scale(n))
 
 
-def _of_scheduler(address: str, say: Say) -> Iterator[DaskHands]:
+def _of_scheduler(address: str, say: Say) -> Iterator[DaskExecutor]:
     from distributed import Client
 
     try:
@@ -128,10 +128,10 @@ def _of_scheduler(address: str, say: Say) -> Iterator[DaskHands]:
     with client:
         n = len(client.nthreads())
         say(f"{n} workers of the Dask cluster at {address} share the work.")
-        yield DaskHands(client, max(1, sum(client.nthreads().values())), device="auto")
+        yield DaskExecutor(client, max(1, sum(client.nthreads().values())), device="auto")
 
 
-def _of_queue(queue: Queue, n_jobs: int | None, say: Say) -> Iterator[DaskHands]:
+def _of_queue(queue: Queue, n_jobs: int | None, say: Say) -> Iterator[DaskExecutor]:
     from distributed import Client
 
     n = n_jobs or queue.n_jobs or 1
@@ -153,7 +153,7 @@ def _of_queue(queue: Queue, n_jobs: int | None, say: Say) -> Iterator[DaskHands]
         with Client(cluster) as client:
             keep()
             n_places = n * int(queue.job_settings["processes"])
-            yield DaskHands(client, n_places, device="auto", keep=keep)
+            yield DaskExecutor(client, n_places, device="auto", keep=keep)
     finally:
         with suppress(AssertionError):  # Dask's own, of jobs that never began
             cluster.close()

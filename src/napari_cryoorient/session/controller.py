@@ -11,6 +11,7 @@ from napari_cryoorient.runs import layout
 from napari_cryoorient.session.background import BackgroundJobs, Notify
 from napari_cryoorient.session.checks import Checks
 from napari_cryoorient.session.comparison import Comparison
+from napari_cryoorient.session.compute_target import ComputeTarget
 from napari_cryoorient.session.correlations import Correlations
 from napari_cryoorient.session.data import (
     Data,
@@ -35,7 +36,6 @@ from napari_cryoorient.session.launch import (
 from napari_cryoorient.session.marking import Marking
 from napari_cryoorient.session.micrographs import Micrographs
 from napari_cryoorient.session.orientations import Orientations
-from napari_cryoorient.session.place import Place
 from napari_cryoorient.session.pose_jobs import PoseJobs
 from napari_cryoorient.session.predicted import load_predictions
 from napari_cryoorient.session.readout import name_of
@@ -66,8 +66,8 @@ class Controller:
         self._launched: Launched | None = None
         self._told: set[str] = set()
         self.comparison = Comparison(session, jobs, notify)
-        self.place = Place()
-        self.pose_jobs = PoseJobs(session, jobs, notify, self.place)
+        self.compute_target = ComputeTarget()
+        self.pose_jobs = PoseJobs(session, jobs, notify, self.compute_target)
         self.sweeps = Sweeps(session, self.pose_jobs, self.comparison, notify)
         self.shells = Shells(jobs, notify)
         self.refinements = Refinements(session, jobs, self.pose_jobs, notify)
@@ -193,7 +193,7 @@ class Controller:
             return f"Training needs {missing} as well: choose the file under 1 Data."
         if not data.is_trainable:
             return "Map and particles do not fit together: see 1 Data."
-        return self.place.missing
+        return self.compute_target.missing
 
     def command(self) -> str:
         """Return the command line that Train stands for; empty where data are missing."""
@@ -210,7 +210,7 @@ class Controller:
         arguments = train_arguments(
             session.data, session.settings, run_dir, project_dir=session.project_dir
         )
-        return arguments + self.place.training_arguments()
+        return arguments + self.compute_target.training_arguments()
 
     def train(self) -> None:
         """Start a training process and follow it."""
@@ -248,7 +248,7 @@ class Controller:
         data = self.session.data
         if data.map_pixel_size_angstrom is not None and has_files_of(data, run):
             arguments += ["--pixel-size", f"{data.map_pixel_size_angstrom:g}"]
-        arguments += self.place.training_arguments()
+        arguments += self.compute_target.training_arguments()
         try:
             self._start(arguments, run.path)
         except InputError as error:

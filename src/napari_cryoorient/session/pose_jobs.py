@@ -20,10 +20,10 @@ from napari_cryoorient.config.base import source_arguments
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.runs import layout
 from napari_cryoorient.session.background import BackgroundJobs, Notify
+from napari_cryoorient.session.compute_target import ComputeTarget
 from napari_cryoorient.session.data import Data
 from napari_cryoorient.session.inspection import Predictions, Source
 from napari_cryoorient.session.launch import command_text, next_run_dir
-from napari_cryoorient.session.place import Place
 from napari_cryoorient.session.predicted import load_predictions
 from napari_cryoorient.session.process_job import JobView, ProcessJob
 from napari_cryoorient.session.session import Session
@@ -54,10 +54,10 @@ class PoseJobs:
     null_tested = Signal(object, object)  # the data it was of, and the command's last view
 
     def __init__(
-        self, session: Session, jobs: BackgroundJobs, notify: Notify, place: Place
+        self, session: Session, jobs: BackgroundJobs, notify: Notify, target: ComputeTarget
     ) -> None:
         self._session = session
-        self._place = place
+        self._target = target
         self._jobs = jobs
         self._notify = notify
         self._job: ProcessJob | None = None
@@ -165,8 +165,8 @@ class PoseJobs:
 
         A refinement is one of the run's predictions where there is a trained run.
         """
-        if self._place.missing:
-            raise InputError(self._place.missing)
+        if self._target.missing:
+            raise InputError(self._target.missing)
         if what == "search":
             config = SearchConfig(**self._of_session(SearchConfig), evidence=True, **settings)
             return self._on_stack("search", config, "search")
@@ -184,7 +184,7 @@ class PoseJobs:
         folder = next_run_dir(run.path, "predict")
         arguments = ["predict", str(run.star_path), "--run", str(run.path)]
         config = PredictConfig(device=self._session.settings.device, refine=refines)
-        arguments += ["-o", str(folder / OUT), *config.arguments(), *self._place.arguments()]
+        arguments += ["-o", str(folder / OUT), *config.arguments(), *self._target.arguments()]
         if refines:
             arguments += ["--map", str(run.map_path)]
         is_its_map = data.map_path is not None and data.map_path.resolve() == run.map_path
@@ -229,7 +229,7 @@ class PoseJobs:
             raise InputError(f"This needs {missing} as well: choose it under 1 Data.")
         folder = next_run_dir(data.star_path.parent / "cryoorient", command)
         arguments = [command, str(data.star_path), "--map", str(data.map_path)]
-        arguments += ["-o", str(folder / OUT), *config.arguments(), *self._place.arguments()]
+        arguments += ["-o", str(folder / OUT), *config.arguments(), *self._target.arguments()]
         arguments += source_arguments(data.map_pixel_size_angstrom, self._session.project_dir)
         title = {"search": "Searching", "refine": "Refining"}[command]
         files = (data.star_path, data.map_path)

@@ -11,7 +11,7 @@ from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.config.base import source_arguments
 from napari_cryoorient.runs import layout
 from napari_cryoorient.runs.reader import RunReader
-from napari_cryoorient.settings import OF_THE_PLACE
+from napari_cryoorient.settings import OF_THE_MACHINE
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class TrainingCommand:
 
     def described(self) -> dict[str, Any]:
         """Return what has to be the same when a study continues; where to compute need not be."""
-        given = {k: v for k, v in self.settings.items() if k not in OF_THE_PLACE}
+        given = {k: v for k, v in self.settings.items() if k not in OF_THE_MACHINE}
         return {
             "star": str(self.star.resolve()),
             "map": str(self.map.resolve()),

@@ -14,7 +14,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from napari_cryoorient.cluster.dask_hands import ENDED, DaskHands
+from napari_cryoorient.cluster.dask_executor import ENDED, DaskExecutor
 from napari_cryoorient.errors import InputError, TrainingFailure
 from napari_cryoorient.processes.interrupts import is_status_of_stop
 from napari_cryoorient.reporting import Reporter
@@ -44,16 +44,16 @@ _BAD_INPUT = 2
 class RemoteRun:
     """A run that a cluster was given to train."""
 
-    def __init__(self, job: Job, hands: DaskHands, command: Command = train_command) -> None:
+    def __init__(self, job: Job, executor: DaskExecutor, command: Command = train_command) -> None:
         # A worker starts in a folder of its own.
-        self.job, self._hands = replace(job, folder=job.folder.absolute()), hands
-        self._future: Future = hands.start(train_here, self.job, command, os.getcwd())
+        self.job, self._executor = replace(job, folder=job.folder.absolute()), executor
+        self._future: Future = executor.start(train_here, self.job, command, os.getcwd())
 
     def ended(self) -> ProcessEnd | None:
         """Return how it ended, None before that; raises InputError where the cluster is lost."""
         from distributed import KilledWorker
 
-        self._hands.look()
+        self._executor.look()
         if not self._future.done():
             return None
         try:
@@ -68,7 +68,7 @@ class RemoteRun:
         if reader.status().state == "running":
             reader.ask(stop=True)
         else:
-            self._hands.take_back(self._future)
+            self._executor.take_back(self._future)
 
 
 def train_here(job: Job, command: Command, folder: str) -> tuple[int, str, float]:
@@ -86,7 +86,7 @@ def train_here(job: Job, command: Command, folder: str) -> tuple[int, str, float
     return end.status, end.last_words, end.seconds
 
 
-def train_there(job: Job, hands: DaskHands, reporter: Reporter) -> None:
+def train_there(job: Job, executor: DaskExecutor, reporter: Reporter) -> None:
     """Have one run trained by a cluster, and follow it.
 
     Raises InputError or TrainingFailure where it fails, KeyboardInterrupt when stopped.
@@ -109,7 +109,7 @@ def train_there(job: Job, hands: DaskHands, reporter: Reporter) -> None:
             begun=lambda job, _worker: forecast.begin(job),
             ended=ends.append,
             watch=watch,
-            start=lambda job, _worker: RemoteRun(job, hands),
+            start=lambda job, _worker: RemoteRun(job, executor),
         )
     if stopper.is_asked or (ends and is_status_of_stop(ends[0].status)):
         raise KeyboardInterrupt

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_cryoorient.alignment.likelihood import ParticleLikelihood
-from napari_cryoorient.alignment.search.found import FoundPoses, Learned
+from napari_cryoorient.alignment.search.found import FoundPoses, StackPriors
 from napari_cryoorient.alignment.search.global_search import GlobalSearch
 from napari_cryoorient.device import choose_device
 from napari_cryoorient.networks.proposals import NetworkProposer
@@ -57,7 +57,7 @@ class LearntComparison:
     """
 
     measured: Measured
-    learned: Learned
+    learned: StackPriors
     weights: NDArray[np.uint8]
     box: int
     group: Tensor

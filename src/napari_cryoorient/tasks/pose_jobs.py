@@ -12,7 +12,7 @@ from torch import Tensor
 
 from napari_cryoorient.alignment.likelihood import ParticleLikelihood
 from napari_cryoorient.alignment.refine.local import LocalRefinement, RefinedPoses
-from napari_cryoorient.alignment.search.found import FoundPoses, Learned
+from napari_cryoorient.alignment.search.found import FoundPoses, StackPriors
 from napari_cryoorient.alignment.search.global_search import GlobalSearch
 from napari_cryoorient.device import choose_device
 from napari_cryoorient.particles import DensityMap, Images, Integers, ParticleSet, Poses
@@ -49,11 +49,11 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class LearntSearch:
+class SearchSetup:
     """All that a search needs beside its particles; ``group`` is ``(g, 3, 3)``."""
 
     measured: Measured
-    learned: Learned
+    learned: StackPriors
     group: Tensor
     shift_reach_angstrom: float
     chunk: int
@@ -95,7 +95,7 @@ class SearchJob:
     density: DensityMap
     rows: Integers
     starts: None = None
-    learnt: ClassVar = LearntSearch
+    learnt: ClassVar = SearchSetup
     result: ClassVar = FoundPoses
 
     @property
@@ -110,12 +110,12 @@ class SearchJob:
             raise Stopped
         return FoundPoses.joined(parts)
 
-    def learn(self, reporter: Reporter) -> LearntSearch:
+    def learn(self, reporter: Reporter) -> SearchSetup:
         """Learn where particles lie in their images; raises Stopped."""
         learned = self.search.learned(self.rows, reporter)
         if reporter.should_stop():
             raise Stopped
-        return LearntSearch(
+        return SearchSetup(
             Measured.of(self.search.likelihood, self.density),
             learned,
             self.search.group,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from napari.utils import cancelable_progress
 
 from napari_cryoorient.session.controller import Controller
-from napari_cryoorient.session.figures import standing
+from napari_cryoorient.session.training_status import standing
 
 TOTAL = 1000
 

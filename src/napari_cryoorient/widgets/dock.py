@@ -23,6 +23,7 @@ from napari_cryoorient.errors import InputError
 from napari_cryoorient.runs import layout
 from napari_cryoorient.viewer.qt_binding import binding_problem
 from napari_cryoorient.widgets.data_section import DataSection
+from napari_cryoorient.widgets.dock_layout import dock_of, entitle, place_of, put_back
 from napari_cryoorient.widgets.elided import ElidedLabel
 from napari_cryoorient.widgets.export_section import ExportSection
 from napari_cryoorient.widgets.focus_ring import FocusRing
@@ -31,7 +32,6 @@ from napari_cryoorient.widgets.memory import Memory
 from napari_cryoorient.widgets.messages import MessageBar
 from napari_cryoorient.widgets.napari_space import NapariSpace
 from napari_cryoorient.widgets.panels import Panels
-from napari_cryoorient.widgets.places import dock_of, entitle, place_of, put_back
 from napari_cryoorient.widgets.poses_part import JobBar
 from napari_cryoorient.widgets.shortcuts import bind, show_help
 from napari_cryoorient.widgets.step_area import StepArea

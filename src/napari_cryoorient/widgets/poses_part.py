@@ -20,9 +20,9 @@ from qtpy.QtWidgets import (
 
 from napari_cryoorient.config import Config, NullTestConfig, RefineConfig, SearchConfig
 from napari_cryoorient.session.controller import Controller
-from napari_cryoorient.session.figures import left_words
 from napari_cryoorient.session.pose_jobs import What, noun_of, words_of
 from napari_cryoorient.session.process_job import JobView
+from napari_cryoorient.session.training_status import left_words
 from napari_cryoorient.session.words import on_screen
 from napari_cryoorient.widgets.run_on import RunOn
 from napari_cryoorient.widgets.setting_rows import number_of
@@ -54,7 +54,7 @@ class PosesPart(QWidget):
         self.rows = {name: number_of(SearchConfig, name) for name in ROWS}
         for row in self.rows.values():
             form.addRow(row.accessibleName(), row)
-        self.run_on = RunOn(controller.place)
+        self.run_on = RunOn(controller.compute_target)
         form.addRow("Run on", self.run_on)
         self.search_button = QPushButton("Search")
         self.search_button.setToolTip(SEARCH_TOOLTIP)

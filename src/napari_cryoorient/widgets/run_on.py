@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QComboBox, QGridLayout, QLineEdit, QWidget
 from superqt.utils import signals_blocked
 
 from napari_cryoorient.config import SpreadConfig
-from napari_cryoorient.session.place import Place
+from napari_cryoorient.session.compute_target import ComputeTarget
 from napari_cryoorient.widgets.path_row import PathRow
 from napari_cryoorient.widgets.setting_rows import number_of, tooltip_of
 
@@ -40,9 +40,9 @@ MISSING = {
 class RunOn(QWidget):
     """A list of places, and the fields that the chosen one needs; each shows the same choice."""
 
-    def __init__(self, place: Place, parent: QWidget | None = None) -> None:
+    def __init__(self, target: ComputeTarget, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._place, self._is_telling = place, False
+        self._target, self._is_telling = target, False
         self.choice = QComboBox()
         self.choice.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
@@ -73,21 +73,21 @@ class RunOn(QWidget):
         self.workers.editingFinished.connect(self._tell)
         self.address.editingFinished.connect(self._tell)
         self.file.chosen.connect(lambda _: self._tell())
-        place.changed.connect(self._pull)
+        target.changed.connect(self._pull)
 
     def close_part(self) -> None:
         """Leave the choice alone from now on."""
-        self._place.changed.disconnect(self._pull)
+        self._target.changed.disconnect(self._pull)
 
     def _pull(self) -> None:
         """Show the choice, unless it is being made here."""
         if self._is_telling:
             return
-        settings = self._place.settings
+        settings = self._target.settings
         with signals_blocked(self.choice):
-            self.choice.setCurrentIndex(self.choice.findData(self._place.kind))
+            self.choice.setCurrentIndex(self.choice.findData(self._target.kind))
         self.address.setText(settings.scheduler or "")
-        has_file = self._place.kind == FILE and settings.cluster is not None
+        has_file = self._target.kind == FILE and settings.cluster is not None
         self.file.set_path(Path(str(settings.cluster)) if has_file else None)
         self.workers.setText("" if settings.workers is None else str(settings.workers))
         self._show_fields()
@@ -121,5 +121,5 @@ class RunOn(QWidget):
         if name == FILE and settings.cluster is None:
             settings, lacks = SpreadConfig(), True
         self._is_telling = True
-        self._place.choose(name, settings, MISSING.get(name, "") if lacks else "")
+        self._target.choose(name, settings, MISSING.get(name, "") if lacks else "")
         self._is_telling = False

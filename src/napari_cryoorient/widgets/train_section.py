@@ -27,7 +27,7 @@ from napari_cryoorient.config import TrainConfig
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.session.controller import Controller
 from napari_cryoorient.session.data import Data
-from napari_cryoorient.session.figures import standing
+from napari_cryoorient.session.training_status import standing
 from napari_cryoorient.session.words import on_screen
 from napari_cryoorient.settings import W_ADVICE, W
 from napari_cryoorient.widgets.part import Part
@@ -94,7 +94,7 @@ class TrainSection(QWidget):
         rare = QWidget()
         rare_form = QFormLayout(rare)
         rare_form.setContentsMargins(0, 0, 0, 0)
-        self.run_on = RunOn(controller.place)
+        self.run_on = RunOn(controller.compute_target)
         rare_form.addRow("Run on", self.run_on)
         names = [n for n in TrainConfig.model_fields if n not in MAIN and n != "w"]
         self.rare_rows = SettingRows(names, rare_form, self._on_setting)
@@ -182,7 +182,7 @@ class TrainSection(QWidget):
         self._session.data_changed.connect(self._on_data)
         self._session.map_symmetry_changed.connect(self._pull)
         controller.pose_jobs.changed.connect(self._pull_run)
-        controller.place.changed.connect(self._pull_command)
+        controller.compute_target.changed.connect(self._pull_command)
         self._pull()
         self._pull_run()
 

@@ -67,7 +67,7 @@ class FoundPoses:
 
 
 @dataclass(frozen=True)
-class Learned:
+class StackPriors:
     """What a search has learned of its whole stack: another process can go on from it.
 
     ``strength`` is the particles' mean amplitude times the stack's gain, ``amplitude_sigma`` their
@@ -84,7 +84,7 @@ class Learned:
 
 
 @dataclass(frozen=True)
-class Left:
+class RemainingHypotheses:
     """Hypotheses left of images, and the image of each ``(q,)``.
 
     ``lost`` ``(b,)`` is the log of what was left out on the way against the best of its time, and

@@ -23,7 +23,7 @@ from napari_cryoorient.alignment.refine.local import is_weak, strengths_of
 from napari_cryoorient.alignment.refine.posterior import correlations
 from napari_cryoorient.alignment.refine.two_groups import learned_amplitudes
 from napari_cryoorient.alignment.search.coarse import CoarseSearch
-from napari_cryoorient.alignment.search.found import FoundPoses, Learned, Left
+from napari_cryoorient.alignment.search.found import FoundPoses, RemainingHypotheses, StackPriors
 from napari_cryoorient.alignment.search.plans import (
     SURE,
     Plan,
@@ -70,7 +70,7 @@ class GlobalSearch:
         proposer: Proposer | None = None,
         n_proposed: int = 64,
         searches: bool = True,
-        learned: Learned | None = None,
+        learned: StackPriors | None = None,
         chunks: tuple[int, int] | None = None,
     ) -> None:
         # Its own, since it learns how strong the particles are.
@@ -79,7 +79,7 @@ class GlobalSearch:
         self._group = group.float().to(likelihood.device)
         if learned is None:
             prior = widest_prior(likelihood, shift_reach_angstrom)
-            learned = Learned(information_of(likelihood), prior)
+            learned = StackPriors(information_of(likelihood), prior)
             self._is_prior_learned = False
         else:
             self.likelihood.take_amplitudes(learned.strength, learned.amplitude_sigma)
@@ -157,11 +157,11 @@ class GlobalSearch:
         """How many particles are searched together at most, and how many in a second look."""
         return self._chunk, self._thorough_chunk
 
-    def learned(self, rows: Integers, reporter: Reporter = SILENT) -> Learned:
+    def learned(self, rows: Integers, reporter: Reporter = SILENT) -> StackPriors:
         """Learn from ``rows``, all that will be searched, unless that was done; return it."""
         if not self._is_prior_learned:
             self.learn_shifts(rows, reporter)
-        return Learned(
+        return StackPriors(
             self._information,
             self._prior,
             self.likelihood.strength,
@@ -269,7 +269,7 @@ class GlobalSearch:
     ) -> FoundPoses:
         return self._found(rows, data, self._climbed(data, self.coarse, self._proposed(rows)))
 
-    def _is_doubtful(self, data: BandData, left: Left) -> Tensor:
+    def _is_doubtful(self, data: BandData, left: RemainingHypotheses) -> Tensor:
         """Tell which images ``(b,)`` another look is for."""
         choice = left.choice(self._group, self._prior)
         top = left.at[choice.best]
@@ -278,7 +278,7 @@ class GlobalSearch:
         doubtful: Tensor = (confidence < SURE) | is_weak(top) | beyond
         return doubtful
 
-    def _presence_of(self, data: BandData, left: Left) -> Tensor:
+    def _presence_of(self, data: BandData, left: RemainingHypotheses) -> Tensor:
         """Return the log odds ``(b,)`` that images show the particle."""
         return self._presence.log_odds(data, left.at, self._prior, left.owner)
 
@@ -286,7 +286,7 @@ class GlobalSearch:
         """Return log-likelihoods ``(q,)`` with how likely the shifts are."""
         return at.log_likelihood + self._prior.log_density(at.shifts_angstrom)
 
-    def _found(self, rows: Integers, data: BandData, left: Left) -> FoundPoses:
+    def _found(self, rows: Integers, data: BandData, left: RemainingHypotheses) -> FoundPoses:
         at = left.at
         choice = left.choice(self._group, self._prior)
         top = at[choice.best]
@@ -311,12 +311,12 @@ class GlobalSearch:
     def _again(
         self,
         data: BandData,
-        left: Left,
+        left: RemainingHypotheses,
         which: Tensor,
         name: str,
         should_stop: Callable[[], bool] | None,
         proposals: Proposals | None = None,
-    ) -> Left:
+    ) -> RemainingHypotheses:
         """Give images ``which`` ``(b,)`` another look; what they had stays in the running."""
         for again in torch.split(torch.nonzero(which)[:, 0], self._thorough_chunk):
             if not len(again):
@@ -338,12 +338,12 @@ class GlobalSearch:
             kept = torch.cat([untouched, kept[is_again[owner[kept]]]])
             lost = left.lost.index_copy(0, again, more.lost)
             gained = left.gained.index_copy(0, again, more.gained)
-            left = Left(at[kept], owner[kept], lost, gained)
+            left = RemainingHypotheses(at[kept], owner[kept], lost, gained)
         return left
 
     def _climbed(
         self, data: BandData, coarse: CoarseSearch, proposals: Proposals | None = None
-    ) -> Left:
+    ) -> RemainingHypotheses:
         """Return what a plan leaves of images, of their proposals where it begins with such."""
         found = coarse.best(data, proposals if coarse.takes_proposals else None)
         best = found.scores[:, 0]
@@ -371,7 +371,7 @@ class GlobalSearch:
         top_score = _best_of_each(at.log_likelihood, owner, len(data))
         # What proposals lack is told from the views that were compared.
         gained = torch.zeros_like(best) if coarse.takes_proposals else top_score - best
-        return Left(at, owner, lost, gained)
+        return RemainingHypotheses(at, owner, lost, gained)
 
 
 def _best_of_each(log_likelihood: Tensor, owner: Tensor, n: int) -> Tensor:

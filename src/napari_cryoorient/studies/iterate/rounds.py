@@ -28,7 +28,7 @@ from napari_cryoorient.memory import SEARCHED, refuse_map_beyond
 from napari_cryoorient.particles import DensityMap
 from napari_cryoorient.projection.resample import lowpass
 from napari_cryoorient.runs.reader import read_json
-from napari_cryoorient.settings import OF_THE_PLACE
+from napari_cryoorient.settings import OF_THE_MACHINE
 from napari_cryoorient.stack.pairing import matched_map
 from napari_cryoorient.studies.folder import StudyFolder, write_table
 from napari_cryoorient.studies.iterate import stages
@@ -100,7 +100,7 @@ def iterate(
         "initial_lowpass_angstrom": initial_lowpass_angstrom,
         "fine_tuning_steps": stack.fine_tuning_steps,
         "hypotheses": stack.n_hypotheses,
-        "training": {k: v for k, v in stack.training.items() if k not in OF_THE_PLACE},
+        "training": {k: v for k, v in stack.training.items() if k not in OF_THE_MACHINE},
     }
     study = StudyFolder.open(folder, "iterate", settings, resume=resume)
     rounds: list[Round] = []

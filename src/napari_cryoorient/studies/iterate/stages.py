@@ -38,7 +38,7 @@ from napari_cryoorient.particles import Floats, Poses
 from napari_cryoorient.reporting import SILENT, Reporter
 from napari_cryoorient.runs import layout
 from napari_cryoorient.runs.reader import RunReader
-from napari_cryoorient.settings import OF_THE_PLACE
+from napari_cryoorient.settings import OF_THE_MACHINE
 from napari_cryoorient.stack.pairing import RunInputs, fitted_map, load_inputs
 from napari_cryoorient.studies.job import TrainingCommand
 from napari_cryoorient.studies.remote import train_there
@@ -122,7 +122,7 @@ class Stack:
 
     def shared(self, *names: str) -> dict[str, Any]:
         """Return the settings of training that other commands have too: where, and these."""
-        return {name: getattr(self, name) for name in (*OF_THE_PLACE, *names)}
+        return {name: getattr(self, name) for name in (*OF_THE_MACHINE, *names)}
 
 
 def label(stack: Stack, folder: Path) -> None:

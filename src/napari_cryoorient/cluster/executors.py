@@ -1,4 +1,4 @@
-"""Those who do tasks: this process by itself here, a Dask cluster in ``dask_hands``."""
+"""Those who do tasks: this process by itself here, a Dask cluster in ``dask_executor``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ASK_S = 0.2
 _SUMS_BYTES = 1 << 32
 
 
-class Hands(Protocol):
+class Executor(Protocol):
     """Those who do the work."""
 
     def work(self, tasks: Iterator[Any], should_stop: ShouldStop) -> Iterator[int]:
@@ -31,7 +31,7 @@ class Hands(Protocol):
         """Name of the device they take, None for the one of the command."""
 
 
-class OneHand:
+class LocalExecutor:
     """All tasks one after the other in this process."""
 
     device = None

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_cryoorient.cluster.taken import arrays_of, taken
+from napari_cryoorient.cluster.select_images import arrays_of, select_images
 from napari_cryoorient.io.aberrations import CorrectedImages, Lens
 from napari_cryoorient.io.common_field import images_of_stacks
 from napari_cryoorient.io.stacks import MrcStack, MrcStackCollection, StackWriter
@@ -70,7 +70,7 @@ KINDS = ("stacks", "memory", "subset", "negated", "blanked", "corrected", "commo
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_same_images_are_read(tmp_path: Path, kind: str):
     source = sources_in(tmp_path)[kind]
-    sent = pickle.loads(pickle.dumps(taken(source, ROWS)))
+    sent = pickle.loads(pickle.dumps(select_images(source, ROWS)))
     assert len(sent) == len(ROWS)
     assert (sent.box, sent.pixel_size_angstrom) == (source.box, source.pixel_size_angstrom)
     order = np.array([3, 0, 1])
@@ -89,7 +89,7 @@ def test_a_source_of_another_kind_is_read_as_a_part_of_it():
         def read(self, indices):
             return np.tile(np.float32(indices)[:, None, None], (1, 2, 2))
 
-    np.testing.assert_array_equal(taken(Numbered(), ROWS).read(np.array([0]))[0, 0], [7, 7])
+    np.testing.assert_array_equal(select_images(Numbered(), ROWS).read(np.array([0]))[0, 0], [7, 7])
 
 
 def test_what_is_sent_does_not_grow_with_the_stack(tmp_path: Path):
@@ -110,7 +110,7 @@ def test_relative_paths_are_read_from_another_folder(
     monkeypatch.chdir(tmp_path)
     source = collection_in(Path())
     expected = source.read(ROWS)
-    sent = pickle.dumps(taken(source, ROWS))
+    sent = pickle.dumps(select_images(source, ROWS))
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     np.testing.assert_array_equal(pickle.loads(sent).read(np.arange(4)), expected)
@@ -124,6 +124,6 @@ def test_a_compressed_stack_is_unpacked_where_it_is_read(tmp_path: Path):
     packed.write_bytes(gzip.compress((tmp_path / "0.mrcs").read_bytes()))
     source = MrcStackCollection.of_one(packed, 2.0)
     expected = source.read(np.arange(3))
-    sent = pickle.dumps(taken(source, np.arange(3)))
+    sent = pickle.dumps(select_images(source, np.arange(3)))
     source._stacks[0]._plain.unlink()  # as on another machine
     np.testing.assert_array_equal(pickle.loads(sent).read(np.arange(3)), expected)

@@ -7,7 +7,7 @@ from psygnal import Signal
 from napari_cryoorient.config import SpreadConfig
 
 
-class Place:
+class ComputeTarget:
     """The user's choice, as the settings that a command is given."""
 
     changed = Signal()

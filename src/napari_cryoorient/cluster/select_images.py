@@ -24,46 +24,48 @@ from napari_cryoorient.stack.odd_images import BlankedImages
 def arrays_of(particles: ParticleSet, rows: Integers) -> ParticleSet:
     """Return particles ``rows`` with what work on them needs, and none of their text."""
     chosen = replace(particles, names=(), notes=(), file=None).subset(rows)
-    return replace(chosen, images=taken(particles.images, rows), file_rows=None)
+    return replace(chosen, images=select_images(particles.images, rows), file_rows=None)
 
 
 @singledispatch
-def taken(source: ImageSource, rows: Integers) -> ImageSource:
+def select_images(source: ImageSource, rows: Integers) -> ImageSource:
     """Return images ``rows`` of a source, without what it holds for the others."""
     return SubsetImages(source, rows)
 
 
-@taken.register
+@select_images.register
 def _(source: ArrayImages, rows: Integers) -> ImageSource:
     return replace(source, images=source.images[rows])
 
 
-@taken.register
+@select_images.register
 def _(source: SubsetImages, rows: Integers) -> ImageSource:
-    return taken(source.source, source.rows[rows])
+    return select_images(source.source, source.rows[rows])
 
 
-@taken.register
+@select_images.register
 def _(source: NegatedImages, rows: Integers) -> ImageSource:
-    return NegatedImages(taken(source.source, rows))
+    return NegatedImages(select_images(source.source, rows))
 
 
-@taken.register
+@select_images.register
 def _(source: BlankedImages, rows: Integers) -> ImageSource:
-    return BlankedImages(taken(source.source, rows), np.flatnonzero(np.isin(rows, source.rows)))
+    return BlankedImages(
+        select_images(source.source, rows), np.flatnonzero(np.isin(rows, source.rows))
+    )
 
 
-@taken.register
+@select_images.register
 def _(source: CorrectedImages, rows: Integers) -> ImageSource:
-    return replace(source, source=taken(source.source, rows), lens_of=source.lens_of[rows])
+    return replace(source, source=select_images(source.source, rows), lens_of=source.lens_of[rows])
 
 
-@taken.register
+@select_images.register
 def _(source: MrcStackCollection, rows: Integers) -> ImageSource:
     return source.taken(rows)
 
 
-@taken.register
+@select_images.register
 def _(source: CommonImages, rows: Integers) -> ImageSource:
     parts, part_of = [], source.part_of[rows]
     row_of = np.empty(len(rows), dtype=np.int64)

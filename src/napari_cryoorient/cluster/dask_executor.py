@@ -36,7 +36,7 @@ ENDED = (
 )
 
 
-class DaskHands:
+class DaskExecutor:
     """The workers of a cluster that ``client`` is connected to; ``device`` is theirs.
 
     ``n_places`` is how many tasks go on at a time, once all workers are there.  ``keep`` is called
