@@ -13,13 +13,7 @@ from napari_cryoorient.session.checks import Checks
 from napari_cryoorient.session.comparison import Comparison
 from napari_cryoorient.session.compute_target import ComputeTarget
 from napari_cryoorient.session.correlations import Correlations
-from napari_cryoorient.session.data import (
-    Data,
-    Problem,
-    Role,
-    load_data,
-    load_what_can_be,
-)
+from napari_cryoorient.session.data import Data, Problem, Role, load_data, load_what_can_be
 from napari_cryoorient.session.data_checks import DataChecks
 from napari_cryoorient.session.export import Exported, export_poses
 from napari_cryoorient.session.filter_curves import FilterCurves
@@ -43,10 +37,7 @@ from napari_cryoorient.session.refinements import Refinements
 from napari_cryoorient.session.sample import make_sample
 from napari_cryoorient.session.session import Session
 from napari_cryoorient.session.shells import Shells
-from napari_cryoorient.session.suggest import (
-    Suggestion,
-    suggest,
-)
+from napari_cryoorient.session.suggest import Suggestion, suggest
 from napari_cryoorient.session.sweeps import Sweeps
 from napari_cryoorient.session.words import counted, warning_of
 

@@ -104,6 +104,10 @@ class Inspection:
         """The poses under inspection: predicted ones, or else the STAR file's."""
         return self.true_poses if self.predicted_poses is None else self.predicted_poses
 
+    def has_poses_of(self, other: Inspection) -> bool:
+        """Tell whether what was measured of another inspection's poses holds for this one's."""
+        return self.kind == other.kind and self.shown_poses is other.shown_poses
+
     @property
     def criteria(self) -> tuple[Criterion, ...]:
         """What particles can be ranked by."""

@@ -113,7 +113,8 @@ class Session:
         """Set back what was chosen for other data, and say so if that changes anything."""
         settings, what = self.settings, self._replaced
         self._replaced = self.advice = ""
-        self.adopt_settings(**{name: _default(name) for name in OF_THE_DATA})
+        fields = TrainConfig.model_fields
+        self.adopt_settings(**{name: fields[name].default for name in OF_THE_DATA})
         if self.settings != settings:
             self.advice = (
                 f"For the new {what}, symmetry, labels and w are back at their defaults "
@@ -377,7 +378,7 @@ class Session:
         """Update what there is to look at."""
         before = self.inspection
         self.inspection = inspect(self.data, self.run, self.predictions, fourth=self.fourth)
-        if _has_same_poses(before, self.inspection):
+        if self.inspection.has_poses_of(before):
             self.inspection = replace(self.inspection, correlations=before.correlations)
         is_other_stack = self.inspection.subject[:1] != before.subject[:1]
         is_other = self.inspection.kind != before.kind or len(self.inspection) != len(before)
@@ -395,12 +396,3 @@ class Session:
             self.selection_changed.emit()
         else:
             self.inspection_changed.emit(self.inspection)
-
-
-def _has_same_poses(before: Inspection, now: Inspection) -> bool:
-    """Tell whether what was measured of one inspection's poses holds for the other's."""
-    return before.kind == now.kind and before.shown_poses is now.shown_poses
-
-
-def _default(name: str) -> Any:
-    return TrainConfig.model_fields[name].default

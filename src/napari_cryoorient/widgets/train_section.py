@@ -195,7 +195,7 @@ class TrainSection(QWidget):
         self._session.data_changed.disconnect(self._on_data)
         self._session.map_symmetry_changed.disconnect(self._pull)
         self._controller.pose_jobs.changed.disconnect(self._pull_run)
-        self._controller.place.changed.disconnect(self._pull_command)
+        self._controller.compute_target.changed.disconnect(self._pull_command)
         self.poses_part.close_part()
         self.run_on.close_part()
 
