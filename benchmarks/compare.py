@@ -149,9 +149,9 @@ def preferred(folder: Path, n: int = 2000) -> dict[str, object]:
         *("-o", table, "--device", "cpu"),
     )
     seconds = time.monotonic() - began
-    from napari_cryoorient.io.star_text import read_star
+    from napari_cryoorient.io.star_text import read_star_text
 
-    rows = read_star(table).blocks[0].table
+    rows = read_star_text(table).blocks[0].table
     probability = rows["cryoorientProbabilityA"].astype(float).to_numpy()
     apart = rows["cryoorientAngleDifference"].astype(float).to_numpy() > 10
     decided = apart & (is_wrong[0] != is_wrong[1])

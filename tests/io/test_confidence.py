@@ -8,7 +8,7 @@ import pytest
 from napari_cryoorient.cli import main
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.confidence import needed_confidence, stated_confidence
-from napari_cryoorient.io.star_text import StarFile, read_star
+from napari_cryoorient.io.star_text import StarFile, read_star_text
 
 ODD = ("1e30", "-0.5", "1.2", "nan", "inf", "-inf", "much", "1e400", "-999")
 
@@ -21,7 +21,7 @@ def text_of(*values: str) -> str:
 def star_of(folder: Path, *values: str) -> StarFile:
     path = folder / "p.star"
     path.write_text(text_of(*values))
-    return read_star(path)
+    return read_star_text(path)
 
 
 @pytest.mark.parametrize("odd", ODD)

@@ -13,7 +13,7 @@ from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.particle_table import ParticleTable
 from napari_cryoorient.io.stacks import StackWriter
 from napari_cryoorient.io.star import read_particles
-from napari_cryoorient.io.star_text import read_star
+from napari_cryoorient.io.star_text import read_star_text
 
 OPTICS = "data_optics\nloop_\n_rlnOpticsGroup\n_rlnImagePixelSize\n_rlnVoltage\n"
 PARTICLES = (
@@ -30,13 +30,13 @@ def write_table(path: Path, optics: str, *, stack: str = "s.mrcs", n: int = 3) -
 
 @pytest.mark.parametrize("odd", ["2 nan 300", "2 4 nan", "2 none 300", "2 inf inf", "2 4 <NA>"])
 def test_an_optics_group_without_particles_may_hold_anything(odd: str, tmp_path: Path):
-    table = ParticleTable(read_star(write_table(tmp_path / "p.star", f"1 4 300\n{odd}\n")))
+    table = ParticleTable(read_star_text(write_table(tmp_path / "p.star", f"1 4 300\n{odd}\n")))
     np.testing.assert_array_equal(table.floats("rlnImagePixelSize"), [4, 4, 4])
     np.testing.assert_array_equal(table.floats("rlnVoltage"), [300, 300, 300])
 
 
 def test_a_value_at_fault_in_the_optics_is_named_by_its_place_there(tmp_path: Path):
-    table = ParticleTable(read_star(write_table(tmp_path / "p.star", "2 4 nan\n1 4 volts\n")))
+    table = ParticleTable(read_star_text(write_table(tmp_path / "p.star", "2 4 nan\n1 4 volts\n")))
     with pytest.raises(InputError, match="data_optics, row 2 has 'volts' in _rlnVoltage"):
         table.floats("rlnVoltage")
 
@@ -48,7 +48,7 @@ def test_tilt_series_named_in_the_optics_alone_are_refused(column: str, tmp_path
     path = write_table(tmp_path / "p.star", "1 4 300\n")
     path.write_text(path.read_text().replace("rlnVoltage", column))
     with pytest.raises(InputError, match=f"tilt series .*{column}"):
-        ParticleTable(read_star(path))
+        ParticleTable(read_star_text(path))
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes of POSIX systems")
@@ -72,7 +72,7 @@ def test_a_row_cut_short_is_said_in_a_sentence(tmp_path: Path):
     path = write_table(tmp_path / "p.star", "1 4 300\n")
     path.write_text(path.read_text()[:-6])
     with pytest.raises(InputError, match="last row") as refused:
-        read_star(path)
+        read_star_text(path)
     assert "?." not in str(refused.value)
 
 

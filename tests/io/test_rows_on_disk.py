@@ -16,7 +16,7 @@ from napari_cryoorient.io.particle_table import ParticleTable, particle_block
 from napari_cryoorient.io.pose_table import read_pose_table
 from napari_cryoorient.io.rows_on_disk import PackedTexts
 from napari_cryoorient.io.star import write_poses
-from napari_cryoorient.io.star_text import BlockOnDisk, read_star, write_star
+from napari_cryoorient.io.star_text import BlockOnDisk, read_star_text, write_star
 from napari_cryoorient.particles import Poses, picked_names
 
 N = 130
@@ -83,12 +83,12 @@ def poses() -> Poses:
 def test_rows_read_and_written_are_those_of_a_table_letter_by_letter(
     star_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on_disk: None
 ):
-    lean = read_star(star_path)
+    lean = read_star_text(star_path)
     with monkeypatch.context() as patch:
         patch.setattr(star_scan, "LARGE_BYTES", 1 << 26)
         whole = star_path.with_name("whole.star")
         whole.write_bytes(star_path.read_bytes())
-        full = read_star(whole)
+        full = read_star_text(whole)
     block = particle_block(lean)
     assert isinstance(block, BlockOnDisk)
     assert not isinstance(particle_block(full), BlockOnDisk)
@@ -108,7 +108,7 @@ def test_rows_read_and_written_are_those_of_a_table_letter_by_letter(
 
 
 def test_columns_are_numbers_or_text_as_the_table_has_them(star_path: Path, on_disk: None):
-    table = ParticleTable(read_star(star_path))
+    table = ParticleTable(read_star_text(star_path))
     names = table.image_names()
     assert isinstance(names, PackedTexts)
     assert list(names)[::64] == ["000001@Extract/0.mrcs", "000065@Extract/7.mrcs", names[128]]
@@ -125,14 +125,14 @@ def test_row_that_is_short_or_odd_is_told_as_ever(star_path: Path, on_disk: None
     lines = star_path.read_text().splitlines()
     star_path.write_text("\n".join([*lines[:-20], lines[-20].rsplit(None, 2)[0], *lines[-19:]]))
     with pytest.raises(InputError, match=r"row 111 of data_particles has 7 values for 9 columns"):
-        read_star(star_path)
+        read_star_text(star_path)
     quoted = lines[-20].replace("Extract/", "'Ex tract/").replace(".mrcs", ".mrcs'", 1)
     star_path.write_text("\n".join([*lines[:-20], quoted.replace("000111@", ""), *lines[-19:]]))
-    assert not isinstance(particle_block(read_star(star_path)), BlockOnDisk)
+    assert not isinstance(particle_block(read_star_text(star_path)), BlockOnDisk)
 
 
 def test_file_may_go_away_but_not_change(star_path: Path, tmp_path: Path, on_disk: None):
-    star = read_star(star_path)
+    star = read_star_text(star_path)
     elsewhere = star_path.rename(tmp_path / "moved.star")
     star_path.write_text("another")
     write_poses(star, poses(), tmp_path / "out.star")
@@ -145,16 +145,16 @@ def test_file_may_go_away_but_not_change(star_path: Path, tmp_path: Path, on_dis
 
 
 def test_rows_can_be_sent_to_another_process(star_path: Path, on_disk: None):
-    block = pickle.loads(pickle.dumps(particle_block(read_star(star_path))))
+    block = pickle.loads(pickle.dumps(particle_block(read_star_text(star_path))))
     assert [len(part) for part in block.parts()] == [32, 32, 32, 32, 2]
 
 
 def test_file_is_read_once_by_a_command_that_looks_twice(star_path: Path, on_disk: None):
-    star = read_star(star_path)
-    assert read_star(star_path) is star
+    star = read_star_text(star_path)
+    assert read_star_text(star_path) is star
     particle_block(star).forget_numbers()  # as is done once they are in the particles
-    again = read_star(star_path)
+    again = read_star_text(star_path)
     assert again is not star
     np.testing.assert_array_equal(ParticleTable(star).floats("rlnAngleRot"), np.arange(N))
     star_path.write_text(star_path.read_text().replace("rlnAngleRot", "rlnAngleOld"))
-    assert "rlnAngleOld" in particle_block(read_star(star_path)).columns
+    assert "rlnAngleOld" in particle_block(read_star_text(star_path)).columns

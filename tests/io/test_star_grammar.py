@@ -12,7 +12,7 @@ from napari_cryoorient.io.star_text import (
     StarBlock,
     StarFile,
     quoted,
-    read_star,
+    read_star_text,
     text_table,
     unquoted,
     write_star,
@@ -73,7 +73,7 @@ def test_texts_that_are_written_are_read_back(tmp_path, made):
     )
     (tmp_path / "a.star").unlink(missing_ok=True)
     write_star(StarFile(blocks, version="30001"), tmp_path / "a.star")
-    star = read_star(tmp_path / "a.star")
+    star = read_star_text(tmp_path / "a.star")
     assert [block.name for block in star.blocks] == [block.name for block in blocks]
     for (columns, rows), block in zip(made, star.blocks, strict=True):
         assert list(block.table.columns) == columns
@@ -91,7 +91,7 @@ def test_a_file_is_read_whole_or_refused(tmp_path, made, ending, blank):
     marks = ("#", "'", '"', "_", "data_", "loop_")
     is_plain = not any(cell.lower().startswith(marks) for row in rows for cell in row)
     try:
-        star = read_star(tmp_path / "a.star")
+        star = read_star_text(tmp_path / "a.star")
     except InputError:
         assert not is_plain
         return
@@ -132,7 +132,7 @@ HEAD = "data_p\nloop_\n_rlnA #1\n_rlnB #2\n_rlnC #3\n"
 def test_a_row_is_a_row_whatever_it_begins_with(tmp_path, rows, first_cells):
     path = tmp_path / "a.star"
     path.write_text(HEAD + rows + "\n\ndata_next # remark\n_rlnX 1\n")
-    star = read_star(path)
+    star = read_star_text(path)
     assert [block.name for block in star.blocks] == ["p", "next"]
     assert star.blocks[0].table["rlnA"].tolist() == first_cells
 
@@ -145,7 +145,7 @@ def test_a_loop_of_one_column_keeps_its_cells(tmp_path, cells, between):
     path = tmp_path / "a.star"
     rows = "\n".join(cells) + "\n"
     path.write_text(f"data_p\n\nloop_\n_rlnA #1\n{rows}{between}data_q\n\nloop_\n_rlnB\n1\n")
-    star = read_star(path)
+    star = read_star_text(path)
     assert [block.name for block in star.blocks] == ["p", "q"]
     assert star.blocks[0].table["rlnA"].tolist() == cells
 
@@ -180,24 +180,24 @@ def test_what_is_not_understood_is_refused_with_its_line(tmp_path, content, said
     path = tmp_path / "a.star"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(InputError, match=said) as failure:
-        read_star(path)
+        read_star_text(path)
     assert "\n" not in str(failure.value)
 
 
 def test_a_blank_line_between_rows_is_told(tmp_path):
     path = tmp_path / "a.star"
     path.write_text(HEAD + "a 1 2\n \t\nb 3 4\n\n")
-    star = read_star(path)
+    star = read_star_text(path)
     assert len(star.blocks[0].table) == 2
     assert star.notes[0].startswith("data_p has a blank line between its rows (line 7)")
     path.write_text(HEAD + "\na 1 2\nb 3 4\n\n\n")
-    assert read_star(path).notes == ()
+    assert read_star_text(path).notes == ()
 
 
 def test_of_two_blocks_with_one_name_each_keeps_its_own(tmp_path):
     path = tmp_path / "a.star"
     path.write_text("data_\nloop_\n_rlnA\n1\n2\n\ndata_\nloop_\n_rlnB\n3\n")
-    star = read_star(path)
+    star = read_star_text(path)
     second = star.blocks[1]
     changed = star.with_block(StarBlock("", second.table.assign(rlnB="4"), line=second.line))
     assert [cells_of(block) for block in changed.blocks] == [[["1"], ["2"]], [["4"]]]
@@ -211,7 +211,7 @@ def test_many_rows_come_in_parts_and_stay_one_table(tmp_path, monkeypatch):
     rows = [[f"{i}", "'a b'" if i % 3 else "data_", "x"] for i in range(95)]
     path = tmp_path / "a.star"
     path.write_text(HEAD + "".join(" ".join(row) + "\n" for row in rows))
-    assert cells_of(read_star(path).blocks[0]) == rows
+    assert cells_of(read_star_text(path).blocks[0]) == rows
 
 
 @pytest.mark.relion
@@ -228,7 +228,7 @@ def test_relion_reads_the_same_rows(tmp_path, cell):
         check=True,
         capture_output=True,
     )
-    ours, theirs = (read_star(file).block("particles").table for file in (path, out))
+    ours, theirs = (read_star_text(file).block("particles").table for file in (path, out))
     assert [unquoted(text) for text in ours["rlnMicrographName"]] == [
         unquoted(text) for text in theirs["rlnMicrographName"]
     ]

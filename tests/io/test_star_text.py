@@ -3,7 +3,7 @@ import gzip
 import pytest
 
 from napari_cryoorient.errors import InputError
-from napari_cryoorient.io.star_text import quoted, read_star, unquoted, write_star
+from napari_cryoorient.io.star_text import quoted, read_star_text, unquoted, write_star
 
 TEXT = """
 # version 30001
@@ -54,7 +54,7 @@ def path(tmp_path):
 
 
 def test_every_token_is_kept_as_it_is_spelt(path):
-    star = read_star(path)
+    star = read_star_text(path)
     assert [block.name for block in star.blocks] == ["particles", "optics", "empty", ""]
     assert [block.is_loop for block in star.blocks] == [True, False, True, True]
     particles, optics, empty, unnamed = star.blocks
@@ -70,9 +70,9 @@ def test_every_token_is_kept_as_it_is_spelt(path):
 
 
 def test_writing_and_reading_changes_nothing(path, tmp_path):
-    star = read_star(path)
+    star = read_star_text(path)
     write_star(star, tmp_path / "b.star")
-    again = read_star(tmp_path / "b.star")
+    again = read_star_text(tmp_path / "b.star")
     assert again.version == star.version
     for old, new in zip(star.blocks, again.blocks, strict=True):
         assert (old.name, old.is_loop) == (new.name, new.is_loop)
@@ -94,15 +94,15 @@ def test_writing_and_reading_changes_nothing(path, tmp_path):
 def test_the_same_file_written_otherwise_reads_the_same(path, tmp_path, change):
     other = tmp_path / "other.star"
     other.write_bytes(change(TEXT))
-    expected = [cells(block) for block in read_star(path).blocks]
-    assert [cells(block) for block in read_star(other).blocks] == expected
+    expected = [cells(block) for block in read_star_text(path).blocks]
+    assert [cells(block) for block in read_star_text(other).blocks] == expected
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
 def test_names_with_accents_survive(tmp_path, encoding):
     path = tmp_path / "a.star"
     path.write_bytes("data_x\nloop_\n_rlnA\n_rlnB\nmüller.mrc 1\n".encode(encoding))
-    star = read_star(path)
+    star = read_star_text(path)
     assert cells(star.blocks[0]) == [["müller.mrc", "1"]]
     write_star(star, tmp_path / "b.star")
     assert "müller.mrc".encode(encoding) in (tmp_path / "b.star").read_bytes()
@@ -113,8 +113,10 @@ def test_numbers_without_quotes_take_the_fast_way_with_the_same_result(tmp_path)
     plain, with_quote = tmp_path / "a.star", tmp_path / "b.star"
     plain.write_text(body)
     with_quote.write_text(body + "4 'x y'\n")
-    assert cells(read_star(plain).blocks[0]) == cells(read_star(with_quote).blocks[0])[:-1]
-    assert cells(read_star(plain).blocks[0])[0] == ["001", "NA"]
+    assert (
+        cells(read_star_text(plain).blocks[0]) == cells(read_star_text(with_quote).blocks[0])[:-1]
+    )
+    assert cells(read_star_text(plain).blocks[0])[0] == ["001", "NA"]
 
 
 @pytest.mark.parametrize("quote", ["", "5 'x' y\n"], ids=["fast", "quoted"])
@@ -131,7 +133,7 @@ def test_a_row_of_another_length_is_named(tmp_path, rows, said, quote):
     path = tmp_path / "a.star"
     path.write_text("data_x\nloop_\n_rlnA\n_rlnB\n_rlnC\n" + rows + quote)
     with pytest.raises(InputError, match=said):
-        read_star(path)
+        read_star_text(path)
 
 
 NOT_STAR = {
@@ -151,12 +153,12 @@ def test_other_files_are_refused_in_one_sentence(tmp_path, content, said):
     path = tmp_path / "a.star"
     path.write_bytes(content)
     with pytest.raises(InputError, match=said) as failure:
-        read_star(path)
+        read_star_text(path)
     assert "\n" not in str(failure.value)
 
 
 def test_the_file_that_was_read_is_never_written_over(path, tmp_path):
-    star = read_star(path)
+    star = read_star_text(path)
     (tmp_path / "link.star").symlink_to(path)
     (tmp_path / "hard.star").hardlink_to(path)
     for name in ("a.star", "link.star", "hard.star"):

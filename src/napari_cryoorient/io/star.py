@@ -33,8 +33,13 @@ from napari_cryoorient.io.new_star import (
 from napari_cryoorient.io.open_stacks import open_stacks
 from napari_cryoorient.io.particle_table import ParticleTable, particle_block
 from napari_cryoorient.io.pose_values import check_angles, far_shifts, note_origins
-from napari_cryoorient.io.star_text import ChangedBlock, StarBlock, StarFile, write_star
-from napari_cryoorient.io.star_text import read_star as read_star_text
+from napari_cryoorient.io.star_text import (
+    ChangedBlock,
+    StarBlock,
+    StarFile,
+    read_star_text,
+    write_star,
+)
 from napari_cryoorient.particles import (
     Floats,
     Integers,

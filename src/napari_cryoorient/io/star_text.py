@@ -37,7 +37,7 @@ __all__ = [
     "StarBlock",
     "StarFile",
     "quoted",
-    "read_star",
+    "read_star_text",
     "text_table",
     "unquoted",
     "write_star",
@@ -210,7 +210,7 @@ class StarFile:
 _LAST: list[StarFile] = []
 
 
-def read_star(path: Path | str) -> StarFile:
+def read_star_text(path: Path | str) -> StarFile:
     """Read the blocks of a STAR file; raises InputError if it is not one."""
     path = Path(path)
     if (lean := _last_read(path) or _left_on_disk(path)) is not None:
