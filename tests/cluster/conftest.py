@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,7 @@ def kill_a_worker(cluster: Any) -> Iterator[Callable[[], None]]:
     killed: list[int] = []
     is_over = threading.Event()
     watchers: list[threading.Thread] = []
+    n_workers = len(cluster.scheduler.workers)
 
     def watch() -> None:
         while not is_over.wait(0.002):
@@ -80,3 +82,7 @@ def kill_a_worker(cluster: Any) -> Iterator[Callable[[], None]]:
     is_over.set()
     watchers[0].join()
     assert killed
+    # Its nanny starts another one, which the tests that follow count on.
+    latest = time.monotonic() + 30
+    while len(cluster.scheduler.workers) < n_workers and time.monotonic() < latest:
+        time.sleep(0.05)
