@@ -201,4 +201,4 @@ def test_the_images_of_a_stack_are_never_all_in_memory():
         [sys.executable, "-c", MEMORY], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert float(done.stdout) < 1.2
+    assert float(done.stdout) < 0.8

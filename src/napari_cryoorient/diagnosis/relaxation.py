@@ -117,10 +117,10 @@ def relax_poses(
         best = scores.argmax(1)
         at = torch.arange(n, device=device) * g + best
         return (
-            scores.softmax(1).cpu().numpy(),
-            best.cpu().numpy(),
-            ends.rotations[at].double().cpu().numpy(),
-            ends.shifts_angstrom[at].double().cpu().numpy(),
+            np.array(scores.softmax(1).cpu().numpy()),
+            np.array(best.cpu().numpy()),
+            np.array(ends.rotations[at].double().cpu().numpy()),
+            np.array(ends.shifts_angstrom[at].double().cpu().numpy()),
         )
 
     parts = list(

@@ -175,7 +175,7 @@ def _in_numpy(
         present = [t for t in tensors if t is not None]
         if len(present) < len(tensors):
             return None
-        # A copy by numpy: torch's own small blocks, kept for long between its large ones, made the
+        # A copy by numpy, as of all that outlives its chunk: torch's own small blocks, kept for long between its large ones, made the
         # process grow by 40 kB a particle (glibc does not reuse aligned blocks well).
         return np.array(torch.cat(present).cpu().numpy(), dtype=np.float64)
 
@@ -186,5 +186,5 @@ def _in_numpy(
         rotations,
         joined([part.shifts_angstrom for part in parts]),
         joined([part.confidence for part in parts]),
-        torch.cat(are_empty).cpu().numpy(),
+        np.array(torch.cat(are_empty).cpu().numpy()),
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -16,12 +17,15 @@ from torch import Tensor
 from napari_cryoorient.alignment.likelihood import BandData
 from napari_cryoorient.alignment.refine.gauss_newton import Hypotheses
 from napari_cryoorient.alignment.refine.hypotheses import by_image
+from napari_cryoorient.geometry.grids import view_directions
 from napari_cryoorient.geometry.symmetry import symmetric_distance_deg
 
 WITHIN_DEG = 10.0
 # Peaks are climbed and only the best are kept, which makes the first look surer than it is: the
 # likelihood is taken to be flatter by this factor (fitted, see docs/search-and-refine.md).
 TEMPERATURE = 1.75
+# Directions over which a peak's width is averaged lie so far apart.
+_BETWEEN_DIRECTIONS_DEG = 15.0
 
 
 @dataclass(frozen=True)
@@ -66,21 +70,24 @@ def choose(
 def probability_within(curvature: Tensor, angle_deg: float) -> Tensor:
     """Return the part ``(q,)`` of a Gaussian peak that lies within an angle of its top.
 
-    The squared angle is a sum of three squares of unlike variances: it is taken to be a scaled
-    chi-squared variable of the same mean and variance (Satterthwaite 1946), whose cube root is
-    nearly Gaussian (Wilson and Hilferty 1931): good to 0.02.
+    A Gaussian vector of covariance C is ``C^(1/2) r u`` with u uniform on the sphere and r as
+    Maxwell's distribution has it: its length is under x where r is under ``x / |C^(1/2) u|``, so
+    that Maxwell's distribution is averaged over directions.
     """
     scale = curvature.diagonal(dim1=1, dim2=2).clamp_min(1e-12).rsqrt()
     normalised = curvature * scale[:, :, None] * scale[:, None, :]
     ridge = 1e-6 * torch.eye(curvature.shape[1], device=curvature.device)
     covariance = torch.linalg.inv(normalised + ridge) * scale[:, :, None] * scale[:, None, :]
-    of_turns = covariance[:, :3, :3]
-    mean = of_turns.diagonal(dim1=1, dim2=2).sum(1).clamp_min(1e-12)
-    # Two over the degrees of freedom, ninefold.
-    spread = of_turns.square().sum((1, 2)) / mean.square() * (2 / 9)
-    root = (math.radians(angle_deg) ** 2 / mean).pow(1 / 3)
-    within: Tensor = torch.special.ndtr((root - 1 + spread) / spread.sqrt())
-    return within
+    directions = _directions().to(curvature)
+    variance = torch.einsum("di,qij,dj->qd", directions, covariance[:, :3, :3], directions)
+    x = math.radians(angle_deg) / variance.clamp_min(1e-12).sqrt()
+    within = torch.erf(x / math.sqrt(2)) - x * torch.exp(-0.5 * x * x) * math.sqrt(2 / math.pi)
+    return within.mean(1)
+
+
+@cache
+def _directions() -> Tensor:
+    return view_directions(_BETWEEN_DIRECTIONS_DEG)
 
 
 def correlations(data: BandData, at: Hypotheses) -> Tensor:
