@@ -175,8 +175,9 @@ def _in_numpy(
         present = [t for t in tensors if t is not None]
         if len(present) < len(tensors):
             return None
-        # A copy by numpy, as of all that outlives its chunk: torch's own small blocks, kept for long between its large ones, made the
-        # process grow by 40 kB a particle (glibc does not reuse aligned blocks well).
+        # A copy by numpy, as of all that outlives its chunk: torch's own small blocks, kept for
+        # long between its large ones, made the process grow by 40 kB a particle (glibc does not
+        # reuse aligned blocks well).
         return np.array(torch.cat(present).cpu().numpy(), dtype=np.float64)
 
     rotations = joined([part.rotations for part in parts])
