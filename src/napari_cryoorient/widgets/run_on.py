@@ -17,7 +17,7 @@ HERE, PROCESSES, SCHEDULER, FILE = "here", "processes", "scheduler", "file"
 # What stands in the list for each choice; those of a queue are the flag's own words.
 CHOICES = {
     HERE: "this computer",
-    PROCESSES: "several processes",
+    PROCESSES: "processes",
     SCHEDULER: "a Dask cluster",
     "slurm": "a Slurm queue",
     "pbs": "a PBS queue",
@@ -66,8 +66,8 @@ class RunOn(QWidget):
         layout.addWidget(self.workers, 0, 1)
         layout.addWidget(self.address, 1, 0, 1, 2)
         layout.addWidget(self.file, 1, 0, 1, 2)
-        layout.setColumnStretch(0, 3)
-        layout.setColumnStretch(1, 1)
+        layout.setColumnStretch(0, 5)
+        layout.setColumnStretch(1, 3)
         self._pull()
         self.choice.currentIndexChanged.connect(self._on_choice)
         self.workers.editingFinished.connect(self._tell)
