@@ -25,7 +25,7 @@ from napari_cryoorient.particles import Integers, Poses
 
 Kept = TypeVar("Kept")
 TASK, FILES, STAGE = "task.json", "files.json", "stage.json"
-LEARNT, ROWS = "learnt.npz", "rows.npy"
+SETUP, ROWS = "setup.npz", "rows.npy"
 # A stack is cut into about so many ranges, of so many rows at least and at most.
 N_RANGES, FEWEST_ROWS, MOST_ROWS = 256, 128, 4096
 _PART = re.compile(r"(\d+)-(\d+)\.npz")
@@ -119,10 +119,10 @@ class PartsFolder:
         known = read_json(folder / STAGE)
         if known is None or known.get("digest") != digest:
             shutil.rmtree(folder, ignore_errors=True)
-            learnt = learn()
+            setup = learn()
             self._begin()
-            size = rows_of_range(len(rows), learnt.chunk)
-            write_record(learnt, folder / LEARNT)
+            size = rows_of_range(len(rows), setup.chunk)
+            write_record(setup, folder / SETUP)
             with atomic_path(folder / ROWS) as temporary, temporary.open("wb") as file:
                 np.save(file, rows if file_rows is None else file_rows[rows])
             known = {"digest": digest, "rows": len(rows), "size": size}

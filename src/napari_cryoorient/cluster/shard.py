@@ -38,7 +38,7 @@ class Task(Protocol):
 class Shard:
     """One range of a job: where its result goes, and all that is needed to make it.
 
-    ``rows`` are the particles' rows in the stack; ``learnt_path`` and ``learnt`` are the file and
+    ``rows`` are the particles' rows in the stack; ``setup_path`` and ``setup`` are the file and
     the kind of what the job learned, ``digest`` tells that file from others of the name.
     ``budget`` is the memory that the process may take, by default a part of what is free there.
     """
@@ -47,8 +47,8 @@ class Shard:
     rows: Integers
     particles: ParticleSet
     starts: Poses | None
-    learnt_path: Path
-    learnt: type[Any]
+    setup_path: Path
+    setup: type[Any]
     digest: str
     device: str
     budget: Budget | None = None
@@ -62,9 +62,9 @@ class Shard:
     def do(self) -> int:
         """Make the result of the range, unless it is there; return how many rows it holds."""
         if not self.path.exists():
-            kind = cast(Hashable, self.learnt)
+            kind = cast(Hashable, self.setup)
             with held_to(self.budget or budget_of(None)):
-                worker = _ready(self.learnt_path, kind, self.digest, self.device)
+                worker = _ready(self.setup_path, kind, self.digest, self.device)
                 found = worker(self.particles, self.starts)
             write_record(replace(found, rows=self.rows), self.path)
         return len(self.rows)

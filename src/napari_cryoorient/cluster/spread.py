@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from napari_cryoorient.budget import Budget
 from napari_cryoorient.cluster.executors import Executor, LocalExecutor, Threads
-from napari_cryoorient.cluster.parts import LEARNT, PartsFolder, Range, Stage
+from napari_cryoorient.cluster.parts import SETUP, PartsFolder, Range, Stage
 from napari_cryoorient.cluster.select_images import arrays_of
 from napari_cryoorient.cluster.shard import Shard, digest_of_file
 from napari_cryoorient.cluster.sums import SumTree
@@ -68,8 +68,8 @@ class InParts:
                 reporter.progress(done, total)
         if done < total:
             raise Stopped
-        learnt = read_record(job.learnt, stage.folder / LEARNT)
-        return learnt.joined([joined_records(self._results(stage, job.result), total)])
+        setup = read_record(job.setup, stage.folder / SETUP)
+        return setup.joined([joined_records(self._results(stage, job.result), total)])
 
     def add_up(
         self, name: str, job: BackProjectionJob, reporter: Reporter
@@ -111,8 +111,8 @@ class InParts:
     def _shards(
         self, stage: Stage, missing: list[Range], job: Job[Any], device: str
     ) -> Iterator[Shard]:
-        learnt_path = (stage.folder / LEARNT).absolute()
-        digest = digest_of_file(learnt_path)
+        setup_path = (stage.folder / SETUP).absolute()
+        digest = digest_of_file(setup_path)
         for part in missing:
             rows = job.rows[part.slice]
             yield Shard(
@@ -120,8 +120,8 @@ class InParts:
                 rows,
                 arrays_of(job.particles, rows),
                 None if job.starts is None else job.starts[part.slice],
-                learnt_path,
-                job.learnt,
+                setup_path,
+                job.setup,
                 digest,
                 device,
                 self._budget,

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from napari_cryoorient.cluster.parts import LEARNT, Range, Stage
+from napari_cryoorient.cluster.parts import SETUP, Range, Stage
 from napari_cryoorient.cluster.select_images import arrays_of
 from napari_cryoorient.device import choose_device
 from napari_cryoorient.errors import InputError
@@ -26,7 +26,7 @@ from napari_cryoorient.io.atomic import atomic_path
 from napari_cryoorient.maps.insertion import SliceSums
 from napari_cryoorient.particles import Floats, Integers, ParticleSet
 from napari_cryoorient.reporting import ShouldStop
-from napari_cryoorient.tasks.back_projection_job import BackProjectionJob, LearntEntry
+from napari_cryoorient.tasks.back_projection_job import BackProjectionJob, EntrySetup
 
 
 def _go_on() -> bool:
@@ -41,7 +41,7 @@ class SumOfRange:
     above: tuple[Path, ...]
     particles: ParticleSet
     weights: Floats | None
-    learnt_path: Path
+    setup_path: Path
     device: str
     needs: tuple[str, ...] = ()
 
@@ -53,9 +53,9 @@ class SumOfRange:
     def do(self, should_stop: ShouldStop = _go_on) -> int:
         """Write the sums, unless they are there; return how many images they are of."""
         if not _is_there(self.path, self.above):
-            learnt = read_record(LearntEntry, self.learnt_path)
+            setup = read_record(EntrySetup, self.setup_path)
             device = choose_device(self.device)
-            sums = learnt.sums(self.particles, self.weights, device, should_stop)
+            sums = setup.sums(self.particles, self.weights, device, should_stop)
             with atomic_path(self.path) as temporary, temporary.open("wb") as file:
                 np.save(file, sums.sums.cpu().numpy())
         return len(self.particles)
@@ -117,7 +117,7 @@ class SumTree:
 
     def tasks(self, device: str) -> Iterator[SumOfRange | SumOfTwo]:
         """Yield what is to be done, what a task needs before it."""
-        learnt_path = (self._stage.folder / LEARNT).absolute()
+        setup_path = (self._stage.folder / SETUP).absolute()
         for low, high, above in self._left:
             path = self._path(low, high)
             if high - low > 1:
@@ -132,7 +132,7 @@ class SumTree:
                 above,
                 replace(arrays_of(particles, rows), names=names),  # to name an image that is odd
                 None if weights is None else weights[rows],
-                learnt_path,
+                setup_path,
                 device,
             )
 

@@ -21,7 +21,7 @@ ROWS_A_PIXEL = 16
 
 
 @dataclass(frozen=True)
-class LearntEntry:
+class EntrySetup:
     """All that entering images needs beside them; ``entered`` ``(c, 3, 3)`` are their turns."""
 
     entered: Tensor
@@ -100,8 +100,8 @@ class BackProjectionJob:
             raise Stopped
         return done.sums
 
-    def learn(self) -> LearntEntry:
+    def learn(self) -> EntrySetup:
         """Return what holds for all images."""
         box = self.particles.box
         entered, _ = entered_and_left(self.group, exact_symmetry=self.exact_symmetry)
-        return LearntEntry(entered, box, self.max_radius, self.with_ctf, ROWS_A_PIXEL * box)
+        return EntrySetup(entered, box, self.max_radius, self.with_ctf, ROWS_A_PIXEL * box)

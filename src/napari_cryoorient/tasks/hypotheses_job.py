@@ -49,7 +49,7 @@ class ComparedPoses:
 
 
 @dataclass(frozen=True)
-class LearntComparison:
+class ComparisonSetup:
     """All that a comparison needs beside its particles.
 
     ``weights`` are a network as torch saves it, ``box`` that of its images; ``group`` is
@@ -111,7 +111,7 @@ class ComparisonJob:
     searches: bool
     search: GlobalSearch
     starts: None = None
-    learnt: ClassVar = LearntComparison
+    setup: ClassVar = ComparisonSetup
     result: ClassVar = ComparedPoses
 
     @staticmethod
@@ -146,12 +146,12 @@ class ComparisonJob:
         """Compare them all here; raises Stopped."""
         return compared(self.search, self.rows, reporter)
 
-    def learn(self, reporter: Reporter) -> LearntComparison:
+    def learn(self, reporter: Reporter) -> ComparisonSetup:
         """Learn where particles lie in their images; raises Stopped."""
         learned = self.search.learned(self.rows, reporter)
         if reporter.should_stop():
             raise Stopped
-        return LearntComparison(
+        return ComparisonSetup(
             Measured.of(self.likelihood, self.density),
             learned,
             packed_network(self.state),

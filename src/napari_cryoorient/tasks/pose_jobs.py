@@ -95,7 +95,7 @@ class SearchJob:
     density: DensityMap
     rows: Integers
     starts: None = None
-    learnt: ClassVar = SearchSetup
+    setup: ClassVar = SearchSetup
     result: ClassVar = FoundPoses
 
     @property
@@ -125,7 +125,7 @@ class SearchJob:
 
 
 @dataclass(frozen=True)
-class LearntRefinement:
+class RefinementSetup:
     """All that a refinement needs beside its particles and their poses."""
 
     measured: Measured
@@ -163,7 +163,7 @@ class RefineJob:
     rows: Integers
     starts: Poses
     restarts: bool = True
-    learnt: ClassVar = LearntRefinement
+    setup: ClassVar = RefinementSetup
     result: ClassVar = RefinedPoses
 
     @property
@@ -185,9 +185,9 @@ class RefineJob:
             raise Stopped
         return RefinedPoses.joined(parts)
 
-    def learn(self, reporter: Reporter) -> LearntRefinement:  # noqa: ARG002
+    def learn(self, reporter: Reporter) -> RefinementSetup:  # noqa: ARG002
         """Return what the likelihood was made from."""
         likelihood = self.refinement.likelihood
         chunk = self.refinement.chunk_size(len(self.rows))
         measured = Measured.of(likelihood, self.density)
-        return LearntRefinement(measured, self.refinement.group, self.restarts, chunk)
+        return RefinementSetup(measured, self.refinement.group, self.restarts, chunk)

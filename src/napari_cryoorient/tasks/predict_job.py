@@ -30,7 +30,7 @@ _NEEDED = ("description", "network", "evaluation_network")
 
 
 @dataclass(frozen=True)
-class LearntPrediction:
+class PredictionSetup:
     """A trained network, ``weights`` as torch saves them, and the box of its images."""
 
     weights: NDArray[np.uint8]
@@ -67,7 +67,7 @@ class PredictJob:
     device: torch.device
     batch_size: int | None = None
     starts: None = None
-    learnt: ClassVar = LearntPrediction
+    setup: ClassVar = PredictionSetup
     result: ClassVar = PredictedPoses
 
     @property
@@ -96,10 +96,10 @@ class PredictJob:
             raise Stopped
         return predicted
 
-    def learn(self, reporter: Reporter) -> LearntPrediction:  # noqa: ARG002
+    def learn(self, reporter: Reporter) -> PredictionSetup:  # noqa: ARG002
         """Return the network."""
         size = chunk_size(self.particles, self.box, self.device, self.batch_size)
-        return LearntPrediction(packed_network(self.state), self.box, size)
+        return PredictionSetup(packed_network(self.state), self.box, size)
 
 
 def packed_network(state: dict[str, Any]) -> NDArray[np.uint8]:

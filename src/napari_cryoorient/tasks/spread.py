@@ -29,7 +29,7 @@ class Worker(Protocol[Made]):
 class Job(Protocol[Result]):
     """Work on particles ``rows`` of a stack, which may begin at poses ``starts``, one a row.
 
-    ``learnt`` is the class of what it learns.
+    ``setup`` is the class of what it learns.
     """
 
     @property
@@ -45,7 +45,7 @@ class Job(Protocol[Result]):
         """Where to begin, if that matters."""
 
     @property
-    def learnt(self) -> type[Learnt[Result]]:
+    def setup(self) -> type[Setup[Result]]:
         """What ``learn`` returns."""
 
     @property
@@ -55,11 +55,11 @@ class Job(Protocol[Result]):
     def at_once(self, reporter: Reporter) -> Result:
         """Do it all here; raises Stopped when asked to stop."""
 
-    def learn(self, reporter: Reporter) -> Learnt[Result]:
+    def learn(self, reporter: Reporter) -> Setup[Result]:
         """Return what the whole stack tells."""
 
 
-class Learnt(Protocol[Result]):
+class Setup(Protocol[Result]):
     """What a worker needs beside its particles: a dataclass of arrays and plain values."""
 
     @property
