@@ -131,7 +131,7 @@ class PoseJobs:
             if view.state != "finished":
                 return
             sentence = str(view.results.get("sentence", ""))
-            self._notify.info(f"{sentence} The page with all figures is {view.folder / PAGE}")
+            self._notify.info(f"The null test's page with all figures: {view.folder / PAGE}")
             if self._session.data is data and view.results.get("is_doubt"):
                 self._session.set_verdict(sentence)
             self.null_tested.emit(data, view)
