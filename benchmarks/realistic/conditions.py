@@ -79,6 +79,8 @@ def _table() -> list[Condition]:
         replace(base, name="off 25 A 0.1", shift_disc_angstrom=25.0),
         replace(base, name="junk 0.1", junk_part=0.2),
         replace(low, name="junk 0.03", junk_part=0.2),
+        replace(base, name="no particle 0.1", use="test", junk_part=1.0),
+        replace(low, name="no particle 0.03", use="test", junk_part=1.0),
         replace(real, name="all 0.1"),
         replace(real, name="all 0.03", snr=0.03),
         replace(base, name="masked 0.1", is_masked=True, noise="white"),
