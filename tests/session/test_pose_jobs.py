@@ -87,8 +87,9 @@ def test_a_null_test_says_what_it_found_and_leaves_a_page(controller: Controller
     assert view.state == "finished"
     sentence = view.results["sentence"]
     assert sentence in words_of(view)
-    assert any(sentence in said for said in told(controller).infos)
-    assert (view.folder / "null-test.pdf").read_bytes().startswith(b"%PDF")
+    page = view.folder / "null-test.pdf"
+    assert told(controller).infos == [f"The null test's page with all figures: {page}"]
+    assert page.read_bytes().startswith(b"%PDF")
     assert controller.session.inspection.kind != "predictions"
 
 
