@@ -2,12 +2,14 @@
 
     python benchmarks/many_rows.py [--n 1000000 3000000] [--folder DIR] [--picture FILE.png]
                                    [--merge predict search] [--commands] [--stacks 100000]
+                                   [--only imports read write worker]
 
 Simulates a stack of 2000 images (box 64) and makes STAR files whose rows name them over and over,
 with 22 columns as RELION writes them. Each part is a process of its own, and its peak memory is
 what the system says of it. ``--commands`` runs ``search --subset`` and ``export`` on the first
-file too; ``--picture`` draws memory against rows.  ``--merge`` runs whole commands over parts that
-lie finished in their folder but for the first, whose results stand for all.
+file too; ``--merge`` runs whole commands over parts that lie finished in their folder but for the
+first, whose results stand for all.  ``--picture`` draws memory against rows, from all that was ever
+measured in the folder (``figures.jsonl``); with ``--only`` and no word nothing is measured.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from fast_accuracy import command, made_map
@@ -97,34 +100,37 @@ def main() -> None:
     parser.add_argument("--commands", action="store_true")
     parser.add_argument("--stacks", type=int, help="also a STAR that names so many stacks")
     parser.add_argument("--merge", nargs="*", default=[], choices=("predict", "search"))
+    parser.add_argument("--only", nargs="*", default=["imports", "read", "write", "worker"])
     given = parser.parse_args()
     folder = given.folder or Path(tempfile.mkdtemp())
     few = folder / "few" / "particles.star"
     if not few.exists():
         common = ("--n", N_IMAGES, "--box", 64, "--snr", 0.1, "--shift-sigma", 5)
         command("simulate", made_map(folder), "-o", folder / "few", *common)
-    python = [sys.executable, "-c"]
-    peaks = {"imports": report("imports", [*python, IMPORTS])}
+    python, figures = [sys.executable, "-c"], folder / "figures.jsonl"
+    if "imports" in given.only:
+        report("imports", [*python, IMPORTS], figures)
     out, sent = str(folder / "again.star"), str(folder / "sent.pickle")
-    measured = []
     for n in given.n:
         many = folder / "few" / f"{n}.star"
         if not many.exists():
             write_many(few, many, n)
-        read = report(f"read {n}", [*python, READ, str(many)])
-        written = report(f"read and write {n}", [*python, READ, str(many), out])
-        report(f"send a range of {n}", [*python, SEND, str(many), sent, str(A_RANGE)])
-        worker = report(f"a worker of {n}", [*python, TAKE, sent])
-        merged = max((merge(task, many, folder) for task in given.merge), default=None)
-        measured.append((n, read, written, worker, merged))
+        if "read" in given.only:
+            report(f"read {n}", [*python, READ, str(many)], figures)
+        if "write" in given.only:
+            report(f"read and write {n}", [*python, READ, str(many), out], figures)
+        if "worker" in given.only:
+            report(f"send a range of {n}", [*python, SEND, str(many), sent, str(A_RANGE)], figures)
+            report(f"worker {n}", [*python, TAKE, sent], figures)
+        for task in given.merge:
+            merge(task, many, folder, figures)
     if given.commands:
         run_commands(folder, folder / "few" / f"{given.n[0]}.star")
     if given.stacks is not None:
-        report(
-            f"read {given.stacks} stacks", [*python, READ, str(many_stacks(folder, given.stacks))]
-        )
+        stacks = str(many_stacks(folder, given.stacks))
+        report(f"read {given.stacks} stacks", [*python, READ, stacks], figures)
     if given.picture is not None:
-        draw(peaks["imports"], measured, given.picture)
+        draw(figures, given.picture)
 
 
 def many_stacks(folder: Path, n: int) -> Path:
@@ -148,8 +154,8 @@ def many_stacks(folder: Path, n: int) -> Path:
     return star
 
 
-def merge(task: str, many: Path, folder: Path) -> float:
-    """Let a command make all parts but the first alike, then merge them; return its peak in GB."""
+def merge(task: str, many: Path, folder: Path, figures: Path) -> None:
+    """Let a command make all parts but the first alike and merge them, then merge them again."""
     few = folder / "few"
     words = [task, str(many), "-o", str(folder / "merged.star"), "--json", "--device", "cpu"]
     words += ["--parts", str(folder / f"{task}-{many.stem}")]
@@ -161,9 +167,9 @@ def merge(task: str, many: Path, folder: Path) -> float:
         words += ["--run", str(run)]
     else:
         words += ["--map", str(few / "map.mrc")]
-    report(f"{task}: cut and merge {many.stem}", [sys.executable, "-c", ALIKE, *words])
+    report(f"{task} {many.stem}", [sys.executable, "-c", ALIKE, *words], figures)
     line = [sys.executable, "-m", "napari_cryoorient", *words]
-    return report(f"{task}: merge {many.stem}", line)
+    report(f"{task}, merge alone {many.stem}", line, figures)
 
 
 def run_commands(folder: Path, many: Path) -> None:
@@ -177,24 +183,23 @@ def run_commands(folder: Path, many: Path) -> None:
     report("export relion30", [*program, "export", str(many), "--format", "relion30", *out])
 
 
-def draw(
-    base: float, measured: list[tuple[int, float, float, float, float | None]], path: Path
-) -> None:
-    """Draw peak memory against rows; ``base`` is that of a process with no rows."""
+def draw(figures: Path, path: Path) -> None:
+    """Draw peak memory against rows, each line from that of a process with no rows."""
     from matplotlib.figure import Figure
 
+    measured = {each["what"]: each for each in map(json.loads, figures.read_text().splitlines())}
     figure = Figure(figsize=(6, 3.6), layout="constrained")
     axes = figure.add_subplot()
-    lines = (
-        ("read", 1, "o-"),
-        ("read and write", 2, "s-"),
-        ("worker", 3, "^-"),
-        ("merge", 4, "v-"),
-    )
-    for name, place, style in lines:
-        points = [(each[0] / 1e6, each[place]) for each in measured if each[place] is not None]
-        if points:
-            axes.plot(*zip((0.0, base), *points, strict=True), style, label=name)
+    styles = ("o-", "s-", "^-", "v-", "d-")
+    lines = ("read", "read and write", "predict", "search", "worker")
+    for name, style in zip(lines, styles, strict=True):
+        points = [(0.0, measured["imports"]["peak_gb"])]
+        for what, each in measured.items():
+            begin, _, n = what.rpartition(" ")
+            if begin == name:
+                points.append((int(n) / 1e6, each["peak_gb"]))
+        if len(points) > 1:
+            axes.plot(*zip(*sorted(points), strict=True), style, label=name)
     axes.axhline(2.0, color="grey", linestyle="--", linewidth=1, label="target at 3 million")
     axes.set(xlabel="rows (millions)", ylabel="peak memory (GB)", ylim=(0, None))
     axes.legend(loc="upper left", frameon=False)
@@ -222,21 +227,25 @@ def write_many(few: Path, many: Path, n: int) -> None:
             )
 
 
-def report(name: str, line: list[str]) -> float:
-    """Run a command to its end, print what it took, and return its peak memory in GB."""
+def report(name: str, line: list[str], figures: Path | None = None) -> None:
+    """Run a command to its end, print what it took, and keep that in a file of figures."""
     began = time.monotonic()
-    process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    assert process.stdout is not None
-    output = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f"{' '.join(line)} failed")
-    peak_gb = round(usage.ru_maxrss * 1024 / 1e9, 3)
-    result = {"what": name, "peak_gb": peak_gb}
+    with tempfile.TemporaryFile("w+") as said:
+        process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=said, text=True)
+        assert process.stdout is not None
+        output = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        if status:
+            said.seek(0)
+            raise SystemExit(f"{' '.join(line)} failed: {said.read().strip()[-500:]}")
+    result: dict[str, Any] = {"what": name, "peak_gb": round(usage.ru_maxrss * 1024 / 1e9, 3)}
     result["whole_s"] = round(time.monotonic() - began, 1)
     result["whole_cpu_s"] = round(usage.ru_utime + usage.ru_stime, 1)
-    print(json.dumps(result | json.loads(output.splitlines()[-1])), flush=True)
-    return peak_gb
+    result |= json.loads(output.splitlines()[-1])
+    print(json.dumps(result), flush=True)
+    if figures is not None:
+        with figures.open("a") as file:
+            file.write(json.dumps(result) + "\n")
 
 
 if __name__ == "__main__":

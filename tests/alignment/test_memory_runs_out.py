@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from napari_cryoorient.alignment.likelihood import ParticleLikelihood
+from napari_cryoorient.alignment.nulls.trial import NullTrial, try_nulls
 from napari_cryoorient.alignment.refine.confidence import confidence_of
 from napari_cryoorient.alignment.refine.local import LocalRefinement, RefinedPoses
 from napari_cryoorient.alignment.search.coarse import CoarseSearch
@@ -70,6 +72,24 @@ def test_a_refinement_and_its_confidence_go_on_in_halves(
     np.testing.assert_allclose(found.poses.rotations, whole.poses.rotations, atol=2e-3)
     # Noise of the images made for it is drawn anew where a chunk is tried again.
     np.testing.assert_allclose(as_sure, confidence, atol=0.05)
+
+
+def test_nulls_go_on_in_halves(likelihood, density, monkeypatch: pytest.MonkeyPatch) -> None:
+    def trial() -> NullTrial:
+        return try_nulls(density, likelihood, np.arange(12), C1, n_decoys=1)
+
+    whole = trial()
+    searches = ShortMemory(CoarseSearch.best, 7)
+    reads = ShortMemory(ParticleLikelihood.load, 7)
+    monkeypatch.setattr(CoarseSearch, "best", searches)
+    monkeypatch.setattr(ParticleLikelihood, "load", reads)
+    found = trial()
+    assert searches.sizes[:2] == [12, 6]
+    assert reads.sizes[:2] == [40, 20]  # the sample that tells how much the stack tells
+    assert 12 in reads.sizes
+    for name in ("particles", "null", "control"):
+        confidence, before = (getattr(each, name).confidence for each in (found, whole))
+        np.testing.assert_allclose(confidence, before, atol=2e-3)
 
 
 def test_whoever_takes_over_works_on_the_same_images_together(likelihood) -> None:

@@ -36,8 +36,9 @@ def found(stack: Path) -> Path:
 
 @pytest.fixture
 def small_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Several ranges of a small stack."""
+    """Several ranges of a small stack, and their results joined in a file as those of many are."""
     monkeypatch.setattr("napari_cryoorient.cluster.parts.FEWEST_ROWS", 64)
+    monkeypatch.setattr("napari_cryoorient.io.long_arrays.SMALL_BYTES", 0)
 
 
 @pytest.fixture(scope="session")

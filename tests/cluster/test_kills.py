@@ -114,6 +114,39 @@ def test_the_command_is_killed_at_a_random_moment(
     assert made.items() <= finished(command.parts).items()  # none was made again
 
 
+class Killed(BaseException):
+    """Ends a command as nothing that it catches does."""
+
+
+def test_it_goes_on_whatever_file_was_the_last_to_be_made(
+    search: Callable[..., tuple[int, str]],
+    found: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """It ends at each new file in turn; each try makes one more, from the first to the last."""
+    out, made = tmp_path / "out.star", []
+    really = os.replace
+
+    def replace_and_end(source: Path, target: Path) -> None:
+        really(source, target)
+        if target not in made:
+            made.append(target)
+            raise Killed
+
+    monkeypatch.setattr(os, "replace", replace_and_end)
+    for _ in range(11):
+        with pytest.raises(Killed):
+            search()
+    assert made[-1] == out
+    assert out.read_bytes() == found.read_bytes()
+    monkeypatch.undo()
+    out.unlink()
+    monkeypatch.setattr("napari_cryoorient.cluster.parts.FEWEST_ROWS", 64)
+    status, said = search()
+    assert (status, out.read_bytes()) == (0, found.read_bytes()), said
+
+
 def test_ctrl_c_keeps_the_parts_and_a_worker_is_killed_after_that(
     begin: Callable[..., Command],
     search: Callable[..., tuple[int, str]],
@@ -171,6 +204,7 @@ def test_the_scheduler_is_killed(
     def kill_after_the_first_part() -> None:
         while not finished(parts) and not is_over.wait(0.01):
             pass
+        is_over.wait(random.uniform(0, 0.1))
         process.kill()
 
     with scheduler(tmp_path) as (process, address):

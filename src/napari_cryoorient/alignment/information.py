@@ -7,12 +7,14 @@ of an image beats an image of no orientation: what decides how wide a band a sea
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from napari_cryoorient.alignment.likelihood import ParticleLikelihood
+from napari_cryoorient.device import in_halves
 from napari_cryoorient.geometry.rotations import random_rotations
 
 N_IMAGES, N_VIEWS = 64, 128
@@ -47,9 +49,14 @@ class Information:
 def information_of(likelihood: ParticleLikelihood) -> Information:
     """Measure it on a sample of the stack."""
     rows = likelihood.particles.spread_rows(N_IMAGES)
-    power = likelihood.load(rows).power.mean(0).cpu()
     views = random_rotations(N_VIEWS, torch.Generator().manual_seed(0)).to(likelihood.device)
-    slices = likelihood.slices(views, len(likelihood.radii)).cpu()
+
+    def in_parts(work: Callable[[slice], Tensor], n: int) -> Tensor:
+        return torch.cat(in_halves(work, slice(0, n), likelihood.device))
+
+    power = in_parts(lambda these: likelihood.load(rows[these]).power, len(rows)).mean(0).cpu()
+    n_frequencies = len(likelihood.radii)
+    slices = in_parts(lambda these: likelihood.slices(views[these], n_frequencies).cpu(), N_VIEWS)
     _, ring = likelihood.radii.unique(return_inverse=True)
     counts = torch.bincount(ring).float()
     # The mean projection over all orientations is the same in all directions.

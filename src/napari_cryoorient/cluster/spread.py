@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Any, TypeVar
 
+import numpy as np
+
 from napari_cryoorient.budget import Budget
 from napari_cryoorient.cluster.executors import Executor, LocalExecutor, Threads
 from napari_cryoorient.cluster.parts import SETUP, PartsFolder, Range, Stage
@@ -15,7 +17,7 @@ from napari_cryoorient.cluster.sums import SumTree
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.array_records import joined_records, read_record
 from napari_cryoorient.maps.insertion import SliceSums
-from napari_cryoorient.particles import Integers
+from napari_cryoorient.particles import Integers, Poses
 from napari_cryoorient.reporting import Reporter
 from napari_cryoorient.stack.chunks import Stopped
 from napari_cryoorient.tasks.back_projection_job import BackProjectionJob
@@ -69,7 +71,8 @@ class InParts:
         if done < total:
             raise Stopped
         setup = read_record(job.setup, stage.folder / SETUP)
-        return setup.joined([joined_records(self._results(stage, job.result), total)])
+        results = self._results(stage, job.result)
+        return setup.joined([joined_records(results, total, stage.folder)])
 
     def add_up(
         self, name: str, job: BackProjectionJob, reporter: Reporter
@@ -119,7 +122,7 @@ class InParts:
                 stage.path_of(part).absolute(),
                 rows,
                 arrays_of(job.particles, rows),
-                None if job.starts is None else job.starts[part.slice],
+                None if job.starts is None else _copied(job.starts[part.slice]),
                 setup_path,
                 job.setup,
                 digest,
@@ -135,3 +138,8 @@ class InParts:
             except InputError:
                 path.unlink(missing_ok=True)  # as is said, so that the next try makes it again
                 raise
+
+
+def _copied(poses: Poses) -> Poses:
+    """Return poses in memory, of those that may lie in a file of a stage before."""
+    return Poses(np.array(poses.rotations), np.array(poses.shifts_angstrom))

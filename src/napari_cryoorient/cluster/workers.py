@@ -22,6 +22,15 @@ _CLUSTERS = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "sge": "SGECluster"}
 # Of a worker that ended nothing more is expected after this time, and its job is started again.
 _LOST_AFTER = "5s"
 _ONE_THREAD = {f"{name}_NUM_THREADS": 1 for name in ("OMP", "MKL", "OPENBLAS")}
+# Dask looks at its processes up to a thousand times a second: its profile of ours took a quarter of
+# a worker's time in Python, and the rest 0.04 seconds of CPU a second in each process.
+_UNWATCHED = {
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.system-monitor.gil.enabled": False,
+    "distributed.admin.system-monitor.disk": False,
+    "distributed.admin.system-monitor.interval": "10s",
+    "distributed.admin.tick.interval": "500ms",
+}
 _LOGGERS = ("distributed", "tornado.application", "asyncio")
 NEEDED = (
     "Work is spread by Dask, which is not installed here: pip install 'napari-cryoorient[cluster]'."
@@ -36,7 +45,7 @@ def executor_of(config: SpreadConfig, say: Say) -> Iterator[DaskExecutor]:
     """
     _refuse_two(config)
     dask = _dask()
-    quiet = {
+    quiet = _UNWATCHED | {
         "distributed.deploy.lost-worker-timeout": _LOST_AFTER,
         "distributed.scheduler.allowed-failures": 3,
         # Without Dask's MALLOC_TRIM_THRESHOLD_: memory given back at once is asked for again.

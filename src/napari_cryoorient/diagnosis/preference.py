@@ -15,6 +15,7 @@ from torch import Tensor
 
 from napari_cryoorient.alignment.likelihood import BandData, ParticleLikelihood
 from napari_cryoorient.alignment.refine.local import LocalRefinement
+from napari_cryoorient.device import in_halves
 from napari_cryoorient.diagnosis.frames import Frame
 from napari_cryoorient.particles import Floats, Integers, Poses
 from napari_cryoorient.reporting import SILENT, Reporter, ShouldStop
@@ -101,15 +102,22 @@ def preferred_poses(
     few = np.unique(np.linspace(0, len(rows) - 1, N_FRAME).astype(np.int64))
     is_first = True
     if frame.is_clear:
-        totals = []
-        data = likelihood.load(rows[few])
-        for turned in (lambda poses: poses, frame.onto_second):
-            tops = [
-                _climbed(refinement, data, turned(each[few]), reporter.should_stop)[1]
-                for each in (a, b)
-            ]
-            totals.append(float(np.maximum(*tops).sum()))
-        is_first = totals[0] >= totals[1]
+
+        def totals_of(these: slice) -> Floats:
+            data, poses = likelihood.load(rows[few[these]]), [each[few[these]] for each in (a, b)]
+            tops = (
+                [_climbed(refinement, data, turned(p), reporter.should_stop)[1] for p in poses]
+                for turned in (lambda poses: poses, frame.onto_second)
+            )
+            return np.array([np.maximum(*each).sum() for each in tops])
+
+        size = refinement.chunk_size(len(few))
+        starts = range(0, len(few), size)
+        chunks = [slice(start, min(start + size, len(few))) for start in starts]
+        first, second = np.sum(
+            [each for c in chunks for each in in_halves(totals_of, c, likelihood.device)], axis=0
+        )
+        is_first = bool(first >= second)
     if not is_first:
         a, b = frame.onto_second(a), frame.onto_second(b)
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.atomic import atomic_path
+from napari_cryoorient.io.long_arrays import Rows, rows_of
 
 Record = TypeVar("Record")
 Arrays = dict[str, np.ndarray]
@@ -41,31 +42,28 @@ def read_record(kind: type[Record], path: Path) -> Record:
     return record
 
 
-def joined_records(records: Iterable[Record], n: int) -> Record:
+def joined_records(records: Iterable[Record], n: int, folder: Path | None = None) -> Record:
     """Join records whose arrays have one row for each of ``n`` rows together, as they come.
 
     No more than one of them is held beside what they become. What one does not tell, none does.
+    With a ``folder``, large arrays lie in a file there that has no name and ends with them: read
+    only, they take memory where they are looked at (``let_go``).
 
     Raises:
         ValueError: where there is none.
 
     """
     kind: type[Record] | None = None
-    whole: Arrays = {}
-    done = 0
+    whole: Rows | None = None
     for record in records:
         arrays = _flat(record, "")
-        if kind is None:
+        if whole is None:
             kind = type(record)
-            whole = {name: np.empty((n, *a.shape[1:]), a.dtype) for name, a in arrays.items()}
-        whole = {name: array for name, array in whole.items() if name in arrays}
-        n_here = len(next(iter(arrays.values())))
-        for name, array in whole.items():
-            array[done : done + n_here] = arrays[name]
-        done += n_here
-    if kind is None:
+            whole = rows_of(arrays, n, folder)
+        whole.append(arrays)
+    if kind is None or whole is None:
         raise ValueError("no records to join")
-    joined: Record = _built(kind, "", {name: array[:done] for name, array in whole.items()})
+    joined: Record = _built(kind, "", whole.arrays())
     return joined
 
 

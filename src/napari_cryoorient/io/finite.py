@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_cryoorient.errors import InputError
+from napari_cryoorient.io.long_arrays import some_rows
 from napari_cryoorient.particles import Poses
 
 
@@ -43,8 +44,12 @@ def refuse_starts_not_finite(poses: Poses, name: str) -> None:
 
 
 def _are_finite(poses: Poses) -> NDArray[np.bool_]:
-    values = [poses.rotations.reshape(len(poses), -1), poses.shifts_angstrom]
-    return np.asarray(np.isfinite(np.hstack(values)).all(axis=1))
+    rotations, shifts = poses.rotations, poses.shifts_angstrom
+    are_finite = np.empty(len(poses), dtype=bool)
+    for some in some_rows(rotations, shifts):
+        are_finite[some] = np.isfinite(rotations[some]).all(axis=(1, 2))
+        are_finite[some] &= np.isfinite(shifts[some]).all(axis=1)
+    return are_finite
 
 
 def refuse_values_not_finite(values: ArrayLike, what: str, path: Path | str) -> None:

@@ -22,6 +22,7 @@ from napari_cryoorient.io.cs_file import SUFFIX, is_cs, read_cs, refuse_group, w
 from napari_cryoorient.io.ctf_values import named_rows
 from napari_cryoorient.io.finite import refuse_poses_not_finite
 from napari_cryoorient.io.locate import StackFinder
+from napari_cryoorient.io.long_arrays import let_go
 from napari_cryoorient.io.new_star import (
     ANGLES,
     CONFIDENCE,
@@ -173,6 +174,8 @@ def write_poses(
     Raises InputError if ``path`` is the file that was read.
     """
     names = ParticleTable(star).image_names()
+    if rows is not None and np.array_equal(rows, np.arange(len(names))):
+        rows = None
     named = names if rows is None else picked_names(names, rows)
     if len(named) == len(poses):
         refuse_poses_not_finite(poses, confidence, named, path)
@@ -189,30 +192,34 @@ def write_poses(
     if lenses is not None:
         shifts = lenses.image_shifts(poses.shifts_angstrom, rows)
         poses = Poses(poses.rotations, shifts)
-    angles = matrix_to_euler_zyz_deg(poses.rotations).reshape(-1, 3)
-    new = {name: angles[:, i] for i, name in enumerate(ANGLES)}
     # A file with optics is RELION 3.1 or later, which reads angstrom; one without is older.
     in_angstrom = star.block("optics") is not None or any(
         n in block.columns for n in ORIGINS_ANGSTROM
     )
     in_pixels = not in_angstrom or any(name in block.columns for name in ORIGINS_PIXELS)
-    if in_angstrom:
-        new |= {name: -poses.shifts_angstrom[:, i] for i, name in enumerate(ORIGINS_ANGSTROM)}
+    sizes: Floats | None = None
     if in_pixels:
         sizes = ParticleTable(star).pixel_sizes(star.native_pixel_size_angstrom, None, [])
         sizes = sizes if rows is None else sizes[np.asarray(rows)]
-        pixels = -poses.shifts_angstrom / sizes[:, None]
-        new |= {name: pixels[:, i] for i, name in enumerate(ORIGINS_PIXELS)}
-    if confidence is not None:
-        new[CONFIDENCE] = np.asarray(confidence, dtype=np.float64)
-    new |= {name: np.asarray(values, dtype=np.float64) for name, values in (further or {}).items()}
-    for name, values in new.items():
-        if not np.isfinite(values).all():  # before a file is begun
-            raise ValueError(f"a number of {name} to be written to a STAR file is not finite")
+    beside = {} if confidence is None else {CONFIDENCE: confidence}
+    beside |= further or {}
+
+    def spelled(these: slice) -> dict[str, list[str]]:
+        origins = -poses.shifts_angstrom[these]
+        new = dict(zip(ANGLES, matrix_to_euler_zyz_deg(poses.rotations[these]).T, strict=True))
+        if in_angstrom:
+            new |= dict(zip(ORIGINS_ANGSTROM, origins.T, strict=True))
+        if sizes is not None:
+            new |= dict(zip(ORIGINS_PIXELS, (origins / sizes[these, None]).T, strict=True))
+        for name, values in beside.items():
+            new[name] = np.asarray(values[these], dtype=np.float64)
+        let_go(poses.rotations, poses.shifts_angstrom, *beside.values())
+        return {name: printed(values) for name, values in new.items()}
+
     if rows is not None and (np.diff(rows) <= 0).any():  # another order: not as the file goes
         block = block.with_table(block.table.iloc[np.asarray(rows)].reset_index(drop=True))
         rows = None
-    write_star(star.with_block(ChangedBlock(block, new, printed, rows)), path)
+    write_star(star.with_block(ChangedBlock(block, spelled, rows)), path)
 
 
 def poses_of_table(

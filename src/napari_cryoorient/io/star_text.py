@@ -141,31 +141,30 @@ class BlockOnDisk(StarBlock):
 class ChangedBlock(StarBlock):
     """Rows ``rows`` (rising; None: all) of a block, with columns put in as they are handed on.
 
-    ``spell`` makes tokens of what ``new`` holds for each of these rows.
+    ``spelled`` gives the tokens of these columns for a part of these rows.
     """
 
-    _changes: tuple[StarBlock, Mapping[str, Floats], Callable[[Floats], list[str]], Integers | None]
+    _changes: tuple[StarBlock, Callable[[slice], Mapping[str, list[str]]], Integers | None]
 
     def __init__(
         self,
         block: StarBlock,
-        new: Mapping[str, Floats],
-        spell: Callable[[Floats], list[str]],
+        spelled: Callable[[slice], Mapping[str, list[str]]],
         rows: Integers | None = None,
     ) -> None:
         for attribute in ("name", "is_loop", "line"):
             object.__setattr__(self, attribute, getattr(block, attribute))
-        object.__setattr__(self, "_changes", (block, new, spell, rows))
+        object.__setattr__(self, "_changes", (block, spelled, rows))
 
     @property
     def columns(self) -> list[str]:
         """Names of the columns, new ones last."""
-        block, new, _, _ = self._changes
-        return list(dict.fromkeys([*block.columns, *new]))
+        block, spelled, _ = self._changes
+        return list(dict.fromkeys([*block.columns, *spelled(slice(0, 0))]))
 
     def parts(self) -> Iterator[pd.DataFrame]:
         """Yield the rows some thousand at a time."""
-        block, new, spell, rows = self._changes
+        block, spelled, rows = self._changes
         read = written = 0
         for part in block.parts():
             chosen = part
@@ -174,8 +173,7 @@ class ChangedBlock(StarBlock):
                 chosen = part.iloc[rows[first:last] - read]
             read += len(part)
             stop = written + len(chosen)
-            tokens = {name: spell(values[written:stop]) for name, values in new.items()}
-            yield chosen.assign(**tokens)
+            yield chosen.assign(**spelled(slice(written, stop)))
             written = stop
 
 

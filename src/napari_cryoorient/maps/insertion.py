@@ -7,7 +7,7 @@ point is added to the same voxels with the same weights.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -33,6 +33,9 @@ class SliceSums:
         max_radius: highest frequency entered, in Fourier pixels, at most N / 2.
         device: where the sums are kept.
         dtype: of the sums.
+        in_order: add to each voxel in a fixed order, so that the same slices give the same sums to
+            the last bit.  A CPU does so in any case; on CUDA it takes a sort, and is done by
+            default where torch is held to it (``torch.use_deterministic_algorithms``).
 
     """
 
@@ -44,12 +47,15 @@ class SliceSums:
         max_radius: float | None = None,
         device: torch.device | None = None,
         dtype: torch.dtype = torch.float32,
+        in_order: bool | None = None,
     ) -> None:
         self.box, self.padding = box, padding
         self.max_radius = box / 2 if max_radius is None else min(float(max_radius), box / 2)
         shape = shape_of_sums(box, padding=padding, max_radius=max_radius)
         self.edge, size = shape[3] - 1, shape[2]
         self.sums = torch.zeros(shape, device=device, dtype=dtype)
+        is_held = self.sums.is_cuda and torch.are_deterministic_algorithms_enabled()
+        self._in_order = is_held if in_order is None else in_order
         kx, ky = frequencies_half_plane(box, device=device, dtype=dtype)
         # At kx = 0 the half plane holds every coefficient twice.
         once = (kx > 0) | (ky >= 0)
@@ -117,17 +123,17 @@ class SliceSums:
         imaginary = coefficients.imag.flatten() * sign
         weight = weights.flatten()
         flat = self.sums.view(3, -1)
-        offsets = iter(self._corners)
-        zy, share, product = (torch.empty_like(weight) for _ in range(3))
+        shares, product = _shares_of_corners(lower_share, upper_share), torch.empty_like(weight)
+        if self._in_order:
+            values = torch.stack([real, imaginary, weight])
+            places = torch.cat([index + offset for offset in self._corners])
+            add_in_order(flat, places, torch.cat([values * each for each in shares], dim=1))
+            return
         where = torch.empty_like(index)
-        for z in (lower_share[2], upper_share[2]):
-            for y in (lower_share[1], upper_share[1]):
-                torch.mul(z, y, out=zy)
-                for x in (lower_share[0], upper_share[0]):
-                    torch.mul(zy, x, out=share)
-                    torch.add(index, next(offsets), out=where)
-                    for sums, values in zip(flat, (real, imaginary, weight), strict=True):
-                        sums.scatter_add_(0, where, torch.mul(share, values, out=product))
+        for offset, each in zip(self._corners, shares, strict=True):
+            torch.add(index, offset, out=where)
+            for sums, added in zip(flat, (real, imaginary, weight), strict=True):
+                sums.scatter_add_(0, where, torch.mul(each, added, out=product))
 
     def add(self, other: SliceSums) -> None:
         """Add the sums of other slices of the same shape."""
@@ -145,6 +151,30 @@ class SliceSums:
         sums[1, ..., 0] -= mirrored[1]
         sums[2, ..., 0] += mirrored[2]
         return sums
+
+
+def _shares_of_corners(lower: Tensor, upper: Tensor) -> Iterator[Tensor]:
+    """Yield the shares ``(q,)`` of the eight voxels around points; one is gone with the next."""
+    zy, share = torch.empty_like(lower[0]), torch.empty_like(lower[0])
+    for z in (lower[2], upper[2]):
+        for y in (lower[1], upper[1]):
+            torch.mul(z, y, out=zy)
+            for x in (lower[0], upper[0]):
+                yield torch.mul(zy, x, out=share)
+
+
+def add_in_order(sums: Tensor, places: Tensor, values: Tensor) -> None:
+    """Add ``values`` ``(k, m)`` to ``sums`` ``(k, n)`` at ``places`` ``(m,)`` in their order.
+
+    CUDA's own additions come in whatever order its threads do, and rounding tells.  The host waits
+    once, for how many places there are.
+    """
+    sorted_places, order = places.sort(stable=True)
+    which, counts = torch.unique_consecutive(sorted_places, return_counts=True)
+    added = torch.segment_reduce(
+        values[:, order].T.contiguous(), "sum", lengths=counts, axis=0, unsafe=True
+    )
+    sums.index_add_(1, which, added.T)  # no place twice
 
 
 def shape_of_sums(

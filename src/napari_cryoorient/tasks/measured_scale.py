@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from napari_cryoorient.alignment.likelihood import ParticleLikelihood
+from napari_cryoorient.device import in_halves
 from napari_cryoorient.particles import Floats, Integers, Poses
 
 # Scales are tried this far either way, in as many steps; the best may lie between two of them.
@@ -43,24 +44,29 @@ def measured_scale(
     chosen = chosen[np.unique(np.linspace(0, len(chosen) - 1, MOST).astype(np.int64))]
     scales = torch.linspace(1 - REACH, 1 + REACH, N_SCALES, dtype=torch.float64)
     n = likelihood.n_frequencies(likelihood.radius / (1 + REACH))
-    data = likelihood.load(rows[chosen]).band(n)
-    device = likelihood.device
-    rotations, shifts = (
-        torch.from_numpy(values[chosen]).to(dtype=torch.float32).to(device)
-        for values in (poses.rotations, poses.shifts_angstrom)
-    )
-    images = data.cross.conj() * likelihood.ramps(shifts, n)
-    frequencies = likelihood.frequencies[:n]
-    gains = []
-    for scale in scales.tolist():
-        points = likelihood.plane_points(rotations, frequencies * scale)
-        slices = likelihood.at_points(points)
-        agreement = (images * slices).real.sum(dtype=torch.float64)
-        power = (data.power * (slices.real.square() + slices.imag.square())).sum(
-            dtype=torch.float64
+
+    def sums_of(these: slice) -> Tensor:
+        """Return how images agree with slices at each scale, and the power of these, (2, s)."""
+        some = chosen[these]
+        data = likelihood.load(rows[some]).band(n)
+        rotations, shifts = (
+            torch.from_numpy(values[some]).to(dtype=torch.float32).to(likelihood.device)
+            for values in (poses.rotations, poses.shifts_angstrom)
         )
-        gains.append(agreement.clamp_min(0).square() / power.clamp_min(1e-300))
-    return _clear_peak(scales, torch.stack(gains).cpu())
+        images = data.cross.conj() * likelihood.ramps(shifts, n)
+        frequencies = likelihood.frequencies[:n]
+        sums = []
+        for scale in scales.tolist():
+            slices = likelihood.at_points(likelihood.plane_points(rotations, frequencies * scale))
+            power = data.power * (slices.real.square() + slices.imag.square())
+            agreement = (images * slices).real
+            sums.append(torch.stack([each.sum(dtype=torch.float64) for each in (agreement, power)]))
+        return torch.stack(sums, dim=1)
+
+    parts = in_halves(sums_of, slice(0, len(chosen)), likelihood.device)
+    agreement, power = torch.stack(parts).sum(0).cpu()
+    gains = agreement.clamp_min(0).square() / power.clamp_min(1e-300)
+    return _clear_peak(scales, gains)
 
 
 def _clear_peak(scales: Tensor, log_likelihood: Tensor) -> float | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from itertools import chain
+from typing import ClassVar, TypeVar
 
 import numpy as np
 import torch
@@ -15,10 +16,13 @@ from napari_cryoorient.alignment.refine.local import LocalRefinement, RefinedPos
 from napari_cryoorient.alignment.search.found import FoundPoses, StackPriors
 from napari_cryoorient.alignment.search.global_search import GlobalSearch
 from napari_cryoorient.device import choose_device
+from napari_cryoorient.io.array_records import joined_records
 from napari_cryoorient.particles import DensityMap, Images, Integers, ParticleSet, Poses
 from napari_cryoorient.reporting import Reporter
 from napari_cryoorient.stack.chunks import Stopped
 from napari_cryoorient.stack.statistics import StackStatistics
+
+Found = TypeVar("Found", FoundPoses, RefinedPoses)
 
 
 @dataclass(frozen=True)
@@ -105,10 +109,7 @@ class SearchJob:
 
     def at_once(self, reporter: Reporter) -> FoundPoses:
         """Search them all here; raises Stopped."""
-        parts = list(self.search.search(self.rows, reporter))
-        if sum(len(part.rows) for part in parts) < len(self.rows):
-            raise Stopped
-        return FoundPoses.joined(parts)
+        return _whole(self.search.search(self.rows, reporter), len(self.rows))
 
     def learn(self, reporter: Reporter) -> SearchSetup:
         """Learn where particles lie in their images; raises Stopped."""
@@ -173,17 +174,10 @@ class RefineJob:
 
     def at_once(self, reporter: Reporter) -> RefinedPoses:
         """Refine them all here; raises Stopped."""
-        parts = list(
-            self.refinement.refine(
-                self.rows,
-                self.starts,
-                restarts=self.restarts,
-                reporter=reporter,
-            )
+        parts = self.refinement.refine(
+            self.rows, self.starts, restarts=self.restarts, reporter=reporter
         )
-        if sum(len(part.rows) for part in parts) < len(self.rows):
-            raise Stopped
-        return RefinedPoses.joined(parts)
+        return _whole(parts, len(self.rows))
 
     def learn(self, reporter: Reporter) -> RefinementSetup:  # noqa: ARG002
         """Return what the likelihood was made from."""
@@ -191,3 +185,12 @@ class RefineJob:
         chunk = self.refinement.chunk_size(len(self.rows))
         measured = Measured.of(likelihood, self.density)
         return RefinementSetup(measured, self.refinement.group, self.restarts, chunk)
+
+
+def _whole(parts: Iterator[Found], n: int) -> Found:
+    """Join chunks of ``n`` rows as they come; raises Stopped where they end early."""
+    for first in parts:
+        whole: Found = joined_records(chain([first], parts), n)
+        if len(whole.rows) == n:
+            return whole
+    raise Stopped

@@ -238,7 +238,7 @@ def polish(
     shifts[taken] = found.poses.shifts_angstrom[better]
     # Where both agree, the search knows better how likely all other poses are.
     apart = symmetric_distance_deg(
-        torch.from_numpy(found.poses.rotations), torch.from_numpy(rotations[doubtful]), group
+        torch.tensor(found.poses.rotations), torch.from_numpy(rotations[doubtful]), group
     )
     agreed = apart.numpy() < WITHIN_DEG
     confidence[doubtful[agreed]] = found.confidence[agreed]

@@ -19,6 +19,7 @@ from napari_cryoorient.geometry.euler import matrix_to_euler_zyz_deg
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.io.atomic import refuse_unwritable
 from napari_cryoorient.io.kept_inputs import refuse_replacing
+from napari_cryoorient.io.long_arrays import some_rows
 from napari_cryoorient.io.new_star import POSE_PROBABILITY, PRESENCE_PROBABILITY
 from napari_cryoorient.io.star import refuse_kind, write_poses
 from napari_cryoorient.maps.symmetry import (
@@ -196,7 +197,10 @@ def _doubt_by_nulls(
 
 def evidence_columns(found: FoundPoses) -> dict[str, Floats]:
     """Return what the confidence is made of, and the runner-up, as columns of a STAR file."""
-    runner_up = matrix_to_euler_zyz_deg(found.runner_up.rotations).reshape(-1, 3)
+    rotations = found.runner_up.rotations
+    runner_up = np.empty((len(rotations), 3))
+    for some in some_rows(rotations):
+        runner_up[some] = matrix_to_euler_zyz_deg(rotations[some])
     return {
         POSE_PROBABILITY: found.pose_probability,
         PRESENCE_PROBABILITY: found.presence_probability,

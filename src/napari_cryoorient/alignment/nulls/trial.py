@@ -23,6 +23,7 @@ from napari_cryoorient.alignment.nulls.null_images import NullKind, null_particl
 from napari_cryoorient.alignment.refine.two_groups import learned_amplitudes
 from napari_cryoorient.alignment.search.found import FoundPoses
 from napari_cryoorient.alignment.search.global_search import GlobalSearch
+from napari_cryoorient.device import in_halves
 from napari_cryoorient.geometry.rotations import random_rotations
 from napari_cryoorient.particles import DensityMap, Integers, ParticleSet
 from napari_cryoorient.reporting import SILENT, Reporter
@@ -107,14 +108,17 @@ def try_nulls(
         nonlocal n_done
         if reporter.should_stop():
             raise Stopped
-        part = find(chunk, data)
+        halves = in_halves(
+            lambda these: find(chunk[these], data[these]), slice(0, len(chunk)), likelihood.device
+        )
+        part = FoundPoses.joined(halves)
         n_done += len(chunk)
         reporter.progress(n_done, n_all)
         return part
 
     if found is None:
         found = FoundPoses.joined(
-            [searched(finders[0], rows[k], likelihood.load(rows[k])) for k in chunks]
+            [searched(finders[0], rows[k], _loaded(likelihood, rows[k])) for k in chunks]
         )
     # Of poses in doubt, as a foreign map leaves them, strengths tell nothing.
     sure = np.where(found.confidence > SURE, found.confidence, 0.0)
@@ -126,9 +130,9 @@ def try_nulls(
         name: [[] for _ in finders] for name in ("particles", "null", "control")
     }
     for chunk in chunks:
-        null = null_likelihood.load(chunk)
+        null = _loaded(null_likelihood, chunk)
         sets = {
-            "particles": (rows[chunk], likelihood.load(rows[chunk])),
+            "particles": (rows[chunk], _loaded(likelihood, rows[chunk])),
             "null": (chunk, null),
             "control": (chunk, _with_projections(likelihood, null, kind, strength, generator)),
         }
@@ -156,14 +160,33 @@ def _with_projections(
     generator: torch.Generator,
 ) -> BandData:
     """Add the map's projections at random poses, so many times as strong as the surplus has it."""
-    m = null.power.shape[1]
     views = random_rotations(len(null), generator).float().to(likelihood.device)
-    slices = strength * likelihood.slices(views, m)
-    signal = null.power * slices.abs().square()
-    cross, energy = null.cross, null.energy
-    if kind == "phase-randomised":  # these hold the power of the signal already
-        total = energy.sum(1, keepdim=True).clamp_min(1e-30)
-        part = (1 - signal.sum(1, keepdim=True) / total).clamp_min(_LEAST_NOISE)
-        cross, energy = cross * part.sqrt(), energy * part
-    both = 2 * (cross.conj() * slices).real
-    return BandData(cross + null.power * slices, null.power, energy + both + signal)
+
+    def added_to(these: slice) -> BandData:
+        cross, power, energy = (each[these] for each in (null.cross, null.power, null.energy))
+        slices = strength * likelihood.slices(views[these], power.shape[1])
+        signal = power * slices.abs().square()
+        if kind == "phase-randomised":  # these hold the power of the signal already
+            total = energy.sum(1, keepdim=True).clamp_min(1e-30)
+            part = (1 - signal.sum(1, keepdim=True) / total).clamp_min(_LEAST_NOISE)
+            cross, energy = cross * part.sqrt(), energy * part
+        both = 2 * (cross.conj() * slices).real
+        return BandData(cross + power * slices, power, energy + both + signal)
+
+    return _joined(in_halves(added_to, slice(0, len(null)), likelihood.device))
+
+
+def _loaded(likelihood: ParticleLikelihood, rows: Integers) -> BandData:
+    """Read particles ``rows``, where memory runs out in halves."""
+    parts = in_halves(
+        lambda these: likelihood.load(rows[these]), slice(0, len(rows)), likelihood.device
+    )
+    return _joined(parts)
+
+
+def _joined(parts: list[BandData]) -> BandData:
+    if len(parts) == 1:
+        return parts[0]
+    return BandData(
+        *(torch.cat([getattr(p, name) for p in parts]) for name in ("cross", "power", "energy"))
+    )
