@@ -4,6 +4,7 @@
     python benchmarks/network.py turns --cache CACHE --runs RUNS --results OUT.csv [--k 64]
     python benchmarks/network.py table --results OUT.csv
     python benchmarks/network.py curve --runs RUNS
+    python benchmarks/network.py picture --runs RUNS --results OUT.csv --image FILE.png
 
 Stacks are those of ``benchmarks/reality.py`` (--data, --assets as there): one to learn from, whose
 CTFs, noise and spread of shifts the network gets to know and whose images it does not, and another
@@ -18,8 +19,10 @@ random, untrained   the same as ``hypotheses``, from views drawn at random, and 
 ... once            the same without the second look
 ... + search        the same with a search where they leave doubt
 network             the network's own best pose
+search 0.1.0        the global search of another checkout, named by --other, in a process of its own
 
-CPU time is that of finding poses, set-up left out.
+CPU time is that of finding poses, set-up left out.  Shares and medians are those of particles,
+figures about confidence those of all images, junk included.
 """
 
 from __future__ import annotations
@@ -37,9 +40,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from network_shown import OTHER, as_table, curve_of, save_picture
 from realistic.conditions import CONDITIONS, Condition
 from realistic.molecules import MOLECULES
-from realistic.stacks import Stack, stack_of
+from realistic.stacks import PARTICLE, Stack, stack_of
 from realistic.world import Sources
 from search_by_turns import calibration_error
 
@@ -71,16 +75,21 @@ class Task:
 
     condition: Condition
     run: str
-    steps: int
+    steps: int = 5000
     start: str | None = None
 
 
+COLOURED = CONDITIONS["coloured 0.1"]
 WIDE = replace(CONDITIONS["off 15 A 0.03"], name="off 15 A 0.1", snr=0.1)
 TASKS = {
-    "off 15 A 0.1": Task(WIDE, "wide", 5000),
+    "off 15 A 0.1": Task(WIDE, "wide"),
     # Of the same map and noise: served by the network above.
-    "coloured 0.1": Task(CONDITIONS["coloured 0.1"], "wide", 5000),
-    "coloured 0.03": Task(CONDITIONS["coloured 0.03"], "noisy", 1000, start="wide"),
+    "coloured 0.3": Task(replace(COLOURED, name="coloured 0.3", snr=0.3), "wide"),
+    "coloured 0.1": Task(COLOURED, "wide"),
+    "coloured 0.03": Task(CONDITIONS["coloured 0.03"], "noisy", 500, start="wide"),
+    "coloured 0.02": Task(replace(COLOURED, name="coloured 0.02", snr=0.02), "noisy"),
+    "off 25 A 0.1": Task(CONDITIONS["off 25 A 0.1"], "wider", 500, start="wide"),
+    "all 0.03": Task(CONDITIONS["all 0.03"], "all", 500, start="wide"),
     "galactosidase coloured 0.03": Task(CONDITIONS["galactosidase coloured 0.03"], "d2", 1500),
 }
 
@@ -107,7 +116,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["train", "turns", "table", "curve"])
+    parser.add_argument("what", choices=["train", "turns", "table", "curve", "picture"])
     parser.add_argument("--data", type=Path, default=os.environ.get("CRYOORIENT_DATA"))
     parser.add_argument("--assets", type=Path, default=os.environ.get("CRYOORIENT_ASSETS"))
     parser.add_argument("--cache", type=Path)
@@ -117,37 +126,51 @@ def main() -> None:
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     parser.add_argument("--k", type=int, nargs="+", default=[64])
     parser.add_argument("--n", type=int, default=N)
+    parser.add_argument("--seed", type=int, default=0, help="of training")
+    parser.add_argument("--other", type=Path, help="src folder of a checkout of 0.1.0")
+    parser.add_argument("--image", type=Path, help="picture to write")
     given = parser.parse_args()
     if given.what == "table":
         print(as_table(pd.read_csv(given.results)))
     elif given.what == "curve":
         for name in dict.fromkeys(task.run for task in TASKS.values()):
-            print(curve_of(given.runs / name))
+            if (given.runs / name / "metrics.jsonl").exists():
+                print(f"{name}: step, seconds, median degrees, shift in angstrom")
+                for line in curve_of(given.runs / name):
+                    print("{:>5.0f} {:7.0f} {:7.2f} {:6.2f}".format(*line))
+    elif given.what == "picture":
+        save_picture(pd.read_csv(given.results), curve_of(given.runs / "wide"), given.image)
     else:
         for name in given.only:
             sources = Sources(given.data, given.assets)
             task, seed = TASKS[name], LEARN_SEED if given.what == "train" else TEST_SEED
             stack = stack_of(replace(task.condition, n=N, seed=seed), sources, given.cache)
             if given.what == "train":
-                train(task, stack, given.runs)
+                train(task, stack, given.runs, given.seed)
             else:
-                for row in by_turns(name, task, stack, given):
+                rows = by_turns(name, task, stack, given)
+                if given.other is not None:
+                    rows.append(by_other(name, stack, given))
+                for row in rows:
                     print(row, flush=True)
                     pd.DataFrame([row]).to_csv(
                         given.results, mode="a", index=False, header=not given.results.exists()
                     )
 
 
-def train(task: Task, stack: Stack, runs: Path) -> None:
-    """Train a run that is not there yet, on images made from the map alone."""
+def train(task: Task, stack: Stack, runs: Path, seed: int) -> None:
+    """Train a run that is not there yet, or go on with it, on images made from the map alone."""
     if (runs / task.run / "poses.star").exists():
         return
     command = [sys.executable, "-m", "napari_cryoorient", "train", stack.truth_star]
     command += ["--map", stack.reference, "-o", runs / task.run, "--labels", "simulated"]
     command += ["--steps", task.steps, "--batch-size", TOGETHER, "--symmetry", stack.symmetry]
-    command += ["--device", "cpu"]
+    command += ["--device", "cpu", "--seed", seed]
     command += ["--project-dir", stack.folder]
-    command += [] if task.start is None else ["--from", runs / task.start]
+    if (runs / task.run / "checkpoint.pt").exists():
+        command += ["--resume"]
+    elif task.start is not None:
+        command += ["--from", runs / task.start]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
     subprocess.run([str(word) for word in command], check=True, env=environment)
 
@@ -211,14 +234,7 @@ def by_turns(
     assert particles.poses is not None
     lines = []
     for (way, k), found in parts.items():
-        angles = np.concatenate(
-            [
-                pose_errors(part.poses, particles.poses[part.rows], group).angles_deg
-                for part in found
-            ]
-        )
-        confidence, right = np.concatenate([part.confidence for part in found]), angles < 10
-        sure = confidence > 0.9
+        figures = _figures(found, stack, particles, group)
         search = made.get((way, k))
         again = 0 if search is None else search.n_thorough
         searched = 0 if search is None or not way.endswith("+ search") else search.n_searched
@@ -229,17 +245,41 @@ def by_turns(
                 "k": k,
                 "n": len(rows),
                 "training_images": _images_seen(given.runs / task.run),
-                "median_deg": round(float(np.median(angles)), 2),
-                "under_10": round(float(right.mean()), 4),
-                "calibration_error": round(calibration_error(confidence, right), 3),
-                "right_over_0.9": round(float(right[sure].mean()), 3) if sure.any() else None,
-                "over_0.9": round(float(sure.mean()), 3),
+                **figures,
                 "looked_at_again": round(again / len(rows), 3),
                 "searched": round(searched / len(rows), 3),
                 "ms_an_image": round(1e3 * seconds[way, k] / len(rows), 2),
             }
         )
     return lines
+
+
+def by_other(name: str, stack: Stack, given: argparse.Namespace) -> dict[str, object]:
+    """Search the same images with another checkout, and score its poses."""
+    command = [sys.executable, Path(__file__).with_name("search_by_turns.py")]
+    command += ["--star", stack.truth_star, "--map", stack.reference, "--n", given.n]
+    command += ["--symmetry", stack.symmetry, "--is-child"]
+    environment = {"PYTHONPATH": str(given.other), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [str(word) for word in command],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=os.environ | environment,
+    )
+    told = json.loads(done.stdout.splitlines()[-1])
+    angles, confidence = np.array(told["angles"]), np.array(told["confidence"])
+    return {
+        "stack": name,
+        "way": OTHER,
+        "k": 0,
+        "n": given.n,
+        "training_images": 0,
+        **_figures_of(angles, confidence, stack.kinds[: given.n]),
+        "looked_at_again": 0.0,
+        "searched": 0.0,
+        "ms_an_image": round(told["ms_an_image"], 2),
+    }
 
 
 @dataclass(frozen=True)
@@ -249,6 +289,32 @@ class Found:
     rows: Integers
     poses: Poses
     confidence: Floats
+
+
+def _figures(
+    found: list[Found], stack: Stack, particles: ParticleSet, group: torch.Tensor
+) -> dict[str, object]:
+    """Score the poses of a way."""
+    assert particles.poses is not None
+    rows = np.concatenate([part.rows for part in found])
+    angles = np.concatenate(
+        [pose_errors(part.poses, particles.poses[part.rows], group).angles_deg for part in found]
+    )
+    confidence = np.concatenate([part.confidence for part in found])
+    return _figures_of(angles, confidence, stack.kinds[rows])
+
+
+def _figures_of(angles: Floats, confidence: Floats, kinds: Floats) -> dict[str, object]:
+    """Return the figures of poses that are ``angles`` off, of images of ``kinds``."""
+    is_particle = kinds == PARTICLE
+    right, sure = is_particle & (angles < 10), confidence > 0.9
+    return {
+        "median_deg": round(float(np.median(angles[is_particle])), 2),
+        "under_10": round(float(right[is_particle].mean()), 4),
+        "calibration_error": round(calibration_error(confidence, right), 3),
+        "right_over_0.9": round(float(right[sure].mean()), 3) if sure.any() else None,
+        "over_0.9": round(float(sure.mean()), 3),
+    }
 
 
 def _found(parts: list[FoundPoses]) -> Found:
@@ -270,42 +336,6 @@ def _images_seen(run: Path) -> int:
     seen = int(state["step"]) * int(state["batch_size"])
     earlier = record["config"].get("from_run")
     return seen + (0 if earlier is None else _images_seen(Path(earlier)))
-
-
-def curve_of(run: Path) -> str:
-    """Return the error on test images against what a run has seen and the CPU's time, in lines."""
-    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    told, last = [f"{run.name}: step, seconds, median degrees, shift in angstrom"], None
-    for line in lines:
-        error = line["angular_error_deg"]
-        if error is not None and error != last:
-            last = error
-            told.append(
-                f"{line['step']:>5} {line['seconds']:7.0f} {error:7.2f} "
-                f"{line['shift_error_angstrom']:6.2f}"
-            )
-    return "\n".join(told)
-
-
-def as_table(rows: pd.DataFrame) -> str:
-    """Lay rows out as a Markdown table; times of a stack are compared with its search's."""
-    lines = [
-        "| stack | way | K | under 10 | median | ECE | right at > .9 (share) | searched | "
-        "looked at again | ms an image | against search |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    for stack, of_stack in rows.groupby("stack", sort=False):
-        searched = of_stack[of_stack.way == "search"].ms_an_image
-        for row in of_stack.to_dict("records"):
-            faster = f"{searched.iloc[0] / row['ms_an_image']:.1f}x" if len(searched) else "-"
-            lines.append(
-                f"| {stack} | {row['way']} | {row['k']} | {row['under_10']:.3f} | "
-                f"{row['median_deg']:.2f} | {row['calibration_error']:.3f} | "
-                f"{row['right_over_0.9']:.3f} ({row['over_0.9']:.2f}) | "
-                f"{row['searched']:.2f} | {row['looked_at_again']:.2f} | "
-                f"{row['ms_an_image']:.2f} | {faster} |"
-            )
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

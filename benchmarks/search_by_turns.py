@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -54,7 +55,7 @@ def main() -> None:
         print(f"here is {np.median(ratios):.2f} times as fast as the other")
 
 
-def turn(source: Path) -> dict[str, float]:
+def turn(source: Path) -> dict[str, Any]:
     """Run one version in a process of its own."""
     environment = os.environ | {
         "PYTHONPATH": str(source.resolve()),
@@ -63,12 +64,12 @@ def turn(source: Path) -> dict[str, float]:
     }
     command = [sys.executable, __file__, *sys.argv[1:], "--is-child"]
     done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
-    told: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return told
 
 
-def searched(given: argparse.Namespace) -> dict[str, float]:
-    """Search with the version that is imported; return figures."""
+def searched(given: argparse.Namespace) -> dict[str, Any]:
+    """Search with the version that is imported; return figures, and those of each image."""
     import torch
 
     from napari_cryoorient.alignment.likelihood import ParticleLikelihood
@@ -100,6 +101,8 @@ def searched(given: argparse.Namespace) -> dict[str, float]:
         "sure": float(sure.mean()),
         "ms_an_image": 1e3 * (ended - ready) / len(rows),
         "setup_s": ready - began,
+        "angles": angles.tolist(),
+        "confidence": np.asarray(found.confidence).tolist(),
     }
 
 

@@ -7,7 +7,12 @@ import torch
 
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.networks.build import build_network
-from napari_cryoorient.networks.vgg import PaperNetwork, min_max_scaled, vgg16_blocks
+from napari_cryoorient.networks.vgg import (
+    FewPlacesConvolution,
+    PaperNetwork,
+    min_max_scaled,
+    vgg16_blocks,
+)
 
 
 def test_blocks_are_those_of_vgg16():
@@ -30,6 +35,23 @@ def test_feature_maps_have_the_sizes_of_figure_2():
         assert maps.shape == (1, 256, 16, 16)
         assert network.neck[:4](maps).shape == (1, 2048, 4, 4)
         assert network.neck(maps).shape == (1, 2048, 2, 2)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("size", [(4, 4), (5, 8), (1, 3)])
+def test_the_product_for_few_places_is_the_convolution(size, layout):
+    torch.manual_seed(0)
+    layer = FewPlacesConvolution(6, 8, 3, stride=2, padding=1).to(memory_format=layout)
+    gradients = []
+    for forward in (layer, lambda maps: torch.nn.Conv2d.forward(layer, maps)):
+        maps = torch.linspace(-1, 1, 2 * 6 * size[0] * size[1]).reshape(2, 6, *size)
+        maps.requires_grad_()
+        layer.zero_grad()
+        out = forward(maps)
+        out.square().sum().backward()
+        gradients.append((out, maps.grad, layer.weight.grad, layer.bias.grad))
+    for product, convolution in zip(*gradients, strict=True):
+        torch.testing.assert_close(product, convolution)
 
 
 @pytest.mark.parametrize("representation", ["quaternion", "axis-angle", "6d"])

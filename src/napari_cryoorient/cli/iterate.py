@@ -61,11 +61,17 @@ def run(
         typer.Option(
             min=0,
             metavar="K",
-            help="From round 2 on compare each particle with this many of the network's views, and "
-            "search nothing; 0 refines predicted poses and searches for those in doubt, as round "
-            "1 does.",
+            help="From round 2 on compare each particle with this many of the network's views; 0 "
+            "refines predicted poses and searches for those in doubt, as round 1 does.",
         ),
     ] = 0,
+    search: Annotated[
+        bool,
+        typer.Option(
+            "--search/--no-search",
+            help="With --hypotheses, search for the particles that these views leave in doubt.",
+        ),
+    ] = False,
     compare: Annotated[
         Path | None,
         typer.Option(metavar="MAP", help="Map that each round's is compared with; no more."),
@@ -103,6 +109,7 @@ def run(
             n_labels=subset,
             fine_tuning_steps=fine_tune_steps,
             n_hypotheses=hypotheses,
+            searches_doubtful=search,
             reporter=bar.reporter,
             place=place,
         )

@@ -102,7 +102,7 @@ class PaperRecipe:
             self.network.parameters(),
             lr=config.learning_rate,
             weight_decay=config.weight_decay,
-            fused=device.type == "cuda",
+            fused=device.type in ("cuda", "cpu"),
             capturable=device.type == "cuda",
         )
         decay_step = round(config.decay_at * config.steps)

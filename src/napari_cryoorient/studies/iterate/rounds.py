@@ -100,6 +100,7 @@ def iterate(
         "initial_lowpass_angstrom": initial_lowpass_angstrom,
         "fine_tuning_steps": stack.fine_tuning_steps,
         "hypotheses": stack.n_hypotheses,
+        **({"searches_doubtful": True} if stack.searches_doubtful else {}),
         "training": {k: v for k, v in stack.training.items() if k not in OF_THE_MACHINE},
     }
     study = StudyFolder.open(folder, "iterate", settings, resume=resume)

@@ -69,6 +69,8 @@ class Stack:
     fine_tuning_steps: int | None = None
     n_hypotheses: int = 0
     """Views of the network that an image is compared with after the first round; 0 for a search."""
+    searches_doubtful: bool = False
+    """Whether particles that these views leave in doubt are searched."""
     reporter: Reporter = SILENT
     place: Workplace | None = None
     """Who does the work, None for this process."""
@@ -259,7 +261,7 @@ def refine(stack: Stack, folder: Path) -> None:
 
 
 def choose(stack: Stack, folder: Path) -> None:
-    """Compare every particle with the views that the round's network proposes; search nothing."""
+    """Compare every particle with the views that the round's network proposes."""
     if (folder / "poses.star").is_file():
         return
     inputs = load_inputs(
@@ -268,7 +270,9 @@ def choose(stack: Stack, folder: Path) -> None:
         invert_contrast=stack.invert_contrast,
         project_dir=stack.project_dir,
     )
-    config = PredictConfig(**stack.shared(), n_hypotheses=stack.n_hypotheses, search=False)
+    config = PredictConfig(
+        **stack.shared(), n_hypotheses=stack.n_hypotheses, search=stack.searches_doubtful
+    )
     network = folder / "run" / layout.CHECKPOINT
     state = read_checkpoint(network)
 
@@ -284,7 +288,7 @@ def choose(stack: Stack, folder: Path) -> None:
                 group,
                 device,
                 n_hypotheses=stack.n_hypotheses,
-                searches=False,
+                searches=stack.searches_doubtful,
                 reporter=stack.reporter,
                 spread=spread,
             )
