@@ -75,7 +75,7 @@ class Task:
 
     condition: Condition
     run: str
-    steps: int = 5000
+    steps: int = 3000
     start: str | None = None
 
 
@@ -148,14 +148,16 @@ def main() -> None:
             if given.what == "train":
                 train(task, stack, given.runs, given.seed)
             else:
-                rows = by_turns(name, task, stack, given)
+                keep(by_turns(name, task, stack, given), given.results)
                 if given.other is not None:
-                    rows.append(by_other(name, stack, given))
-                for row in rows:
-                    print(row, flush=True)
-                    pd.DataFrame([row]).to_csv(
-                        given.results, mode="a", index=False, header=not given.results.exists()
-                    )
+                    keep([by_other(name, stack, given)], given.results)
+
+
+def keep(rows: list[dict[str, object]], path: Path) -> None:
+    """Print rows, and add them to a table."""
+    for row in rows:
+        print(row, flush=True)
+    pd.DataFrame(rows).to_csv(path, mode="a", index=False, header=not path.exists())
 
 
 def train(task: Task, stack: Stack, runs: Path, seed: int) -> None:

@@ -151,7 +151,7 @@ class FastRecipe:
             lr=self._peak_rate,
             betas=(0.9, 0.98),
             weight_decay=config.weight_decay,
-            fused=device.type in ("cuda", "cpu"),
+            fused=device.type == "cuda",
         )
 
         uses_real = particles.poses is not None and config.labels != "simulated"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -128,6 +129,35 @@ def test_only_a_distribution_has_hypotheses():
     assert not stack(n_hypotheses=0).uses_hypotheses
     assert not stack(representation="6d").uses_hypotheses
     assert not stack(preset="paper").uses_hypotheses
+
+
+def test_what_hypotheses_leave_in_doubt_is_searched_on_request(
+    run: Run, stack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    asked: list[Stack] = []
+
+    def noted(of: Stack, *_: object, **__: object) -> None:
+        asked.append(of)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("napari_cryoorient.studies.iterate.rounds.iterate", noted)
+    command = ["iterate", stack / "bare.star", "--map", stack / "map.mrc", "-o", tmp_path / "out"]
+    for flags in ((), ("--search",)):
+        assert run(*command, "--hypotheses", 4, *flags)[0] == 130
+
+    searched: list[bool] = []
+
+    def compared(*_: object, searches: bool, **__: object) -> None:
+        searched.append(searches)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stages, "choose_hypotheses", compared)
+    monkeypatch.setattr(stages, "read_checkpoint", lambda path: {})
+    shutil.copyfile(stack / "map.mrc", tmp_path / "reference.mrc")
+    for of in asked:
+        with pytest.raises(KeyboardInterrupt):
+            stages.choose(of, tmp_path)
+    assert searched == [False, True]
 
 
 def a_round(number: int, resolution: float | None, half: float | None) -> Round:
