@@ -56,8 +56,10 @@ def spent(words: list[object], flags: list[str]) -> tuple[float, float, bytes]:
     return seconds, cpu, Path(str(words[-1])).read_bytes()
 
 
-def measure(command: str, sizes: tuple[int, int], box: int, n_turns: int) -> None:
-    """Print a table."""
+def measure(
+    command: str, sizes: tuple[int, int], box: int, n_turns: int, ways: dict[str, list[str]]
+) -> None:
+    """Print a table; the first of ``ways`` is what the others are compared with."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         nc.write_map(folder / "made.mrc", demo_density(box, 256 / box))
@@ -71,7 +73,7 @@ def measure(command: str, sizes: tuple[int, int], box: int, n_turns: int) -> Non
         found: dict[tuple[str, int], list[tuple[float, float, bytes]]] = {}
         for _ in range(n_turns):
             for size in sizes:
-                for way, flags in WAYS.items():
+                for way, flags in ways.items():
                     done = spent(arguments(command, folder, size), flags)
                     found.setdefault((way, size), []).append(done)
                     said = f"{way}, {size}: {done[0]:.1f} s, {done[1]:.1f} CPU s"
@@ -81,21 +83,23 @@ def measure(command: str, sizes: tuple[int, int], box: int, n_turns: int) -> Non
         f"{n_turns} turns"
     )
     print(
-        "| way | seconds | CPU seconds | CPU ms a particle | of one process | to start, CPU s | "
-        "same file |"
+        f"| way | seconds | CPU seconds | CPU ms a particle | of {next(iter(ways))} | to start, "
+        "CPU s | same file |"
     )
     print("|---|---|---|---|---|---|---|")
-    # The sums of a map are added up in another order without ranges: workers compare with one.
-    known = {size: found["1 worker", size][0][2] for size in sizes}
-    slopes = {}
-    for way in WAYS:
+    # The sums of a map are added up in another order without ranges: the last way is the measure.
+    last = list(ways)[-1]
+    known = {size: found[last, size][0][2] for size in sizes}
+    slopes: list[float] = []
+    for way in ways:
         small, large = (statistics.median(cpu for _, cpu, _ in found[way, size]) for size in sizes)
         seconds = statistics.median(each[0] for each in found[way, sizes[1]])
-        slopes[way] = each = (large - small) / (sizes[1] - sizes[0])
+        each = (large - small) / (sizes[1] - sizes[0])
+        slopes.append(each)
         same = all(made[2] == known[size] for size in sizes for made in found[way, size])
         print(
             f"| {way} | {seconds:.1f} | {large:.1f} | {1e3 * each:.2f} | "
-            f"{each / slopes['one process']:.2f} | {small - sizes[0] * each:.1f} | "
+            f"{each / slopes[0]:.2f} | {small - sizes[0] * each:.1f} | "
             f"{'yes' if same else 'no'} |"
         )
 
@@ -106,5 +110,7 @@ if __name__ == "__main__":
     parser.add_argument("--sizes", type=int, nargs=2, default=(256, 2304))
     parser.add_argument("--box", type=int, default=64)
     parser.add_argument("--turns", type=int, default=1)
+    parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=WAYS)
     given = parser.parse_args()
-    measure(given.command, tuple(given.sizes), given.box, given.turns)
+    ways = {way: WAYS[way] for way in given.ways}
+    measure(given.command, tuple(given.sizes), given.box, given.turns, ways)

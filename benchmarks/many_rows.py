@@ -1,7 +1,7 @@
 """Memory and time of STAR files with millions of rows: read, written again, a worker's part.
 
     python benchmarks/many_rows.py [--n 1000000 3000000] [--folder DIR] [--picture FILE.png]
-                                   [--merge predict search] [--commands] [--stacks 100000]
+                                   [--merge predict search] [--again] [--commands] [--stacks 100000]
                                    [--only imports read write worker]
 
 Simulates a stack of 2000 images (box 64) and makes STAR files whose rows name them over and over,
@@ -100,6 +100,7 @@ def main() -> None:
     parser.add_argument("--commands", action="store_true")
     parser.add_argument("--stacks", type=int, help="also a STAR that names so many stacks")
     parser.add_argument("--merge", nargs="*", default=[], choices=("predict", "search"))
+    parser.add_argument("--again", action="store_true", help="merge alone, too")
     parser.add_argument("--only", nargs="*", default=["imports", "read", "write", "worker"])
     given = parser.parse_args()
     folder = given.folder or Path(tempfile.mkdtemp())
@@ -123,7 +124,7 @@ def main() -> None:
             report(f"send a range of {n}", [*python, SEND, str(many), sent, str(A_RANGE)], figures)
             report(f"worker {n}", [*python, TAKE, sent], figures)
         for task in given.merge:
-            merge(task, many, folder, figures)
+            merge(task, many, folder, figures, is_again=given.again)
     if given.commands:
         run_commands(folder, folder / "few" / f"{given.n[0]}.star")
     if given.stacks is not None:
@@ -154,8 +155,8 @@ def many_stacks(folder: Path, n: int) -> Path:
     return star
 
 
-def merge(task: str, many: Path, folder: Path, figures: Path) -> None:
-    """Let a command make all parts but the first alike and merge them, then merge them again."""
+def merge(task: str, many: Path, folder: Path, figures: Path, *, is_again: bool) -> None:
+    """Let a command make all parts but the first alike and merge them; merge them again."""
     few = folder / "few"
     words = [task, str(many), "-o", str(folder / "merged.star"), "--json", "--device", "cpu"]
     words += ["--parts", str(folder / f"{task}-{many.stem}")]
@@ -168,8 +169,9 @@ def merge(task: str, many: Path, folder: Path, figures: Path) -> None:
     else:
         words += ["--map", str(few / "map.mrc")]
     report(f"{task} {many.stem}", [sys.executable, "-c", ALIKE, *words], figures)
-    line = [sys.executable, "-m", "napari_cryoorient", *words]
-    report(f"{task}, merge alone {many.stem}", line, figures)
+    if is_again:
+        line = [sys.executable, "-m", "napari_cryoorient", *words]
+        report(f"{task}, merge alone {many.stem}", line, figures)
 
 
 def run_commands(folder: Path, many: Path) -> None:

@@ -186,12 +186,12 @@ def test_memory_that_runs_out_changes_nothing(density: DensityMap, monkeypatch):
     coefficients, empty_like = _Entry._coefficients, torch.empty_like
     n_failures = 0
 
-    def few_coefficients(self: _Entry, rows: np.ndarray):
+    def few_coefficients(self: _Entry, rows: np.ndarray, images: np.ndarray):
         nonlocal n_failures
         if len(rows) > 3:
             n_failures += 1
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return coefficients(self, rows)
+        return coefficients(self, rows, images)
 
     def few_numbers(like: torch.Tensor, **settings):
         nonlocal n_failures

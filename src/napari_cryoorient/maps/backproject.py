@@ -10,8 +10,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain, islice
 
 import numpy as np
 import torch
@@ -21,10 +23,11 @@ from napari_cryoorient.device import in_halves, one_thread_each, room_for, room_
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.maps.insertion import SliceSums
 from napari_cryoorient.maps.symmetrise import split_by_grid
-from napari_cryoorient.particles import Floats, Integers, ParticleSet
+from napari_cryoorient.particles import Floats, Images, Integers, ParticleSet
 from napari_cryoorient.projection.resample import fourier_shift, images_to_fourier
 from napari_cryoorient.reporting import SILENT, Reporter, ShouldStop
 from napari_cryoorient.stack.batches import ParticleBatches
+from napari_cryoorient.stack.chunks import Ahead, Reading, read_ahead
 
 # Coefficients transformed at once: what torch does in one thread, and a core's cache holds; on a
 # GPU so many at the most.  Each takes so many float32 on the way.
@@ -179,37 +182,52 @@ class _Entry:
 
     def enter(self, rows: Integers, should_stop: Callable[[], bool]) -> Iterator[int]:
         """Enter images ``rows``; yields the number of each block that was entered whole."""
+        blocks = [rows[i : i + self._block] for i in range(0, len(rows), self._block)]
+        parts = [self._parts(block) for block in blocks]
+        ahead = read_ahead(self._particles.images, list(chain(*parts)), self._device)
+        with closing(ahead):
+            for block, of_block in zip(blocks, parts, strict=True):
+                if not self._enter_block(block, islice(ahead, len(of_block)), should_stop):
+                    return
+                yield len(block)
+
+    def _parts(self, block: Integers) -> list[Integers]:
+        return [block[i : i + self._chunk] for i in range(0, len(block), self._chunk)]
+
+    def _enter_block(
+        self, block: Integers, parts: Iterator[Ahead], should_stop: Callable[[], bool]
+    ) -> bool:
+        """Enter a block of images; return whether it is whole."""
         poses = self._particles.poses
         assert poses is not None
-        for start in range(0, len(rows), self._block):
-            block = rows[start : start + self._block]
-            parts = [block[i : i + self._chunk] for i in range(0, len(block), self._chunk)]
-            pairs = []
-            for part in parts:
-                if should_stop():
-                    return
-                pairs += in_halves(
-                    partial(self._coefficients_of, part), slice(0, len(part)), self._device
-                )
-            values, weights = (torch.cat(each) for each in zip(*pairs, strict=True))
-            rotations = self._tensor(poses.rotations[block])
-            for representative in self._representatives:
-                self._sums.insert(rotations @ representative.T, values, weights, should_stop)
+        pairs = []
+        for part, read in parts:
             if should_stop():
-                return
-            yield len(block)
+                return False
+            pairs += in_halves(
+                partial(self._coefficients_of, part, read), slice(0, len(part)), self._device
+            )
+        values, weights = (torch.cat(each) for each in zip(*pairs, strict=True))
+        rotations = self._tensor(poses.rotations[block])
+        for representative in self._representatives:
+            self._sums.insert(rotations @ representative.T, values, weights, should_stop)
+        return not should_stop()
 
     def _tensor(self, values: Floats) -> Tensor:
         return torch.from_numpy(values).to(dtype=torch.float32).to(self._device)
 
-    def _coefficients_of(self, rows: Integers, these: slice) -> tuple[Tensor, Tensor]:
-        return self._coefficients(rows[these])
+    def _coefficients_of(
+        self, part: Integers, read: list[Reading], these: slice
+    ) -> tuple[Tensor, Tensor]:
+        rows = part[these]
+        images = read.pop().result() if read else self._particles.images.read(rows)
+        return self._coefficients(rows, images)
 
-    def _coefficients(self, rows: Integers) -> tuple[Tensor, Tensor]:
+    def _coefficients(self, rows: Integers, read: Images) -> tuple[Tensor, Tensor]:
         """Return ``CTF X`` and ``CTF^2``, ``(b, p)``, of images moved back to the centre."""
         poses = self._particles.poses
         assert poses is not None
-        images = self._batches.images(rows)
+        images = self._batches.prepared(read)
         shifts = self._tensor(poses.shifts_angstrom[rows])
         slices = images_to_fourier(images)
         slices = fourier_shift(slices, -shifts / self._batches.pixel_size_angstrom)

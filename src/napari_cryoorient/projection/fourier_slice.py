@@ -22,6 +22,9 @@ from napari_cryoorient.projection.resample import (
 )
 from napari_cryoorient.projection.shapes import Rotations, Values, Volume
 
+# Planes that are transformed together: fewer use a part of each line of a CPU's cache alone.
+_FEWEST_PLANES = 16
+
 
 def divide_by_interpolator(volume: Volume, padding: int) -> Volume:
     """Divide a map ``(N, N, N)`` by sinc^2(r / (padding N)), the transform of the interpolator.
@@ -49,26 +52,22 @@ def padded_half_transform(
     rows = axis % padded_box
     columns = half_axis.clamp_max(padded_box // 2)
     squares = axis * axis
-    # One axis after the other, and slab by slab: the padded map and its transform are never whole
-    # in memory, and lines of zeros are not transformed.
+    # The padded map and its transform are never whole in memory, and lines of zeros are not
+    # transformed: x first, and then some planes of x at a time.
     along_x = torch.fft.rfft(
         _padded_about_zero(divide_by_interpolator(volume, padding), 2, padding)
     )
-    along_x = along_x[..., columns]
-    n = max(1, SLAB_NUMBERS // (padded_box * len(half_axis)))
-    along_y = along_x.new_zeros(box, len(axis), len(half_axis))
-    for z in range(0, box, n):
-        slab = torch.fft.fft(_padded_about_zero(along_x[z : z + n], 1, padding), dim=1)
-        along_y[z : z + n] = slab[:, rows]
-    del along_x
+    n = max(_FEWEST_PLANES, SLAB_NUMBERS // 4 // (padded_box * len(axis)))
     result = volume.new_zeros(2, len(axis), len(axis), len(half_axis))
-    for y in range(0, len(axis), n):
-        slab = torch.fft.fft(_padded_about_zero(along_y[:, y : y + n], 0, padding), dim=0)[rows]
+    for x in range(0, len(half_axis), n):
+        slab = along_x[..., columns[x : x + n]]
+        slab = torch.fft.fft(_padded_about_zero(slab, 1, padding), dim=1)[:, rows]
+        slab = torch.fft.fft(_padded_about_zero(slab, 0, padding), dim=0)[rows]
         # False on the whole rim, where the indices above wrap around.
-        inside = squares[:, None, None] + squares[y : y + n, None] + half_axis**2 <= radius * radius
-        slab = torch.where(inside, slab, torch.zeros_like(slab))
-        result[0, :, y : y + n] = slab.real
-        result[1, :, y : y + n] = slab.imag
+        rest = radius * radius - half_axis[x : x + n] ** 2
+        slab = slab.masked_fill(squares[:, None, None] + squares[:, None] > rest, 0.0)
+        result[0, ..., x : x + n] = slab.real
+        result[1, ..., x : x + n] = slab.imag
     return result
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
@@ -16,9 +16,12 @@ from typing import TypeVar
 import torch
 
 from napari_cryoorient.device import in_halves, one_thread_each
+from napari_cryoorient.particles import Images, ImageSource, Integers
 from napari_cryoorient.reporting import SILENT, Reporter, ShouldStop
 
 Data = TypeVar("Data")
+Reading = Future[Images]
+Ahead = tuple[Integers, list[Reading]]
 Result = TypeVar("Result")
 
 
@@ -86,3 +89,25 @@ def in_threads(
                 reporter.progress(chunk.stop, n)
         finally:
             is_over.set()
+
+
+def read_ahead(
+    source: ImageSource, parts: Sequence[Integers], device: torch.device
+) -> Generator[Ahead, None, None]:
+    """Yield rows part by part, each with its images as one that is read beside a GPU's work.
+
+    Whoever works on them takes that out: what does not fit must not be kept.  On a CPU, whose
+    threads read and work by turns, there is none.
+    """
+    if device.type == "cpu":
+        yield from ((part, []) for part in parts)
+        return
+    with ThreadPoolExecutor(1, "read-images") as reader:
+        reads = deque(reader.submit(source.read, part) for part in parts[:1])
+        try:
+            for k, part in enumerate(parts):
+                reads.extend(reader.submit(source.read, each) for each in parts[k + 1 : k + 2])
+                yield part, [reads.popleft()]
+        finally:
+            for read in reads:
+                read.cancel()
