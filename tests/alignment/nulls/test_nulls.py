@@ -97,7 +97,7 @@ def test_the_right_map_explains_its_particles(
 
 
 def test_another_map_does_not(right_map: DensityMap) -> None:
-    found = verdict(simulated(right_map, N), demo_density(BOX, 4.0), "C1")
+    found = verdict(simulated(right_map, 2 * N), demo_density(BOX, 4.0), "C1")
     assert found.outcome == "another molecule"
     assert "do not show this map" in found.describe()
 

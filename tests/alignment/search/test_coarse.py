@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 import torch
 
+from napari_cryoorient.alignment.likelihood import BandData
 from napari_cryoorient.alignment.refine.hypotheses import Thinning
 from napari_cryoorient.alignment.search.coarse import Candidates, CoarseSearch
 from napari_cryoorient.alignment.search.found import FoundPoses
 from napari_cryoorient.alignment.search.global_search import GlobalSearch
 from napari_cryoorient.alignment.search.plans import Plan, Rung
 from napari_cryoorient.alignment.search.shifts import ShiftPrior
+from napari_cryoorient.alignment.search.view_bank import ViewBank
 from napari_cryoorient.evaluation import pose_errors
-from napari_cryoorient.geometry.rotations import angular_distance_deg
+from napari_cryoorient.geometry.rotations import angular_distance_deg, random_rotations
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.reporting import SILENT, Reporter
 from support.simulated_stack import at_likeliest_amplitude, likelihood_of, simulation_of
@@ -49,6 +51,22 @@ def test_scores_are_the_likelihood_of_the_poses(likelihood, rungs):
     assert 0.9 < float(found.scores.sum() / direct.sum()) < 1.05
     assert bool((found.scores.diff(dim=1) <= 0).all())
     assert bool(found.lost.isfinite().all())
+
+
+def test_rough_products_tell_poses_apart_as_exact_ones_do(likelihood, monkeypatch):
+    """What all views have in common may be far larger than how they differ: it is not rounded."""
+    data = likelihood.load(np.arange(12))
+    views = random_rotations(200, torch.Generator().manual_seed(0))
+    common = likelihood.slices(views, data.cross.shape[1]).mean(0)
+    data = BandData(data.cross + 20 * common * data.power, data.power, data.energy)
+    scores = []
+    for is_rough in (False, True):
+        name = "napari_cryoorient.alignment.search.in_plane.multiplies_bfloat16"
+        monkeypatch.setattr(name, lambda _, is_rough=is_rough: is_rough)
+        bank = ViewBank(likelihood, C1, radius=8.0, fill=FILL, takes_all=True)
+        scores.append(bank.score_all(data, torch.zeros(1, 2), torch.zeros(1)).scores)
+    exact, rough = scores
+    assert 0 < float((rough - exact).std()) < 0.01 * float(exact.std())
 
 
 def test_a_second_rung_finds_what_the_whole_grid_would(likelihood):

@@ -83,9 +83,18 @@ class ViewBank:
         self.rings = RingTransform(likelihood, radius, fill)
         self.directions = view_directions(SPACING_DEG_TIMES_RADIUS / (radius * fill), group)
         self.views = directions_to_matrices(self.directions).float().to(likelihood.device)
-        parts = [self.rings.of_views(part) for part in torch.split(self.views, VIEWS_TOGETHER)]
-        self._some = OnRings.joined(parts)
-        self._all = [OnRings(*map(twofold_views, part.parts())) for part in parts if takes_all]
+        on_rings = OnRings.joined(
+            [self.rings.of_views(part) for part in torch.split(self.views, VIEWS_TOGETHER)]
+        )
+        # Order zero of a circle of a real object's transform is real.
+        self._mean = on_rings.even[0, :, : self.rings.n_rings].mean(0)
+        on_rings.even[0, :, : self.rings.n_rings] -= self._mean
+        self._some = on_rings.of_orders(self.rings.dtype)
+        self._all = [
+            OnRings(*map(twofold_views, part.parts()))
+            for part in self._some.split(VIEWS_TOGETHER)
+            if takes_all
+        ]
         self._likelihood = likelihood
 
     def __len__(self) -> int:
@@ -115,14 +124,14 @@ class ViewBank:
             ]
             return CellScores.joined(chunks)
         b = len(data)
-        images = self._on_rings_of(data, shifts_angstrom)
+        images, common = self._on_rings_of(data, shifts_angstrom)
         parts = []
         for views in self._all:
             even, odd, power = (
                 _by_shift(of_views @ of_images, b)
                 for of_views, of_images in zip(views.parts(), images.parts(), strict=True)
             )
-            parts.append(self._cells(even, odd, power, prior))
+            parts.append(self._cells(even, odd, power, common + prior[:, None]))
         return CellScores(
             *(torch.cat([part[i] for part in parts], dim=1).transpose(1, 2) for i in range(3))
         )
@@ -135,7 +144,7 @@ class ViewBank:
         ``prior`` may be each image's own, ``(s, b)``.
         """
         b, n = views.shape
-        images = self._on_rings_of(data, shifts_angstrom)
+        images, common = self._on_rings_of(data, shifts_angstrom)
 
         def product(of_views: Tensor, of_images: Tensor) -> Tensor:
             orders, rings, _ = of_images.shape
@@ -143,45 +152,63 @@ class ViewBank:
             chosen = of_views.index_select(1, views.flatten()).view(orders, b, n, rings)
             # (orders, b, n, rings) @ (orders, b, rings, 2 s)
             found = chosen @ both.flatten(3)
-            return found.view(orders, b, n, 2, -1).permute(0, 3, 2, 4, 1)
+            return found.view(orders, b, n, 2, -1).permute(0, 3, 4, 2, 1)
 
         even, odd, power = (
             product(of_views, of_images)
             for of_views, of_images in zip(self._some.parts(), images.parts(), strict=True)
         )
-        cells = self._cells(even, odd, power, prior)
+        of_shifts = common + (prior if prior.dim() == 2 else prior[:, None])
+        cells = self._cells(even, odd, power, of_shifts, shifts_first=True)
         return CellScores(*(part.transpose(1, 2) for part in cells))
 
     def rotations(self, views: Tensor, angles: Tensor) -> Tensor:
         """Return poses ``(..., 3, 3)`` of indices of views and of angles."""
         return turn_in_plane(self.rings.angles[angles]) @ self.views[views]
 
-    def _on_rings_of(self, data: BandData, shifts_angstrom: Tensor) -> OnRings:
-        """Bring images onto rings, moved back by the shifts, shifts outermost."""
+    def _on_rings_of(self, data: BandData, shifts_angstrom: Tensor) -> tuple[OnRings, Tensor]:
+        """Bring images onto rings, moved back by the shifts, shifts outermost.
+
+        Second, ``(s, b)``: the score of the views' common part.
+        """
         data = data.band(self.rings.n_frequencies)
         ramps = self._likelihood.ramps(shifts_angstrom, self.rings.n_frequencies)
         moved = (data.cross * ramps.conj()[:, None]).flatten(0, 1)
-        return self.rings.of_images(moved, data.power)
+        images = self.rings.of_images(moved, data.power)
+        common = self._mean @ images.even[0, : self.rings.n_rings]
+        return images.of_orders(self.rings.dtype), common.view(-1, len(data))
 
     def _cells(
-        self, even: Tensor, odd: Tensor, power: Tensor, prior: Tensor
+        self,
+        even: Tensor,
+        odd: Tensor,
+        power: Tensor,
+        of_shifts: Tensor,
+        *,
+        shifts_first: bool = False,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Reduce products ``(orders, 2, v, s, b)`` to the best of each quarter turn."""
-        v, s, b = even.shape[2:]
-        # Order zero is the same at all angles.
-        even[0, 0] += prior if prior.dim() == 2 else prior[:, None]
+        """Reduce products ``(orders, 2, v, s, b)`` to the best of each quarter turn.
+
+        ``of_shifts`` ``(s, b)`` is added.  With ``shifts_first`` products are ``(.., s, v, b)``.
+        """
+        of_shift = 2 if shifts_first else 3
+        v, b = even.shape[5 - of_shift], even.shape[4]
+        # Order zero is the same at all angles; small numbers lose less when they are rounded.
+        highest = of_shifts.amax(0)
+        even[0, 0] += (of_shifts - highest).unsqueeze(3 - of_shift)
         halves = self.rings.summed(even, odd)
         # Both are sums over the whole plane; the likelihood takes half of |T|^2.
         norm = self.rings.summed_powers(power).view(2, -1, v, b)
         values, angles, shifts = [], [], []
         quarter = self.rings.n_angles // N_SECTORS
         for half in halves:
-            by_quarter = half.view(2, quarter, v, s, b)
-            value, angle = self._fitted(by_quarter.amax(3), norm).max(1)
+            by_quarter = half.view(2, quarter, *half.shape[1:])
+            best = _highest(by_quarter, of_shift).float() + highest
+            value, angle = self._fitted(best, norm).max(1)
             values.append(value)
             angles.append(angle)
-            place = angle[:, None, :, None].expand(-1, 1, v, s, b)
-            shifts.append(by_quarter.gather(1, place)[:, 0].max(2).indices)
+            place = angle[:, None].unsqueeze(of_shift).expand(-1, -1, *half.shape[1:])
+            shifts.append(by_quarter.gather(1, place)[:, 0].max(of_shift - 1).indices)
         offset = torch.arange(N_SECTORS, device=even.device)[:, None, None] * quarter
         return torch.cat(values), torch.cat(angles) + offset, torch.cat(shifts)
 
@@ -194,6 +221,17 @@ class ViewBank:
         stiffness = self._likelihood.amplitude_stiffness
         pulled = fit.mul_(0.5).add_(stiffness).clamp_min_(0.0)
         return pulled.square_().div_((0.5 * norm).add_(stiffness)).sub_(stiffness)
+
+
+def _highest(scores: Tensor, dim: int) -> Tensor:
+    """Return the highest of a dimension; a reduction of bfloat16 takes a CPU five times as long."""
+    if scores.device.type != "cpu":
+        return scores.amax(dim)
+    first, *others = scores.unbind(dim)
+    highest = first.clone()
+    for other in others:
+        torch.maximum(highest, other, out=highest)
+    return highest
 
 
 def _by_shift(products: Tensor, b: int) -> Tensor:
