@@ -15,19 +15,23 @@ from napari_cryoorient.config import (
     CompareConfig,
     Config,
     EvaluateConfig,
+    ExportConfig,
     FilterCurveConfig,
     FscConfig,
     HandConfig,
+    MicrographsConfig,
     NullTestConfig,
     OrientationsConfig,
     PixelSizeConfig,
     PredictConfig,
     Preset,
+    ProjectConfig,
     ReconstructConfig,
     RefineConfig,
     RelaxConfig,
     SearchConfig,
     SimulateConfig,
+    SymmetryConfig,
     TrainConfig,
 )
 
@@ -47,10 +51,19 @@ COMMANDS = {
     "relax": RelaxConfig,
     "fsc": FscConfig,
     "hand": HandConfig,
+    "project": ProjectConfig,
+    "symmetry": SymmetryConfig,
+    "export": ExportConfig,
+    "micrographs": MicrographsConfig,
 }
 CONFIGS = tuple(COMMANDS.values())
 # What a file has is given as an array where there is none; n is an argument of its own.
-OF_FILES = {("reconstruct", "weigh_by_confidence"), ("simulate", "symmetry"), ("simulate", "n")}
+OF_FILES = {
+    ("reconstruct", "weigh_by_confidence"),
+    ("simulate", "symmetry"),
+    ("simulate", "n"),
+    ("project", "with_ctf"),
+}
 
 
 def test_paper_preset_is_the_recipe_of_the_paper():
@@ -132,7 +145,18 @@ def _settings_of(command: object, model: type[Config]) -> list[inspect.Parameter
 def _other(model: type[Config], name: str) -> object:
     """Return a value that is allowed and not the default."""
     field = model.model_fields[name]
-    candidates = (not field.default, "D7", "cpu", "yes", "1", "paper", "6d", "simulated", "float32")
+    candidates = (
+        not field.default,
+        "D7",
+        "cpu",
+        "yes",
+        "1",
+        "paper",
+        "6d",
+        "simulated",
+        "float32",
+        "cs",
+    )
     for value in (*((0.3, 32, 2) if field.annotation is not bool else ()), *candidates):
         try:
             made = getattr(model(**{name: value}), name)

@@ -44,6 +44,8 @@ _FACE = {
     "micrographs": "api.micrographs",
     "MicrographFigures": "diagnosis.micrographs",
     "evaluate": "api.evaluate",
+    "export": "api.export",
+    "ExportedFiles": "tasks.export",
     "Evaluation": "tasks.evaluate",
     "fsc": "api.maps",
     "reconstruct": "api.maps",
@@ -67,14 +69,18 @@ _FACE = {
     "TrainedNetwork": "api.network",
     "CompareConfig": "config",
     "EvaluateConfig": "config",
+    "ExportConfig": "config",
     "FilterCurveConfig": "config",
     "FscConfig": "config",
     "HandConfig": "config",
+    "MicrographsConfig": "config",
     "NullTestConfig": "config",
     "OrientationsConfig": "config",
     "PixelSizeConfig": "config",
     "RelaxConfig": "config",
+    "ProjectConfig": "config",
     "SimulateConfig": "config",
+    "SymmetryConfig": "config",
     "PredictConfig": "config",
     "ReconstructConfig": "config",
     "RefineConfig": "config",
@@ -103,6 +109,7 @@ if TYPE_CHECKING:
     from napari_cryoorient.api.compare import compare
     from napari_cryoorient.api.estimates import PoseEstimates
     from napari_cryoorient.api.evaluate import evaluate
+    from napari_cryoorient.api.export import export
     from napari_cryoorient.api.files import (
         read_map,
         read_particles,
@@ -128,18 +135,22 @@ if TYPE_CHECKING:
     from napari_cryoorient.config import (
         CompareConfig,
         EvaluateConfig,
+        ExportConfig,
         FilterCurveConfig,
         FscConfig,
         HandConfig,
+        MicrographsConfig,
         NullTestConfig,
         OrientationsConfig,
         PixelSizeConfig,
         PredictConfig,
+        ProjectConfig,
         ReconstructConfig,
         RefineConfig,
         RelaxConfig,
         SearchConfig,
         SimulateConfig,
+        SymmetryConfig,
         TrainConfig,
     )
     from napari_cryoorient.diagnosis.comparison import Comparison
@@ -163,6 +174,7 @@ if TYPE_CHECKING:
         Poses,
     )
     from napari_cryoorient.tasks.evaluate import Evaluation
+    from napari_cryoorient.tasks.export import ExportedFiles
 
 __all__ = [
     "ArrayImages",
@@ -173,6 +185,8 @@ __all__ = [
     "DetectedSymmetry",
     "EvaluateConfig",
     "Evaluation",
+    "ExportConfig",
+    "ExportedFiles",
     "FilterCurve",
     "FilterCurveConfig",
     "FscConfig",
@@ -181,6 +195,7 @@ __all__ = [
     "InputError",
     "Magnification",
     "MicrographFigures",
+    "MicrographsConfig",
     "NullTest",
     "NullTestConfig",
     "OrientationReport",
@@ -192,6 +207,7 @@ __all__ = [
     "PoseEstimates",
     "Poses",
     "PredictConfig",
+    "ProjectConfig",
     "ReconstructConfig",
     "Reconstruction",
     "RefineConfig",
@@ -201,12 +217,14 @@ __all__ = [
     "ShellCorrelation",
     "SimulateConfig",
     "Stopped",
+    "SymmetryConfig",
     "TrainConfig",
     "TrainedNetwork",
     "TrainingFailure",
     "compare",
     "euler_zyz_deg_to_matrix",
     "evaluate",
+    "export",
     "filter_curve",
     "fsc",
     "hand",

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import napari_cryoorient as nc
 from napari_cryoorient.cli import main
 from napari_cryoorient.io.star import new_particle_star, read_star, write_star
 from napari_cryoorient.particles import CtfParameters, Poses
@@ -126,6 +127,10 @@ def test_filter_by_confidence(
     table = read_star(kept).block("particles").table
     assert table["rlnMine"].tolist() == ["mine0", "mine2", "mine3"]
     assert table["rlnParticleFigureOfMerit"].tolist() == ["0.9", "0.50", "0.7"]
+    done = nc.export(particles, tmp_path / "again.star", min_confidence=0.5)
+    assert (done.n_particles, done.n_left_out) == (3, 2)
+    assert done.paths == (tmp_path / "again.star",)
+    assert done.paths[0].read_bytes() == kept.read_bytes()
     status, _, err = called(
         capsys, "export", particles, "-o", tmp_path / "none.star", "--min-confidence", 0.95
     )

@@ -106,6 +106,11 @@ def test_command_ranks_and_excludes(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert sorted(rows["rlnMicrographName"]) == ["m0.mrc", "m1.mrc", "m2.mrc"]
     assert [row["name"] for row in said["worst"]] == rows["rlnMicrographName"].tolist()
     assert len(nc.micrographs(star)) == 3
+    again = nc.micrographs(star, exclude="m1.mrc", kept=tmp_path / "again.star", worst=2)
+    assert (tmp_path / "again.star").read_bytes() == kept.read_bytes()
+    assert [row["name"] for row in again.summary()["worst"]] == rows["rlnMicrographName"][
+        :2
+    ].tolist()
     for flags, why in (
         (("--exclude", "m1.mrc"), "belong together"),
         (("--exclude", "m9.mrc", "--kept", kept), "No particle is of a micrograph m9.mrc"),

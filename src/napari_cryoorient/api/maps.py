@@ -11,7 +11,7 @@ import numpy as np
 from napari_cryoorient.api.files import AnyMap, AnyParticles, AnyPath, map_of, name_of, particles_of
 from napari_cryoorient.api.keywords import config_of, with_keywords
 from napari_cryoorient.api.progress import Advance, Say, ShouldStop, Stopped, reporter_of
-from napari_cryoorient.config import FscConfig, ReconstructConfig
+from napari_cryoorient.config import FscConfig, ReconstructConfig, SymmetryConfig
 from napari_cryoorient.device import choose_device
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
@@ -138,6 +138,20 @@ def fsc(
     return correlate_maps(map_of(a), map_of(b), config, mask=named, reporter=reporter_of(say=say))
 
 
-def symmetry(density: AnyMap) -> DetectedSymmetry:
-    """Find a map's point group, and where its axes lie."""
-    return detect_symmetry(map_of(density))
+@with_keywords(SymmetryConfig)
+def symmetry(
+    density: AnyMap, *, config: SymmetryConfig | None = None, **settings: Any
+) -> DetectedSymmetry:
+    """Find a map's point group, and where its axes lie.
+
+    Args:
+        density: the map, or the path of one.
+        config: the settings; single ones by name go before its own.
+        settings: fields of ``SymmetryConfig``.
+
+    Raises:
+        InputError: for a map of too few voxels to compare.
+
+    """
+    config = config_of(SymmetryConfig, config, settings)
+    return detect_symmetry(map_of(density), config.largest_fold)

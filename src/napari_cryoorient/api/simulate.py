@@ -11,7 +11,7 @@ from napari_cryoorient.api.estimates import PoseEstimates
 from napari_cryoorient.api.files import AnyMap, AnyPath, map_of, read_particles
 from napari_cryoorient.api.keywords import config_of, with_keywords
 from napari_cryoorient.api.progress import Advance, ShouldStop, reporter_of
-from napari_cryoorient.config import DeviceName, SimulateConfig
+from napari_cryoorient.config import ProjectConfig, SimulateConfig
 from napari_cryoorient.device import choose_device
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.particles import ArrayImages, CtfParameters, Images, ParticleSet, Poses
@@ -19,7 +19,9 @@ from napari_cryoorient.simulation.simulate import write_simulation
 from napari_cryoorient.tasks.project import images_in_memory, project_poses
 from napari_cryoorient.tasks.simulate import N_PARTICLES, simulation_of
 
-_OF_FILES = ("symmetry",)  # which the command checks the map against
+# Settings of the commands: what a map is checked against, and the CTF that a file gives.
+_OF_FILES = ("symmetry",)
+_CTF_OF_FILES = ("with_ctf",)
 
 
 @with_keywords(SimulateConfig, _OF_FILES)
@@ -66,20 +68,36 @@ def simulate(
     )
 
 
+@with_keywords(ProjectConfig, _CTF_OF_FILES)
 def project(
     density: AnyMap,
     poses: Poses | ParticleSet | PoseEstimates,
     *,
     ctf: CtfParameters | None = None,
-    device: DeviceName = "auto",
+    config: ProjectConfig | None = None,
     progress: Advance | None = None,
     should_stop: ShouldStop | None = None,
+    **settings: Any,
 ) -> Images:
     """Return the noiseless projections ``(n, N, N)`` of a map at poses, as relion_project does.
 
-    Images have the map's box, pixel size and grey values; ``ctf`` is applied where it is given.
-    Raises InputError for particles without poses, and Stopped when asked to stop.
+    Images have the map's box, pixel size and grey values.
+
+    Args:
+        density: the map, or the path of one or of an atomic model.
+        poses: poses, or particles that have them.
+        ctf: applied where it is given.
+        config: the settings; single ones by name go before its own.
+        progress: told (done, of so many).
+        should_stop: asked now and then; where it says so, Stopped is raised.
+        settings: fields of ``ProjectConfig``.
+
+    Raises:
+        InputError: for particles without poses.
+        Stopped: when asked to stop.
+
     """
+    config = config_of(ProjectConfig, config, settings, _CTF_OF_FILES)
     at = poses if isinstance(poses, Poses) else poses.poses
     if at is None:
         raise InputError("The particles have no poses to project at.")
@@ -87,6 +105,6 @@ def project(
         map_of(density),
         at,
         ctf,
-        device=choose_device(device),
+        device=choose_device(config.device),
         reporter=reporter_of(progress, None, should_stop),
     )

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any
 
 import typer
 
 from napari_cryoorient.cli import options
 from napari_cryoorient.cli.files import Reads, Writes
 from napari_cryoorient.cli.progress import print_json, progress
+from napari_cryoorient.cli.settings_flags import build_settings, with_settings
+from napari_cryoorient.config import ExportConfig
 
 SUMMARY = "Write particles in the files of RELION, cryoSPARC or cryoDRGN."
 
 
+@with_settings(ExportConfig)
 def run(
     source: Annotated[
         Path,
@@ -25,24 +28,11 @@ def run(
         typer.Option("-o", "--output", metavar="OUT", help="File to write; for cryodrgn a folder."),
         Writes(inside=("pose.pkl", "ctf.pkl")),
     ],
-    form: Annotated[
-        Literal["star", "relion30", "cs", "cryodrgn"],
-        typer.Option(
-            "--format",
-            help="star: RELION 3.1 and later. relion30: RELION 3.0 and before. cs: cryoSPARC, from "
-            "a .cs file only. cryodrgn: pose.pkl and ctf.pkl.",
-        ),
-    ] = "star",
-    min_confidence: Annotated[
-        float | None,
-        typer.Option(
-            min=0.0, max=1.0, metavar="P", help="Leave out particles with less confidence."
-        ),
-    ] = None,
     project_dir: options.ProjectDir = None,
-    device: options.Device = "auto",
+    device: options.UnusedDevice = "auto",
     seed: options.UnusedSeed = 0,
     json: options.Json = False,
+    **settings: Any,
 ) -> None:
     """Write all rows and columns in another program's form; poses stay what they are.
 
@@ -50,10 +40,9 @@ def run(
     """
     from napari_cryoorient.tasks.export import export_particles
 
+    config = build_settings(ExportConfig, settings)
     with progress("Exporting") as advance:
-        done = export_particles(
-            source, output, form, project_dir=project_dir, min_confidence=min_confidence
-        )
+        done = export_particles(source, output, config, project_dir=project_dir)
         for note in done.notes:
             advance.say(f"Note: {note}")
     left_out = f" ({done.n_left_out} left out)" if done.n_left_out else ""
@@ -63,7 +52,7 @@ def run(
             {
                 "particles": done.n_particles,
                 "left_out": done.n_left_out,
-                "format": form,
+                "format": config.format,
                 "files": list(done.paths),
             }
         )

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from napari_cryoorient.cli import options
 from napari_cryoorient.cli.files import Reads, Writes
 from napari_cryoorient.cli.progress import print_json, progress
+from napari_cryoorient.cli.settings_flags import build_settings, with_settings
+from napari_cryoorient.config import ProjectConfig
 
 SUMMARY = "Project a map at the poses of a STAR file."
 
 
+@with_settings(ProjectConfig)
 def run(
     map_path: Annotated[
         Path,
@@ -30,13 +33,10 @@ def run(
         typer.Option("-o", "--output", metavar="OUT.mrcs", help="Stack to write."),
         Writes(holds="images"),
     ],
-    ctf: Annotated[
-        bool, typer.Option("--ctf", help="Apply the CTF and aberrations that the STAR file gives.")
-    ] = False,
     pixel_size: options.PixelSize = None,
-    device: options.Device = "auto",
     seed: options.UnusedSeed = 0,
     json: options.Json = False,
+    **settings: Any,
 ) -> None:
     """Project a map at every pose of a STAR file, as relion_project does.
 
@@ -44,14 +44,14 @@ def run(
     """
     from napari_cryoorient.tasks.project import project_star
 
+    config = build_settings(ProjectConfig, settings)
     with progress("Projecting") as advance:
         done = project_star(
             map_path,
             star_path,
             output,
-            with_ctf=ctf,
+            config,
             map_pixel_size_angstrom=pixel_size,
-            device=device,
             reporter=advance.reporter,
         )
     print(f"{done.n} projections: {output}")
@@ -62,6 +62,6 @@ def run(
                 "stack": output,
                 "box": done.box,
                 "pixel_size_angstrom": done.pixel_size_angstrom,
-                "ctf": ctf,
+                "ctf": config.with_ctf,
             }
         )

@@ -10,10 +10,13 @@ import typer
 from napari_cryoorient.cli import options
 from napari_cryoorient.cli.files import Reads, Writes
 from napari_cryoorient.cli.progress import print_json, progress
+from napari_cryoorient.cli.settings_flags import build_settings, with_settings
+from napari_cryoorient.config import SymmetryConfig
 
 SUMMARY = "Find a map's point group and axes, and its orientation relative to another map."
 
 
+@with_settings(SymmetryConfig)
 def run(
     map_path: Annotated[
         Path,
@@ -40,20 +43,23 @@ def run(
         float | None,
         typer.Option(min=0.0, metavar="A", help="Pixel size of OTHER if its header has none."),
     ] = None,
-    device: options.Device = "auto",
+    device: options.UnusedDevice = "auto",
     seed: options.UnusedSeed = 0,
     json: options.Json = False,
+    **settings: Any,
 ) -> None:
-    """Find the rotations that leave a map as it is: C and D to 12 folds, T, O, I.
+    """Find the rotations that leave a map as it is: C and D, T, O, I.
 
     The axes may lie anywhere in the box. --symmetry of the other commands means RELION's axes
     through its centre; where the map's lie elsewhere, -o writes it turned and moved onto them.
     """
     from napari_cryoorient.tasks.symmetry import symmetry_of_map
 
+    config = build_settings(SymmetryConfig, settings)
     with progress("Comparing the map with itself") as advance:
         done = symmetry_of_map(
             map_path,
+            config,
             against=against,
             output=output,
             pixel_size_angstrom=pixel_size,

@@ -11,18 +11,21 @@ from napari_cryoorient.config.diagnosis import (
     FilterCurveConfig,
     FscConfig,
     HandConfig,
+    MicrographsConfig,
     NullTestConfig,
     OrientationsConfig,
     PixelSizeConfig,
     RelaxConfig,
+    SymmetryConfig,
 )
+from napari_cryoorient.config.export import ExportConfig, ExportFormat
 from napari_cryoorient.config.jobs import (
     PredictConfig,
     ReconstructConfig,
     RefineConfig,
     SearchConfig,
 )
-from napari_cryoorient.config.simulate import SimulateConfig
+from napari_cryoorient.config.simulate import ProjectConfig, SimulateConfig
 from napari_cryoorient.config.spreading import QUEUES, SpreadConfig
 from napari_cryoorient.config.train import (
     PRESETS,
@@ -42,11 +45,14 @@ __all__ = [
     "Config",
     "DeviceName",
     "EvaluateConfig",
+    "ExportConfig",
+    "ExportFormat",
     "FilterCurveConfig",
     "FscConfig",
     "HandConfig",
     "InvertContrast",
     "Labels",
+    "MicrographsConfig",
     "NullTestConfig",
     "OrientationsConfig",
     "PixelSizeConfig",
@@ -54,6 +60,7 @@ __all__ = [
     "PredictConfig",
     "Preset",
     "PresetTraits",
+    "ProjectConfig",
     "ReconstructConfig",
     "RefineConfig",
     "RelaxConfig",
@@ -61,5 +68,6 @@ __all__ = [
     "SearchConfig",
     "SimulateConfig",
     "SpreadConfig",
+    "SymmetryConfig",
     "TrainConfig",
 ]

@@ -149,3 +149,33 @@ class FscConfig(Config):
         ),
     ] = True
     seed: Annotated[int, SEED] = 0
+
+
+class SymmetryConfig(Config):
+    """Which rotations a map is compared under with itself."""
+
+    largest_fold: Annotated[
+        int,
+        Setting("Most folds of an axis that is looked for", metavar="N", ge=2, le=24),
+    ] = 12
+
+
+class MicrographsConfig(Config):
+    """Which micrographs are left out, and how many of the worst are named."""
+
+    exclude: Annotated[
+        list[str] | None,
+        Setting(
+            "Leave out a micrograph, for --kept; may be given several times",
+            metavar="NAME",
+            left_open="none",
+        ),
+    ] = None
+    worst: Annotated[int, Setting("How many of the worst to name", metavar="N", ge=1)] = 10
+
+    @field_validator("exclude", mode="before")
+    @classmethod
+    def _names(cls, given: str | Iterable[str] | None) -> list[str] | None:
+        """Take one name, or any sequence of them."""
+        several = [given] if isinstance(given, str) or not isinstance(given, Iterable) else given
+        return [name for name in several if name is not None] or None

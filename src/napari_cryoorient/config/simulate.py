@@ -1,4 +1,4 @@
-"""The settings of simulated particles."""
+"""The settings of the commands that make images of a map."""
 
 from __future__ import annotations
 
@@ -56,3 +56,13 @@ class SimulateConfig(Config):
     symmetry: Annotated[str, SYMMETRY] = "C1"
     device: Annotated[DeviceName, DEVICE] = "auto"
     seed: Annotated[int, SEED] = 0
+
+
+class ProjectConfig(Config):
+    """How a map is projected at given poses."""
+
+    with_ctf: Annotated[
+        bool,
+        Setting("Apply the CTF and aberrations that the STAR file gives", flags=("--ctf",)),
+    ] = False
+    device: Annotated[DeviceName, DEVICE] = "auto"

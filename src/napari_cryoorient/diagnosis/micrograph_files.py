@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from napari_cryoorient.config import MicrographsConfig
 from napari_cryoorient.diagnosis.compare_files import write_rows
 from napari_cryoorient.diagnosis.micrographs import MicrographFigures, micrograph_figures
 from napari_cryoorient.diagnosis.pose_files import PoseFile, read_poses
 from napari_cryoorient.errors import InputError
+from napari_cryoorient.io.atomic import refuse_unwritable
 from napari_cryoorient.io.new_star import printed
 from napari_cryoorient.io.particle_table import ParticleTable
 from napari_cryoorient.io.star_text import StarBlock, StarFile, quoted, text_table, write_star
@@ -19,17 +22,42 @@ from napari_cryoorient.reporting import SILENT, Reporter
 DEFOCUS = "rlnDefocusU", "rlnDefocusV"
 
 
-def micrographs_of_star(
-    star_path: Path, *, reporter: Reporter = SILENT
-) -> tuple[MicrographFigures, PoseFile]:
-    """Gather the particles of a file by micrograph; returns the file with its columns too.
+@dataclass(frozen=True)
+class FileMicrographs:
+    """What was found, and how many particles were kept where some micrographs were left out."""
 
-    Raises InputError for a file without poses, and as ``micrographs_of_file``.
+    found: MicrographFigures
+    n_kept: int | None
+
+
+def micrographs_of_star(
+    star_path: Path,
+    config: MicrographsConfig = MicrographsConfig(),
+    *,
+    output: Path | None = None,
+    kept: Path | None = None,
+    reporter: Reporter = SILENT,
+) -> FileMicrographs:
+    """Gather the particles of a file by micrograph.
+
+    ``output`` gets a row for each micrograph; ``kept`` the particles of all but those left out.
+    Raises InputError for a file without poses, for micrographs left out without ``kept`` or the
+    other way round, and as ``micrographs_of_file`` and ``write_without``.
     """
+    if bool(config.exclude) != (kept is not None):
+        raise InputError("--exclude and --kept belong together: give both, or neither.")
+    for path in (output, kept):
+        if path is not None:
+            refuse_unwritable(path)
     file = read_poses(star_path, keep_star=True)
     for note in file.notes_on_poses():
         reporter.say(f"Note: {note}")
-    return micrographs_of_file(file), file
+    found, n_kept = replace(micrographs_of_file(file), n_named=config.worst), None
+    if output is not None:
+        write_figures(found, output)
+    if kept is not None:
+        n_kept = write_without(file, config.exclude or [], kept)
+    return FileMicrographs(found, n_kept)
 
 
 def micrographs_of_file(file: PoseFile) -> MicrographFigures:

@@ -31,7 +31,7 @@ class MicrographFigures:
     are seen from one side, 90 where from all sides alike.  ``in_plane_alignment`` is the length of
     the mean of ``exp(i psi)``: 0 where particles lie at any angle, 1 where at one.
     ``deviations`` ``(m, 5)`` are those of ``REASONS``.  Confidence and defocus are None where a
-    file has none.
+    file has none.  ``n_named`` is how many of the worst are named.
     """
 
     names: tuple[str, ...]
@@ -41,6 +41,7 @@ class MicrographFigures:
     view_spread_deg: Floats
     in_plane_alignment: Floats
     deviations: Floats
+    n_named: int = 10
 
     def __len__(self) -> int:
         return len(self.names)
@@ -78,24 +79,24 @@ class MicrographFigures:
             "why": self.why(index),
         }
 
-    def summary(self, n_worst: int = 10) -> dict[str, Any]:
+    def summary(self) -> dict[str, Any]:
         """Return the figures by name, the worst micrographs among them."""
         return {
             "micrographs": len(self),
             "particles": int(self.n.sum()),
             "median_particles": float(np.median(self.n)),
             "outlying": self.n_outlying,
-            "worst": [self.row(i) for i in self.order[:n_worst].tolist()],
+            "worst": [self.row(i) for i in self.order[: self.n_named].tolist()],
         }
 
-    def describe(self, n_worst: int = 10) -> str:
+    def describe(self) -> str:
         """Say how many micrographs deviate, and name the worst with their reasons."""
         lines = [
             f"{int(self.n.sum())} particles on {len(self)} micrographs, {np.median(self.n):g} in "
             f"the median; {self.n_outlying} micrographs deviate by more than {OUTLYING:g} standard "
             "deviations."
         ]
-        for i in self.order[: min(n_worst, self.n_outlying)].tolist():
+        for i in self.order[: min(self.n_named, self.n_outlying)].tolist():
             lines.append(
                 f"  {self.score[i]:6.1f}  {self.why(i)}: {self.names[i]} ({self.n[i]} particles)"
             )

@@ -15,7 +15,7 @@ from napari_cryoorient.session.compute_target import ComputeTarget
 from napari_cryoorient.session.correlations import Correlations
 from napari_cryoorient.session.data import Data, Problem, Role, load_data, load_what_can_be
 from napari_cryoorient.session.data_checks import DataChecks
-from napari_cryoorient.session.export import Exported, export_poses
+from napari_cryoorient.session.export import ExportedPoses, export_poses
 from napari_cryoorient.session.filter_curves import FilterCurves
 from napari_cryoorient.session.follow import RunView, last_of
 from napari_cryoorient.session.inspection import has_files_of
@@ -352,7 +352,7 @@ class Controller:
         elif which == "rejected":
             rows = session.rejected()
 
-        def tell(done: Exported) -> None:
+        def tell(done: ExportedPoses) -> None:
             said = (
                 f"{counted(done.n_particles, 'particle')} written, "
                 f"{counted(done.n_kept_columns, 'other column')} as before: {done.path}"

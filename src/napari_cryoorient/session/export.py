@@ -25,7 +25,7 @@ POSE_COLUMNS = {
 
 
 @dataclass(frozen=True)
-class Exported:
+class ExportedPoses:
     """What was written: the file, its particles, and how many columns were kept as they were.
 
     ``beside`` is the file in whose folder it belongs, where the names of its images lead nowhere
@@ -44,7 +44,7 @@ def export_poses(
     path: Path,
     rows: Integers | None = None,
     project_dir: Path | None = None,
-) -> Exported:
+) -> ExportedPoses:
     """Write the poses under inspection, of all its particles or of ``rows``, and check the file.
 
     Where some of the stack's particles are inspected, only theirs can be written.
@@ -85,4 +85,4 @@ def export_poses(
         )
     others = [name for name in before.columns if name not in POSE_COLUMNS]
     is_lost = note_on_lost_images(source, path, project_dir) is not None
-    return Exported(path, n, len(others), source.path if is_lost else None)
+    return ExportedPoses(path, n, len(others), source.path if is_lost else None)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
+from napari_cryoorient.config import ExportConfig
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.atomic import refuse_unwritable
 from napari_cryoorient.io.confidence import needed_confidence
@@ -24,11 +24,9 @@ from napari_cryoorient.io.star_dialect import in_dialect
 from napari_cryoorient.io.star_text import StarFile
 from napari_cryoorient.particles import Floats
 
-Format = Literal["star", "relion30", "cs", "cryodrgn"]
-
 
 @dataclass(frozen=True)
-class Exported:
+class ExportedFiles:
     """The files written, and what there is to say about them."""
 
     paths: tuple[Path, ...]
@@ -40,20 +38,20 @@ class Exported:
 def export_particles(
     source: Path,
     out: Path,
-    form: Format,
+    config: ExportConfig = ExportConfig(),
     *,
     project_dir: Path | None = None,
-    min_confidence: float | None = None,
-) -> Exported:
+) -> ExportedFiles:
     """Write the particles of a STAR or ``.cs`` file in another form.
 
-    ``out`` is a file, for cryoDRGN a folder. ``min_confidence`` leaves out the particles with less.
-    Stacks are looked for only where the file lacks the box or the pixel size.
+    ``out`` is a file, for cryoDRGN a folder.  Stacks are looked for only where the file lacks the
+    box or the pixel size.
 
     Raises:
         InputError: for files that do not say what the form needs, or output that cannot be.
 
     """
+    form = config.format
     if form == "cs":
         refuse_kind(source, out.with_suffix(".cs"))
     if form != "cryodrgn" and (out.suffix.lower() == ".cs") != (form == "cs"):
@@ -66,7 +64,7 @@ def export_particles(
     table = ParticleTable(star)
     notes += [*table.notes, *_values_out_of_range(star, table)]
     n = particle_block(star).n_rows
-    star = _confident(star, min_confidence)
+    star = _confident(star, config.min_confidence)
     if form == "cs" and star.cs is not None:
         write_cs(star.cs.records, out, star.cs)
         paths = [out]
@@ -80,7 +78,7 @@ def export_particles(
         if star.cs is not None and any(name.endswith(".mrc") for name in _stack_names(star)):
             notes.append("the stacks are called .mrc; RELION wants them linked as .mrcs")
     left = particle_block(star).n_rows
-    return Exported(tuple(paths), left, n - left, tuple(dict.fromkeys(notes)))
+    return ExportedFiles(tuple(paths), left, n - left, tuple(dict.fromkeys(notes)))
 
 
 def _values_out_of_range(star: StarFile, table: ParticleTable) -> list[str]:

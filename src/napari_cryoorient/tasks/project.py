@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from napari_cryoorient.config import ProjectConfig
 from napari_cryoorient.device import choose_device, describe_device
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.maps import read_map
@@ -15,7 +16,6 @@ from napari_cryoorient.io.pose_table import read_pose_table
 from napari_cryoorient.memory import PROJECTIONS, refuse_map_beyond
 from napari_cryoorient.particles import CtfParameters, DensityMap, Images, Poses
 from napari_cryoorient.reporting import SILENT, Reporter
-from napari_cryoorient.settings import DeviceName
 from napari_cryoorient.simulation.simulate import (
     Simulation,
     reported,
@@ -37,17 +37,16 @@ def project_star(
     map_path: Path,
     star_path: Path,
     output: Path,
+    config: ProjectConfig = ProjectConfig(),
     *,
-    with_ctf: bool = False,
     map_pixel_size_angstrom: float | None = None,
-    device: DeviceName = "auto",
     reporter: Reporter = SILENT,
 ) -> StackProjection:
     """Write the projections of a map at every pose of a STAR file, with its CTF if asked for.
 
     Raises InputError where the file gives no poses, or no CTF to apply.
     """
-    where = choose_device(device)
+    where = choose_device(config.device)
     if where.type == "cpu":
         refuse_map_beyond(map_path, PROJECTIONS, "Projecting a map")
     density = read_map(map_path, pixel_size_angstrom=map_pixel_size_angstrom)
@@ -57,7 +56,7 @@ def project_star(
             f"{star_path} gives nothing to project at: {table.why_not('poses')}; "
             "give a STAR file of a refinement or of predict."
         )
-    if with_ctf and table.ctf is None:
+    if config.with_ctf and table.ctf is None:
         raise InputError(
             f"{star_path} gives nothing for --ctf: {table.why_not('CTF')}; "
             "leave --ctf out, or add those columns."
@@ -69,11 +68,11 @@ def project_star(
     write_projections(
         density,
         table.poses,
-        table.ctf if with_ctf else None,
+        table.ctf if config.with_ctf else None,
         output,
         device=where,
         reporter=reporter,
-        lenses=table.lenses if with_ctf else None,
+        lenses=table.lenses if config.with_ctf else None,
     )
     return StackProjection(n, density.box, density.pixel_size_angstrom)
 

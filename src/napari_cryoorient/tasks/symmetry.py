@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from napari_cryoorient.config import SymmetryConfig
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.io.atomic import refuse_unwritable
 from napari_cryoorient.io.maps import read_map, write_map
@@ -59,6 +60,7 @@ class MapSymmetry:
 
 def symmetry_of_map(
     map_path: Path,
+    config: SymmetryConfig = SymmetryConfig(),
     *,
     against: Path | None = None,
     output: Path | None = None,
@@ -81,7 +83,7 @@ def symmetry_of_map(
         other = read_map(against, pixel_size_angstrom=other_pixel_size_angstrom)
     for note in density.notes:
         reporter.say(f"Note: {note}")
-    found, alignment = detect_symmetry(density), None
+    found, alignment = detect_symmetry(density, config.largest_fold), None
     turn, shift = found.onto_relion()
     lines = [found.describe(), *(f"  {line}" for line in describe_axes(density, found))]
     if other is not None and against is not None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+import napari_cryoorient as nc
 from napari_cryoorient.geometry.rotations import rotation_vector_to_matrix
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.io.maps import read_map
@@ -138,3 +139,9 @@ def test_a_named_group_is_looked_at_in_every_place():
     assert not is_pseudo_symmetry(blobs("D7", box=48), "D7")
     assert is_pseudo_symmetry(blobs("D7", box=48, n_missing=1), "D7")
     assert not is_pseudo_symmetry(demo_density(48, 4.0), "D7")  # no symmetry at all
+
+
+def test_more_folds_than_usual_are_found_where_asked_for():
+    ring = blobs("C13")
+    assert nc.symmetry(ring, largest_fold=13).name == "C13"
+    assert nc.symmetry(ring, largest_fold=2).name == "C1"
