@@ -13,6 +13,7 @@ from napari_cryoorient.budget import Budget, held_to
 from napari_cryoorient.io.array_records import read_record, write_record
 from napari_cryoorient.memory import budget_of
 from napari_cryoorient.particles import Integers, ParticleSet, Poses
+from napari_cryoorient.tasks.spread import RangeWorker
 
 
 class Task(Protocol):
@@ -64,16 +65,16 @@ class Shard:
         if not self.path.exists():
             kind = cast(Hashable, self.setup)
             with held_to(self.budget or budget_of(None)):
-                worker = _ready(self.setup_path, kind, self.digest, self.device)
-                found = worker(self.particles, self.starts)
+                work = _ready(self.setup_path, kind, self.digest, self.device)
+                found = work(self.particles, self.starts)
             write_record(replace(found, rows=self.rows), self.path)
         return len(self.rows)
 
 
 @functools.lru_cache(maxsize=1)
-def _ready(path: Path, kind: Hashable, digest: str, device: str) -> Any:  # noqa: ARG001
+def _ready(path: Path, kind: Hashable, digest: str, device: str) -> RangeWorker[Any]:  # noqa: ARG001
     """Make ready what works on ranges, once in a process for all ranges of one job."""
-    return read_record(cast(type[Any], kind), path).worker(device)
+    return RangeWorker(read_record(cast(type[Any], kind), path), device)
 
 
 def digest_of_file(path: Path) -> str:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_cryoorient.alignment.likelihood import ParticleLikelihood
 from napari_cryoorient.alignment.search.found import FoundPoses, StackPriors
 from napari_cryoorient.alignment.search.global_search import GlobalSearch
-from napari_cryoorient.device import choose_device
 from napari_cryoorient.networks.proposals import NetworkProposer
 from napari_cryoorient.particles import DensityMap, Integers, ParticleSet, Poses
 from napari_cryoorient.reporting import SILENT, Reporter
@@ -66,29 +65,28 @@ class ComparisonSetup:
     chunk: int
     thorough_chunk: int
 
-    def worker(self, device_name: str) -> Callable[[ParticleSet, Poses | None], ComparedPoses]:
+    def engine(self, particles: ParticleSet, device: torch.device) -> GlobalSearch:
         """Make a comparison ready on a device."""
-        device = choose_device(device_name)
         network = unpacked_network(self.weights, device)
-        ready: list[GlobalSearch] = []
+        return GlobalSearch(
+            self.measured.likelihood(particles, device),
+            self.group,
+            proposer=NetworkProposer(network, particles, box=self.box, device=device),
+            n_proposed=self.n_hypotheses,
+            searches=self.searches,
+            learned=self.learned,
+            chunks=(self.chunk, self.thorough_chunk),
+        )
 
-        def compare(particles: ParticleSet, starts: Poses | None) -> ComparedPoses:  # noqa: ARG001
-            if not ready:
-                ready.append(
-                    GlobalSearch(
-                        self.measured.likelihood(particles, device),
-                        self.group,
-                        proposer=NetworkProposer(network, particles, box=self.box, device=device),
-                        n_proposed=self.n_hypotheses,
-                        searches=self.searches,
-                        learned=self.learned,
-                        chunks=(self.chunk, self.thorough_chunk),
-                    )
-                )
-            rows = np.arange(len(particles), dtype=np.int64)
-            return compared(ready[0].reading(particles), rows, SILENT)
-
-        return compare
+    def work(
+        self,
+        engine: GlobalSearch,
+        particles: ParticleSet,
+        starts: Poses | None,  # noqa: ARG002
+    ) -> ComparedPoses:
+        """Compare particles."""
+        rows = np.arange(len(particles), dtype=np.int64)
+        return compared(engine.reading(particles), rows, SILENT)
 
     def joined(self, parts: list[ComparedPoses]) -> ComparedPoses:
         """Join ranges, in order."""

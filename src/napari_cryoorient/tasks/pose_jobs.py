@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from typing import ClassVar, TypeVar
@@ -15,7 +15,6 @@ from napari_cryoorient.alignment.likelihood import ParticleLikelihood
 from napari_cryoorient.alignment.refine.local import LocalRefinement, RefinedPoses
 from napari_cryoorient.alignment.search.found import FoundPoses, StackPriors
 from napari_cryoorient.alignment.search.global_search import GlobalSearch
-from napari_cryoorient.device import choose_device
 from napari_cryoorient.io.array_records import joined_records
 from napari_cryoorient.particles import DensityMap, Images, Integers, ParticleSet, Poses
 from napari_cryoorient.reporting import Reporter
@@ -63,28 +62,25 @@ class SearchSetup:
     chunk: int
     thorough_chunk: int
 
-    def worker(self, device_name: str) -> Callable[[ParticleSet, Poses | None], FoundPoses]:
+    def engine(self, particles: ParticleSet, device: torch.device) -> GlobalSearch:
         """Make a search ready on a device."""
-        device = choose_device(device_name)
-        ready: list[GlobalSearch] = []
+        return GlobalSearch(
+            self.measured.likelihood(particles, device),
+            self.group,
+            shift_reach_angstrom=self.shift_reach_angstrom,
+            learned=self.learned,
+            chunks=(self.chunk, self.thorough_chunk),
+        )
 
-        def search(particles: ParticleSet, starts: Poses | None) -> FoundPoses:  # noqa: ARG001
-            if not ready:
-                likelihood = self.measured.likelihood(particles, device)
-                reach = self.shift_reach_angstrom
-                ready.append(
-                    GlobalSearch(
-                        likelihood,
-                        self.group,
-                        shift_reach_angstrom=reach,
-                        learned=self.learned,
-                        chunks=(self.chunk, self.thorough_chunk),
-                    )
-                )
-            rows = np.arange(len(particles), dtype=np.int64)
-            return self.joined(list(ready[0].reading(particles).search(rows)))
-
-        return search
+    def work(
+        self,
+        engine: GlobalSearch,
+        particles: ParticleSet,
+        starts: Poses | None,  # noqa: ARG002
+    ) -> FoundPoses:
+        """Search particles."""
+        rows = np.arange(len(particles), dtype=np.int64)
+        return self.joined(list(engine.reading(particles).search(rows)))
 
     def joined(self, parts: list[FoundPoses]) -> FoundPoses:
         """Join ranges, in order."""
@@ -134,21 +130,19 @@ class RefinementSetup:
     restarts: bool
     chunk: int
 
-    def worker(self, device_name: str) -> Callable[[ParticleSet, Poses | None], RefinedPoses]:
+    def engine(self, particles: ParticleSet, device: torch.device) -> LocalRefinement:
         """Make a refinement ready on a device."""
-        device = choose_device(device_name)
-        ready: list[LocalRefinement] = []
+        likelihood = self.measured.likelihood(particles, device)
+        return LocalRefinement(likelihood, self.group, chunk=self.chunk)
 
-        def refine(particles: ParticleSet, starts: Poses | None) -> RefinedPoses:
-            assert starts is not None
-            if not ready:
-                likelihood = self.measured.likelihood(particles, device)
-                ready.append(LocalRefinement(likelihood, self.group, chunk=self.chunk))
-            rows = np.arange(len(particles), dtype=np.int64)
-            reading = ready[0].reading(particles)
-            return self.joined(list(reading.refine(rows, starts, restarts=self.restarts)))
-
-        return refine
+    def work(
+        self, engine: LocalRefinement, particles: ParticleSet, starts: Poses | None
+    ) -> RefinedPoses:
+        """Refine particles from ``starts``."""
+        assert starts is not None
+        rows = np.arange(len(particles), dtype=np.int64)
+        reading = engine.reading(particles)
+        return self.joined(list(reading.refine(rows, starts, restarts=self.restarts)))
 
     def joined(self, parts: list[RefinedPoses]) -> RefinedPoses:
         """Join ranges, in order."""

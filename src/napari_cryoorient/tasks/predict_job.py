@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -12,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from napari_cryoorient.device import choose_device
 from napari_cryoorient.networks.prediction import (
     PredictedPoses,
     chunk_size,
@@ -30,6 +28,14 @@ _NEEDED = ("description", "network", "evaluation_network")
 
 
 @dataclass(frozen=True)
+class LoadedNetwork:
+    """A network, and the device that it is on."""
+
+    network: nn.Module
+    device: torch.device
+
+
+@dataclass(frozen=True)
 class PredictionSetup:
     """A trained network, ``weights`` as torch saves them, and the box of its images."""
 
@@ -37,18 +43,21 @@ class PredictionSetup:
     box: int
     chunk: int
 
-    def worker(self, device_name: str) -> Callable[[ParticleSet, Poses | None], PredictedPoses]:
+    def engine(self, particles: ParticleSet, device: torch.device) -> LoadedNetwork:  # noqa: ARG002
         """Load the network onto a device."""
-        device = choose_device(device_name)
-        network = unpacked_network(self.weights, device)
+        return LoadedNetwork(unpacked_network(self.weights, device), device)
 
-        def work(particles: ParticleSet, starts: Poses | None) -> PredictedPoses:  # noqa: ARG001
-            size = self.chunk
-            return joined(
-                list(predict(network, particles, box=self.box, device=device, batch_size=size))
-            )
-
-        return work
+    def work(
+        self,
+        engine: LoadedNetwork,
+        particles: ParticleSet,
+        starts: Poses | None,  # noqa: ARG002
+    ) -> PredictedPoses:
+        """Predict particles."""
+        found = predict(
+            engine.network, particles, box=self.box, device=engine.device, batch_size=self.chunk
+        )
+        return joined(list(found))
 
     def joined(self, parts: list[PredictedPoses]) -> PredictedPoses:
         """Join ranges, in order."""

@@ -7,23 +7,18 @@ beside its own particles; what needs all results comes after they are joined.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
+import torch
+
+from napari_cryoorient.device import choose_device
 from napari_cryoorient.maps.insertion import SliceSums
 from napari_cryoorient.particles import Integers, ParticleSet, Poses
 from napari_cryoorient.reporting import Reporter
 from napari_cryoorient.tasks.back_projection_job import BackProjectionJob
 
 Result = TypeVar("Result")
-Made = TypeVar("Made", covariant=True)
 Kept = TypeVar("Kept")
-
-
-class Worker(Protocol[Made]):
-    """Works on particles of the stack it was made ready for."""
-
-    def __call__(self, particles: ParticleSet, starts: Poses | None) -> Made:
-        """Return what was found; its ``rows`` count from the first of ``particles``."""
 
 
 class Job(Protocol[Result]):
@@ -66,11 +61,29 @@ class Setup(Protocol[Result]):
     def chunk(self) -> int:
         """Ranges are a multiple of this, so that each particle meets the same others at work."""
 
-    def worker(self, device_name: str) -> Worker[Result]:
-        """Make a worker ready on a device."""
+    def engine(self, particles: ParticleSet, device: torch.device) -> Any:
+        """Return what works on a device, made for the first particles that are worked on."""
+
+    def work(self, engine: Any, particles: ParticleSet, starts: Poses | None) -> Result:
+        """Return what the engine finds; its ``rows`` count from the first of ``particles``."""
 
     def joined(self, parts: list[Result]) -> Result:
         """Join the results of ranges, in order."""
+
+
+class RangeWorker(Generic[Result]):
+    """Works on one range of a stack after the other with what was made ready for the first."""
+
+    def __init__(self, setup: Setup[Result], device_name: str) -> None:
+        self._setup = setup
+        self._device = choose_device(device_name)
+        self._engine: Any = None
+
+    def __call__(self, particles: ParticleSet, starts: Poses | None) -> Result:
+        """Return what is found of ``particles``, which may begin at ``starts``, one a particle."""
+        if self._engine is None:
+            self._engine = self._setup.engine(particles, self._device)
+        return self._setup.work(self._engine, particles, starts)
 
 
 class Spread(Protocol):
