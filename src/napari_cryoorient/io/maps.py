@@ -59,6 +59,7 @@ def read_map(
     layout = parse_layout(buffer[:HEADER_BYTES], len(buffer), path)
     notes = list(layout.notes)
     voxels = _zyx(layout, buffer, path, notes)
+    del buffer  # as large as the map
     _check_values(voxels, path)
     notes += _hot_voxels(voxels)
     pixel_size = _pixel_size(layout, pixel_size_angstrom, path, notes)
@@ -146,8 +147,12 @@ def _check_values(voxels: NDArray[np.float32], path: Path) -> None:
 def _hot_voxels(voxels: NDArray[np.float32]) -> list[str]:
     """Return a note on a few voxels that hold far more than all others together."""
     with np.errstate(over="ignore"):  # two voxels of 3e38 of either sign
-        apart = np.abs(voxels.reshape(-1) - np.median(voxels))
-    rest = float(np.partition(apart, -_N_HOT - 1)[-_N_HOT - 1]) if apart.size > _N_HOT else 0.0
+        apart = voxels.reshape(-1) - np.median(voxels)
+    np.abs(apart, out=apart)
+    rest = 0.0
+    if apart.size > _N_HOT:
+        apart.partition(-_N_HOT - 1)  # in place: another copy of a map is much
+        rest = float(apart[-_N_HOT - 1])
     limit = np.float32(min(_HOT * rest, float(np.finfo(np.float32).max)))
     n = int((apart > limit).sum()) if rest > 0 else 0
     if not n:
