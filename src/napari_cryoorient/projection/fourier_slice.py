@@ -57,7 +57,7 @@ def padded_half_transform(
     along_x = torch.fft.rfft(
         _padded_about_zero(divide_by_interpolator(volume, padding), 2, padding)
     )
-    n = max(_FEWEST_PLANES, SLAB_NUMBERS // 4 // (padded_box * len(axis)))
+    n = max(_FEWEST_PLANES, SLAB_NUMBERS // (padded_box * len(axis)))
     result = volume.new_zeros(2, len(axis), len(axis), len(half_axis))
     for x in range(0, len(half_axis), n):
         slab = along_x[..., columns[x : x + n]]

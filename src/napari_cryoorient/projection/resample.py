@@ -26,7 +26,7 @@ from napari_cryoorient.projection.shapes import (
     Volume,
 )
 
-SLAB_NUMBERS = 2**24  # complex numbers of a map that are transformed at once: 128 MB
+SLAB_NUMBERS = 2**22  # complex numbers of a map that are transformed at once: 32 MB
 _LEAST_RADIUS = 2.0  # Fourier pixels; less holds no detail of a particle
 
 
