@@ -27,7 +27,7 @@ Kept = TypeVar("Kept")
 TASK, FILES, STAGE = "task.json", "files.json", "stage.json"
 SETUP, ROWS = "setup.npz", "rows.npy"
 # A stack is cut into about so many ranges, of so many rows at least and at most.
-N_RANGES, FEWEST_ROWS, MOST_ROWS = 256, 128, 4096
+N_RANGES, FEWEST_ROWS, MOST_ROWS = 256, 256, 4096
 _PART = re.compile(r"(\d+)-(\d+)\.npz")
 
 
