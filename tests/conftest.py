@@ -87,6 +87,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         if "CI" in os.environ:
             pytest.fail("CI has to open windows: run the tests by `make test`, with Xvfb installed")
         pytest.skip("no screen here, and no Xvfb: run them by `make test`")
+    if "make_napari_viewer" in getattr(item, "fixturenames", ()):
+        # The first of these tests imports napari's windows, and the fixture collects several times
+        # in each: what was there before a test is no longer looked through.
+        gc.collect()
+        gc.freeze()
 
 
 def missing(what: str, sentence: str) -> NoReturn:

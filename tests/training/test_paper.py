@@ -70,7 +70,8 @@ class TestRecipe:
         assert rates[:7] == pytest.approx([5e-5] * 7)
         assert rates[7:10] == pytest.approx([1e-5] * 3)
         group = recipe.optimizer.param_groups[0]
-        assert type(recipe.optimizer) is torch.optim.Adam
+        assert isinstance(recipe.optimizer, torch.optim.Adam)
+        assert not isinstance(recipe.optimizer, torch.optim.AdamW)
         assert group["weight_decay"] == 1e-4
         assert not group.get("decoupled_weight_decay", False)
 

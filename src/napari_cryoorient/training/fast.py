@@ -42,6 +42,7 @@ from napari_cryoorient.training.losses import (
     unit_contrast_scale,
     weighted_objective,
 )
+from napari_cryoorient.training.optimizers import AdamW
 from napari_cryoorient.training.ranks import ALONE, Ranks
 from napari_cryoorient.training.recipe import LossTerms
 from napari_cryoorient.training.synthetic import (
@@ -146,7 +147,7 @@ class FastRecipe:
         self.group: Tensor = network.grid.group
         self._average = copy.deepcopy(self.network).eval()
         self._average.requires_grad_(False)
-        self.optimizer: torch.optim.Optimizer = torch.optim.AdamW(
+        self.optimizer: torch.optim.Optimizer = AdamW(
             self.network.parameters(),
             lr=self._peak_rate,
             betas=(0.9, 0.98),

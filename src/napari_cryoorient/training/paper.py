@@ -30,6 +30,7 @@ from napari_cryoorient.training.losses import (
     unit_contrast_scale,
     weighted_objective,
 )
+from napari_cryoorient.training.optimizers import Adam
 from napari_cryoorient.training.ranks import ALONE, Ranks
 from napari_cryoorient.training.recipe import LossTerms
 
@@ -98,7 +99,7 @@ class PaperRecipe:
             self.notes = (load_imagenet_weights(network.features, config.weights),)
         self.network: torch.nn.Module = network.to(device)
         # L2 penalty as Adam's own weight decay, which adds it to the gradient.
-        self.optimizer: torch.optim.Optimizer = torch.optim.Adam(
+        self.optimizer: torch.optim.Optimizer = Adam(
             self.network.parameters(),
             lr=config.learning_rate,
             weight_decay=config.weight_decay,
