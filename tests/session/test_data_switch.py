@@ -111,7 +111,7 @@ def test_labels_of_a_search_are_not_called_true(
     controller.session.set_run(
         RunView(tmp_path, "running", record=RunRecord.of(record), preview=preview)
     )
-    titles = [panel.title for panel in controller.session.inspection.panels]
+    titles = [picture.title for picture in controller.session.inspection.pictures]
     assert titles == ["input", "label pose", "predicted pose"]
 
 

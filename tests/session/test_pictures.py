@@ -1,4 +1,4 @@
-"""Figures say what they show, in words, with units; their images are those of the panels."""
+"""Figures say what they show, in words, with units; their images are those of the window."""
 
 from __future__ import annotations
 
@@ -79,18 +79,18 @@ def test_a_difference_on_screen_is_a_fourth_column(controller: Controller, tmp_p
     assert len(images_of(out)) == 4
 
 
-def test_images_are_those_of_the_panels(controller: Controller, tmp_path: Path) -> None:
+def test_images_are_those_of_the_window(controller: Controller, tmp_path: Path) -> None:
     controller.session.set_particle(7)
     out = tmp_path / "triptych.svg"
     controller.export_figure("triptych", out, 1)
     drawn = images_of(out)[1][..., 0]
-    panel = controller.session.inspection.panels[1].images.read(np.array([7]))[0]
+    picture = controller.session.inspection.pictures[1].images.read(np.array([7]))[0]
     height, width = drawn.shape
     rows = ((np.arange(BOX) + 0.5) * height / BOX).astype(int)
     columns = ((np.arange(BOX) + 0.5) * width / BOX).astype(int)
     small = drawn[np.ix_(rows, columns)]
-    same = np.corrcoef(small.ravel(), panel.ravel())[0, 1]
-    upside_down = np.corrcoef(small[::-1].ravel(), panel.ravel())[0, 1]
+    same = np.corrcoef(small.ravel(), picture.ravel())[0, 1]
+    upside_down = np.corrcoef(small[::-1].ravel(), picture.ravel())[0, 1]
     assert same > 0.95 > upside_down + 0.05
 
 

@@ -39,7 +39,7 @@ def test_a_search_finds_poses_and_shows_them(controller: Controller) -> None:
     assert told(controller).errors == []
     inspection = session.inspection
     assert (inspection.kind, inspection.source) == ("predictions", "search")
-    assert [panel.title for panel in inspection.panels] == ["input", "STAR's pose", "found pose"]
+    assert [one.title for one in inspection.pictures] == ["input", "STAR's pose", "found pose"]
     assert len(inspection) == 8
     assert inspection.errors_deg is not None
     assert inspection.confidence is not None
@@ -55,7 +55,7 @@ def test_a_search_finds_poses_and_shows_them(controller: Controller) -> None:
     # The images beside the poses are those of the particles searched.
     assert session.data.particles is not None
     np.testing.assert_array_equal(
-        inspection.panels[0].images.read(np.array([2])),
+        inspection.pictures[0].images.read(np.array([2])),
         session.data.particles.images.read(inspection.rows[[2]]),
     )
     view = controller.pose_jobs.view
@@ -74,7 +74,7 @@ def test_refining_a_star_file_s_poses_says_how_far_they_moved(
     assert inspection.source == "STAR, refined"
     assert inspection.errors_deg is not None
     assert np.median(inspection.errors_deg) < 3
-    assert inspection.panels[1].title == "STAR's pose"
+    assert inspection.pictures[1].title == "STAR's pose"
     assert controller.pose_jobs.view is not None
     assert "moved by" in words_of(controller.pose_jobs.view)
 

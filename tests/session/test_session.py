@@ -54,7 +54,7 @@ def preview(n: int = 3) -> dict[str, np.ndarray]:
 def test_a_star_with_poses_and_a_map_is_an_inspection_at_once(session: Session) -> None:
     inspection = session.inspection
     assert inspection.kind == "poses"
-    assert [panel.role for panel in inspection.panels] == ["input", "true"]
+    assert [one.role for one in inspection.pictures] == ["input", "true"]
     assert len(inspection) == N
 
 
@@ -64,11 +64,11 @@ def test_a_preview_comes_before_the_stack_and_predictions_before_the_preview(
     record = {"inputs": {"box": 32, "working_box": 8, "pixel_size_angstrom": 8.0}}
     session.set_run(RunView(Path("run"), "running", record=RunRecord.of(record), preview=preview()))
     assert session.inspection.kind == "preview"
-    assert session.inspection.panels[0].images.pixel_size_angstrom == 32.0
+    assert session.inspection.pictures[0].images.pixel_size_angstrom == 32.0
     np.testing.assert_allclose(session.inspection.shift_errors_angstrom, 5.0)
     session.set_predictions(predictions(np.arange(N, dtype=float), session))
     assert session.inspection.kind == "predictions"
-    assert [panel.role for panel in session.inspection.panels] == ["input", "true", "predicted"]
+    assert [one.role for one in session.inspection.pictures] == ["input", "true", "predicted"]
 
 
 def test_setting_the_same_thing_again_is_silent(session: Session) -> None:

@@ -68,7 +68,7 @@ def test_what_differs_most_comes_first_and_what_agrees_is_exported(
     assert {panel.table.model.particle_of(i) for i in range(2)} == set(WRONG)
     others = np.delete(session.inspection.values("angle difference"), WRONG)
     assert others.max() < 0.1
-    assert [view.title for view in session.inspection.panels] == [
+    assert [view.title for view in session.inspection.pictures] == [
         "input",
         "pose A",
         "pose B",

@@ -19,7 +19,7 @@ def cells(dock: Any, qtbot: Any) -> list[Any]:
     """Return the pictures as they are drawn, RGB, without the titles at their tops."""
     qtbot.wait(300)
     pixels = np.asarray(dock.workspace.particles.qt_viewer.screenshot(flash=False))[..., :3]
-    n = len(dock.session.inspection.panels)
+    n = len(dock.session.inspection.pictures)
     width = pixels.shape[1] // n
     found = []
     for i in range(n):
@@ -62,7 +62,7 @@ def test_levels_and_colours_follow_their_controls(open_dock, qtbot, made: Stack)
     poses = session.inspection.true_poses
     session.set_predictions(Predictions(made.star, poses, None, None, None))
     assert all(np.ptp(cell, axis=-1).mean() > 20 for cell in cells(dock, qtbot))
-    assert len(session.inspection.panels) == 3
+    assert len(session.inspection.pictures) == 3
     particles.levels.sliders["projections"][1].setValue(105)
     true, predicted = (particles.display.triptych.layers()[r] for r in ("true", "predicted"))
     assert true.contrast_limits == predicted.contrast_limits

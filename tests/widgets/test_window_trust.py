@@ -53,13 +53,13 @@ def canvas_of(dock: Any, qtbot: Any) -> Images:
 def particle_on(picture: Images, dock: Any) -> int:
     """Return the particle whose image looks most like the one on the left of a picture."""
     session = dock.session
-    n_panels = len(session.inspection.panels)
-    cell = picture[:, : picture.shape[1] // n_panels]
+    n_pictures = len(session.inspection.pictures)
+    cell = picture[:, : picture.shape[1] // n_pictures]
     edge = min(cell.shape)
     top, left = (cell.shape[0] - edge) // 2, (cell.shape[1] - edge) // 2
     square = cell[top : top + edge // 2 * 2, left : left + edge // 2 * 2]
     images = LowPassFiltered(
-        session.inspection.panels[0].images, session.low_pass_angstrom or 20.0
+        session.inspection.pictures[0].images, session.low_pass_angstrom or 20.0
     ).read(np.arange(len(session.inspection)))
     box = images.shape[-1]
     seen = fourier_resize(square[None].astype(np.float32), box, 2)[0]
@@ -123,7 +123,7 @@ def test_grey_levels_and_zoom_follow_the_stack(open_dock, qtbot, made: Stack, sc
         load(dock, qtbot, other, map_path)
         qtbot.waitUntil(lambda: not dock.jobs.busy, timeout=WAIT_MS)
         picture = canvas_of(dock, qtbot)
-        half = picture[:, : picture.shape[1] // len(dock.session.inspection.panels)]
+        half = picture[:, : picture.shape[1] // len(dock.session.inspection.pictures)]
         inside = half[half > 0]
         assert 0.2 < inside.mean() < 0.8
         assert inside.std() > 0.1

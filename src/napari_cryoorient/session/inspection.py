@@ -63,7 +63,7 @@ class Predictions:
 
 
 @dataclass(frozen=True)
-class Panel:
+class Picture:
     """One of the views side by side: its role, its title, its images."""
 
     role: str
@@ -81,7 +81,7 @@ class Inspection:
 
     kind: Kind
     rows: Integers
-    panels: tuple[Panel, ...] = ()
+    pictures: tuple[Picture, ...] = ()
     true_poses: Poses | None = None
     predicted_poses: Poses | None = None
     errors_deg: Floats | None = None
@@ -179,18 +179,18 @@ def inspect(
     inspection = replace(
         _most(data, run, predictions), subject=_subject(data, run if predictions is None else None)
     )
-    by_role = {panel.role: panel.images for panel in inspection.panels}
+    by_role = {picture.role: picture.images for picture in inspection.pictures}
     if fourth == "none" or not {"true", "predicted"} <= set(by_role):
         return inspection
     if fourth == "blink":
-        title = next(panel.title for panel in inspection.panels if panel.role == "true")
-        panel = Panel("blink", f"blink: {title}", by_role["true"])
+        title = next(picture.title for picture in inspection.pictures if picture.role == "true")
+        picture = Picture("blink", f"blink: {title}", by_role["true"])
     else:
         difference = Difference(by_role["predicted"], by_role["true"])
         is_compared = inspection.source == "other file"
         title = "B - A" if is_compared else f"predicted - {inspection.reference}"
-        panel = Panel("difference", title, difference)
-    return replace(inspection, panels=(*inspection.panels, panel))
+        picture = Picture("difference", title, difference)
+    return replace(inspection, pictures=(*inspection.pictures, picture))
 
 
 def _most(data: Data, run: RunView | None, predictions: Predictions | None) -> Inspection:
@@ -231,21 +231,21 @@ def _of_data(data: Data) -> Inspection:
     if particles is None:
         return NOTHING
     rows = np.arange(len(particles))
-    panels = [Panel("input", "input", _images(data))]
+    pictures = [Picture("input", "input", _images(data))]
     if particles.poses is None or data.projector is None:
         return Inspection(
             "images",
             rows,
-            tuple(panels),
+            tuple(pictures),
             true_poses=particles.poses,
             confidence=data.confidence,
         )
     projections = ProjectedPoses(data.projector, particles.poses)
-    panels.append(Panel("true", "STAR's pose", projections))
+    pictures.append(Picture("true", "STAR's pose", projections))
     return Inspection(
         "poses",
         rows,
-        tuple(panels),
+        tuple(pictures),
         true_poses=particles.poses,
         confidence=data.confidence,
     )
@@ -259,18 +259,18 @@ def _of_predictions(data: Data, predictions: Predictions) -> Inspection:
         rows = predictions.rows
         images = SubsetImages(images, rows)
         true_poses = None if true_poses is None else true_poses[rows]
-    panels = [Panel("input", "input", images)]
+    pictures = [Picture("input", "input", images)]
     true_title, predicted_title = TITLES[predictions.source]
     if data.projector is not None:
         if true_poses is not None:
             true = ProjectedPoses(data.projector, true_poses)
-            panels.append(Panel("true", true_title, true))
+            pictures.append(Picture("true", true_title, true))
         predicted = ProjectedPoses(data.projector, predictions.poses)
-        panels.append(Panel("predicted", predicted_title, predicted))
+        pictures.append(Picture("predicted", predicted_title, predicted))
     return Inspection(
         "predictions",
         rows,
-        tuple(panels),
+        tuple(pictures),
         true_poses,
         predictions.poses,
         predictions.errors_deg,
@@ -291,8 +291,8 @@ def _of_preview(run: RunView) -> Inspection:
     reference: Reference = "label" if run.labels == "search" else "true"
     titles = {"input": "input", "true": f"{reference} pose", "predicted": "predicted pose"}
     names = ("input", "true_projection", "predicted_projection")
-    panels = tuple(
-        Panel(role, title, ArrayImages(np.asarray(preview[name], np.float32), pixel_size))
+    pictures = tuple(
+        Picture(role, title, ArrayImages(np.asarray(preview[name], np.float32), pixel_size))
         for (role, title), name in zip(titles.items(), names, strict=True)
     )
     true = Poses(preview["true_rotations"], preview["true_shifts_angstrom"])
@@ -301,7 +301,7 @@ def _of_preview(run: RunView) -> Inspection:
     return Inspection(
         "preview",
         preview["rows"],
-        panels,
+        pictures,
         true,
         predicted,
         preview["angular_error_deg"],

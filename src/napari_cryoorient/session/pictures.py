@@ -54,16 +54,16 @@ def save_triptych(
         InputError: where there is nothing to draw, or the ending is not known.
 
     """
-    if not inspection.panels or not len(particles):
+    if not inspection.pictures or not len(particles):
         raise InputError("There are no particles to draw: load a stack first.")
-    panels = inspection.panels
-    n, width = len(particles), len(panels) * INCHES_OF_IMAGE
+    pictures = inspection.pictures
+    n, width = len(particles), len(pictures) * INCHES_OF_IMAGE
     figure = _figure(width + 2.4, n * INCHES_OF_IMAGE + 0.5)
-    ratios = [1.0] * len(panels) + [2.2 / INCHES_OF_IMAGE]
-    grid = figure.add_gridspec(n, len(panels) + 1, width_ratios=ratios)
+    ratios = [1.0] * len(pictures) + [2.2 / INCHES_OF_IMAGE]
+    grid = figure.add_gridspec(n, len(pictures) + 1, width_ratios=ratios)
     columns: list[Images] = []
-    for panel in panels:
-        seen = panel.images
+    for picture in pictures:
+        seen = picture.images
         if low_pass_angstrom is not None:
             seen = LowPassFiltered(seen, low_pass_angstrom)
         images = seen.read(np.asarray(particles))
@@ -72,20 +72,21 @@ def save_triptych(
     for row in range(n):
         pair = [
             image[row]
-            for panel, image in zip(panels, columns, strict=True)
-            if panel.role in ("true", "predicted")
+            for picture, image in zip(pictures, columns, strict=True)
+            if picture.role in ("true", "predicted")
         ]
-        for column, (panel, images) in enumerate(zip(panels, columns, strict=True)):
+        for column, (picture, images) in enumerate(zip(pictures, columns, strict=True)):
             axes = figure.add_subplot(grid[row, column])
-            of = np.concatenate([p.ravel() for p in pair]) if panel.role in _SHARED else images[row]
+            is_shared = picture.role in _SHARED
+            of = np.concatenate([p.ravel() for p in pair]) if is_shared else images[row]
             low, high = (float(v) for v in np.quantile(of, (0.005, 0.995)))
             axes.imshow(images[row], cmap="gray", vmin=low, vmax=high, interpolation="nearest")
             axes.set_axis_off()
             if row == 0:
-                axes.set_title(panel.title, fontsize=9)
+                axes.set_title(picture.title, fontsize=9)
             if row == 0 and column == 0:
-                _scale_bar(axes, images.shape[-1], panel.images.pixel_size_angstrom)
-        side = figure.add_subplot(grid[row, len(panels)])
+                _scale_bar(axes, images.shape[-1], picture.images.pixel_size_angstrom)
+        side = figure.add_subplot(grid[row, len(pictures)])
         side.set_axis_off()
         text = "\n".join([names[row], *_figures_of(inspection, int(particles[row]))])
         side.text(0.02, 0.5, text, fontsize=8, va="center", linespacing=1.5)

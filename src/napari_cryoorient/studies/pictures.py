@@ -50,17 +50,17 @@ def save_figure_against_w(
     leaves the angular error out, which tells nothing of symmetric particles trained as C1.
     """
     if angles:
-        figure, panels = _two_panels()
+        figure, axes_of_all = _two_axes()
     else:
         figure = _figure(5.2, 3.6)
-        panels = (figure.subplots(),)
+        axes_of_all = (figure.subplots(),)
     names = ("test_relative_rmse", "angular_error_deg")
     for (label, rows), color in zip(series.items(), COLORS, strict=False):
-        for axes, name in zip(panels, names, strict=False):
+        for axes, name in zip(axes_of_all, names, strict=False):
             axes.plot(_column(rows, "w"), _column(rows, name), "o-", color=color, label=label)
-    _finish_w(panels, best_w)
+    _finish_w(axes_of_all, best_w)
     if None not in series:
-        panels[0].legend(frameon=False, fontsize=9)
+        axes_of_all[0].legend(frameon=False, fontsize=9)
     _save(figure, path, title)
 
 
@@ -68,8 +68,8 @@ def save_spread_against_w(
     path: Path, summary: Sequence[Row], *, best_w: float, title: str = ""
 ) -> None:
     """Draw mean and standard deviation over the folds against w (figure 5)."""
-    figure, panels = _two_panels()
-    for axes, name in zip(panels, ("test_relative_rmse", "angular_error_deg"), strict=True):
+    figure, axes_of_all = _two_axes()
+    for axes, name in zip(axes_of_all, ("test_relative_rmse", "angular_error_deg"), strict=True):
         axes.errorbar(
             _column(summary, "w"),
             _column(summary, f"{name}_mean"),
@@ -78,7 +78,7 @@ def save_spread_against_w(
             color=BLUE,
             capsize=3,
         )
-    _finish_w(panels, best_w)
+    _finish_w(axes_of_all, best_w)
     _save(figure, path, title)
 
 
@@ -110,20 +110,20 @@ def save_curves_by_w(path: Path, runs: Sequence[tuple[float, Metrics]]) -> None:
 def save_bands(path: Path, runs: Sequence[Metrics], *, title: str = "") -> None:
     """Draw losses and RMSE against the step, mean over the runs and a standard deviation about it.
 
-    The upper panel has the objective, QD and the reprojection loss; the lower one the relative
+    The upper plot has the objective, QD and the reprojection loss; the lower one the relative
     RMSE of training images and of held-out particles (figures 6 and 7).
     """
     figure = _figure(6.4, 6.0)
     losses, rmse = figure.subplots(2, 1, sharex=True)
     steps = _steps(runs)
-    panels = (
+    axes_of_all = (
         (losses, "loss", "objective", GREY, False),
         (losses, "qd", "quaternion distance (QD)", VERMILLION, False),
         (losses, "reprojection", "reprojection (L1)", GREEN, False),
         (rmse, "train_relative_rmse", "training images", GREY, False),
         (rmse, "test_relative_rmse", "held-out particles", BLUE, True),
     )
-    for axes, name, label, color, is_test in panels:
+    for axes, name, label, color, is_test in axes_of_all:
         curves = np.stack([curve_on(steps, list(map(dict, m)), name, tested=is_test) for m in runs])
         _band(axes, steps, curves, color, label)
     for axes in (losses, rmse):
@@ -139,17 +139,17 @@ def save_bands(path: Path, runs: Sequence[Metrics], *, title: str = "") -> None:
 
 def save_figure_against_snr(path: Path, rows: Sequence[Row]) -> None:
     """Draw relative RMSE and angular error against the signal-to-noise ratio (table 2)."""
-    figure, panels = _two_panels()
+    figure, axes_of_all = _two_axes()
     places = np.arange(len(rows))
     names = ["none" if row["snr"] is None else f"{row['snr']:g}" for row in rows]
-    for axes, name in zip(panels, ("test_relative_rmse", "angular_error_deg"), strict=True):
+    for axes, name in zip(axes_of_all, ("test_relative_rmse", "angular_error_deg"), strict=True):
         axes.plot(places, _column(rows, name), "o-", color=BLUE)
         axes.set_xticks(places, ["noiseless" if n == "none" else n for n in names])
         axes.set_xlabel("Signal-to-noise ratio")
         _from_zero(axes)
         _plain(axes)
-    panels[0].set_ylabel(RMSE_LABEL)
-    panels[1].set_ylabel(ANGLE_LABEL)
+    axes_of_all[0].set_ylabel(RMSE_LABEL)
+    axes_of_all[1].set_ylabel(ANGLE_LABEL)
     _save(figure, path)
 
 
@@ -190,14 +190,14 @@ def save_examples(path: Path, runs: Sequence[tuple[str, Job]], *, title: str = "
 
 
 def save_bars(path: Path, rows: Sequence[Row]) -> None:
-    """Draw the relative RMSE of every representation and learning rate, a panel for each w."""
+    """Draw the relative RMSE of every representation and learning rate, a plot for each w."""
     w_values = list(dict.fromkeys(row["w"] for row in rows))
     rates = list(dict.fromkeys(row["learning_rate"] for row in rows))
     names = list(dict.fromkeys(row["representation"] for row in rows))
     figure = _figure(2.0 + 3.2 * len(w_values), 3.6)
-    panels = figure.subplots(1, len(w_values), sharey=True, squeeze=False)[0]
+    axes_of_all = figure.subplots(1, len(w_values), sharey=True, squeeze=False)[0]
     width = 0.8 / len(rates)
-    for axes, w in zip(panels, w_values, strict=True):
+    for axes, w in zip(axes_of_all, w_values, strict=True):
         for index, (rate, color) in enumerate(zip(rates, COLORS * len(rates), strict=False)):
             found = {
                 row["representation"]: row["test_relative_rmse"]
@@ -210,8 +210,8 @@ def save_bars(path: Path, rows: Sequence[Row]) -> None:
         axes.set_xticks(range(len(names)), names)
         axes.set_title(f"w = {w:g}", fontsize=10)
         _plain(axes)
-    panels[0].set_ylabel(RMSE_LABEL)
-    handles, labels = panels[-1].get_legend_handles_labels()
+    axes_of_all[0].set_ylabel(RMSE_LABEL)
+    handles, labels = axes_of_all[-1].get_legend_handles_labels()
     figure.legend(
         handles, labels, loc="outside right upper", frameon=False, fontsize=8, title="Learning rate"
     )
@@ -265,13 +265,13 @@ def _column(rows: Sequence[Row], name: str) -> Floats:
     return np.array([np.nan if v is None else float(v) for v in values], dtype=np.float64)
 
 
-def _two_panels() -> tuple[Figure, tuple[Axes, ...]]:
+def _two_axes() -> tuple[Figure, tuple[Axes, ...]]:
     figure = _figure(8.0, 3.5)
     return figure, tuple(figure.subplots(1, 2))
 
 
-def _finish_w(panels: Sequence[Axes], best_w: float | None) -> None:
-    for axes, label in zip(panels, (RMSE_LABEL, ANGLE_LABEL), strict=False):
+def _finish_w(axes_of_all: Sequence[Axes], best_w: float | None) -> None:
+    for axes, label in zip(axes_of_all, (RMSE_LABEL, ANGLE_LABEL), strict=False):
         axes.set_ylabel(label)
         axes.set_xlabel("w (weight of the quaternion distance)")
         axes.set_xlim(-0.04, 1.04)

@@ -16,7 +16,7 @@ import numpy as np
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.particles import Images, ImageSource, Integers
 from napari_cryoorient.session.display_filter import LowPassFiltered
-from napari_cryoorient.session.inspection import Inspection, Panel
+from napari_cryoorient.session.inspection import Inspection, Picture
 from napari_cryoorient.viewer.lazy_stack import LazyStack, display_limits
 from napari_cryoorient.viewer.napari_api import grid_of, show_titles
 from napari_cryoorient.viewer.readers import METADATA_KEY, particles_layer
@@ -77,38 +77,38 @@ class Triptych:
         return found
 
     def show(self, inspection: Inspection, low_pass_angstrom: float | None = None) -> None:
-        """Show the panels of an inspection; layers are kept where the roles stay the same.
+        """Show the pictures of an inspection; layers are kept where the roles stay the same.
 
         Contrast and camera stay as the user has them while the same thing is refreshed: another
         stack, map, contrast sign or box starts from grey levels and zoom of its own.
         """
-        titles = tuple(panel.title for panel in inspection.panels)
-        boxes = tuple(panel.images.box for panel in inspection.panels)
+        titles = tuple(picture.title for picture in inspection.pictures)
+        boxes = tuple(picture.images.box for picture in inspection.pictures)
         kind = (inspection.kind, titles, boxes, *inspection.subject)
         is_same_view = kind == self._kind
         is_refresh = is_same_view and low_pass_angstrom == self._low_pass
         self._kind, self._low_pass = kind, low_pass_angstrom
         sources: dict[str, ImageSource] = {
-            panel.role: Guarded(_as_shown(panel.images, low_pass_angstrom), self._on_problem)
-            for panel in inspection.panels
+            picture.role: Guarded(_as_shown(picture.images, low_pass_angstrom), self._on_problem)
+            for picture in inspection.pictures
         }
         self._blinking = None
         if "blink" in sources:
             sources["blink"] = self._blinking = Blinking(sources["true"], sources["predicted"])
-        panels = [(panel, sources[panel.role]) for panel in inspection.panels]
+        pictures = [(picture, sources[picture.role]) for picture in inspection.pictures]
         layers = self.layers()
-        if list(layers) != [panel.role for panel in inspection.panels]:
-            self._replace(panels)
-            self._lay_out(len(panels))
+        if list(layers) != [picture.role for picture in inspection.pictures]:
+            self._replace(pictures)
+            self._lay_out(len(pictures))
             return
-        for panel, source in panels:
-            _refill(layers[panel.role], panel, source, keeps_contrast=is_refresh)
+        for picture, source in pictures:
+            _refill(layers[picture.role], picture, source, keeps_contrast=is_refresh)
         if not is_refresh:
             _align_contrast(
-                [layers[panel.role] for panel in inspection.panels if panel.role in LIKE]
+                [layers[picture.role] for picture in inspection.pictures if picture.role in LIKE]
             )
             self._remember_limits()
-        if not is_same_view and panels:
+        if not is_same_view and pictures:
             self._viewer.reset_view()
 
     def levels(self, group: Group) -> Levels | None:
@@ -151,20 +151,20 @@ class Triptych:
         layer.name = f"blink: {shown.name}"
         layer.refresh(thumbnail=False, extent=False)
 
-    def _replace(self, panels: list[tuple[Panel, ImageSource]]) -> None:
+    def _replace(self, pictures: list[tuple[Picture, ImageSource]]) -> None:
         for layer in self.layers().values():
             self._viewer.layers.remove(layer)
         added = []
-        for panel, source in panels:
-            data, options, _ = particles_layer(source, name=panel.title, path=Path(panel.role))
-            options["metadata"][METADATA_KEY] |= {"group": GROUP, "role": panel.role}
+        for picture, source in pictures:
+            data, options, _ = particles_layer(source, name=picture.title, path=Path(picture.role))
+            options["metadata"][METADATA_KEY] |= {"group": GROUP, "role": picture.role}
             layer = self._viewer.add_image(data, colormap=self.colours, **options)
             added.append(layer)
-        show_titles(self._viewer, added, font_size=12 if len(panels) < 4 else 10)
+        show_titles(self._viewer, added, font_size=12 if len(pictures) < 4 else 10)
         if len(added) > 1:
             self._viewer.layers.link_layers(added, ("gamma", "colormap"))
         projections = [
-            layer for layer, (panel, _) in zip(added, panels, strict=True) if panel.role in LIKE
+            layer for layer, (one, _) in zip(added, pictures, strict=True) if one.role in LIKE
         ]
         if len(projections) > 1:
             _align_contrast(projections)
@@ -267,7 +267,7 @@ def _as_shown(source: ImageSource, low_pass_angstrom: float | None) -> ImageSour
     return source if low_pass_angstrom is None else LowPassFiltered(source, low_pass_angstrom)
 
 
-def _refill(layer: Image, panel: Panel, source: ImageSource, *, keeps_contrast: bool) -> None:
+def _refill(layer: Image, picture: Picture, source: ImageSource, *, keeps_contrast: bool) -> None:
     """Give a layer other images of the same role."""
     data: Any = LazyStack(source)
     spacing = source.pixel_size_angstrom
@@ -280,8 +280,8 @@ def _refill(layer: Image, panel: Panel, source: ImageSource, *, keeps_contrast: 
         layer.scale = scale
     if not np.allclose(layer.translate, translate):
         layer.translate = translate
-    if layer.name != panel.title:
-        layer.name = panel.title
+    if layer.name != picture.title:
+        layer.name = picture.title
     if limits is not None:
         layer.contrast_limits_range = limits
         layer.contrast_limits = limits

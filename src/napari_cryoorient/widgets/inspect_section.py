@@ -193,7 +193,7 @@ class InspectSection(QWidget):
             with signals_blocked(self.criterion):
                 self.criterion.clear()
                 self.criterion.addItems(criteria)
-        roles = {panel.role for panel in inspection.panels}
+        roles = {picture.role for picture in inspection.pictures}
         has_both = {"true", "predicted"} <= roles
         self._form.setRowVisible(self.fourth, has_both)
         with signals_blocked(self.fourth):
