@@ -1,6 +1,7 @@
 """How often ``null-test`` says what is true: right maps, maps of other molecules, pure noise.
 
     python benchmarks/null_test.py --cache CACHE --out FILE [--n 60] [--stacks 2] [--noise 50]
+    python benchmarks/null_test.py --cache CACHE --out FILE --asked 24 --n 120 --stacks 1 --noise 25
 
 Particles are those of ``benchmarks/reality.py``: projections by ``relion_project`` with real CTFs
 and noise.  The thresholds were fitted on other stacks: proteasome and ribosome projected by this
@@ -9,6 +10,9 @@ stacks "coloured 0.03", which are left out here.  Each stack is cut into
 small ones, and each of these is tested with its own reference and with those of two other
 molecules.  Noise is white, has the spectrum of real background, or is real background.  A line of
 JSON a test is appended to --out; the counts are printed.
+
+With --asked it is the check that ``search`` makes itself: a search learns from the n particles, and
+asks so many of them, twice, none the second time that it asked the first.
 """
 
 from __future__ import annotations
@@ -29,12 +33,14 @@ from realistic.stacks import Stack, stack_of
 from realistic.world import Sources, coloured_noise
 
 from napari_cryoorient.alignment.likelihood import ParticleLikelihood
+from napari_cryoorient.alignment.nulls.report import verdict_by_nulls
 from napari_cryoorient.alignment.nulls.trial import try_nulls
-from napari_cryoorient.alignment.nulls.verdict import verdict_of
+from napari_cryoorient.alignment.nulls.verdict import NullVerdict, verdict_of
+from napari_cryoorient.alignment.search.global_search import GlobalSearch
 from napari_cryoorient.api.files import map_of, read_particles
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.particles import ArrayImages, ParticleSet
-from napari_cryoorient.stack.pairing import pair_inputs
+from napari_cryoorient.stack.pairing import PairedInputs, pair_inputs
 
 NAMES = (
     "proteasome all 0.1",
@@ -97,6 +103,26 @@ def noise_test(
     return "noise", f"{kind} {k}", name, noise, stack
 
 
+def verdicts(
+    inputs: PairedInputs, likelihood: ParticleLikelihood, symmetry: str, asked: int | None
+) -> Iterator[tuple[float, NullVerdict]]:
+    """Yield the CPU seconds that a verdict took, and it: one, or two of so many asked."""
+    group = symmetry_matrices(symmetry)
+    rows = np.arange(len(inputs.particles), dtype=np.int64)
+    if asked is None:
+        began = time.process_time()
+        verdict = verdict_of(try_nulls(inputs.density, likelihood, rows, group))
+        yield time.process_time() - began, verdict
+        return
+    search = GlobalSearch(likelihood, group)
+    search.learned(rows)
+    for start in range(2):
+        began = time.process_time()
+        some = rows[start :: len(rows) // asked][:asked]
+        verdict = verdict_by_nulls(inputs.density, search, some, seed=start)
+        yield time.process_time() - began, verdict
+
+
 def main() -> None:
     """Test and count."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -108,6 +134,7 @@ def main() -> None:
     parser.add_argument("--noise", type=int, default=50)
     parser.add_argument("--only", nargs="*", default=NAMES, metavar="CONDITION")
     parser.add_argument("--first", type=int, default=FIRST_ROW)
+    parser.add_argument("--asked", type=int, metavar="N")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -115,30 +142,28 @@ def main() -> None:
     stacks = {name: stack_of(CONDITIONS[name], sources, options.cache) for name in NAMES}
     counts: Counter[tuple[str, str]] = Counter()
     for kind, what, map_name, particles, stack in tests(stacks, options, sources):
-        began = time.process_time()
         inputs = pair_inputs(particles, map_of(stack.reference))
         likelihood = ParticleLikelihood(inputs.density, inputs.particles, torch.device("cpu"))
-        group = symmetry_matrices(stack.symmetry)
-        trial = try_nulls(inputs.density, likelihood, np.arange(len(particles)), group)
-        verdict = verdict_of(trial)
-        line = {
-            "kind": kind,
-            "stack": what,
-            "map": map_name,
-            "outcome": verdict.outcome,
-            "snr": trial.snr,
-            "images_z": verdict.images.z,
-            "images_part": verdict.images.part,
-            "control_images_z": verdict.images.control_z,
-            "map_z": verdict.maps.z,
-            "map_part": verdict.maps.part,
-            "map_part_error": verdict.maps.part_error,
-            "control_z": verdict.maps.control_z,
-            "cpu_s": time.process_time() - began,
-        }
-        with options.out.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
-        counts[kind, verdict.outcome] += 1
+        for seconds, verdict in verdicts(inputs, likelihood, stack.symmetry, options.asked):
+            line = {
+                "kind": kind,
+                "stack": what,
+                "map": map_name,
+                "outcome": verdict.outcome,
+                "n": verdict.n,
+                "snr": likelihood.statistics.snr,
+                "images_z": verdict.images.z,
+                "images_part": verdict.images.part,
+                "control_images_z": verdict.images.control_z,
+                "map_z": verdict.maps.z,
+                "map_part": verdict.maps.part,
+                "map_part_error": verdict.maps.part_error,
+                "control_z": verdict.maps.control_z,
+                "cpu_s": seconds,
+            }
+            with options.out.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+            counts[kind, verdict.outcome] += 1
     for (kind, outcome), count in sorted(counts.items()):
         print(f"{kind:6} {outcome:18} {count}")
 

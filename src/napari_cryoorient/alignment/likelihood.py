@@ -137,14 +137,11 @@ class ParticleLikelihood:
         self._outer = outer
         self._outer_energy = float((power.to(device) * self._inverse_noise)[outer].sum())
 
-        volume = reference_volume(density, self.box)
         # Cropping keeps densities and makes voxels larger: a sum along a line has fewer of them.
         # The gain belongs to projections of the map at the box of the statistics' projector.
         map_box = min(density.box, max(statistics.box, WORKING_BOX))
-        gain = statistics.gain * map_box / self.box
-        self.volume = volume * gain
-        projector = Projector(self.volume, padding=_PADDING, max_radius=self.radius)
-        self._transform = PackedHalfSpace(projector.transform.to(device))
+        self._gain = statistics.gain * map_box / self.box
+        self._take_map(density)
         self._padded_frequencies = _PADDING * self.frequencies.t().contiguous()
         self.amplitude_sigma, self.strength = AMPLITUDE_SIGMA, 1.0
 
@@ -160,6 +157,17 @@ class ParticleLikelihood:
         """
         self.strength *= mean
         self.amplitude_sigma = sigma
+
+    def _take_map(self, density: DensityMap) -> None:
+        self.volume = reference_volume(density, self.box) * self._gain
+        projector = Projector(self.volume, padding=_PADDING, max_radius=self.radius)
+        self._transform = PackedHalfSpace(projector.transform.to(self.device))
+
+    def with_map(self, density: DensityMap) -> ParticleLikelihood:
+        """Return the same with another map of the same grey scale and field of view."""
+        other = copy.copy(self)
+        other._take_map(density)
+        return other
 
     def reading(self, particles: ParticleSet) -> ParticleLikelihood:
         """Return the same with other particles of the same stack to read."""

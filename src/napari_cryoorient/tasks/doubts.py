@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from napari_cryoorient.alignment.likelihood import ParticleLikelihood
 from napari_cryoorient.alignment.nulls.given_poses import N_AT_LEAST, pose_agreement
 from napari_cryoorient.alignment.nulls.report import doubt_by_nulls
+from napari_cryoorient.alignment.search.global_search import GlobalSearch
+from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.particles import DensityMap, Integers, ParticleSet
 from napari_cryoorient.stack.pairing import pair_inputs
 
@@ -46,4 +49,6 @@ def doubt_about_search(
         return None
     some = rows[np.unique(np.linspace(0, n - 1, min(n, N_SEARCHED)).astype(np.int64))]
     inputs = pair_inputs(particles[some], density, invert_contrast=invert_contrast)
-    return doubt_by_nulls(inputs, symmetry, torch.device("cpu"), seed=seed)
+    likelihood = ParticleLikelihood(inputs.density, inputs.particles, torch.device("cpu"))
+    search = GlobalSearch(likelihood, symmetry_matrices(symmetry))
+    return doubt_by_nulls(inputs.density, search, seed=seed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -154,7 +154,7 @@ def search_inputs(
         wrong = scale_note(likelihood, found.rows, found.poses, found.confidence)
         if wrong is not None:
             say(wrong)
-    doubt = _doubt_by_nulls(inputs, chosen, likelihood, config, reporter) or presence_note(found)
+    doubt = _doubt_by_nulls(inputs, chosen, search, config, reporter) or presence_note(found)
     if doubt is not None:
         say(f"WARNING: {doubt}")
     return found_of_all(found, rows, inputs.particles)
@@ -174,7 +174,7 @@ def likelihood_of(
 def _doubt_by_nulls(
     inputs: PairedInputs,
     chosen: Integers,
-    likelihood: ParticleLikelihood,
+    search: GlobalSearch,
     config: SearchConfig,
     reporter: Reporter,
 ) -> str | None:
@@ -184,12 +184,8 @@ def _doubt_by_nulls(
         return None
     asked = chosen[np.linspace(0, len(chosen) - 1, n).astype(np.int64)]
     return doubt_by_nulls(
-        replace(inputs, particles=inputs.particles.subset(asked)),
-        config.symmetry,
-        likelihood.device,
-        radius=likelihood.radius,
-        statistics=likelihood.statistics,
-        shift_reach_angstrom=config.shift_range_angstrom,
+        inputs.density,
+        search.reading(inputs.particles.subset(asked)),
         seed=config.seed,
         reporter=Reporter(should_stop=reporter.should_stop),
     )

@@ -13,6 +13,7 @@ import numpy as np
 from napari.utils import Colormap
 
 from napari_cryoorient.particles import Floats, Images, Integers
+from napari_cryoorient.viewer.drawing import drawn_once
 from napari_cryoorient.viewer.lazy_stack import quantile_limits
 from napari_cryoorient.viewer.napari_api import camera_of, canvas_size_of
 
@@ -65,12 +66,17 @@ class MicrographView:
         """Show particles at ``coordinates`` ``(k, 2)`` (x, y) of a field (width, height)."""
         self.image.visible = False
         self._particles, self._field = particles, field
+        with drawn_once(self.points, self.z_axes, self.x_axes, self.frame):
+            self._draw(coordinates, rotations, confidence)
+        self.fit()
+
+    def _draw(self, coordinates: Floats, rotations: Floats, confidence: Floats | None) -> None:
         at = coordinates[:, ::-1]
-        longer = max(field)
+        longer = max(self._field)
         self.points.data = at
         self.points.size = DOT * longer
         self.points.face_color = _PLAIN
-        if confidence is not None and len(particles):
+        if confidence is not None and len(at):
             known = np.nan_to_num(confidence)
             self.points.features = {"confidence": known}
             self.points.face_color = "confidence"
@@ -81,11 +87,13 @@ class MicrographView:
             along = rotations[:, [1, 0], axis] * AXIS * longer
             layer.data = np.stack([at, along], axis=1)
             layer.edge_width = 0.007 * longer
-        width, height = field
+        self._draw_frame()
+        self.frame.edge_width = 0.006 * longer
+
+    def _draw_frame(self) -> None:
+        width, height = self._field
         corners = np.array([[0, 0], [0, width], [height, width], [height, 0]], dtype=np.float64)
         self.frame.data = np.stack([corners, np.roll(corners, -1, axis=0) - corners], axis=1)
-        self.frame.edge_width = 0.006 * longer
-        self.fit()
 
     def show_picture(self, picture: Images, step: int) -> None:
         """Lay the micrograph itself, ``step`` pixels put into one, under its particles."""
@@ -100,15 +108,15 @@ class MicrographView:
         field = (float(width * step), float(height * step))
         if field != self._field:
             self._field = field
-            corners = np.array([[0, 0], [0, field[0]], [field[1], field[0]], [field[1], 0]])
-            self.frame.data = np.stack([corners, np.roll(corners, -1, axis=0) - corners], axis=1)
+            self._draw_frame()
             self.fit()
 
     def show_current(self, particle: int) -> None:
         """Ring the current particle, if it is on this micrograph."""
         found = np.flatnonzero(self._particles == particle)
-        self.current.data = self.points.data[found[:1]]
-        self.current.size = RING * max(self._field)
+        with drawn_once(self.current):
+            self.current.data = self.points.data[found[:1]]
+            self.current.size = RING * max(self._field)
 
     def clear(self) -> None:
         """Show nothing."""

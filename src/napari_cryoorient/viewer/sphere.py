@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from napari_cryoorient.particles import Poses
 from napari_cryoorient.session.criteria import CRITERIA, Criterion
 from napari_cryoorient.session.inspection import Inspection
+from napari_cryoorient.viewer.drawing import drawn_once
 from napari_cryoorient.viewer.napari_api import RIGHT_HANDED, camera_of, canvas_size_of
 from napari_cryoorient.viewer.readers import METADATA_KEY
 
@@ -85,6 +86,12 @@ class ViewSphere:
         Colours mean the same whatever the filter keeps. What it drops is no point of the layer:
         napari takes no notice of ``Points.shown`` in 3D.
         """
+        with drawn_once(self.points):
+            self._show(inspection, criterion, kept)
+
+    def _show(
+        self, inspection: Inspection, criterion: Criterion, kept: NDArray[np.bool_] | None
+    ) -> None:
         poses = inspection.shown_poses
         self.colour_ends = None
         if poses is None or not len(poses):

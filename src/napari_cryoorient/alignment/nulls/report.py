@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 
-from napari_cryoorient.alignment.likelihood import ParticleLikelihood
-from napari_cryoorient.alignment.nulls.trial import try_nulls
-from napari_cryoorient.alignment.nulls.verdict import FEWEST, verdict_of
-from napari_cryoorient.geometry.symmetry import symmetry_matrices
+from napari_cryoorient.alignment.nulls.trial import NullSearches
+from napari_cryoorient.alignment.nulls.verdict import FEWEST, NullVerdict, verdict_of
+from napari_cryoorient.alignment.search.global_search import GlobalSearch
+from napari_cryoorient.particles import DensityMap, Integers
 from napari_cryoorient.reporting import SILENT, Reporter
-from napari_cryoorient.stack.pairing import PairedInputs
-from napari_cryoorient.stack.statistics import StackStatistics
 
 # A search asks one particle of so many, where that makes so many at least, and no more than the
 # last.  Each is searched nine times for it, without a second look, and maps are made ready: 8 to
 # 11% of the search of 6000 particles (box 64), under 5% from 32,000 on (docs/trust.md).
 ONE_OF, FEWEST_ASKED, MOST_ASKED = 250, 24, 96
+# So many are asked first: where the map explains them beyond doubt, no more are.
+FIRST_LOOK = 12
 
 
 def n_to_ask(n_searched: int) -> int:
@@ -26,33 +25,35 @@ def n_to_ask(n_searched: int) -> int:
 
 
 def doubt_by_nulls(
-    inputs: PairedInputs,
-    symmetry: str,
-    device: torch.device,
+    density: DensityMap, search: GlobalSearch, *, seed: int = 0, reporter: Reporter = SILENT
+) -> str | None:
+    """Return a sentence where particles show nothing or another map.
+
+    None where they show this one, or nothing can be told.  As for ``verdict_by_nulls``.
+    """
+    rows = search.likelihood.particles.usable_rows()
+    if len(rows) < FEWEST:
+        return None
+    verdict = verdict_by_nulls(density, search, rows, seed=seed, reporter=reporter)
+    return verdict.describe() if verdict.is_doubt else None
+
+
+def verdict_by_nulls(
+    density: DensityMap,
+    search: GlobalSearch,
+    rows: Integers,
     *,
-    radius: float | None = None,
-    statistics: StackStatistics | None = None,
-    shift_reach_angstrom: float | None = None,
     seed: int = 0,
     reporter: Reporter = SILENT,
-) -> str | None:
-    """Return a sentence where particles, all those of ``inputs``, show nothing or another map.
+) -> NullVerdict:
+    """Try particles ``rows`` of a search with ``density``, its map: a few first, then all of them.
 
-    None where they show this one, or nothing can be told.  ``statistics`` are those of a larger
-    stack that they belong to.  Raises Stopped.
+    What the search has learned of its stack holds here.  Raises Stopped.
     """
-    usable = inputs.particles.usable_rows()
-    if len(usable) < FEWEST:
-        return None
-    few = inputs.particles.subset(usable)
-    trial = try_nulls(
-        inputs.density,
-        ParticleLikelihood(inputs.density, few, device, radius=radius, statistics=statistics),
-        np.arange(len(few), dtype=np.int64),
-        symmetry_matrices(symmetry),
-        shift_reach_angstrom=shift_reach_angstrom,
-        seed=seed,
-        reporter=reporter,
-    )
-    verdict = verdict_of(trial)
-    return verdict.describe() if verdict.is_doubt else None
+    searches = NullSearches(density, search, seed=seed)
+    if len(rows) > FIRST_LOOK:
+        few = rows[np.linspace(0, len(rows) - 1, FIRST_LOOK).astype(np.int64)]
+        verdict = verdict_of(searches.trial(few, reporter=reporter))
+        if verdict.is_settled:
+            return verdict
+    return verdict_of(searches.trial(rows, reporter=reporter))

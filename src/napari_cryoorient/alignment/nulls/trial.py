@@ -11,14 +11,14 @@ over the noise, which holds all else that particles hold, would make the control
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from napari_cryoorient.alignment.likelihood import BandData, ParticleLikelihood
-from napari_cryoorient.alignment.nulls.decoy_maps import decoy_map
+from napari_cryoorient.alignment.nulls.decoy_maps import decoy_maps
 from napari_cryoorient.alignment.nulls.null_images import NullKind, null_particles
 from napari_cryoorient.alignment.refine.two_groups import learned_amplitudes
 from napari_cryoorient.alignment.search.found import FoundPoses
@@ -30,6 +30,8 @@ from napari_cryoorient.reporting import SILENT, Reporter
 from napari_cryoorient.stack.chunks import Stopped
 
 N_DECOYS = 2
+# Decoys are of so many voxels an edge at least: no search has a map of fewer.
+LEAST_BOX = 32
 # The control follows particles whose confidence is above this.
 SURE = 0.9
 # The control's signal is at least so strong: a weaker one is taken to be none.
@@ -64,6 +66,102 @@ class NullTrial:
     snr: float
 
 
+class NullSearches:
+    """A search with ``density``, the map of its likelihood, and with maps without structure.
+
+    Each is ready for particles of its stack and for their nulls.  What ``search`` has learned of
+    the stack holds for all of them; none looks at particles in doubt a second time, as nulls all
+    are: it would take most of the time.
+    """
+
+    def __init__(
+        self,
+        density: DensityMap,
+        search: GlobalSearch,
+        *,
+        n_decoys: int = N_DECOYS,
+        seed: int = 0,
+    ) -> None:
+        self._likelihood, self._seed = search.likelihood, seed
+        box = max(self._likelihood.box, LEAST_BOX)
+        seeds = range(seed, seed + n_decoys)
+        self._decoys = decoy_maps(density, search.group, seeds, box=box)
+        # Likelihoods are of the search's own scale already.
+        learned = replace(search.priors, strength=1.0)
+        self._searches = [search.without_second_look()]
+        self._searches += [
+            GlobalSearch(
+                self._likelihood.with_map(decoy), search.group, is_thorough=False, learned=learned
+            )
+            for decoy in self._decoys
+        ]
+
+    def trial(
+        self, rows: Integers, *, found: FoundPoses | None = None, reporter: Reporter = SILENT
+    ) -> NullTrial:
+        """Search particles ``rows`` with all maps, and as many nulls.
+
+        ``found`` are poses of these rows that are to be judged, in place of those of the search.
+        Raises Stopped.
+        """
+        likelihood = self._likelihood
+        statistics, stack = likelihood.statistics, likelihood.particles
+        kind: NullKind = "phase-randomised" if statistics.are_corners_empty else "background"
+        null_stack = null_particles(stack, rows, self._seed, kind=kind)
+        null_likelihood = likelihood.reading(null_stack)
+        finders = [search.of_images for search in self._searches]
+        chunks = np.array_split(np.arange(len(rows), dtype=np.int64), -(-len(rows) // _CHUNK))
+        n_done, n_all = 0, len(rows) * (3 * len(finders) - (found is not None))
+
+        def searched(find: Finder, chunk: Integers, data: BandData) -> FoundPoses:
+            nonlocal n_done
+            if reporter.should_stop():
+                raise Stopped
+            halves = in_halves(
+                lambda these: find(chunk[these], data[these]),
+                slice(0, len(chunk)),
+                likelihood.device,
+            )
+            part = FoundPoses.joined(halves)
+            n_done += len(chunk)
+            reporter.progress(n_done, n_all)
+            return part
+
+        if found is None:
+            found = FoundPoses.joined(
+                [searched(finders[0], rows[k], _loaded(likelihood, rows[k])) for k in chunks]
+            )
+        # Of poses in doubt, as a foreign map leaves them, strengths tell nothing.
+        sure = np.where(found.confidence > SURE, found.confidence, 0.0)
+        strength, _ = learned_amplitudes(found.strengths, sure)
+        snr = statistics.snr * (likelihood.strength * strength) ** 2
+        strength *= max(1.0, LEAST_SNR / max(snr, 1e-9)) ** 0.5
+        generator = torch.Generator().manual_seed(self._seed)
+        parts: dict[str, list[list[FoundPoses]]] = {
+            name: [[] for _ in finders] for name in ("particles", "null", "control")
+        }
+        for chunk in chunks:
+            null = _loaded(null_likelihood, chunk)
+            sets = {
+                "particles": (rows[chunk], _loaded(likelihood, rows[chunk])),
+                "null": (chunk, null),
+                "control": (chunk, _with_projections(likelihood, null, kind, strength, generator)),
+            }
+            for name, (numbers, data) in sets.items():
+                for i, find in enumerate(finders):
+                    if i or name != "particles":
+                        parts[name][i].append(searched(find, numbers, data))
+
+        def joined(name: str) -> list[FoundPoses]:
+            return [FoundPoses.joined(each) for each in parts[name] if each]
+
+        of_decoys, null_found, control = (joined(name) for name in parts)
+        return NullTrial(
+            found, tuple(of_decoys), null_found[0], tuple(null_found[1:]),
+            control[0], tuple(control[1:]), null_stack, kind, self._decoys, snr,
+        )  # fmt: skip
+
+
 def try_nulls(
     density: DensityMap,
     likelihood: ParticleLikelihood,
@@ -76,79 +174,13 @@ def try_nulls(
     seed: int = 0,
     reporter: Reporter = SILENT,
 ) -> NullTrial:
-    """Search particles ``rows`` of a likelihood with ``density``, its map, and with nulls.
+    """Try particles ``rows`` of a likelihood with ``density``, its map, and with nulls.
 
-    ``found`` are poses of these rows that are to be judged, in place of those of a search with the
-    map.  Raises Stopped.
+    ``found`` as for ``NullSearches.trial``.  Raises Stopped.
     """
-    statistics, stack = likelihood.statistics, likelihood.particles
-    kind: NullKind = "phase-randomised" if statistics.are_corners_empty else "background"
-    null_stack = null_particles(stack, rows, seed, kind=kind)
-
-    def compared_with(map_: DensityMap, particles: ParticleSet) -> ParticleLikelihood:
-        return ParticleLikelihood(
-            map_, particles, likelihood.device, radius=likelihood.radius, statistics=statistics
-        )
-
-    def searching(with_map: ParticleLikelihood) -> GlobalSearch:
-        # Nulls are all in doubt: a second look at them would take most of the time.
-        return GlobalSearch(
-            with_map, group, shift_reach_angstrom=shift_reach_angstrom, is_thorough=False
-        )
-
-    box = max(likelihood.box, 32)
-    decoys = tuple(decoy_map(density, group, seed + i, box=box) for i in range(n_decoys))
-    finders = [searching(likelihood).of_images]
-    finders += [searching(compared_with(decoy, stack)).of_images for decoy in decoys]
-    null_likelihood = compared_with(density, null_stack)
-    chunks = np.array_split(np.arange(len(rows), dtype=np.int64), -(-len(rows) // _CHUNK))
-    n_done, n_all = 0, len(rows) * (3 * len(finders) - (found is not None))
-
-    def searched(find: Finder, chunk: Integers, data: BandData) -> FoundPoses:
-        nonlocal n_done
-        if reporter.should_stop():
-            raise Stopped
-        halves = in_halves(
-            lambda these: find(chunk[these], data[these]), slice(0, len(chunk)), likelihood.device
-        )
-        part = FoundPoses.joined(halves)
-        n_done += len(chunk)
-        reporter.progress(n_done, n_all)
-        return part
-
-    if found is None:
-        found = FoundPoses.joined(
-            [searched(finders[0], rows[k], _loaded(likelihood, rows[k])) for k in chunks]
-        )
-    # Of poses in doubt, as a foreign map leaves them, strengths tell nothing.
-    sure = np.where(found.confidence > SURE, found.confidence, 0.0)
-    strength, _ = learned_amplitudes(found.strengths, sure)
-    snr = statistics.snr * strength**2
-    strength *= max(1.0, LEAST_SNR / max(snr, 1e-9)) ** 0.5
-    generator = torch.Generator().manual_seed(seed)
-    parts: dict[str, list[list[FoundPoses]]] = {
-        name: [[] for _ in finders] for name in ("particles", "null", "control")
-    }
-    for chunk in chunks:
-        null = _loaded(null_likelihood, chunk)
-        sets = {
-            "particles": (rows[chunk], _loaded(likelihood, rows[chunk])),
-            "null": (chunk, null),
-            "control": (chunk, _with_projections(likelihood, null, kind, strength, generator)),
-        }
-        for name, (numbers, data) in sets.items():
-            for i, find in enumerate(finders):
-                if i or name != "particles":
-                    parts[name][i].append(searched(find, numbers, data))
-
-    def joined(name: str) -> list[FoundPoses]:
-        return [FoundPoses.joined(each) for each in parts[name] if each]
-
-    of_decoys, null_found, control = (joined(name) for name in parts)
-    return NullTrial(
-        found, tuple(of_decoys), null_found[0], tuple(null_found[1:]),
-        control[0], tuple(control[1:]), null_stack, kind, decoys, snr,
-    )  # fmt: skip
+    search = GlobalSearch(likelihood, group, shift_reach_angstrom=shift_reach_angstrom)
+    searches = NullSearches(density, search, n_decoys=n_decoys, seed=seed)
+    return searches.trial(rows, found=found, reporter=reporter)
 
 
 @torch.no_grad()

@@ -28,6 +28,9 @@ VISIBLE = 5.0
 # or below the second while the difference is not clear.  Right maps reach 0.3 and more.
 LOW_PART, UNCLEAR_PART = 0.25, 0.4
 FEWEST = 8
+# A look at a part of the particles ends the matter where the map explains them by so many standard
+# errors, and for at least ``LOW_PART`` of what a right map would give.
+SETTLED = 5.0
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,15 @@ class NullVerdict:
     def is_doubt(self) -> bool:
         """Whether the particles do not show the map."""
         return self.outcome in ("pure noise", "another molecule")
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the map explains the particles so clearly that more of them need not be asked."""
+        return (
+            self.outcome == "explained"
+            and min(self.images.z, self.maps.z) >= SETTLED
+            and self.maps.part >= LOW_PART
+        )
 
     def describe(self) -> str:
         """Say it in one sentence."""

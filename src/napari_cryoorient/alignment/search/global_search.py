@@ -32,7 +32,7 @@ from napari_cryoorient.alignment.search.plans import (
     thorough_plan,
 )
 from napari_cryoorient.alignment.search.proposals import Proposals, Proposer
-from napari_cryoorient.alignment.search.shifts import ShiftPrior
+from napari_cryoorient.alignment.search.shifts import ShiftPrior, from_nearest
 from napari_cryoorient.device import part_of, room_for
 from napari_cryoorient.particles import Floats, Integers, ParticleSet, Poses
 from napari_cryoorient.reporting import SILENT, Reporter
@@ -161,6 +161,11 @@ class GlobalSearch:
         """Learn from ``rows``, all that will be searched, unless that was done; return it."""
         if not self._is_prior_learned:
             self.learn_shifts(rows, reporter)
+        return self.priors
+
+    @property
+    def priors(self) -> StackPriors:
+        """What is known of the stack so far."""
         return StackPriors(
             self._information,
             self._prior,
@@ -175,6 +180,12 @@ class GlobalSearch:
         other = copy.copy(self)
         other.likelihood = self.likelihood.reading(particles)
         other._proposer = None if self._proposer is None else self._proposer.reading(particles)
+        return other
+
+    def without_second_look(self) -> GlobalSearch:
+        """Return the same search, which looks at particles in doubt no more than at others."""
+        other = copy.copy(self)
+        other._is_thorough = False
         return other
 
     def learn_shifts(self, rows: Integers, reporter: Reporter = SILENT) -> None:
@@ -193,7 +204,7 @@ class GlobalSearch:
         self._prior = before.learned(found.poses.shifts_angstrom, weight, least)
         proposals = self._proposed(rows[sample])
         if proposals is not None:
-            off = _from_nearest(found.poses.shifts_angstrom, _numpy(proposals.shifts_angstrom))
+            off = from_nearest(found.poses.shifts_angstrom, _numpy(proposals.shifts_angstrom))
             self._beside = before.learned(off, weight, least)
         self.coarse.take_shifts(self._prior, self._beside)
         self.likelihood.take_amplitudes(*learned_amplitudes(found.strengths, weight))
@@ -377,13 +388,6 @@ class GlobalSearch:
 def _best_of_each(log_likelihood: Tensor, owner: Tensor, n: int) -> Tensor:
     lowest = torch.full((n,), -torch.inf, device=owner.device)
     return lowest.scatter_reduce(0, owner, log_likelihood, "amax")
-
-
-def _from_nearest(shifts_angstrom: Floats, places_angstrom: Floats) -> Floats:
-    """Return how far ``(k, 2)`` shifts are from the nearest of their places ``(k, m, 2)``."""
-    off = shifts_angstrom[:, None] - places_angstrom
-    nearest = np.square(off).sum(2).argmin(1)
-    return np.asarray(off[np.arange(len(off)), nearest])
 
 
 def _numpy(tensor: Tensor) -> Floats:

@@ -102,6 +102,13 @@ class ShiftPrior:
         )
 
 
+def from_nearest(shifts_angstrom: Floats, places_angstrom: Floats) -> Floats:
+    """Return how far ``(k, 2)`` shifts are from the nearest of their places ``(k, m, 2)``."""
+    off = shifts_angstrom[:, None] - places_angstrom
+    nearest = np.square(off).sum(2).argmin(1)
+    return np.asarray(off[np.arange(len(off)), nearest])
+
+
 def hexagonal_shifts(reach: float, step: float) -> Tensor:
     """Return shifts ``(s, 2)`` within ``reach`` of zero, ``step`` apart, zero first."""
     n = math.ceil(2 * reach / step) + 1
