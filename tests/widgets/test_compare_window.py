@@ -84,7 +84,7 @@ def test_what_differs_most_comes_first_and_what_agrees_is_exported(
     assert session.particle == panel.table.model.particle_of(1)
     # The slider says how many agree, and the box leaves the others out.
     n = len(session.inspection)
-    assert panel.export_button.text() == f"Agreeing ({n - 2})…"
+    assert panel.export_button.text() == f"Export agreeing ({n - 2})…"
     qtbot.mouseClick(panel.only, Qt.MouseButton.LeftButton, pos=panel.only.rect().center() / 4)
     assert len(session.selected()) == n - 2
     target = tmp_path / "agreeing.star"
@@ -102,7 +102,7 @@ def test_what_differs_most_comes_first_and_what_agrees_is_exported(
     session.set_particle(5)
     controller.marking.mark("reject")
     panel._pull()
-    assert panel.export_button.text() == f"Agreeing ({n - 5})…"
+    assert panel.export_button.text() == f"Export agreeing ({n - 5})…"
     qtbot.mouseClick(panel.export_button, Qt.MouseButton.LeftButton)
     written, _ = read_particles(target, project_dir=controller.session.data.star_path.parent)
     left = [

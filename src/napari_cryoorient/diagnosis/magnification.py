@@ -52,7 +52,7 @@ class Magnification:
     def is_off(self) -> bool:
         """Whether the pixel sizes clearly do not belong together, by half a percent or more."""
         off = abs(self.scale - 1)
-        return off > WORTH and off > CLEAR_ERRORS * self.standard_error
+        return bool(off > WORTH and off > CLEAR_ERRORS * self.standard_error)
 
     @property
     def fitting_pixel_size_angstrom(self) -> float:

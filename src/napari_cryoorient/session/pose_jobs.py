@@ -328,6 +328,13 @@ _NOUNS = {
 }
 
 
+_OUTCOMES = {
+    "explained": "the map explains the particles",
+    "undecided": "cannot be told",
+}
+_HANDS = {"right": "the map is right", "mirrored": "the map is the mirror image"}
+
+
 def noun_of(title: str) -> str:
     """Return what a job is called once it is over."""
     return _NOUNS.get(title, title)
@@ -347,8 +354,15 @@ def words_of(view: JobView) -> str:
     best = results.get("best")
     if isinstance(best, dict) and best.get("w") is not None:
         words.append(f"best w {best['w']:g}")
-    if results.get("sentence"):
-        words.append(str(results["sentence"]))
+    # In brief: the whole sentence stands in the tab Checks.
+    if "outcome" in results:
+        words.append(_OUTCOMES.get(str(results["outcome"]), str(results["outcome"])))
+    if "hand" in results:
+        words.append(_HANDS.get(str(results["hand"]), "cannot be told"))
+    if results.get("scale") is not None:
+        words.append(f"particles {results['scale']:.4f} times as large as the map")
+    if results.get("moved") is not None:
+        words.append(f"{results['moved']:,} of {results['n']:,} moved to an equivalent pose")
     if results.get("scf_star") is not None:
         words.append(f"SCF* {results['scf_star']:.2f}")
     curve = results.get("curve")

@@ -72,7 +72,7 @@ class GraphPlot:
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = viewer
         self.axes = viewer.add_shapes([], ndim=2, name="axes")
-        self.lines = viewer.add_shapes([], ndim=2, name="lines")
+        self.lines = viewer.add_shapes([], ndim=2, name="lines", opacity=1.0)
         self.markers = viewer.add_points(
             np.zeros((0, 2)), name="markers", size=MARKER, border_width=0
         )

@@ -20,6 +20,7 @@ from superqt.utils import signals_blocked
 from napari_cryoorient.session.checks import CHECKS, Check, CheckResult
 from napari_cryoorient.session.controller import Controller
 from napari_cryoorient.session.words import on_screen
+from napari_cryoorient.viewer.curves import rounded_up, ticks
 from napari_cryoorient.viewer.graph import Colour, Graph, GraphPlot, Line
 from napari_cryoorient.viewer.napari_api import call_on_resize
 from napari_cryoorient.widgets.canvas import Canvas
@@ -46,6 +47,7 @@ WHAT: dict[Check, str] = {
         "of the same particles untilted tell more, if there are any."
     ),
 }
+RESOLUTIONS = (100, 50, 30, 20, 15, 12, 10, 8, 7, 6, 5, 4.5, 4, 3.5, 3, 2.5, 2, 1.5, 1)  # angstrom
 PICTURES = {
     "Correlation": ("correlation", "correlation", "particles"),
     "Confidence": ("confidence", "confidence", "particles"),
@@ -68,11 +70,14 @@ def null_graph(result: CheckResult, picture: str) -> Graph:
     x_low, x_high = float(min(a.x.min() for a in lines)), float(max(a.x.max() for a in lines))
     is_fsc = key.endswith("fsc")
     low = min(0.0, *(float(line.y.min()) for line in lines))
-    high = 1.0 if is_fsc else float(max(line.y.max() for line in lines))
-    y_ticks = ((0.0, "0"), (high / 2, f"{high / 2:g}"), (high, f"{high:g}"))
+    high = 1.0 if is_fsc else rounded_up(float(max(line.y.max() for line in lines)))
+    y_ticks = tuple((float(y), f"{y:g}") for y in ticks(0.0, high, 3))
     # The last fifth is left to the title of the axis.
-    places = np.linspace(x_low, x_high, 6)[:5].tolist()
-    x_ticks = tuple((x, _tick(x, is_fsc=is_fsc)) for x in places)
+    last = x_high - 0.2 * (x_high - x_low)
+    if is_fsc:
+        x_ticks = _resolutions(x_low, last)
+    else:
+        x_ticks = tuple((float(x), f"{x:g}") for x in ticks(x_low, last))
     title = "resolution (Å)" if is_fsc else x_title
     levels = (0.0, 0.143) if is_fsc else ()
     return Graph(
@@ -80,10 +85,15 @@ def null_graph(result: CheckResult, picture: str) -> Graph:
     )
 
 
-def _tick(x: float, *, is_fsc: bool) -> str:
-    if is_fsc:
-        return f"{1 / x:.1f}" if x > 0 else ""
-    return f"{x:.2f}"
+def _resolutions(low: float, high: float) -> tuple[tuple[float, str], ...]:
+    """Return frequencies in 1/angstrom that are round resolutions, far enough apart to be read."""
+    found: list[tuple[float, str]] = []
+    for resolution in RESOLUTIONS:
+        x = 1 / resolution
+        is_apart = not found or x - found[-1][0] >= (high - low) / 5
+        if low <= x <= high and is_apart:
+            found.append((x, f"{resolution:g}"))
+    return tuple(found)
 
 
 def _points(figures: dict[str, Any], key: str, case: str) -> tuple[Any, Any]:

@@ -166,7 +166,7 @@ class ComparePanel(QWidget):
 
     def _count(self) -> None:
         n = len(self._refinements.agreeing(self.within.value()))
-        self.export_button.setText(f"Agreeing ({n:,})…")
+        self.export_button.setText(f"Export agreeing ({n:,})…")
         self.export_button.setEnabled(n > 0)
 
     def _on_slider(self, value: float) -> None:
