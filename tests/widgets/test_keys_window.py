@@ -141,6 +141,41 @@ def test_the_activity_dock_has_the_run_and_stops_it(qtbot, controller, tmp_path,
     assert len(controller.pose_jobs.changed) == 0
 
 
+def test_reports_heard_while_a_bar_is_made_begin_no_other_one(controller, tmp_path, monkeypatch):
+    """napari handles events before its bar is ready: each report began another one, endlessly."""
+    made = []
+    session = controller.session
+
+    def report() -> None:
+        line = {"step": 1, "seconds": 10.0 * len(made), "time_left_s": 40.0 - 10.0 * len(made)}
+        record = RunRecord.of({"phase": "training"})
+        session.set_run(RunView(tmp_path / "run-007", "running", record=record, metrics=(line,)))
+
+    class Bar:
+        n = 0
+        is_closed = False
+
+        def __init__(self, desc: str, total: int, cancel_callback: Any) -> None:
+            made.append(self)
+            if len(made) < 5:
+                report()
+
+        def update(self, by: int) -> None:
+            self.n += by
+
+        def close(self) -> None:
+            self.is_closed = True
+
+    monkeypatch.setattr("napari_cryoorient.widgets.activity.cancelable_progress", Bar)
+    activity = Activity(controller)
+    report()
+    (bar,) = made
+    assert bar.n > 0  # by the report that waited
+    session.set_run(RunView(tmp_path / "run-007", "stopped"))
+    assert bar.is_closed
+    activity.close()
+
+
 def test_napari_s_own_keys_change_nothing_of_what_is_drawn(open_dock, qtbot, made: Stack):
     dock = open_dock()
     dock.controller.load(made.star, made.map)

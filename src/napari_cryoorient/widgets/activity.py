@@ -17,6 +17,7 @@ class Activity:
         self._controller = controller
         self._bar: cancelable_progress | None = None
         self._what = ""
+        self._is_pulling = self._is_stale = self._is_closed = False
         controller.session.run_changed.connect(self._pull)
         controller.pose_jobs.changed.connect(self._pull)
 
@@ -24,9 +25,29 @@ class Activity:
         """Take the bar away and hear no more."""
         self._controller.session.run_changed.disconnect(self._pull)
         self._controller.pose_jobs.changed.disconnect(self._pull)
+        self._is_closed = True
         self._end()
 
     def _pull(self, *_: object) -> None:
+        """Bring the bar up to date.
+
+        napari handles events while it makes a bar, among them reports of the same work: these wait
+        until the bar is there, or each would begin another one.
+        """
+        self._is_stale = True
+        if self._is_pulling:
+            return
+        self._is_pulling = True
+        try:
+            while self._is_stale and not self._is_closed:
+                self._is_stale = False
+                self._pull_once()
+        finally:
+            self._is_pulling = False
+        if self._is_closed:  # while its bar was made
+            self._end()
+
+    def _pull_once(self) -> None:
         session, jobs = self._controller.session, self._controller.pose_jobs
         if session.is_training and session.run is not None:
             now = standing(session.run, is_stopping=session.is_stopping)
