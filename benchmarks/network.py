@@ -140,7 +140,8 @@ def main() -> None:
                 for line in curve_of(given.runs / name):
                     print("{:>5.0f} {:7.0f} {:7.2f} {:6.2f}".format(*line))
     elif given.what == "picture":
-        save_picture(pd.read_csv(given.results), curve_of(given.runs / "wide"), given.image)
+        curve = curve_of(given.runs / "wide")
+        save_picture(pd.read_csv(given.results), curve, TOGETHER, given.image)
     else:
         for name in given.only:
             sources = Sources(given.data, given.assets)
