@@ -28,16 +28,17 @@ import torch
 from fast_accuracy import command, made_map
 
 from napari_cryoorient import TrainConfig
+from napari_cryoorient.config import Preset
 from napari_cryoorient.device import choose_device, synchronize
 from napari_cryoorient.stack.pairing import RunInputs, load_inputs
-from napari_cryoorient.training.fast import fast_recipe
+from napari_cryoorient.tasks.recipes import RECIPES, Ingredients
 from napari_cryoorient.training.held_out import (
     HeldOutParticles,
     ParticleBatches,
     evaluate,
 )
 from napari_cryoorient.training.loop import Cadence, train
-from napari_cryoorient.training.paper import paper_recipe
+from napari_cryoorient.training.ranks import ALONE
 from napari_cryoorient.training.recipe import Recipe
 from napari_cryoorient.training.split import split_rows
 
@@ -45,15 +46,15 @@ LADDER = (25, 50, 100, 150, 200, 300, 450, 700, 1000)
 QUIET = Cadence(report_s=1e9, checkpoint_s=1e9, test_s=1e9)
 
 
-def make(preset: str, inputs: RunInputs, steps: int, box: int, device: torch.device) -> Recipe:
+def make(preset: Preset, inputs: RunInputs, steps: int, box: int, device: torch.device) -> Recipe:
     """Make a recipe on the training part of the stack."""
     config = TrainConfig.model_validate(
         {"preset": preset, "steps": steps, "box": box, "weights": "none", "w": 0.8}
     )
     rows, _ = split_rows(len(inputs.particles), config.test_fraction, config.seed)
     torch.manual_seed(0)
-    of = paper_recipe if preset == "paper" else fast_recipe
-    return of(inputs.density, inputs.particles, config, device, rows)
+    of = Ingredients(inputs, inputs.particles, config, device, rows, earlier=None, ranks=ALONE)
+    return RECIPES[config.preset](of)
 
 
 def figures(recipe: Recipe, inputs: RunInputs, box: int) -> tuple[float, float]:

@@ -30,13 +30,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import napari_cryoorient as nc
 from napari_cryoorient import DensityMap, ParticleSet, TrainConfig
+from napari_cryoorient.config import PRESETS, Preset
 from napari_cryoorient.device import choose_device, describe_device, is_out_of_memory
 from napari_cryoorient.simulation.demo_density import demo_density
 from napari_cryoorient.stack.pairing import pair_inputs
-from napari_cryoorient.training.fast import fast_recipe
-from napari_cryoorient.training.paper import paper_recipe
+from napari_cryoorient.tasks.recipes import RECIPES, Ingredients
 from napari_cryoorient.training.precision import choose_precision, lay_out_weights
-from napari_cryoorient.training.recipe import Recipe
+from napari_cryoorient.training.ranks import ALONE
 
 # What the profiler calls the host's waiting for the device, and copies back to it.
 WAITS = ("cudaStreamSynchronize", "cudaDeviceSynchronize", "cudaEventSynchronize")
@@ -167,17 +167,18 @@ class Bench:
             )
         self._step_of("paper", particles, 24)
 
-    def _step_of(self, preset: str, particles: ParticleSet, size: int) -> bool:
+    def _step_of(self, preset: Preset, particles: ParticleSet, size: int) -> bool:
         """Time single steps of a recipe; False where they do not fit."""
         inputs = pair_inputs(particles, self.density)
         values = {"preset": preset, "batch_size": size, "weights": "none"}
-        if preset == "paper":
+        if "box" in PRESETS[preset].values:  # where it is not chosen by the stack
             values["box"] = self.sizes.paper_box
-        make = paper_recipe if preset == "paper" else fast_recipe
         config = TrainConfig.model_validate(values)
         with self.part():
             rows = np.arange(len(particles))
-            recipe: Recipe = make(inputs.density, inputs.particles, config, self.device, rows)
+            recipe = RECIPES[preset](
+                Ingredients(inputs, particles, config, self.device, rows, None, ALONE)
+            )
             recipe.network.train()
             precision, _ = choose_precision("auto", self.device)
             lay_out_weights(recipe.network, precision, self.device)

@@ -17,7 +17,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does
@@ -28,11 +28,12 @@ from fast_accuracy import command, made_map
 from torch.utils.flop_counter import FlopCounterMode
 
 from napari_cryoorient import TrainConfig
+from napari_cryoorient.config import PRESETS
 from napari_cryoorient.device import choose_device, is_out_of_memory, synchronize
 from napari_cryoorient.stack.pairing import load_inputs
-from napari_cryoorient.training.fast import fast_recipe
-from napari_cryoorient.training.paper import paper_recipe
+from napari_cryoorient.tasks.recipes import RECIPES, Ingredients
 from napari_cryoorient.training.precision import autocast, choose_precision, lay_out_weights
+from napari_cryoorient.training.ranks import ALONE
 from napari_cryoorient.training.recipe import Recipe
 
 
@@ -48,9 +49,10 @@ def seconds(work: Callable[[], object], device: torch.device, rounds: int) -> fl
     return statistics.median(times[1:])
 
 
+@cache
 def peak_tflops(device: torch.device, dtype: torch.dtype, rounds: int) -> float:
     """Return the rate of square matrix products in 10^12 operations a second."""
-    n = 8192 if device.type == "cuda" else 2048
+    n = 8192 if device.type == "cuda" else 1024
     a = torch.randn(n, n, device=device, dtype=dtype)
     return 2 * n**3 / seconds(lambda: a @ a, device, rounds) / 1e12
 
@@ -78,11 +80,13 @@ def main() -> None:
     n = max(options.batches)
     command("simulate", made_map(folder), "-o", folder, "--n", n, "--box", options.box)
     inputs = load_inputs(folder / "particles.star", folder / "map.mrc")
-    for preset, make in (("paper", paper_recipe), ("fast", fast_recipe)):
+    for preset in PRESETS:
         for size in options.batches:
             values = {"preset": preset, "batch_size": size, "box": options.box, "weights": "none"}
             config = TrainConfig.model_validate(values)
-            recipe: Recipe = make(inputs.density, inputs.particles, config, device, np.arange(n))
+            recipe = RECIPES[preset](
+                Ingredients(inputs, inputs.particles, config, device, np.arange(n), None, ALONE)
+            )
             recipe.network.train()
             try:
                 precision, _ = choose_precision("auto", device)

@@ -11,6 +11,8 @@ from torch import Tensor
 
 from napari_cryoorient.alignment.refine import gauss_newton
 from napari_cryoorient.alignment.refine.gauss_newton import Hypotheses
+from napari_cryoorient.alignment.search.shifts import ShiftPrior
+from napari_cryoorient.alignment.search.view_bank import ViewBank
 from napari_cryoorient.projection.fourier_slice import Projector
 from napari_cryoorient.projection.resample import fourier_to_images, images_to_fourier
 from support.shapes import WrongShape, checked
@@ -60,3 +62,10 @@ def test_the_alignment_is_checked_too() -> None:
     assert gauss_newton.damped_step(at, torch.ones(2)).shape == (2, 5)
     with pytest.raises(WrongShape, match="damping"):
         gauss_newton.damped_step(at, torch.ones(2, 1))
+
+
+def test_shifts_of_a_search_are_checked():
+    with pytest.raises(WrongShape, match="shifts_angstrom"):
+        ShiftPrior(1.0, 5.0).log_density(torch.zeros(4, 3))
+    with pytest.raises(WrongShape, match="directions"):
+        ViewBank.neighbours_among(None, torch.zeros(4, 2))

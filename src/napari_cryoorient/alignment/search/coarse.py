@@ -19,6 +19,7 @@ from napari_cryoorient.alignment.search.plans import Plan, Rung
 from napari_cryoorient.alignment.search.proposals import Proposals
 from napari_cryoorient.alignment.search.shifts import ShiftPrior
 from napari_cryoorient.alignment.search.view_bank import NUMBERS_A_SCORE, CellScores, ViewBank
+from napari_cryoorient.alignment.shapes import AnyShifts, PerShift
 from napari_cryoorient.device import room_for
 
 # Shift steps per field of view and Fourier pixel of radius.
@@ -121,7 +122,7 @@ class CoarseSearch:
         """Shifts of the first rung."""
         return len(self._shifts[0])
 
-    def is_beyond(self, shifts_angstrom: Tensor) -> Tensor:
+    def is_beyond(self, shifts_angstrom: AnyShifts) -> PerShift:
         """Tell which shifts ``(..., 2)`` lie outside of those that are tried.
 
         Beside places that something else proposes none does.

@@ -25,6 +25,15 @@ import torch
 from torch import Tensor
 
 from napari_cryoorient.alignment.likelihood import ParticleLikelihood
+from napari_cryoorient.alignment.shapes import (
+    BandPowers,
+    BandValues,
+    ImagesOnRings,
+    TwofoldImages,
+    TwofoldViews,
+    ViewRotations,
+    ViewsOnRings,
+)
 from napari_cryoorient.device import multiplies_bfloat16
 
 # Rings per Fourier pixel, and orders per Fourier pixel of radius, of a particle as wide as the
@@ -130,7 +139,7 @@ class RingTransform:
         self._power_series = series[:, 0 : 2 * self._n_power : 2].flatten(1).contiguous()
         self.angles = torch.cat([angles, angles + math.pi]).float().to(device)
 
-    def of_images(self, cross: Tensor, power: Tensor) -> OnRings:
+    def of_images(self, cross: BandValues, power: BandPowers) -> OnRings:
         """Transform complex ``(b, m)`` and real ``(c, m)``."""
         return OnRings(
             self._on_rings(cross.real.t().to(self.dtype), 0),
@@ -148,7 +157,7 @@ class RingTransform:
             total[:, :, first : first + n_rings] += onto.view(-1, 2, n_rings, n)
         return total.flatten(1, 2)
 
-    def of_views(self, rotations: Tensor) -> OnRings:
+    def of_views(self, rotations: ViewRotations) -> OnRings:
         """Transform the map's slices at rotations ``(v, 3, 3)``."""
         device = self._likelihood.device
         # Enough for the slices' orders, and for the low ones of the squares.
@@ -192,7 +201,7 @@ def _as_columns(matrix: Tensor) -> Tensor:
     return parts.permute(3, 0, 2, 1).flatten(0, 2).float().contiguous()
 
 
-def twofold_images(images: Tensor) -> Tensor:
+def twofold_images(images: ImagesOnRings) -> TwofoldImages:
     """Return images ``(orders, 2 rings, b)`` as ``(orders, 2 rings, 2, b)``.
 
     Views times these are the real and the imaginary part of the product.
@@ -203,7 +212,7 @@ def twofold_images(images: Tensor) -> Tensor:
     )
 
 
-def twofold_views(views: Tensor) -> Tensor:
+def twofold_views(views: ViewsOnRings) -> TwofoldViews:
     """Return views ``(orders, v, 2 rings)`` as ``(orders, 2 v, 2 rings)``.
 
     These times images are the real and the imaginary part of the product.

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from napari_cryoorient.alignment.shapes import AnyShifts, PerShift, TriedShifts
 from napari_cryoorient.particles import Floats
 
 # A grid reaches so many standard deviations: in a quick look, and in one at particles in doubt.
@@ -32,7 +33,7 @@ class ShiftPrior:
     centre_angstrom: tuple[float, float] = (0.0, 0.0)
     n_sigmas: float = SIGMAS
 
-    def grid(self, step_angstrom: float) -> Tensor:
+    def grid(self, step_angstrom: float) -> TriedShifts:
         """Return likely shifts ``(s, 2)``, ``step_angstrom`` apart: seven at least."""
         if self.reach_angstrom <= 0:
             return torch.zeros(1, 2)
@@ -40,7 +41,7 @@ class ShiftPrior:
             self.centre_angstrom
         )
 
-    def log_density(self, shifts_angstrom: Tensor) -> Tensor:
+    def log_density(self, shifts_angstrom: AnyShifts) -> PerShift:
         """Return how likely shifts ``(..., 2)`` are, in logs, over the most probable."""
         if self.reach_angstrom <= 0:
             return torch.zeros_like(shifts_angstrom[..., 0])
@@ -51,14 +52,14 @@ class ShiftPrior:
         near = (1 - ELSEWHERE) * torch.exp(-squared / (2 * variance))
         return torch.log(near + anywhere)
 
-    def log_probability(self, shifts_angstrom: Tensor) -> Tensor:
+    def log_probability(self, shifts_angstrom: AnyShifts) -> PerShift:
         """Return the log density of shifts ``(..., 2)``, per square angstrom; 0 if all are zero."""
         if self.reach_angstrom <= 0:
             return torch.zeros_like(shifts_angstrom[..., 0])
         whole = 2 * math.pi * self.sigma_angstrom**2
         return self.log_density(shifts_angstrom) - math.log(whole)
 
-    def beyond(self, shifts_angstrom: Tensor, step_angstrom: float) -> Tensor:
+    def beyond(self, shifts_angstrom: AnyShifts, step_angstrom: float) -> PerShift:
         """Tell which shifts ``(..., 2)`` lie outside of what a grid of this step covers."""
         centre = torch.tensor(self.centre_angstrom).to(shifts_angstrom)
         covered = self._covered(step_angstrom) + 0.5 * step_angstrom
@@ -109,7 +110,7 @@ def from_nearest(shifts_angstrom: Floats, places_angstrom: Floats) -> Floats:
     return np.asarray(off[np.arange(len(off)), nearest])
 
 
-def hexagonal_shifts(reach: float, step: float) -> Tensor:
+def hexagonal_shifts(reach: float, step: float) -> TriedShifts:
     """Return shifts ``(s, 2)`` within ``reach`` of zero, ``step`` apart, zero first."""
     n = math.ceil(2 * reach / step) + 1
     i, j = torch.meshgrid(torch.arange(-n, n + 1), torch.arange(-n, n + 1), indexing="ij")

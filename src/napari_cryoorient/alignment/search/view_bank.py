@@ -18,6 +18,16 @@ from napari_cryoorient.alignment.search.in_plane import (
     twofold_images,
     twofold_views,
 )
+from napari_cryoorient.alignment.shapes import (
+    CellRotations,
+    Cells,
+    ChosenViews,
+    Directions,
+    Group,
+    Nearest,
+    PerTriedShift,
+    TriedShifts,
+)
 from napari_cryoorient.device import room_for
 from napari_cryoorient.geometry.grids import directions_to_matrices, view_directions
 from napari_cryoorient.geometry.rotations import turn_in_plane
@@ -100,7 +110,7 @@ class ViewBank:
     def __len__(self) -> int:
         return len(self.views)
 
-    def neighbours_among(self, directions: Tensor, group: Tensor | None = None) -> Tensor:
+    def neighbours_among(self, directions: Directions, group: Group | None = None) -> Nearest:
         """Return for each view the indices ``(v, 3)`` of the nearest of some other directions.
 
         With a group ``(g, 3, 3)`` its equivalents of a direction count too: they need no rim.
@@ -112,7 +122,9 @@ class ViewBank:
         near = closeness.topk(min(_N_NEIGHBOURS, len(directions)), dim=1).indices
         return near.to(self.views.device)
 
-    def score_all(self, data: BandData, shifts_angstrom: Tensor, prior: Tensor) -> CellScores:
+    def score_all(
+        self, data: BandData, shifts_angstrom: TriedShifts, prior: PerTriedShift
+    ) -> CellScores:
         """Compare images, moved by shifts ``(s, 2)``, with every view; add ``prior`` ``(s,)``."""
         device = data.power.device
         size = room_for(4 * NUMBERS_A_SCORE, device, cpu=CPU_SCORES, most=LARGEST_SCORES)
@@ -137,7 +149,7 @@ class ViewBank:
         )
 
     def score_some(
-        self, data: BandData, shifts_angstrom: Tensor, prior: Tensor, views: Tensor
+        self, data: BandData, shifts_angstrom: TriedShifts, prior: Tensor, views: ChosenViews
     ) -> CellScores:
         """Compare image i with views ``(b, n)``, row i, in the same way.
 
@@ -162,7 +174,7 @@ class ViewBank:
         cells = self._cells(even, odd, power, of_shifts, shifts_first=True)
         return CellScores(*(part.transpose(1, 2) for part in cells))
 
-    def rotations(self, views: Tensor, angles: Tensor) -> Tensor:
+    def rotations(self, views: Cells, angles: Cells) -> CellRotations:
         """Return poses ``(..., 3, 3)`` of indices of views and of angles."""
         return turn_in_plane(self.rings.angles[angles]) @ self.views[views]
 

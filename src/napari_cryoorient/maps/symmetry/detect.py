@@ -36,6 +36,8 @@ LEAST_AGREEMENT, LEAST_IN_PLACES = 0.75, 0.6
 CENTRAL_VOXELS = 0.5
 # Peaks on the grid are refined from half of that.
 _WORTH_REFINING = 0.3
+# A direction of the grid that agrees by less at 2 folds is not looked at with 4, 6, 8 ...
+_MAY_SHARE = 0.15
 _N_REFINED = 12
 # So many rotations of a large group lead its refinement.
 _N_GUIDES = 8
@@ -119,8 +121,14 @@ def find_axes(compared: SelfRotation, folds: tuple[int, ...]) -> list[tuple[int,
     directions = view_directions(SPACING_DEG)
     directions = directions[directions[:, 2] >= -1e-6]
     found: list[tuple[int, Tensor, float]] = []
-    for fold in folds:
-        scores = compared.about_axes(directions, fold)
+    scores_of: dict[int, Tensor] = {}
+    for fold in sorted(folds):
+        # An axis of 6 folds is one of 2 and of 3 too: it is looked for where these may be.
+        shared = [scores_of[n] for n in scores_of if fold % n == 0]
+        tried = torch.stack([s > _MAY_SHARE for s in shared]).all(0) if shared else slice(None)
+        scores = torch.full((len(directions),), -1.0)
+        scores[tried] = compared.about_axes(directions[tried], fold)
+        scores_of[fold] = scores
         for _ in range(_N_REFINED):
             score, index = scores.max(0)
             if float(score) < _WORTH_REFINING:
