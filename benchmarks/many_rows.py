@@ -186,25 +186,32 @@ def run_commands(folder: Path, many: Path) -> None:
 
 
 def draw(figures: Path, path: Path) -> None:
-    """Draw peak memory against rows, each line from that of a process with no rows."""
+    """Draw peak memory against rows."""
     from matplotlib.figure import Figure
 
     measured = {each["what"]: each for each in map(json.loads, figures.read_text().splitlines())}
     figure = Figure(figsize=(6, 3.6), layout="constrained")
     axes = figure.add_subplot()
-    styles = ("o-", "s-", "^-", "v-", "d-")
-    lines = ("read", "read and write", "predict", "search", "worker")
-    for name, style in zip(lines, styles, strict=True):
-        points = [(0.0, measured["imports"]["peak_gb"])]
+    lines = {
+        "search": ("search: cut, merge, write", "v-"),
+        "predict": ("predict: cut, merge, write", "s-"),
+        "read and write": ("read and write", "d-"),
+        "read": ("read", "o-"),
+        "worker": ("a worker", "^-"),
+    }
+    for name, (label, style) in lines.items():
+        points = []
         for what, each in measured.items():
             begin, _, n = what.rpartition(" ")
             if begin == name:
                 points.append((int(n) / 1e6, each["peak_gb"]))
-        if len(points) > 1:
-            axes.plot(*zip(*sorted(points), strict=True), style, label=name)
+        if points:
+            axes.plot(*zip(*sorted(points), strict=True), style, label=label)
+    base = measured["imports"]["peak_gb"]
     axes.axhline(2.0, color="grey", linestyle="--", linewidth=1, label="target at 3 million")
-    axes.set(xlabel="rows (millions)", ylabel="peak memory (GB)", ylim=(0, None))
-    axes.legend(loc="upper left", frameon=False)
+    axes.axhline(base, color="grey", linestyle=":", linewidth=1, label="Python with torch")
+    axes.set(xlabel="rows (millions)", ylabel="peak memory (GB)", ylim=(0, 2.9), xlim=(0, None))
+    axes.legend(loc="upper left", frameon=False, ncols=2, fontsize="small")
     figure.savefig(path, dpi=120)
 
 
