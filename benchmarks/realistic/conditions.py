@@ -17,8 +17,9 @@ MAKER_VERSION = 1  # goes into the names of stacks: another one makes them anew
 class Condition:
     """One stack. Fields that are off by default make it ideal.
 
-    ``noise`` is white, spectrum (that of real background, or of ``assets``) or patches; ``snr``
-    compares the variance of clean images, CTF included, with that of the noise.
+    ``noise`` is white, spectrum (that of real background, or of ``assets``), two spectra (one or
+    the other by micrograph) or patches; ``snr`` compares the variance of clean images, CTF
+    included, with that of the noise.
     """
 
     name: str
@@ -75,6 +76,7 @@ def _table() -> list[Condition]:
         replace(low, name="views 0.03", views="preferred"),
         replace(low, name="grey 0.03", grey_low=0.5, grey_high=1.5),
         replace(low, name="micrographs 0.03", noise_spread=2.0, gain_spread=1.3),
+        replace(low, name="two spectra 0.03", noise="two spectra"),
         replace(low, name="off 15 A 0.03", shift_sigma_angstrom=15.0),
         replace(base, name="off 25 A 0.1", shift_disc_angstrom=25.0),
         replace(base, name="junk 0.1", junk_part=0.2),
@@ -111,6 +113,7 @@ def _table() -> list[Condition]:
         ]
     rows += [
         replace(test, name="ribosome 2 coloured 0.03", snr=0.03),
+        replace(d7, name="proteasome two spectra 0.03", noise="two spectra", snr=0.03),
         replace(test, name="roomy box 96 0.03", snr=0.03, box=96),
         replace(test, name="box 128 0.03", snr=0.03, box=128, pixel_angstrom=2.6),
         replace(test, name="box 256 0.01", snr=0.01, box=256, pixel_angstrom=1.35, n=100),

@@ -112,7 +112,7 @@ def make_stack(condition: Condition, sources: Sources, folder: Path) -> None:
     levels = _spread(c.noise_spread, n_micrographs, rng)[optics.micrograph]
     gains = _spread(c.gain_spread, n_micrographs, rng)[optics.micrograph]
     greys = rng.uniform(c.grey_low, c.grey_high, c.n)
-    noise, power = coloured_noise(c.noise, sources, c.n, c.box, c.pixel_angstrom, rng)
+    noise, power = _noise(c, sources, optics, rng)
     noise_scale = gains * np.sqrt(levels)
     images = clean * (greys * gains)[:, None, None] + noise * noise_scale[:, None, None]
     images, factors = _processed(images, c, optics)
@@ -128,11 +128,22 @@ def make_stack(condition: Condition, sources: Sources, folder: Path) -> None:
         kinds=kinds,
         rotations=np.swapaxes(turns.as_matrix(), 1, 2),
         shifts_angstrom=shifts,
-        noise_power=power[None] * (noise_scale * factors)[:, None] ** 2,
+        noise_power=power * (noise_scale * factors)[:, None] ** 2,
         signal_scale=greys * gains * factors,
         micrograph=optics.micrograph,
         defocus=np.stack([optics.defocus_u, optics.defocus_v, optics.angle_deg], axis=1),
     )
+
+
+def _noise(
+    c: Condition, sources: Sources, optics: Optics, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw noise ``(n, box, box)`` of variance 1; return the power of each image by shell too."""
+    kinds = ("spectrum", "white") if c.noise == "two spectra" else (c.noise,)
+    drawn = [coloured_noise(kind, sources, c.n, c.box, c.pixel_angstrom, rng) for kind in kinds]
+    which = optics.micrograph % len(drawn)
+    noise = np.choose(which[:, None, None], [images for images, _ in drawn])
+    return noise, np.stack([power for _, power in drawn])[which]
 
 
 def _first_that_fits(paths: list[Path], box: int, voxel: float) -> np.ndarray:

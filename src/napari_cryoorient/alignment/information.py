@@ -8,7 +8,7 @@ of an image beats an image of no orientation: what decides how wide a band a sea
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -18,6 +18,8 @@ from napari_cryoorient.device import in_halves
 from napari_cryoorient.geometry.rotations import random_rotations
 
 N_IMAGES, N_VIEWS = 64, 128
+# Images that tell the least about their poses: this part of all.
+LEAST_PART = 0.25
 # The particle is taken to end where this part of the map's squared density lies within.
 WITHIN_PARTICLE = 0.98
 SMALLEST_FILL, LARGEST_FILL = 0.3, 1.0
@@ -27,17 +29,23 @@ SMALLEST_FILL, LARGEST_FILL = 0.3, 1.0
 class Information:
     """``radii`` ``(m,)`` rise; ``cumulated`` ``(m,)`` is the information within each.
 
-    ``fill`` is the particle's diameter as a part of the field of view.
+    ``fill`` is the particle's diameter as a part of the field of view; ``cumulated_of_least``
+    ``(m,)`` is that of the images that tell the least.
     """
 
     radii: Tensor
     cumulated: Tensor
     fill: float
+    cumulated_of_least: Tensor
 
     @property
     def total(self) -> float:
         """Information in the whole band."""
         return float(self.cumulated[-1])
+
+    def of_least(self) -> Information:
+        """Return that of the images that tell the least about their poses."""
+        return replace(self, cumulated=self.cumulated_of_least)
 
     def radius_holding(self, amount: float) -> float:
         """Return the smallest radius with this much information; the whole band if none has."""
@@ -54,7 +62,7 @@ def information_of(likelihood: ParticleLikelihood) -> Information:
     def in_parts(work: Callable[[slice], Tensor], n: int) -> Tensor:
         return torch.cat(in_halves(work, slice(0, n), likelihood.device))
 
-    power = in_parts(lambda these: likelihood.load(rows[these]).power, len(rows)).mean(0).cpu()
+    powers = in_parts(lambda these: likelihood.load(rows[these]).power, len(rows)).cpu()
     n_frequencies = len(likelihood.radii)
     slices = in_parts(lambda these: likelihood.slices(views[these], n_frequencies).cpu(), N_VIEWS)
     _, ring = likelihood.radii.unique(return_inverse=True)
@@ -62,9 +70,11 @@ def information_of(likelihood: ParticleLikelihood) -> Information:
     # The mean projection over all orientations is the same in all directions.
     mean = torch.zeros(len(counts), dtype=slices.dtype).index_add(0, ring, slices.mean(0)) / counts
     varied = (slices - mean[ring]).abs().square().mean(0)
-    return Information(
-        likelihood.radii, (power * varied).double().cumsum(0).float(), fill_of(likelihood.volume)
+    least = (powers @ varied).topk(max(1, int(LEAST_PART * len(rows))), largest=False).indices
+    cumulated, of_least = (
+        (each.mean(0) * varied).double().cumsum(0).float() for each in (powers, powers[least])
     )
+    return Information(likelihood.radii, cumulated, fill_of(likelihood.volume), of_least)
 
 
 def fill_of(volume: Tensor) -> float:

@@ -33,6 +33,7 @@ from napari_cryoorient.projection.reference import reference_volume
 from napari_cryoorient.projection.resample import images_to_fourier
 from napari_cryoorient.projection.shapes import Points, Rotations, Values
 from napari_cryoorient.stack.batches import ParticleBatches
+from napari_cryoorient.stack.noise_variety import OwnNoise
 from napari_cryoorient.stack.statistics import WORKING_BOX, StackStatistics, stack_statistics
 
 # The spectra are measured up to this box first, and in boxes twice as large while they hold
@@ -136,6 +137,10 @@ class ParticleLikelihood:
         outer = slice(self.n_frequencies(OUTER_PART * self.radius), None)
         self._outer = outer
         self._outer_energy = float((power.to(device) * self._inverse_noise)[outer].sum())
+        self._signal_power = signal.to(device)
+        self._own_noise: OwnNoise | None = None
+        if statistics.noise_variety:
+            self._own_noise = OwnNoise(statistics.noise_variety, self.radii, device)
 
         # Cropping keeps densities and makes voxels larger: a sum along a line has fewer of them.
         # The gain belongs to projections of the map at the box of the statistics' projector.
@@ -209,8 +214,13 @@ class ParticleLikelihood:
         """Weigh each image by its own level of noise: micrographs differ.
 
         It is the image's power in the outer half of the band over that of the stack's images, which
-        hold signal that the map does not explain too.
+        hold signal that the map does not explain too.  Where spectra differ in shape, each image
+        has its own.
         """
+        if self._own_noise is not None:
+            signal = data.power / self.strength**2 * self._signal_power
+            level = self._own_noise.relative(data.energy, signal)
+            return BandData(data.cross / level, data.power / level, data.energy / level)
         level = data.energy[:, self._outer].sum(1) / max(self._outer_energy, 1e-30)
         level = level.clamp(1 / LARGEST_LEVEL, LARGEST_LEVEL)[:, None]
         return BandData(data.cross / level, data.power / level, data.energy / level)

@@ -7,7 +7,7 @@ hold beyond it, set against ``CTF^2`` times the power of the map's projections.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -27,6 +27,7 @@ from napari_cryoorient.projection.resample import (
     images_to_fourier,
 )
 from napari_cryoorient.stack.batches import ParticleBatches, outside_disc
+from napari_cryoorient.stack.noise_variety import NoiseVariety, measured_variety
 from napari_cryoorient.stack.spectra import corners_are_empty, noise_by_defocus, part_with_noise
 
 N_IMAGES = 512
@@ -53,7 +54,8 @@ class StackStatistics:
     stack's.  ``snr`` compares variances over the whole image, within the band.
     ``are_corners_empty`` tells of images whose corners do not show their noise.  ``noise_transfer``
     is the mean square of what the noise was multiplied by: CTF^2 in premultiplied images, else 1.
-    ``image_power`` is that of the images as they are.
+    ``image_power`` is that of the images as they are.  ``noise_variety`` tells how the noise of
+    images differs in shape.
     """
 
     box: int
@@ -65,6 +67,7 @@ class StackStatistics:
     noise_transfer: Tensor
     image_power: Tensor
     are_corners_empty: bool = False
+    noise_variety: NoiseVariety = field(default_factory=NoiseVariety.none)
 
 
 @torch.no_grad()
@@ -87,19 +90,27 @@ def stack_statistics(
     del projector
     projection_power = radial_mean_half_plane(clean / n_views)[: box // 2 + 1]
 
-    corners = outside_disc(n).float()
+    is_premultiplied = particles.ctf_state == "premultiplied"
+    falling, rising = opposite_corners(n)
+    area = float((falling | rising).float().mean())
     parts = []
     for part in np.array_split(rows, -(-len(rows) // _together(n))):
         images = batches.images(part)
         ctf = batches.ctf(part)
         squared = torch.ones(len(part), n, n // 2 + 1) if ctf is None else ctf.square()
-        background = _spectra(images * corners) / corners.mean()
+        of_falling, of_rising = (
+            images_to_fourier(images * corners) for corners in (falling, rising)
+        )
+        background = _power(of_falling + of_rising) / area
+        of_each = (_power(of_falling) / area, _power(of_rising) / area)
         # The signal of premultiplied images saw the CTF twice, their noise once.
-        is_twice = ctf is not None and particles.ctf_state == "premultiplied"
-        once = ctf if ctf is not None and is_twice else torch.ones_like(squared)
+        once = ctf if ctf is not None and is_premultiplied else torch.ones_like(squared)
         transfers = (radial_mean_half_plane(each).double() for each in (squared, once))
-        parts.append((_spectra(images), background, *transfers))
-    of_whole, of_noise, of_ctf, of_once = (torch.cat(each) for each in zip(*parts, strict=True))
+        whole = _power(images_to_fourier(images))
+        parts.append((whole, background, *of_each, *transfers))
+    of_whole, of_noise, of_one, of_other, of_ctf, of_once = (
+        torch.cat(each) for each in zip(*parts, strict=True)
+    )
     usual = are_usual(of_whole) & are_usual(of_noise)
     if not usual.any():
         usual = are_usual(of_whole)
@@ -115,6 +126,13 @@ def stack_statistics(
             each[usual][:, : box // 2 + 1] for each in (to_box * of_whole, of_ctf)
         )
         noise = noise_by_defocus(powers, squared_ctf, projection_power.double())
+    variety = NoiseVariety.none()
+    # Where it was multiplied by CTFs, these make it differ, and corners smear their zeros.
+    if not are_empty and not is_premultiplied:
+        last = box // 2 + 1
+        one, other = (each[usual][:, :last] for each in (of_one, of_other))
+        half = 0.5 * of_noise[usual].mean(0)[:last]
+        variety = measured_variety(one, other, half, (falling, rising))
     surplus_power = whole - noise
     if are_empty:
         # As strong as it was before the mask: its coefficients are no longer independent.
@@ -146,7 +164,16 @@ def stack_statistics(
         noise_transfer=of_once[usual].mean(0)[: box // 2 + 1].float(),
         image_power=whole.float(),
         are_corners_empty=are_empty,
+        noise_variety=variety,
     )
+
+
+def opposite_corners(box: int) -> tuple[Tensor, Tensor]:
+    """Return two masks ``(N, N)`` of two opposite corners each, outside the circle in the box."""
+    axis = torch.arange(box) < box // 2
+    is_falling = axis[:, None] == axis
+    outside = outside_disc(box)
+    return outside & is_falling, outside & ~is_falling
 
 
 def _together(box: int) -> int:
@@ -163,9 +190,9 @@ def band_limited_projector(density: DensityMap, box: int) -> Projector:
     )
 
 
-def _spectra(images: Tensor) -> Tensor:
-    """Return the power of images (k, N, N) by radius, (k, N // 2 + 1)."""
-    return radial_mean_half_plane(images_to_fourier(images).abs().square()).double()
+def _power(half_planes: Tensor) -> Tensor:
+    """Return the power of transforms (k, N, N // 2 + 1) by radius, (k, N // 2 + 1)."""
+    return radial_mean_half_plane(half_planes.abs().square()).double()
 
 
 def are_usual(spectra: Tensor) -> Tensor:

@@ -73,7 +73,8 @@ def _widening(radius: float, information: Information) -> list[Stage]:
 
 
 def thorough_plan(information: Information) -> Plan:
-    """Return the plan for particles in doubt."""
+    """Return the plan for particles in doubt: its bands are for those that tell the least."""
+    information = information.of_least()
     unit = 1 / information.fill
     enough = min(0.9 * information.total, 80.0)
     widest = min(information.radius_holding(enough), 20.0 * unit)
