@@ -11,8 +11,7 @@ from napari_cryoorient.particles import DensityMap, Integers
 from napari_cryoorient.reporting import SILENT, Reporter
 
 # A search asks one particle of so many, where that makes so many at least, and no more than the
-# last.  Each is searched nine times for it, without a second look, and maps are made ready: 8 to
-# 11% of the search of 6000 particles (box 64), under 5% from 32,000 on (docs/trust.md).
+# last: 3 to 4% of the time of a search of 6000 particles (box 64; docs/trust.md).
 ONE_OF, FEWEST_ASKED, MOST_ASKED = 250, 24, 96
 # So many are asked first: where the map explains them beyond doubt, no more are.
 FIRST_LOOK = 12
