@@ -1,5 +1,7 @@
 """What spreading costs: one process, and 1, 2 and 4 workers, by turns on the same rows.
 
+Workers have a thread each, and so has the one process that they are compared with.
+
 Two sizes of stack tell what starting costs from what each particle does: CPU seconds are those of
 the command and all its processes, so that a machine that does other things too tells them alike.
 
@@ -27,6 +29,7 @@ from napari_cryoorient.simulation.demo_density import demo_density
 
 WAYS: dict[str, list[str]] = {
     "one process": [],
+    "one process, 2 threads": [],
     "1 worker": ["--workers", "1"],
     "2 workers": ["--workers", "2"],
     "4 workers": ["--workers", "4"],
@@ -41,24 +44,22 @@ def arguments(command: str, folder: Path, size: int) -> list[object]:
     return ["reconstruct", folder / f"{size}.star", "--half-maps", "-o", folder / "out.mrc"]
 
 
-def spent(words: list[object], flags: list[str]) -> tuple[float, float, bytes]:
+def spent(words: list[object], way: str) -> tuple[float, float, bytes]:
     """Carry a command out; return the seconds, the CPU seconds and what it wrote."""
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     program = [sys.executable, "-m", "napari_cryoorient"]
     subprocess.run(
-        [*program, *map(str, words), *flags],
+        [*program, *map(str, words), *WAYS[way]],
         check=True,
         capture_output=True,
-        env={**os.environ, "OMP_NUM_THREADS": str(min(2, os.cpu_count() or 1))},
+        env={**os.environ, "OMP_NUM_THREADS": "2" if way.endswith("2 threads") else "1"},
     )
     seconds, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return seconds, cpu, Path(str(words[-1])).read_bytes()
 
 
-def measure(
-    command: str, sizes: tuple[int, int], box: int, n_turns: int, ways: dict[str, list[str]]
-) -> None:
+def measure(command: str, sizes: tuple[int, int], box: int, n_turns: int, ways: list[str]) -> None:
     """Print a table; the first of ``ways`` is what the others are compared with."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -73,8 +74,8 @@ def measure(
         found: dict[tuple[str, int], list[tuple[float, float, bytes]]] = {}
         for _ in range(n_turns):
             for size in sizes:
-                for way, flags in ways.items():
-                    done = spent(arguments(command, folder, size), flags)
+                for way in ways:
+                    done = spent(arguments(command, folder, size), way)
                     found.setdefault((way, size), []).append(done)
                     said = f"{way}, {size}: {done[0]:.1f} s, {done[1]:.1f} CPU s"
                     print(said, file=sys.stderr, flush=True)
@@ -83,12 +84,12 @@ def measure(
         f"{n_turns} turns"
     )
     print(
-        f"| way | seconds | CPU seconds | CPU ms a particle | of {next(iter(ways))} | to start, "
+        f"| way | seconds | CPU seconds | CPU ms a particle | of {ways[0]} | to start, "
         "CPU s | same file |"
     )
     print("|---|---|---|---|---|---|---|")
     # The sums of a map are added up in another order without ranges: the last way is the measure.
-    last = list(ways)[-1]
+    last = ways[-1]
     known = {size: found[last, size][0][2] for size in sizes}
     slopes: list[float] = []
     for way in ways:
@@ -112,5 +113,4 @@ if __name__ == "__main__":
     parser.add_argument("--turns", type=int, default=1)
     parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=WAYS)
     given = parser.parse_args()
-    ways = {way: WAYS[way] for way in given.ways}
-    measure(given.command, tuple(given.sizes), given.box, given.turns, ways)
+    measure(given.command, tuple(given.sizes), given.box, given.turns, given.ways)

@@ -3,9 +3,11 @@
     python benchmarks/iterate_rounds.py PARTICLES.star --map MAP --compare MAP -o OUT
         [--ways rounds "K 64" "K 64 + search"] [--rounds 3] [-- more of iterate's options]
 
-Round 1 is made once and shared; each way then goes on from it in a process of its own for each
-round, whose CPU time (children included) is set against round 1's.  Prints a row of Markdown for
-each round.  Rounds that are there already are not made again; their time is kept in OUT/times.json.
+``search alone`` is the control: rounds without a network, a global search of every half-set against
+its own half-map, then as in ``iterate``.  Round 1 is made once and shared; each way then goes on
+from it in a process of its own for each round, whose CPU time (children included) is set against
+round 1's.  Prints a row of Markdown for each round.  Rounds that are there already are not made
+again; their time is kept in OUT/times.json.
 """
 
 from __future__ import annotations
@@ -17,9 +19,12 @@ import resource
 import shutil
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
+ALONE = "search alone"
 WAYS: dict[str, tuple[str, ...]] = {
+    ALONE: (),
     "rounds": (),
     "K 64": ("--hypotheses", "64"),
     "K 128": ("--hypotheses", "128"),
@@ -37,8 +42,12 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--alone", type=int, help=argparse.SUPPRESS)
     parser.add_argument("more", nargs="*", help="options of iterate, after --")
     given = parser.parse_args()
+    if given.alone is not None:
+        search_alone(given, given.output, given.alone)
+        return
     first = given.output / "first"
     make(given, first, 1, ())
     print("| way | round | CPU s | of round 1 | 0.143 | 0.5 | with the true map, 0.5 |")
@@ -64,6 +73,9 @@ def make(given: argparse.Namespace, folder: Path, number: int, way: tuple[str, .
     command = [sys.executable, "-m", "napari_cryoorient", "iterate", given.star]
     command += ["--map", given.map, "--compare", given.compare, "-o", folder]
     command += ["--rounds", number, *way, *given.more]
+    if folder.name == ALONE.replace(" ", ""):
+        command = [sys.executable, __file__, given.star, "--map", given.map]
+        command += ["--compare", given.compare, "-o", folder, "--alone", number]
     before = spent()
     try:
         subprocess.run(
@@ -77,6 +89,36 @@ def make(given: argparse.Namespace, folder: Path, number: int, way: tuple[str, .
         key = f"{folder.name} {number}"
         times[key] = times.get(key, 0.0) + spent() - before
         (given.output / "times.json").write_text(json.dumps(times, indent=1))
+
+
+def search_alone(given: argparse.Namespace, folder: Path, number: int) -> None:
+    """Make a round by a global search, against the maps of the round before."""
+    import numpy as np
+    import torch
+
+    from napari_cryoorient.alignment.likelihood import ParticleLikelihood
+    from napari_cryoorient.alignment.search.found import FoundPoses
+    from napari_cryoorient.alignment.search.global_search import GlobalSearch
+    from napari_cryoorient.stack.pairing import load_inputs
+    from napari_cryoorient.studies.iterate import rounds, stages
+
+    torch.set_num_threads(1)
+    here = rounds.round_folder(folder, number)
+    rounds._next_reference(rounds.round_folder(folder, number - 1), here)
+    stack = stages.Stack(given.star, given.star.parent, "C1", {"device": "cpu"})
+    inputs = load_inputs(given.star, here / "reference.mrc", project_dir=given.star.parent)
+
+    def searched(part, reference, group, device):  # type: ignore[no-untyped-def]  # noqa: ARG001
+        search = GlobalSearch(ParticleLikelihood(part.density, part.particles, device), group)
+        rows = np.arange(len(part.particles))
+        search.learn_shifts(rows)
+        found = FoundPoses.joined(list(search.search(rows)))
+        return found.poses, found.confidence
+
+    stages._in_parts(stack, here, inputs, searched)
+    stages.reconstruct(stack, here)
+    done = rounds._measure(here, number, {}, given.compare)
+    (here / "round.json").write_text(json.dumps(asdict(done), indent=2))
 
 
 def spent() -> float:

@@ -75,7 +75,7 @@ class Task:
 
     condition: Condition
     run: str
-    steps: int = 3000
+    steps: int = 5000
     start: str | None = None
 
 
@@ -86,10 +86,10 @@ TASKS = {
     # Of the same map and noise: served by the network above.
     "coloured 0.3": Task(replace(COLOURED, name="coloured 0.3", snr=0.3), "wide"),
     "coloured 0.1": Task(COLOURED, "wide"),
-    "coloured 0.03": Task(CONDITIONS["coloured 0.03"], "noisy", 500, start="wide"),
+    "coloured 0.03": Task(CONDITIONS["coloured 0.03"], "noisy", 300, start="wide"),
     "coloured 0.02": Task(replace(COLOURED, name="coloured 0.02", snr=0.02), "noisy"),
-    "off 25 A 0.1": Task(CONDITIONS["off 25 A 0.1"], "wider", 500, start="wide"),
-    "all 0.03": Task(CONDITIONS["all 0.03"], "all", 500, start="wide"),
+    "off 25 A 0.1": Task(CONDITIONS["off 25 A 0.1"], "wide"),
+    "all 0.03": Task(CONDITIONS["all 0.03"], "all", 300, start="wide"),
     "galactosidase coloured 0.03": Task(CONDITIONS["galactosidase coloured 0.03"], "d2", 1500),
 }
 
@@ -127,6 +127,7 @@ def main() -> None:
     parser.add_argument("--k", type=int, nargs="+", default=[64])
     parser.add_argument("--n", type=int, default=N)
     parser.add_argument("--seed", type=int, default=0, help="of training")
+    parser.add_argument("--steps", type=int, help="of training, in place of the task's")
     parser.add_argument("--other", type=Path, help="src folder of a checkout of 0.1.0")
     parser.add_argument("--image", type=Path, help="picture to write")
     given = parser.parse_args()
@@ -139,14 +140,16 @@ def main() -> None:
                 for line in curve_of(given.runs / name):
                     print("{:>5.0f} {:7.0f} {:7.2f} {:6.2f}".format(*line))
     elif given.what == "picture":
-        save_picture(pd.read_csv(given.results), curve_of(given.runs / "wide"), given.image)
+        curve = curve_of(given.runs / "wide")
+        save_picture(pd.read_csv(given.results), curve, TOGETHER, given.image)
     else:
         for name in given.only:
             sources = Sources(given.data, given.assets)
             task, seed = TASKS[name], LEARN_SEED if given.what == "train" else TEST_SEED
             stack = stack_of(replace(task.condition, n=N, seed=seed), sources, given.cache)
             if given.what == "train":
-                train(task, stack, given.runs, given.seed)
+                steps = given.steps or task.steps
+                train(replace(task, steps=steps), stack, given.runs, given.seed)
             else:
                 keep(by_turns(name, task, stack, given), given.results)
                 if given.other is not None:

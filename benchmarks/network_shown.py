@@ -53,15 +53,16 @@ def as_table(rows: pd.DataFrame) -> str:
 
 
 def save_picture(
-    rows: pd.DataFrame, curve: list[tuple[float, float, float, float]], path: Path
+    rows: pd.DataFrame, curve: list[tuple[float, float, float, float]], batch: int, path: Path
 ) -> None:
-    """Draw error against training time, and share right against images a second, SNR by SNR."""
+    """Draw error against images learned from, and share right against images a second by SNR."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 4), layout="constrained")
     learned, paid = figure.subplots(1, 2)
-    learned.loglog([line[1] for line in curve], [line[2] for line in curve])
-    learned.set(xlabel="training, s", ylabel="median error of the network alone, degrees")
+    learned.loglog([batch * line[0] for line in curve], [line[2] for line in curve])
+    learned.set(xlabel="images learned from", ylabel="median error of the network alone, degrees")
+    learned.set_yticks(degrees := [10, 20, 50, 100], [str(value) for value in degrees])
     for way, label in SHOWN.items():
         of_way = rows[(rows.way == way) & (rows.k <= 64)].set_index("stack")
         there = [name for name in BY_NOISE if name in of_way.index]
@@ -69,8 +70,13 @@ def save_picture(
         share = [100 * float(of_way.under_10[name]) for name in there]
         paid.plot(speed, share, "o-", label=label)
         for name, x, y in zip(there, speed, share, strict=True):
-            paid.annotate(name.split()[-1], (x, y), textcoords="offset points", xytext=(4, -9))
+            if y < 98:  # above, all lie on one another
+                snr = name.split()[-1]
+                paid.annotate(snr, (x, y), textcoords="offset points", xytext=(5, -9))
     paid.set_xscale("log")
+    paid.set_xticks(speeds := [10, 20, 50, 100, 200, 500], [str(value) for value in speeds])
+    paid.xaxis.set_minor_formatter("")
+    learned.yaxis.set_minor_formatter("")
     paid.set(xlabel="images a second, one core", ylabel="within ten degrees, %")
     paid.legend(fontsize="small")
     figure.savefig(path, dpi=100)

@@ -202,12 +202,12 @@ def half_space_to_volume(
     n = max(1, SLAB_NUMBERS // (padded_box * (reach + 1)))
     # One axis after the other, and slab by slab: the wide field is never whole in memory, and what
     # lies outside the middle is not transformed.
-    parts = []
-    for start in range(middle.start, middle.stop, n):
-        rows = rows_of(slice(start, min(start + n, middle.stop)))
-        parts.append(_middle_along(rows[middle, :, : reach + 1], 0, reach, box, padded_box))
-    along_z = torch.cat(parts, dim=1)
-    del parts
+    along_z = rows_of(slice(0, 0)).new_empty(box, 2 * reach + 1, reach + 1)
+    for start in range(0, 2 * reach + 1, n):
+        there = slice(start, min(start + n, 2 * reach + 1))
+        rows = rows_of(slice(middle.start + there.start, middle.start + there.stop))
+        rows = rows[middle, :, : reach + 1]
+        along_z[:, there] = _middle_along(rows, 0, reach, box, padded_box)
     kept = _middle_of(box, padded_box, along_z.device)
     volume = along_z.real.new_empty(box, box, box)
     for start in range(0, box, n):
