@@ -37,8 +37,8 @@ def stacks_in(folder: Path, boxes: tuple[int, ...] = (16, 16, 16)) -> list[MrcSt
 def collection_in(folder: Path) -> MrcStackCollection:
     stack_of = np.repeat(np.arange(3), 3)
     section_of = np.tile(np.arange(3), 3)
-    signs = np.where(stack_of == 1, -1.0, 1.0)
-    return MrcStackCollection(stacks_in(folder), stack_of, section_of, 2.0, signs=signs)
+    factors = np.where(stack_of == 1, -1.0, 1.0)
+    return MrcStackCollection(stacks_in(folder), stack_of, section_of, 2.0, factors=factors)
 
 
 def lens(turn: float) -> Lens:

@@ -81,7 +81,7 @@ def test_models_agree_with_maps_others_made_of_them(
 
 
 PARTICLES = {  # particles, box, pixel size, has poses, has CTF, what a note says
-    "aspire_sample/sample_particles_relion30": (17, 200, 1.338, True, True, None),
+    "aspire_sample/sample_particles_relion30": (17, 200, 1.338, True, True, "rlnNormCorrection"),
     "aspire_sample/sample_particles_relion31": (17, 200, 1.4, True, True, "rlnMtfFileName"),
     "aspire_sample/sample_incomplete_ctf_params": (1, 200, 1.338, True, False, "rlnVoltage"),
     "empiar10061_bgal/particles_192_1.274A": (101, 192, 1.274, False, True, "no poses"),

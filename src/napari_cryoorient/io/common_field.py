@@ -57,7 +57,7 @@ def images_of_stacks(
     pixel_sizes_angstrom: Floats,
     *,
     box: int | None = None,
-    signs: Floats | None = None,
+    factors: Floats | None = None,
 ) -> MrcStackCollection | CommonImages:
     """Take images from stacks in one order, each of its own pixel size ``(n,)``.
 
@@ -74,7 +74,7 @@ def images_of_stacks(
     part_of = part_of.ravel()
     if len(kinds) == 1:
         size = float(kinds[0, 1])
-        return MrcStackCollection(stacks, stack_of, section_of, size, box=box, signs=signs)
+        return MrcStackCollection(stacks, stack_of, section_of, size, box=box, factors=factors)
     if len(kinds) > _MOST_KINDS:
         raise InputError(
             f"The particles are of {len(kinds)} boxes and pixel sizes, from {low:g} to {high:g} A "
@@ -91,7 +91,7 @@ def images_of_stacks(
                 place.ravel().astype(np.int64),
                 section_of[rows],
                 float(size),
-                signs=None if signs is None else signs[rows],
+                factors=None if factors is None else factors[rows],
             )
         )
     field = min(part.box * part.pixel_size_angstrom for part in parts)

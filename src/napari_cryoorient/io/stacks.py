@@ -119,12 +119,12 @@ class MrcStackCollection:
         *,
         box: int | None = None,
         max_open_files: int = 32,
-        signs: NDArray[np.float64] | None = None,
+        factors: NDArray[np.float64] | None = None,
     ):
         """Check that all stacks have one box; ``box`` (even) resamples images as they are read.
 
-        ``pixel_size_angstrom`` is that of the files, before resampling. ``signs`` ``(n,)``, 1 or
-        -1, is what each image is multiplied by as it is read.
+        ``pixel_size_angstrom`` is that of the files, before resampling. ``factors`` ``(n,)``
+        are what each image is multiplied by as it is read.
         """
         if not stacks:
             raise InputError("There are no images: the list of stacks is empty.")
@@ -144,7 +144,7 @@ class MrcStackCollection:
             raise InputError(f"The box must be an even number of pixels, not {self._box}.")
         self._native_pixel_size = pixel_size_angstrom
         self._max_open_files = max_open_files
-        self._signs = None if signs is None else np.asarray(signs, dtype=np.int8)
+        self._factors = None if factors is None else np.asarray(factors, dtype=np.float32)
         self._open: OrderedDict[int, NDArray[Any]] = OrderedDict()
         self._bytes_read = 0
         self._lock = threading.Lock()
@@ -169,7 +169,7 @@ class MrcStackCollection:
         other._stacks = tuple(self._stacks[number].from_root() for number in used)
         other._stack_of = stack_of.ravel().astype(np.int64)
         other._section_of = self._section_of[rows]
-        other._signs = None if self._signs is None else self._signs[rows]
+        other._factors = None if self._factors is None else self._factors[rows]
         other._open, other._lock = OrderedDict(), threading.Lock()
         return other
 
@@ -222,8 +222,8 @@ class MrcStackCollection:
             native = self._read_native(wanted[rows])
             with np.errstate(over="ignore", invalid="ignore"):
                 images[rows] = fourier_resize(native, self._box, 2)
-        if self._signs is not None:
-            images *= self._signs[wanted, None, None]
+        if self._factors is not None:
+            images *= self._factors[wanted, None, None]
         return images
 
     def _read_native(self, indices: Integers) -> Images:

@@ -61,6 +61,8 @@ __all__ = [
 ]
 
 _UNKNOWN_ANGLE = -999.0  # RELION's mark for an angle nobody has determined
+# How strong refinement found each image to be; differences below this part of the mean are none.
+_NORM, _SAME_NORM = "rlnNormCorrection", 1e-6
 _PIXEL_SIZE_NOTE = 1e-2  # relative; a larger difference from the stack's header is worth a note
 
 
@@ -110,7 +112,7 @@ def read_particles(
     images = images_of_stacks(
         *(stacks, stack_of, section_of, pixel_sizes),
         box=box,
-        signs=None if star.cs is None else signs_of_cs(star.cs),
+        factors=_norm_factors(table, notes) if star.cs is None else signs_of_cs(star.cs),
     )
     native_pixel_size = float(pixel_sizes[stack_of == 0][0])
     header_pixel_size = stacks[0].header_pixel_size_angstrom
@@ -143,6 +145,28 @@ def read_particles(
     return particles, replace(
         star, native_pixel_size_angstrom=native_pixel_size if is_one_size else None
     )
+
+
+def _norm_factors(table: ParticleTable, notes: list[str]) -> Floats | None:
+    """Return what images are multiplied by ``(n,)``, as RELION does; None where they are alike.
+
+    It is the mean of rlnNormCorrection over each particle's own.
+    """
+    if _NORM not in table:
+        return None
+    try:
+        norms = table.floats(_NORM)
+    except InputError as error:
+        notes.append(f"{error} The column is not used.")
+        return None
+    odd = np.flatnonzero(norms <= 0)
+    if odd.size:
+        notes.append(f"_{_NORM} is not positive in {named_rows(odd)}: the column is not used")
+        return None
+    if np.ptp(norms) <= _SAME_NORM * norms.mean():
+        return None
+    notes.append(f"grey values are divided by _{_NORM}, {norms.min():.3g} to {norms.max():.3g}")
+    return np.asarray(norms.mean() / norms)
 
 
 def _listed_twice(stack_of: Integers, section_of: Integers) -> list[str]:
