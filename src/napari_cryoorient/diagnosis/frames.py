@@ -75,8 +75,8 @@ class Frame:
         """Say how the two frames lie."""
         if not self.is_clear:
             return (
-                "Frames: no rotation brings more of the poses together than chance does; they are "
-                "compared as they are."
+                "Frames: compared as they are; no other rotation brings more of the poses together "
+                "than chance does."
             )
         length = float(np.linalg.norm(self.shift_angstrom))
         hand = "with the other hand (a mirror image)" if self.is_mirrored else "with the same hand"

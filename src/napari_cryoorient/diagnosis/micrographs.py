@@ -15,7 +15,7 @@ import numpy as np
 
 from napari_cryoorient.diagnosis.comparison import Groups
 from napari_cryoorient.geometry.euler import matrix_to_euler_zyz_deg
-from napari_cryoorient.particles import Floats, Integers, Poses
+from napari_cryoorient.particles import Floats, Integers, Poses, counted
 
 REASONS = ("count", "confidence", "defocus", "views", "in-plane angles")
 # Deviations from which on a micrograph is called an outlier.
@@ -92,18 +92,19 @@ class MicrographFigures:
     def describe(self) -> str:
         """Say how many micrographs deviate, and name the worst with their reasons."""
         lines = [
-            f"{int(self.n.sum())} particles on {len(self)} micrographs, {np.median(self.n):g} in "
-            f"the median; {self.n_outlying} micrographs deviate by more than {OUTLYING:g} standard "
-            "deviations."
+            f"{counted(int(self.n.sum()), 'particle')} on {counted(len(self), 'micrograph')}, "
+            f"{np.median(self.n):g} in the median; {counted(self.n_outlying, 'micrograph')} more than "
+            f"{OUTLYING:g} standard deviations from the others."
         ]
         for i in self.order[: min(self.n_named, self.n_outlying)].tolist():
             lines.append(
-                f"  {self.score[i]:6.1f}  {self.why(i)}: {self.names[i]} ({self.n[i]} particles)"
+                f"  {self.score[i]:6.1f}  {self.why(i)}: {self.names[i]} "
+                f"({counted(int(self.n[i]), 'particle')})"
             )
         return "\n".join(lines)
 
     def __repr__(self) -> str:
-        return f"MicrographFigures({len(self)} micrographs, {self.n_outlying} outlying)"
+        return f"MicrographFigures({counted(len(self), 'micrograph')}, {self.n_outlying} outlying)"
 
 
 def micrograph_figures(
