@@ -93,8 +93,8 @@ class MicrographFigures:
         """Say how many micrographs deviate, and name the worst with their reasons."""
         lines = [
             f"{counted(int(self.n.sum()), 'particle')} on {counted(len(self), 'micrograph')}, "
-            f"{np.median(self.n):g} in the median; {counted(self.n_outlying, 'micrograph')} more than "
-            f"{OUTLYING:g} standard deviations from the others."
+            f"{np.median(self.n):g} in the median; {counted(self.n_outlying, 'micrograph')} more "
+            f"than {OUTLYING:g} standard deviations from the others."
         ]
         for i in self.order[: min(self.n_named, self.n_outlying)].tolist():
             lines.append(
