@@ -48,6 +48,22 @@ def test_a_wrong_pixel_size_is_measured(stack, said: float):
     assert found == pytest.approx(1 / said, abs=0.005)
 
 
+def test_memory_that_runs_out_halves_the_images_asked(stack, monkeypatch: pytest.MonkeyPatch):
+    density, particles = stack
+    wrong = replace(density, pixel_size_angstrom=PIXEL * 1.03)
+    whole, sizes, really = scale_beside(wrong, particles, 1.0), [], ParticleLikelihood.load
+
+    def load(likelihood: ParticleLikelihood, rows: np.ndarray) -> object:
+        sizes.append(len(rows))
+        if len(rows) > 20:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return really(likelihood, rows)
+
+    monkeypatch.setattr(ParticleLikelihood, "load", load)
+    assert scale_beside(wrong, particles, 1.0) == pytest.approx(whole, abs=1e-4)
+    assert sizes == [48, 24, 12, 12, 24, 12, 12]
+
+
 def test_a_right_one_is_not_spoken_of(stack):
     assert scale_beside(*stack, 1.0) is None
 

@@ -23,7 +23,7 @@ RETRIES = 3
 # Tasks that wait for each thread at work, so that none is idle; all together they would fill the
 # scheduler's memory.
 AHEAD, FEWEST_AHEAD = 3, 8
-_ASK_S, _KEEP_S = 0.2, 5.0
+_ASK_S, _COUNT_S, _KEEP_S = 0.2, 2.0, 5.0
 
 
 LOST = (
@@ -53,6 +53,7 @@ class DaskExecutor:
         self._client, self._keep = client, keep
         self.n_places, self.device = n_places, device
         self._last_kept = time.monotonic()
+        self._n_counted, self._last_counted = 0, 0.0
         self._any_done = threading.Event()
 
     def work(self, tasks: Iterator[Task], should_stop: ShouldStop) -> Iterator[int]:
@@ -120,7 +121,12 @@ class DaskExecutor:
             self._keep()
 
     def _n_threads(self) -> int:
-        return sum(self._client.nthreads().values()) if self._is_there() else 0
+        """Return how many threads the workers have: asked now and then, for each answer costs."""
+        now = time.monotonic()
+        if not self._n_counted or now - self._last_counted > _COUNT_S:
+            self._last_counted = now
+            self._n_counted = sum(self._client.nthreads().values()) if self._is_there() else 0
+        return self._n_counted
 
     def _n_ahead(self) -> int:
         return max(FEWEST_AHEAD, AHEAD * self._n_threads())
