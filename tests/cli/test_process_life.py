@@ -297,8 +297,10 @@ for command in json.loads(sys.argv[1]):
 """
 
 
-@pytest.mark.parametrize("home", [None, "/", "/nowhere"])
-@pytest.mark.parametrize("is_stranger", [False, True])
+@pytest.mark.parametrize(  # who may write to / has a home there
+    ("home", "is_stranger"),
+    [(None, False), ("/nowhere", False), (None, True), ("/", True), ("/nowhere", True)],
+)
 def test_nobody_needs_a_home_or_a_name(
     home: str | None, is_stranger: bool, folder: Path, open_folder: Path
 ) -> None:
