@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from napari.components import ViewerModel
 
 from napari_cryoorient.geometry.rotations import euler_zyz_deg_to_matrix
@@ -55,6 +56,22 @@ def test_showing_draws_once_however_much_changes():
     assert drawn == ["set_data"]
     sphere.show(inspection_of(), "angular error", np.arange(50) < 20)
     assert drawn == ["set_data", "set_data"]
+
+
+def test_of_many_particles_an_even_sample_is_drawn(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("napari_cryoorient.viewer.sphere.MOST_POINTS", 20)
+    sphere, inspection = ViewSphere(ViewerModel()), inspection_of(100)
+    sphere.show(inspection, "angular error")
+    assert sphere.is_sample
+    rows = np.asarray(sphere.points.features["row"])
+    assert (len(rows), rows[0], rows[-1]) == (20, 0, 99)
+    assert np.ptp(np.diff(rows)) <= 1
+    np.testing.assert_array_equal(sphere.points.data, view_directions(inspection.shown_poses)[rows])
+    ends = sphere.colour_ends
+    sphere.show(inspection, "angular error", np.arange(100) >= 90)
+    assert not sphere.is_sample
+    assert len(sphere.points.data) == 10
+    assert sphere.colour_ends == ends
 
 
 def test_the_current_particle_is_marked():

@@ -27,6 +27,8 @@ _PLAIN = [0.42, 0.66, 0.92, 1.0]
 _GOOD_TO_BAD = ([0.25, 0.66, 0.95], [0.98, 0.86, 0.35], [1.0, 0.35, 0.22])
 _HIGH_QUANTILE = 0.95  # a few outliers must not make all others look alike
 MAX_POINT_SIZE, MIN_POINT_SIZE = 0.08, 0.015
+# More points than these cover each other, and take a canvas without a GPU a second to draw.
+MOST_POINTS = 30_000
 
 
 def view_directions(poses: Poses) -> NDArray[np.float64]:
@@ -65,6 +67,7 @@ class ViewSphere:
         self._directions = np.zeros((0, 3))
         self._particles: NDArray[np.int64] = np.zeros(0, dtype=np.int64)  # of each point
         self.colour_ends: tuple[float, float] | None = None  # values of the good and the bad end
+        self.is_sample = False  # not all particles are drawn
 
     def fit(self) -> None:
         """Let the sphere fill the canvas after that has changed its size; zooming stays free."""
@@ -83,8 +86,8 @@ class ViewSphere:
     ) -> None:
         """Show the directions of the poses under inspection that the filter keeps, or of all.
 
-        Colours mean the same whatever the filter keeps. What it drops is no point of the layer:
-        napari takes no notice of ``Points.shown`` in 3D.
+        Of many an even sample is shown. Colours mean the same whatever the filter keeps. What it
+        drops is no point of the layer: napari takes no notice of ``Points.shown`` in 3D.
         """
         with drawn_once(self.points):
             self._show(inspection, criterion, kept)
@@ -93,7 +96,7 @@ class ViewSphere:
         self, inspection: Inspection, criterion: Criterion, kept: NDArray[np.bool_] | None
     ) -> None:
         poses = inspection.shown_poses
-        self.colour_ends = None
+        self.colour_ends, self.is_sample = None, False
         if poses is None or not len(poses):
             self._directions = np.zeros((0, 3))
             self._particles = np.zeros(0, dtype=np.int64)
@@ -103,6 +106,9 @@ class ViewSphere:
         values = inspection.values(criterion)
         size = float(np.clip(2.0 / np.sqrt(len(poses)), MIN_POINT_SIZE, MAX_POINT_SIZE))
         particles = np.arange(len(poses)) if kept is None else np.flatnonzero(kept)
+        self.is_sample = len(particles) > MOST_POINTS
+        if self.is_sample:
+            particles = particles[np.linspace(0, len(particles) - 1, MOST_POINTS).astype(np.int64)]
         self._directions, self._particles = view_directions(poses), particles
         self.points.data = self._directions[particles]
         self.points.size = size

@@ -48,6 +48,9 @@ class DirectionsPanel(Canvas):
         else:
             good, bad = (figure_of(session.criterion, value) for value in ends)
             self.hint.setText(f"{session.criterion.capitalize()}: blue {good}, red {bad}")
+        if self.sphere.is_sample:
+            shown = f"{len(self.sphere.points.data):,} of the particles are drawn."
+            self.hint.setText(f"{self.hint.text().rstrip('.')}. {shown}")
 
     def _mark(self) -> None:
         self.sphere.show_current(self._session.particle)
