@@ -104,7 +104,7 @@ def search_alone(given: argparse.Namespace, folder: Path, number: int) -> None:
 
     torch.set_num_threads(1)
     here = rounds.round_folder(folder, number)
-    rounds._next_reference(rounds.round_folder(folder, number - 1), here)
+    rounds.next_reference(rounds.round_folder(folder, number - 1), here)
     stack = stages.Stack(given.star, given.star.parent, "C1", {"device": "cpu"})
     inputs = load_inputs(given.star, here / "reference.mrc", project_dir=given.star.parent)
 
@@ -115,9 +115,9 @@ def search_alone(given: argparse.Namespace, folder: Path, number: int) -> None:
         found = FoundPoses.joined(list(search.search(rows)))
         return found.poses, found.confidence
 
-    stages._in_parts(stack, here, inputs, searched)
+    stages.in_parts(stack, here, inputs, searched)
     stages.reconstruct(stack, here)
-    done = rounds._measure(here, number, {}, given.compare)
+    done = rounds.measure_round(here, number, {}, given.compare)
     (here / "round.json").write_text(json.dumps(asdict(done), indent=2))
 
 

@@ -117,7 +117,7 @@ def iterate(
                         stack, map_path, here, initial_lowpass_angstrom, map_pixel_size_angstrom
                     )
                 else:
-                    _next_reference(round_folder(folder, number - 1), here)
+                    next_reference(round_folder(folder, number - 1), here)
                 done = _go(stack, folder, number, compare_path)
             rounds.append(done)
             reason = _why_stop(rounds, n_rounds)
@@ -192,7 +192,7 @@ def _first_reference(
     write_map(density, here / "reference.mrc")
 
 
-def _next_reference(before: Path, here: Path) -> None:
+def next_reference(before: Path, here: Path) -> None:
     """Write the references that follow from the half-maps of the round before."""
     if (here / "reference.mrc").is_file():
         return
@@ -253,13 +253,13 @@ def _go(stack: Stack, folder: Path, number: int, compare_path: Path | None) -> R
             seconds[part] += time.monotonic() - began
             with atomic_path(here / "seconds.json") as temporary:
                 temporary.write_text(json.dumps(seconds))
-    done = _measure(here, number, seconds, compare_path)
+    done = measure_round(here, number, seconds, compare_path)
     with atomic_path(here / "round.json") as temporary:
         temporary.write_text(json.dumps(asdict(done), indent=2) + "\n")
     return done
 
 
-def _measure(
+def measure_round(
     here: Path, number: int, seconds: dict[str, float], compare_path: Path | None
 ) -> Round:
     """Correlate the half-maps of a round, and its map with another where one is named."""

@@ -257,7 +257,7 @@ def refine(stack: Stack, folder: Path) -> None:
             )
         return done.poses, done.confidence
 
-    _in_parts(stack, folder, inputs, polished)
+    in_parts(stack, folder, inputs, polished)
 
 
 def choose(stack: Stack, folder: Path) -> None:
@@ -296,10 +296,10 @@ def choose(stack: Stack, folder: Path) -> None:
         assert done.poses.confidence is not None
         return done.poses.poses(part.particles.poses), done.poses.confidence
 
-    _in_parts(stack, folder, inputs, chosen)
+    in_parts(stack, folder, inputs, chosen)
 
 
-def _in_parts(
+def in_parts(
     stack: Stack,
     folder: Path,
     inputs: RunInputs,
