@@ -31,7 +31,17 @@ def test_images_are_brought_to_one_strength(tmp_path: Path) -> None:
     np.testing.assert_array_equal(particles[[2]].images.read(np.array([0]))[0], read[0])
 
 
-@pytest.mark.parametrize("norms", [["0.7"] * 3, ["0.7", "0", "1"], ["0.7", "nan", "1"]])
+@pytest.mark.parametrize(
+    "norms",
+    [
+        ["0.7"] * 3,
+        ["0.7", "0", "1"],
+        ["0.7", "nan", "1"],
+        ["0.7", "-1", "1"],
+        ["0.7", "1e-45", "1"],
+        ["1e300", "0.7", "1"],
+    ],
+)
 def test_a_column_that_says_nothing_changes_nothing(norms: list[str], tmp_path: Path) -> None:
     particles, _ = read_particles(star_with(tmp_path, norms))
     np.testing.assert_array_equal(particles.images.read(np.arange(3)), IMAGES)

@@ -11,10 +11,17 @@ import torch
 import napari_cryoorient as nc
 from napari_cryoorient.alignment.likelihood import ParticleLikelihood
 from napari_cryoorient.evaluation import pose_errors
+from napari_cryoorient.geometry.fourier_grids import radial_mean_half_plane
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.particles import ArrayImages, DensityMap, ParticleSet
-from napari_cryoorient.stack.noise_variety import band_edges
-from napari_cryoorient.stack.statistics import shaped_noise
+from napari_cryoorient.projection.resample import images_to_fourier
+from napari_cryoorient.stack.noise_variety import (
+    NoiseVariety,
+    OwnNoise,
+    band_edges,
+    measured_variety,
+)
+from napari_cryoorient.stack.statistics import opposite_corners, shaped_noise
 from support.blob_maps import blobs
 
 BOX, N = 64, 128
@@ -57,11 +64,35 @@ def test_bands_cover_all_radii_and_widen() -> None:
     assert bool((edges.diff().diff() > 0)[1:].all())
 
 
-@pytest.mark.parametrize("which", ["none", "all"])
-def test_images_alike_have_no_shapes(density: DensityMap, which: str) -> None:
-    particles = stack(density, np.full(N, which == "all"))
+@pytest.mark.parametrize(("is_steep", "snr"), [(False, 0.06), (True, 0.06), (False, 10.0)])
+def test_images_alike_have_no_shapes(density: DensityMap, is_steep: bool, snr: float) -> None:
+    """Nor do particles make them that reach into the corners."""
+    particles = stack(density, np.full(N, is_steep), snr)
     likelihood = ParticleLikelihood(density, particles, CPU)
     assert not likelihood.statistics.noise_variety
+
+
+@pytest.mark.parametrize("box", [16, 32])
+def test_chance_makes_no_shapes(box: int) -> None:
+    corners = opposite_corners(box)
+    for seed in range(10):
+        generator = torch.Generator().manual_seed(seed)
+        images = torch.randn(64, box, box, generator=generator)
+        one, other = (
+            radial_mean_half_plane(images_to_fourier(images * part).abs().square()).double()
+            for part in corners
+        )
+        last = box // 2 + 1
+        mean = 0.5 * (one + other).mean(0)[:last]
+        assert not measured_variety(one[:, :last], other[:, :last], mean, corners)
+
+
+def test_an_image_without_power_is_finite() -> None:
+    variety = NoiseVariety(
+        torch.tensor([1.0, 4.0, 8.0]), torch.tensor([2.5, 6.0]), torch.zeros(2), torch.ones(1, 2)
+    )
+    own = OwnNoise(variety, torch.arange(1, 8).float(), CPU)
+    assert bool(own.over_stack(torch.zeros(1, 7), torch.zeros(1, 7)).isfinite().all())
 
 
 @pytest.fixture(scope="module")

@@ -38,6 +38,24 @@ def test_steps_are_those_of_torch(ours: Made, torchs: Made, fused: bool):
     assert optimizer.state_dict()["param_groups"] == other.state_dict()["param_groups"]
 
 
+def test_moments_that_lie_otherwise_than_their_weights_are_laid_out_anew():
+    """A run that began on another device has moments laid out as there."""
+    drawn = torch.randn(4, 3, 3, 3, generator=torch.Generator().manual_seed(0))
+    ends = []
+    for layout in (torch.contiguous_format, torch.channels_last):
+        first = torch.nn.Parameter(drawn.clone())
+        optimizer = Adam([first], lr=0.01, fused=True)
+        (first**3).sum().backward()
+        optimizer.step()
+        weights = torch.nn.Parameter(first.detach().clone(memory_format=layout))
+        resumed = Adam([weights], lr=0.01, fused=True)
+        resumed.load_state_dict(optimizer.state_dict())
+        (weights**3).sum().backward()
+        resumed.step()
+        ends.append(weights.detach())
+    torch.testing.assert_close(ends[1], ends[0], rtol=1e-6, atol=1e-7)
+
+
 def test_no_compiler_is_loaded():
     program = """
 import sys, torch

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from napari.components import ViewerModel
@@ -58,14 +60,27 @@ def test_showing_draws_once_however_much_changes():
     assert drawn == ["set_data", "set_data"]
 
 
-def test_of_many_particles_an_even_sample_is_drawn(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("napari_cryoorient.viewer.sphere.MOST_POINTS", 20)
+@pytest.mark.parametrize("is_known", [True, False])
+def test_of_many_particles_the_worst_and_an_even_sample_are_drawn(
+    is_known: bool, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("napari_cryoorient.viewer.sphere.MOST_POINTS", 25)
+    monkeypatch.setattr("napari_cryoorient.viewer.sphere.WORST_POINTS", 5)
     sphere, inspection = ViewSphere(ViewerModel()), inspection_of(100)
+    bad = np.array([17, 33, 34, 71, 90])
+    errors = np.ones(100)
+    errors[bad] = 90.0
+    inspection = replace(inspection, errors_deg=errors if is_known else None)
     sphere.show(inspection, "angular error")
     assert sphere.is_sample
     rows = np.asarray(sphere.points.features["row"])
-    assert (len(rows), rows[0], rows[-1]) == (20, 0, 99)
-    assert np.ptp(np.diff(rows)) <= 1
+    assert (rows[0], rows[-1]) == (0, 99)
+    if is_known:
+        assert set(bad) <= set(rows.tolist())
+        assert 20 <= len(rows) <= 25
+    else:
+        assert len(rows) == 25
+        assert np.ptp(np.diff(rows)) <= 1
     np.testing.assert_array_equal(sphere.points.data, view_directions(inspection.shown_poses)[rows])
     ends = sphere.colour_ends
     sphere.show(inspection, "angular error", np.arange(100) >= 90)

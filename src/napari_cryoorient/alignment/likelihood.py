@@ -219,7 +219,7 @@ class ParticleLikelihood:
         """
         if self._own_noise is not None:
             signal = data.power / self.strength**2 * self._signal_power
-            level = self._own_noise.relative(data.energy, signal)
+            level = self._own_noise.over_stack(data.energy, signal)
             return BandData(data.cross / level, data.power / level, data.energy / level)
         level = data.energy[:, self._outer].sum(1) / max(self._outer_energy, 1e-30)
         level = level.clamp(1 / LARGEST_LEVEL, LARGEST_LEVEL)[:, None]

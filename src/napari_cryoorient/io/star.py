@@ -62,7 +62,8 @@ __all__ = [
 
 _UNKNOWN_ANGLE = -999.0  # RELION's mark for an angle nobody has determined
 # How strong refinement found each image to be; differences below this part of the mean are none.
-_NORM, _SAME_NORM = "rlnNormCorrection", 1e-6
+# Values so many times the median, or as much less, are no strengths.
+_NORM, _SAME_NORM, _ODD_NORM = "rlnNormCorrection", 1e-6, 100.0
 _PIXEL_SIZE_NOTE = 1e-2  # relative; a larger difference from the stack's header is worth a note
 
 
@@ -159,9 +160,13 @@ def _norm_factors(table: ParticleTable, notes: list[str]) -> Floats | None:
     except InputError as error:
         notes.append(f"{error} The column is not used.")
         return None
-    odd = np.flatnonzero(norms <= 0)
+    odd = np.flatnonzero((norms <= 0) | (norms > _ODD_NORM * np.median(norms)))
+    if not odd.size:
+        odd = np.flatnonzero(norms * _ODD_NORM < np.median(norms))
     if odd.size:
-        notes.append(f"_{_NORM} is not positive in {named_rows(odd)}: the column is not used")
+        notes.append(
+            f"_{_NORM} is {norms[odd[0]]:.3g} in {named_rows(odd)}: the column is not used"
+        )
         return None
     if np.ptp(norms) <= _SAME_NORM * norms.mean():
         return None

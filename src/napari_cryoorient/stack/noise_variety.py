@@ -24,8 +24,8 @@ from napari_cryoorient.geometry.fourier_grids import (
 # Edges of bands in Fourier pixels: the first, and each next one so many times further out.
 FIRST_EDGE, WIDENING = 4.0, 1.6
 # A shape is taken from so many times what chance gives on, and at the most so many.
-BEYOND_CHANCE, MOST_SHAPES = 2.0, 3
-FEWEST_IMAGES = 48
+BEYOND_CHANCE, MOST_SHAPES = 3.0, 3
+FEWEST_IMAGES = 64
 # Images differ in how strong the particle is by about this part.
 SIGNAL_SPREAD = 0.5
 # How much the smearing of a part is undone, and the step by which it is measured.
@@ -170,7 +170,7 @@ class OwnNoise:
         spread[rows, above] += part
         self._spread = spread.t().to(device)  # (k, m)
 
-    def relative(self, energy: Tensor, signal: Tensor) -> Tensor:
+    def over_stack(self, energy: Tensor, signal: Tensor) -> Tensor:
         """Return the noise ``(b, m)`` over that of the stack.
 
         ``energy`` is the images' power over the stack's noise, ``signal`` that expected of the
@@ -180,7 +180,7 @@ class OwnNoise:
         noise = (whole - expected).clamp_min(0.1 * whole).clamp_min(1e-6)
         ratio, odd = whole / noise, SIGNAL_SPREAD * expected / noise
         # The log of the mean of m exponential variables scatters by m^-1/2.
-        weight = 1 / (ratio.square() / self._counts + odd.square())  # (b, k)
+        weight = 1 / (ratio.square() / self._counts + odd.square()).clamp_min(1e-6)  # (b, k)
         off = noise.log() - self._mean
         weighed = weight[:, :, None] * self._design  # (b, k, 1 + f)
         normal = self._design.t() @ weighed + self._precision

@@ -41,6 +41,8 @@ _TOGETHER, _MOST_TOGETHER = 1 << 22, 64
 WORKING_BOX = 64
 # Images of so many times the power of most, or less by as much, are left out.
 UNUSUAL = 16.0
+# Corners are taken to hold noise alone where images hold less signal than this part of it.
+FAINT = 0.25
 # Where the images hold no power beyond their corners, the signal is taken to have this SNR.
 ASSUMED_SNR = 0.05
 
@@ -127,8 +129,11 @@ def stack_statistics(
         )
         noise = noise_by_defocus(powers, squared_ctf, projection_power.double())
     variety = NoiseVariety.none()
-    # Where it was multiplied by CTFs, these make it differ, and corners smear their zeros.
-    if not are_empty and not is_premultiplied:
+    by_area = torch.arange(len(whole), dtype=whole.dtype)
+    is_faint = float(by_area @ (whole - noise)) < FAINT * float(by_area @ noise)
+    # Where it was multiplied by CTFs, these make it differ, and corners smear their zeros; strong
+    # particles that reach into corners differ there themselves.
+    if not are_empty and not is_premultiplied and is_faint:
         last = box // 2 + 1
         one, other = (each[usual][:, :last] for each in (of_one, of_other))
         half = 0.5 * of_noise[usual].mean(0)[:last]

@@ -27,8 +27,9 @@ _PLAIN = [0.42, 0.66, 0.92, 1.0]
 _GOOD_TO_BAD = ([0.25, 0.66, 0.95], [0.98, 0.86, 0.35], [1.0, 0.35, 0.22])
 _HIGH_QUANTILE = 0.95  # a few outliers must not make all others look alike
 MAX_POINT_SIZE, MIN_POINT_SIZE = 0.08, 0.015
-# More points than these cover each other, and take a canvas without a GPU a second to draw.
-MOST_POINTS = 30_000
+# More points than these cover each other, and take a canvas without a GPU a second to draw; so many
+# of them are the worst ones.
+MOST_POINTS, WORST_POINTS = 30_000, 3_000
 
 
 def view_directions(poses: Poses) -> NDArray[np.float64]:
@@ -86,8 +87,9 @@ class ViewSphere:
     ) -> None:
         """Show the directions of the poses under inspection that the filter keeps, or of all.
 
-        Of many an even sample is shown. Colours mean the same whatever the filter keeps. What it
-        drops is no point of the layer: napari takes no notice of ``Points.shown`` in 3D.
+        Of many the worst and an even sample are shown. Colours mean the same whatever the filter
+        keeps. What it drops is no point of the layer: napari takes no notice of ``Points.shown``
+        in 3D.
         """
         with drawn_once(self.points):
             self._show(inspection, criterion, kept)
@@ -108,7 +110,8 @@ class ViewSphere:
         particles = np.arange(len(poses)) if kept is None else np.flatnonzero(kept)
         self.is_sample = len(particles) > MOST_POINTS
         if self.is_sample:
-            particles = particles[np.linspace(0, len(particles) - 1, MOST_POINTS).astype(np.int64)]
+            is_high_bad = not CRITERIA[criterion].is_higher_better
+            particles = sample_of(particles, values if is_high_bad or values is None else -values)
         self._directions, self._particles = view_directions(poses), particles
         self.points.data = self._directions[particles]
         self.points.size = size
@@ -155,6 +158,19 @@ class ViewSphere:
             world=True,
         )
         return None if index is None else int(self._particles[index])
+
+
+def sample_of(
+    particles: NDArray[np.int64], badness: NDArray[np.float64] | None
+) -> NDArray[np.int64]:
+    """Return at most ``MOST_POINTS`` of ``particles`` in order: the worst, the rest evenly."""
+    n_worst = 0 if badness is None else WORST_POINTS
+    even = np.linspace(0, len(particles) - 1, MOST_POINTS - n_worst).astype(np.int64)
+    if badness is None:
+        return np.asarray(particles[even])
+    rated = np.nan_to_num(badness[particles], nan=-np.inf)
+    worst = np.argpartition(rated, -n_worst)[-n_worst:]
+    return np.asarray(particles[np.union1d(even, worst)])
 
 
 def features_of(inspection: Inspection) -> dict[str, NDArray[Any]]:
