@@ -122,6 +122,8 @@ def test_command_ranks_and_excludes(tmp_path: Path, capsys: pytest.CaptureFixtur
         status, _, err = call(capsys, "micrographs", star, *flags)
         assert status == 2
         assert why in err
+    with pytest.raises(nc.InputError, match=r"^exclude and kept belong together"):
+        nc.micrographs(star, exclude="m1.mrc")
 
 
 def test_a_file_that_tells_no_micrographs_is_refused(tmp_path: Path) -> None:

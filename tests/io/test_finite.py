@@ -53,6 +53,15 @@ def test_poses(tmp_path: Path, rows):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_further_columns(tmp_path: Path) -> None:
+    poses = Poses(np.tile(np.eye(3), (4, 1, 1)), np.zeros((4, 2)))
+    star = new_particle_star("p.mrcs", poses, box=16, pixel_size_angstrom=2.0)
+    further = {"cryoorientPresence": np.ones(4), "cryoorientOther": np.array([1, np.nan, 1, 1])}
+    with pytest.raises(ValueError, match="cryoorientOther"):
+        write_poses(star, poses, tmp_path / "out.star", further=further)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.fixture
 def stack() -> ParticleSet:
     """Three noisy images at known poses, with CTFs."""

@@ -66,6 +66,35 @@ def test_work_that_ends_early_joins_what_is_there(tmp_path: Path) -> None:
         joined_records(iter(()), 20, tmp_path)
 
 
+@pytest.mark.usefixtures("in_files")
+@pytest.mark.parametrize("is_in_file", [False, True])
+@pytest.mark.parametrize(
+    "odd",
+    [
+        Inner(np.zeros((4, 2, 3))),  # as many numbers, of another shape
+        Inner(np.zeros((8, 3, 2))),  # more rows than were declared
+        Poses(np.zeros((4, 3, 2)), np.zeros((3, 2))),
+    ],
+)
+def test_rows_of_another_kind_or_too_many_are_refused(
+    tmp_path: Path, odd: Inner | Poses, is_in_file: bool
+) -> None:
+    first = Inner(np.zeros((4, 3, 2)))
+    if isinstance(odd, Poses):
+        first = Poses(np.zeros((4, 3, 2)), np.zeros((4, 2)))  # type: ignore[assignment]
+    with pytest.raises(ValueError, match="rows"):
+        joined_records(iter((first, odd)), 8, tmp_path if is_in_file else None)
+
+
+@pytest.mark.usefixtures("in_files")
+def test_arrays_without_numbers_are_joined(tmp_path: Path) -> None:
+    parts = [Record(np.arange(4), np.empty((4, 0)), Inner(np.empty((4, 3, 0))), None)] * 2
+    joined = joined_records(parts, 8, tmp_path)
+    assert joined.is_odd.shape == (8, 0)
+    assert joined.inner.values.shape == (8, 3, 0)
+    assert joined.rows.tolist() == [*range(4)] * 2
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems count and let go otherwise")
 @pytest.mark.usefixtures("in_files")
 def test_what_was_looked_at_is_let_go_of(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def micrographs_of_star(
     other way round, and as ``micrographs_of_file`` and ``write_without``.
     """
     if bool(config.exclude) != (kept is not None):
-        raise InputError("--exclude and --kept belong together: give both, or neither.")
+        raise InputError("exclude and kept belong together: give both, or neither.")
     for path in (output, kept):
         if path is not None:
             refuse_unwritable(path)

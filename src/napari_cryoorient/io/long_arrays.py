@@ -28,7 +28,7 @@ class Rows(Protocol):
     """Arrays that grow by the rows of others; names that one of these lacks are dropped."""
 
     def append(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Add rows."""
+        """Add rows; raises ValueError for those of another shape, or more than declared."""
 
     def arrays(self) -> Arrays:
         """Return all that was added."""
@@ -45,11 +45,12 @@ def rows_of(first: Mapping[str, np.ndarray], n: int, folder: Path | None) -> Row
 class _InMemory:
     def __init__(self, first: Mapping[str, np.ndarray], n: int) -> None:
         self._whole = {name: np.empty((n, *a.shape[1:]), a.dtype) for name, a in first.items()}
-        self._n = 0
+        self._n, self._n_declared = 0, n
 
     def append(self, arrays: Mapping[str, np.ndarray]) -> None:
         self._whole = {name: array for name, array in self._whole.items() if name in arrays}
-        n = len(next(iter(arrays.values())))
+        shapes = {name: array.shape[1:] for name, array in self._whole.items()}
+        n = _n_fitting(arrays, shapes, self._n_declared - self._n)
         for name, array in self._whole.items():
             array[self._n : self._n + n] = arrays[name]
         self._n += n
@@ -64,7 +65,7 @@ class _InFile:
     def __init__(self, first: Mapping[str, np.ndarray], n: int, folder: Path) -> None:
         self._file: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
         self._places: dict[str, tuple[int, np.dtype, tuple[int, ...]]] = {}
-        self._n, end = 0, 0
+        self._n, self._n_declared, end = 0, n, 0
         for name, array in first.items():
             shape = array.shape[1:]
             self._places[name] = (end, array.dtype, shape)
@@ -73,18 +74,39 @@ class _InFile:
 
     def append(self, arrays: Mapping[str, np.ndarray]) -> None:
         self._places = {name: place for name, place in self._places.items() if name in arrays}
+        shapes = {name: shape for name, (_, _, shape) in self._places.items()}
+        n = _n_fitting(arrays, shapes, self._n_declared - self._n)
         for name, (start, dtype, shape) in self._places.items():
             self._file.seek(start + self._n * dtype.itemsize * int(np.prod(shape)))
             self._file.write(np.ascontiguousarray(arrays[name], dtype=dtype).data)
-        self._n += len(next(iter(arrays.values())))
+        self._n += n
 
     def arrays(self) -> Arrays:
         self._file.flush()
         with self._file as file:
             return {
-                name: np.memmap(file, dtype, "r", start, (self._n, *shape))
+                name: _mapped(file, dtype, start, (self._n, *shape))
                 for name, (start, dtype, shape) in self._places.items()
             }
+
+
+def _n_fitting(
+    arrays: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]], n_left: int
+) -> int:
+    """Return how many rows there are; raises ValueError where they do not fit what is there."""
+    n = len(next(iter(arrays.values())))
+    if n > n_left:
+        raise ValueError(f"{n} rows to be joined, where {n_left} are left of those declared")
+    for name, shape in shapes.items():
+        if arrays[name].shape != (n, *shape):
+            raise ValueError(f"rows of {name} are {arrays[name].shape}, not {(n, *shape)}")
+    return n
+
+
+def _mapped(file: IO[bytes], dtype: np.dtype, start: int, shape: tuple[int, ...]) -> np.ndarray:
+    if 0 in shape:  # no bytes cannot be mapped
+        return np.empty(shape, dtype)
+    return np.memmap(file, dtype, "r", start, shape)
 
 
 def let_go(*arrays: NDArray[np.generic]) -> None:

@@ -22,7 +22,7 @@ from napari_cryoorient.io.cs_file import SUFFIX, is_cs, read_cs, refuse_group, w
 from napari_cryoorient.io.ctf_values import named_rows
 from napari_cryoorient.io.finite import refuse_poses_not_finite
 from napari_cryoorient.io.locate import StackFinder
-from napari_cryoorient.io.long_arrays import let_go
+from napari_cryoorient.io.long_arrays import let_go, some_rows
 from napari_cryoorient.io.new_star import (
     ANGLES,
     CONFIDENCE,
@@ -231,6 +231,9 @@ def write_poses(
         sizes = ParticleTable(star).pixel_sizes(star.native_pixel_size_angstrom, None, [])
         sizes = sizes if rows is None else sizes[np.asarray(rows)]
     beside = {} if confidence is None else {CONFIDENCE: confidence}
+    for name, values in (further or {}).items():  # before a file is begun
+        if not all(np.isfinite(values[some]).all() for some in some_rows(values)):
+            raise ValueError(f"a number of {name} to be written to a STAR file is not finite")
     beside |= further or {}
 
     def spelled(these: slice) -> dict[str, list[str]]:

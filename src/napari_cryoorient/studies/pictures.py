@@ -50,17 +50,17 @@ def save_figure_against_w(
     leaves the angular error out, which tells nothing of symmetric particles trained as C1.
     """
     if angles:
-        figure, axes_of_all = _two_axes()
+        figure, axes = _two_axes()
     else:
         figure = _figure(5.2, 3.6)
-        axes_of_all = (figure.subplots(),)
+        axes = (figure.subplots(),)
     names = ("test_relative_rmse", "angular_error_deg")
     for (label, rows), color in zip(series.items(), COLORS, strict=False):
-        for axes, name in zip(axes_of_all, names, strict=False):
-            axes.plot(_column(rows, "w"), _column(rows, name), "o-", color=color, label=label)
-    _finish_w(axes_of_all, best_w)
+        for each, name in zip(axes, names, strict=False):
+            each.plot(_column(rows, "w"), _column(rows, name), "o-", color=color, label=label)
+    _finish_w(axes, best_w)
     if None not in series:
-        axes_of_all[0].legend(frameon=False, fontsize=9)
+        axes[0].legend(frameon=False, fontsize=9)
     _save(figure, path, title)
 
 
@@ -68,9 +68,9 @@ def save_spread_against_w(
     path: Path, summary: Sequence[Row], *, best_w: float, title: str = ""
 ) -> None:
     """Draw mean and standard deviation over the folds against w (figure 5)."""
-    figure, axes_of_all = _two_axes()
-    for axes, name in zip(axes_of_all, ("test_relative_rmse", "angular_error_deg"), strict=True):
-        axes.errorbar(
+    figure, axes = _two_axes()
+    for each, name in zip(axes, ("test_relative_rmse", "angular_error_deg"), strict=True):
+        each.errorbar(
             _column(summary, "w"),
             _column(summary, f"{name}_mean"),
             yerr=np.nan_to_num(_column(summary, f"{name}_sd")),
@@ -78,7 +78,7 @@ def save_spread_against_w(
             color=BLUE,
             capsize=3,
         )
-    _finish_w(axes_of_all, best_w)
+    _finish_w(axes, best_w)
     _save(figure, path, title)
 
 
@@ -116,14 +116,14 @@ def save_bands(path: Path, runs: Sequence[Metrics], *, title: str = "") -> None:
     figure = _figure(6.4, 6.0)
     losses, rmse = figure.subplots(2, 1, sharex=True)
     steps = _steps(runs)
-    axes_of_all = (
+    curves_drawn = (
         (losses, "loss", "objective", GREY, False),
         (losses, "qd", "quaternion distance (QD)", VERMILLION, False),
         (losses, "reprojection", "reprojection (L1)", GREEN, False),
         (rmse, "train_relative_rmse", "training images", GREY, False),
         (rmse, "test_relative_rmse", "held-out particles", BLUE, True),
     )
-    for axes, name, label, color, is_test in axes_of_all:
+    for axes, name, label, color, is_test in curves_drawn:
         curves = np.stack([curve_on(steps, list(map(dict, m)), name, tested=is_test) for m in runs])
         _band(axes, steps, curves, color, label)
     for axes in (losses, rmse):
@@ -139,17 +139,17 @@ def save_bands(path: Path, runs: Sequence[Metrics], *, title: str = "") -> None:
 
 def save_figure_against_snr(path: Path, rows: Sequence[Row]) -> None:
     """Draw relative RMSE and angular error against the signal-to-noise ratio (table 2)."""
-    figure, axes_of_all = _two_axes()
+    figure, axes = _two_axes()
     places = np.arange(len(rows))
     names = ["none" if row["snr"] is None else f"{row['snr']:g}" for row in rows]
-    for axes, name in zip(axes_of_all, ("test_relative_rmse", "angular_error_deg"), strict=True):
-        axes.plot(places, _column(rows, name), "o-", color=BLUE)
-        axes.set_xticks(places, ["noiseless" if n == "none" else n for n in names])
-        axes.set_xlabel("Signal-to-noise ratio")
-        _from_zero(axes)
-        _plain(axes)
-    axes_of_all[0].set_ylabel(RMSE_LABEL)
-    axes_of_all[1].set_ylabel(ANGLE_LABEL)
+    for each, name in zip(axes, ("test_relative_rmse", "angular_error_deg"), strict=True):
+        each.plot(places, _column(rows, name), "o-", color=BLUE)
+        each.set_xticks(places, ["noiseless" if n == "none" else n for n in names])
+        each.set_xlabel("Signal-to-noise ratio")
+        _from_zero(each)
+        _plain(each)
+    axes[0].set_ylabel(RMSE_LABEL)
+    axes[1].set_ylabel(ANGLE_LABEL)
     _save(figure, path)
 
 
@@ -195,9 +195,9 @@ def save_bars(path: Path, rows: Sequence[Row]) -> None:
     rates = list(dict.fromkeys(row["learning_rate"] for row in rows))
     names = list(dict.fromkeys(row["representation"] for row in rows))
     figure = _figure(2.0 + 3.2 * len(w_values), 3.6)
-    axes_of_all = figure.subplots(1, len(w_values), sharey=True, squeeze=False)[0]
+    axes = figure.subplots(1, len(w_values), sharey=True, squeeze=False)[0]
     width = 0.8 / len(rates)
-    for axes, w in zip(axes_of_all, w_values, strict=True):
+    for each, w in zip(axes, w_values, strict=True):
         for index, (rate, color) in enumerate(zip(rates, COLORS * len(rates), strict=False)):
             found = {
                 row["representation"]: row["test_relative_rmse"]
@@ -206,12 +206,12 @@ def save_bars(path: Path, rows: Sequence[Row]) -> None:
             }
             places = np.arange(len(names)) + (index - (len(rates) - 1) / 2) * width
             heights = [found.get(name, np.nan) for name in names]
-            axes.bar(places, heights, 0.9 * width, color=color, label=f"rate {text_of(rate)}")
-        axes.set_xticks(range(len(names)), names)
-        axes.set_title(f"w = {w:g}", fontsize=10)
-        _plain(axes)
-    axes_of_all[0].set_ylabel(RMSE_LABEL)
-    handles, labels = axes_of_all[-1].get_legend_handles_labels()
+            each.bar(places, heights, 0.9 * width, color=color, label=f"rate {text_of(rate)}")
+        each.set_xticks(range(len(names)), names)
+        each.set_title(f"w = {w:g}", fontsize=10)
+        _plain(each)
+    axes[0].set_ylabel(RMSE_LABEL)
+    handles, labels = axes[-1].get_legend_handles_labels()
     figure.legend(
         handles, labels, loc="outside right upper", frameon=False, fontsize=8, title="Learning rate"
     )
@@ -270,15 +270,15 @@ def _two_axes() -> tuple[Figure, tuple[Axes, ...]]:
     return figure, tuple(figure.subplots(1, 2))
 
 
-def _finish_w(axes_of_all: Sequence[Axes], best_w: float | None) -> None:
-    for axes, label in zip(axes_of_all, (RMSE_LABEL, ANGLE_LABEL), strict=False):
-        axes.set_ylabel(label)
-        axes.set_xlabel("w (weight of the quaternion distance)")
-        axes.set_xlim(-0.04, 1.04)
-        _from_zero(axes)
+def _finish_w(axes: Sequence[Axes], best_w: float | None) -> None:
+    for each, label in zip(axes, (RMSE_LABEL, ANGLE_LABEL), strict=False):
+        each.set_ylabel(label)
+        each.set_xlabel("w (weight of the quaternion distance)")
+        each.set_xlim(-0.04, 1.04)
+        _from_zero(each)
         if best_w is not None:
-            axes.axvline(best_w, color=GREY, linewidth=1, linestyle="--", zorder=0)
-        _plain(axes)
+            each.axvline(best_w, color=GREY, linewidth=1, linestyle="--", zorder=0)
+        _plain(each)
 
 
 def _from_zero(axes: Axes) -> None:

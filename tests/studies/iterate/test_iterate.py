@@ -160,6 +160,24 @@ def test_what_hypotheses_leave_in_doubt_is_searched_on_request(
     assert searched == [False, True]
 
 
+@pytest.mark.parametrize("others", [(), ("--hypotheses", 4, "--representation", "6d")])
+def test_a_search_of_what_no_hypotheses_leave_in_doubt_is_refused(
+    run: Run,
+    stack: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    others: tuple[object, ...],
+):
+    monkeypatch.setattr(stages, "label", interrupted)  # where it is not refused
+    out = tmp_path / "out"
+    command = ["iterate", stack / "bare.star", "--map", stack / "map.mrc", "-o", out]
+    status, _, err = run(*command, "--device", "cpu", "--search", *others)
+    assert status == 2
+    assert len(err.splitlines()) == 1
+    assert "--search goes with --hypotheses" in err
+    assert not out.exists()
+
+
 def a_round(number: int, resolution: float | None, half: float | None) -> Round:
     return Round(number, resolution, half, None, None, False, 1.0, 100, 60.0, {})
 

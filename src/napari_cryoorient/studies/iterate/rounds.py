@@ -85,12 +85,17 @@ def iterate(
     """Label, train, predict, refine and reconstruct, round after round, into ``folder``.
 
     Where the stack asks for hypotheses, rounds after the first compare the views that the
-    fine-tuned network proposes instead of searching for poses in doubt.
+    fine-tuned network proposes, and search for those in doubt only where asked to.
 
     The best round's map, half-maps and poses are copied to ``folder`` at the end.  Raises
-    InputError where the folder holds something else, and KeyboardInterrupt when stopped, with all
-    kept that was finished.
+    InputError where the folder holds something else, or a search is asked for without hypotheses,
+    and KeyboardInterrupt when stopped, with all kept that was finished.
     """
+    if stack.searches_doubtful and not stack.uses_hypotheses:
+        raise InputError(
+            "--search goes with --hypotheses K and a network of representation distribution: "
+            "without them every round searches for the particles in doubt; leave --search out."
+        )
     _read_once(stack, map_path)
     settings = {
         "star": str(stack.star.resolve()),
