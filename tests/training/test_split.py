@@ -30,9 +30,9 @@ def test_parts_are_drawn_from_the_seed() -> None:
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"n_folds": 5}, "--fold"),
-        ({"fold": 1}, "--n-folds"),
-        ({"n_folds": 5, "fold": 6}, "1 to 5"),
+        ({"n_folds": 5}, "^The number of folds and the fold go together"),
+        ({"fold": 1}, "^The number of folds and the fold go together"),
+        ({"n_folds": 5, "fold": 6}, "^Fold 6 .* 1 to 5"),
         ({"n_folds": 200, "fold": 1}, "100 particles"),
     ],
     ids=["no fold", "no number of folds", "no such fold", "more folds than particles"],

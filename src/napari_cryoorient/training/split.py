@@ -17,7 +17,7 @@ def split_of(n: int, config: TrainConfig) -> tuple[Integers, Integers]:
     if config.n_folds is None and config.fold is None:
         return split_rows(n, config.test_fraction, config.seed)
     if config.n_folds is None or config.fold is None:
-        raise InputError("--n-folds and --fold go together: give both, or neither.")
+        raise InputError("The number of folds and the fold go together: give both, or neither.")
     return fold_rows(n, config.n_folds, config.fold, config.seed)
 
 
@@ -35,7 +35,7 @@ def fold_rows(n: int, n_folds: int, fold: int, seed: int) -> tuple[Integers, Int
     Raises InputError for a part that does not exist or would be empty.
     """
     if not 1 <= fold <= n_folds:
-        raise InputError(f"--fold {fold} is not one of the parts 1 to {n_folds} (--n-folds).")
+        raise InputError(f"Fold {fold} is not one of the folds 1 to {n_folds}.")
     if n < n_folds:
         raise InputError(
             f"{n} particles cannot be split into {n_folds} parts: give more particles, or choose "

@@ -160,21 +160,29 @@ def test_what_hypotheses_leave_in_doubt_is_searched_on_request(
     assert searched == [False, True]
 
 
-@pytest.mark.parametrize("others", [(), ("--hypotheses", 4, "--representation", "6d")])
-def test_a_search_of_what_no_hypotheses_leave_in_doubt_is_refused(
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (("--search",), "--search goes with --hypotheses"),
+        (("--hypotheses", 4, "--representation", "6d"), "and this one is of 6d"),
+        (("--hypotheses", 4, "--search", "--preset", "paper"), "representation distribution"),
+    ],
+)
+def test_what_would_do_nothing_is_refused(
     run: Run,
     stack: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    others: tuple[object, ...],
+    flags: tuple[object, ...],
+    sentence: str,
 ):
     monkeypatch.setattr(stages, "label", interrupted)  # where it is not refused
     out = tmp_path / "out"
     command = ["iterate", stack / "bare.star", "--map", stack / "map.mrc", "-o", out]
-    status, _, err = run(*command, "--device", "cpu", "--search", *others)
+    status, _, err = run(*command, "--device", "cpu", *flags)
     assert status == 2
     assert len(err.splitlines()) == 1
-    assert "--search goes with --hypotheses" in err
+    assert sentence in err
     assert not out.exists()
 
 

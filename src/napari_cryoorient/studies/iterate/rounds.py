@@ -88,14 +88,10 @@ def iterate(
     fine-tuned network proposes, and search for those in doubt only where asked to.
 
     The best round's map, half-maps and poses are copied to ``folder`` at the end.  Raises
-    InputError where the folder holds something else, or a search is asked for without hypotheses,
-    and KeyboardInterrupt when stopped, with all kept that was finished.
+    InputError where the folder holds something else, where the network proposes no hypotheses or
+    a search goes without them, and KeyboardInterrupt when stopped, with all kept that was finished.
     """
-    if stack.searches_doubtful and not stack.uses_hypotheses:
-        raise InputError(
-            "--search goes with --hypotheses K and a network of representation distribution: "
-            "without them every round searches for the particles in doubt; leave --search out."
-        )
+    _refuse_idle_settings(stack)
     _read_once(stack, map_path)
     settings = {
         "star": str(stack.star.resolve()),
@@ -150,6 +146,20 @@ def iterate(
 def round_folder(folder: Path, number: int) -> Path:
     """Return where a round lies."""
     return folder / f"round_{number:02d}"
+
+
+def _refuse_idle_settings(stack: Stack) -> None:
+    """Raise InputError for what would be taken and do nothing."""
+    if stack.n_hypotheses > 0 and not stack.uses_hypotheses:
+        raise InputError(
+            "--hypotheses goes with a network of representation distribution, and this one is of "
+            f"{stack.config.representation}: leave --hypotheses out, or train another."
+        )
+    if stack.searches_doubtful and stack.n_hypotheses == 0:
+        raise InputError(
+            "--search goes with --hypotheses K: without it every round searches for the particles "
+            "in doubt; leave --search out."
+        )
 
 
 def _read_once(stack: Stack, map_path: Path) -> None:
