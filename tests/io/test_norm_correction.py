@@ -26,7 +26,7 @@ def test_images_are_brought_to_one_strength(tmp_path: Path) -> None:
     particles, _ = read_particles(star_with(tmp_path, ["0.5", "1", "1.5"]))
     read = particles.images.read(np.array([2, 0]))
     np.testing.assert_allclose(read, IMAGES[[2, 0]] / np.array([1.5, 0.5])[:, None, None], 1e-6)
-    assert any("_rlnNormCorrection, 0.5 to 1.5" in note for note in particles.notes)
+    assert any("_rlnNormCorrection over its mean, 0.5 to 1.5" in note for note in particles.notes)
     # Some of them are of the strength that they have among all.
     np.testing.assert_array_equal(particles[[2]].images.read(np.array([0]))[0], read[0])
 

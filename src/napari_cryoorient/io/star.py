@@ -170,7 +170,9 @@ def _norm_factors(table: ParticleTable, notes: list[str]) -> Floats | None:
         return None
     if np.ptp(norms) <= _SAME_NORM * norms.mean():
         return None
-    notes.append(f"grey values are divided by _{_NORM}, {norms.min():.3g} to {norms.max():.3g}")
+    notes.append(
+        f"grey values are divided by _{_NORM} over its mean, {norms.min():.3g} to {norms.max():.3g}"
+    )
     return np.asarray(norms.mean() / norms)
 
 

@@ -64,10 +64,14 @@ class MicrographView:
         field: tuple[float, float],
     ) -> None:
         """Show particles at ``coordinates`` ``(k, 2)`` (x, y) of a field (width, height)."""
-        self.image.visible = False
-        self._particles, self._field = particles, field
-        with drawn_once(self.points, self.z_axes, self.x_axes, self.frame):
+        if self.image.visible:  # napari draws all layers for a change that is none, too
+            self.image.visible = False
+        is_other_field, self._field = field != self._field, field
+        self._particles = particles
+        with drawn_once(self.points, self.z_axes, self.x_axes):
             self._draw(coordinates, rotations, confidence)
+        if is_other_field or not len(self.frame.data):
+            self._draw_frame()
         self.fit()
 
     def _draw(self, coordinates: Floats, rotations: Floats, confidence: Floats | None) -> None:
@@ -87,13 +91,13 @@ class MicrographView:
             along = rotations[:, [1, 0], axis] * AXIS * longer
             layer.data = np.stack([at, along], axis=1)
             layer.edge_width = 0.007 * longer
-        self._draw_frame()
-        self.frame.edge_width = 0.006 * longer
 
     def _draw_frame(self) -> None:
         width, height = self._field
         corners = np.array([[0, 0], [0, width], [height, width], [height, 0]], dtype=np.float64)
-        self.frame.data = np.stack([corners, np.roll(corners, -1, axis=0) - corners], axis=1)
+        with drawn_once(self.frame):
+            self.frame.data = np.stack([corners, np.roll(corners, -1, axis=0) - corners], axis=1)
+            self.frame.edge_width = 0.006 * max(self._field)
 
     def show_picture(self, picture: Images, step: int) -> None:
         """Lay the micrograph itself, ``step`` pixels put into one, under its particles."""

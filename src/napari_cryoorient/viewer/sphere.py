@@ -29,7 +29,7 @@ _HIGH_QUANTILE = 0.95  # a few outliers must not make all others look alike
 MAX_POINT_SIZE, MIN_POINT_SIZE = 0.08, 0.015
 # More points than these cover each other, and take a canvas without a GPU a second to draw; so many
 # of them are the worst ones.
-MOST_POINTS, WORST_POINTS = 30_000, 3_000
+MOST_POINTS, WORST_POINTS = 15_000, 3_000
 
 
 def view_directions(poses: Poses) -> NDArray[np.float64]:
