@@ -22,8 +22,8 @@ import torch
 from qtpy.QtWidgets import QApplication
 from responsiveness import Bench
 
+import napari_cryoorient as nc
 from napari_cryoorient.geometry.rotations import random_rotations
-from napari_cryoorient.io.maps import write_map
 from napari_cryoorient.io.new_star import new_particle_star
 from napari_cryoorient.io.stacks import StackWriter
 from napari_cryoorient.io.star import write_star
@@ -100,7 +100,7 @@ def make(folder: Path, n_micrographs: int) -> None:
         rlnParticleFigureOfMerit=[f"{x:.4f}" for x in rng.uniform(0.5, 1, n)],
     )
     write_star(star.with_block(replace(block, table=table)), folder / "p.star")
-    write_map(demo_density(BOX, PIXEL_SIZE), folder / "m.mrc")
+    nc.write_map(folder / "m.mrc", demo_density(BOX, PIXEL_SIZE))
 
 
 def timed(click: Callable[[], None]) -> tuple[float, float]:
