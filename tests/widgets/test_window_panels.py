@@ -7,11 +7,16 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
+from napari_cryoorient.geometry.rotations import random_rotations
+from napari_cryoorient.particles import Poses
 from napari_cryoorient.session.controller import Controller
+from napari_cryoorient.session.inspection import Inspection
 from napari_cryoorient.session.session import Session
 from napari_cryoorient.viewer.napari_api import canvas_size_of
 from napari_cryoorient.widgets.curves_panel import CurvesPanel
+from napari_cryoorient.widgets.particle_panels import DirectionsPanel
 from napari_cryoorient.widgets.shells_panel import ShellsPanel
 from napari_cryoorient.widgets.sweep_panel import SweepPanel
 
@@ -106,3 +111,19 @@ def test_shells_are_drawn_with_their_resolutions(qtbot, controller, tmp_path):
     qtbot.waitUntil(lambda: len(panel.plot.lines.data) == 0, timeout=WAIT_MS)
     panel.close_canvas()
     assert len(controller.shells.changed) == 0
+
+
+@pytest.mark.parametrize("n", [300, 40_000])
+def test_points_of_the_sphere_have_their_colours_however_many_they_are(qtbot, controller, n):
+    """napari draws a point that it makes larger as its border, which is grey."""
+    panel = opened(qtbot, DirectionsPanel(controller.session))
+    turns = random_rotations(n, torch.Generator().manual_seed(0)).double().numpy()
+    poses = Poses(turns, np.zeros((n, 2)))
+    errors = np.linspace(0, 40, n)
+    shown = Inspection("predictions", np.arange(n), (), poses, poses, errors, None, None)
+    panel.sphere.show(shown, "angular error")
+    picture = np.asarray(panel.qt_viewer.screenshot(flash=False))[..., :3].astype(int)
+    seen = picture.max(2) > 60
+    assert seen.mean() > 0.02
+    coloured = picture.max(2) - picture.min(2) > 50
+    assert (coloured & seen).sum() > 0.5 * seen.sum()

@@ -16,7 +16,14 @@ from napari_cryoorient.io.star import poses_of_table, read_star
 from napari_cryoorient.io.star_columns import columns_of
 from napari_cryoorient.viewer.readers import METADATA_KEY, LayerData
 
-_MAX_SIZE, _MIN_SIZE = 0.08, 0.015  # of a sphere of radius 1
+LARGEST, SMALLEST = 0.08, 0.03  # of a sphere of radius 1
+# In pixels: points that napari would make larger than they are it draws as their border, in grey.
+CANVAS_SIZE_LIMITS = (0.0, 10_000.0)
+
+
+def point_size(n: int) -> float:
+    """Return the diameter of points, n of which lie on a sphere of radius 1."""
+    return float(np.clip(2.0 / np.sqrt(max(n, 1)), SMALLEST, LARGEST))
 
 
 def directions_layer(path: Path) -> LayerData:
@@ -34,7 +41,8 @@ def directions_layer(path: Path) -> LayerData:
         raise InputError(f"{path} has no poses to show ({notes[-1]}).")
     options = {
         "name": f"viewing directions of {path.name}",
-        "size": float(np.clip(2.0 / np.sqrt(len(poses)), _MIN_SIZE, _MAX_SIZE)),
+        "size": point_size(len(poses)),
+        "canvas_size_limits": CANVAS_SIZE_LIMITS,
         "border_width": 0.0,
         "face_color": "#6ba8eb",
         "features": columns_of(star),

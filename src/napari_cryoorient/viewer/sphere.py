@@ -16,6 +16,7 @@ from napari_cryoorient.session.criteria import CRITERIA, Criterion
 from napari_cryoorient.session.inspection import Inspection
 from napari_cryoorient.viewer.drawing import drawn_once
 from napari_cryoorient.viewer.napari_api import RIGHT_HANDED, camera_of, canvas_size_of
+from napari_cryoorient.viewer.pose_points import CANVAS_SIZE_LIMITS, point_size
 from napari_cryoorient.viewer.readers import METADATA_KEY
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ _PLAIN = [0.42, 0.66, 0.92, 1.0]
 # Good to bad, bright at both ends on a dark canvas.
 _GOOD_TO_BAD = ([0.25, 0.66, 0.95], [0.98, 0.86, 0.35], [1.0, 0.35, 0.22])
 _HIGH_QUANTILE = 0.95  # a few outliers must not make all others look alike
-MAX_POINT_SIZE, MIN_POINT_SIZE = 0.08, 0.015
 # More points than these cover each other, and take a canvas without a GPU a second to draw; so many
 # of them are the worst ones.
 MOST_POINTS, WORST_POINTS = 15_000, 3_000
@@ -47,7 +47,11 @@ class ViewSphere:
         )
         circles.opacity = 0.6
         self.points = viewer.add_points(
-            np.zeros((0, 3)), ndim=3, name="viewing directions", border_width=0
+            np.zeros((0, 3)),
+            ndim=3,
+            name="viewing directions",
+            border_width=0,
+            canvas_size_limits=CANVAS_SIZE_LIMITS,
         )
         self.points.metadata = {METADATA_KEY: {"role": "directions"}}
         self.current = viewer.add_points(
@@ -106,7 +110,6 @@ class ViewSphere:
             self.current.data = np.zeros((0, 3))
             return
         values = inspection.values(criterion)
-        size = float(np.clip(2.0 / np.sqrt(len(poses)), MIN_POINT_SIZE, MAX_POINT_SIZE))
         particles = np.arange(len(poses)) if kept is None else np.flatnonzero(kept)
         self.is_sample = len(particles) > MOST_POINTS
         if self.is_sample:
@@ -114,7 +117,7 @@ class ViewSphere:
             particles = sample_of(particles, values if is_high_bad or values is None else -values)
         self._directions, self._particles = view_directions(poses), particles
         self.points.data = self._directions[particles]
-        self.points.size = size
+        self.points.size = point_size(len(poses))
         self.points.face_color = _PLAIN  # before the column goes that coloured them
         features = features_of(inspection)
         if values is None or not len(particles):

@@ -49,8 +49,8 @@ class DirectionsPanel(Canvas):
             good, bad = (figure_of(session.criterion, value) for value in ends)
             self.hint.setText(f"{session.criterion.capitalize()}: blue {good}, red {bad}")
         if self.sphere.is_sample:
-            shown = f"{len(self.sphere.points.data):,} of the particles are drawn."
-            self.hint.setText(f"{self.hint.text().rstrip('.')}. {shown}")
+            n_drawn = len(self.sphere.points.data)
+            self.hint.setText(f"{n_drawn:,} drawn. {self.hint.text()}")
 
     def _mark(self) -> None:
         self.sphere.show_current(self._session.particle)
