@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
+from numpy.typing import ArrayLike
 
-from napari_cryoorient.geometry.symmetry import symmetric_distance_deg
-from napari_cryoorient.particles import Poses
-from napari_cryoorient.projection.fourier_slice import Projector
+from napari_cryoorient.geometry.rotation_arrays import symmetric_distance_deg
+from napari_cryoorient.particles import Floats, Poses
 
-Floats = NDArray[np.float64]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from napari_cryoorient.projection.fourier_slice import Projector
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class PoseErrors:
         }
 
 
-def pose_errors(predicted: Poses, true: Poses, group: Tensor) -> PoseErrors:
+def pose_errors(predicted: Poses, true: Poses, group: ArrayLike) -> PoseErrors:
     """Compare poses row by row under a symmetry group ``(g, 3, 3)``.
 
     Raises:
@@ -80,11 +81,9 @@ def pose_errors(predicted: Poses, true: Poses, group: Tensor) -> PoseErrors:
     """
     if len(predicted) != len(true) or not len(true):
         raise ValueError(f"{len(predicted)} predicted poses against {len(true)} true ones")
-    angles = symmetric_distance_deg(
-        torch.tensor(predicted.rotations), torch.tensor(true.rotations), group
-    )
+    angles = symmetric_distance_deg(predicted.rotations, true.rotations, np.asarray(group))
     differences = predicted.shifts_angstrom - true.shifts_angstrom
-    return PoseErrors(angles.numpy(), np.hypot(differences[:, 0], differences[:, 1]))
+    return PoseErrors(angles, np.hypot(differences[:, 0], differences[:, 1]))
 
 
 @dataclass(frozen=True)
@@ -102,7 +101,6 @@ class ReprojectionErrors:
     per_image_relative: Floats
 
 
-@torch.no_grad()
 def reprojection_rmse(
     projector: Projector,
     predicted: Poses,
@@ -121,6 +119,8 @@ def reprojection_rmse(
         ValueError: if the two do not hold equally many poses, or none.
 
     """
+    import torch  # which a comparison of poses alone has no use for
+
     if len(predicted) != len(true) or not len(true):
         raise ValueError(f"{len(predicted)} predicted poses against {len(true)} true ones")
     like = projector.transform
@@ -137,8 +137,9 @@ def reprojection_rmse(
     for start in range(0, len(true), batch_size):
         rows = slice(start, start + batch_size)
         relative = predicted.shifts_angstrom[rows] - true.shifts_angstrom[rows]
-        reference = project(true.rotations[rows], None)
-        images = project(predicted.rotations[rows], relative if include_shifts else None)
+        with torch.no_grad():
+            reference = project(true.rotations[rows], None)
+            images = project(predicted.rotations[rows], relative if include_shifts else None)
         squares[rows] = (images - reference).square().mean(1).cpu().numpy()
         total += float(reference.mean(1).sum())
         total_square += float(reference.square().mean(1).sum())

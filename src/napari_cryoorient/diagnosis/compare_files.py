@@ -4,26 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_cryoorient.alignment.likelihood import ParticleLikelihood
 from napari_cryoorient.config import CompareConfig
-from napari_cryoorient.device import choose_device
 from napari_cryoorient.diagnosis.comparison import Comparison, Groups, compare_poses
-from napari_cryoorient.diagnosis.pose_files import PoseFile, read_poses
-from napari_cryoorient.diagnosis.preference import Preference, preferred_poses
+from napari_cryoorient.diagnosis.pose_files import PoseFile, read_poses, write_rows
 from napari_cryoorient.errors import InputError
-from napari_cryoorient.geometry.symmetry import symmetry_matrices
-from napari_cryoorient.io.cs_file import SUFFIX, write_cs
+from napari_cryoorient.geometry.point_groups import point_group
 from napari_cryoorient.io.new_star import printed
-from napari_cryoorient.io.particle_table import particle_block
-from napari_cryoorient.io.star import read_particles, refuse_kind
+from napari_cryoorient.io.star import read_particles
 from napari_cryoorient.io.star_text import StarBlock, StarFile, quoted, text_table, write_star
-from napari_cryoorient.particles import DensityMap, Floats, Integers, ParticleSet, counted
+from napari_cryoorient.particles import DensityMap, Floats, ParticleSet, counted
 from napari_cryoorient.reporting import SILENT, Reporter
-from napari_cryoorient.stack.pairing import map_for, pair_inputs
 from napari_cryoorient.tasks.pairs import NamedPoses, paired
+
+if TYPE_CHECKING:
+    from napari_cryoorient.diagnosis.preference import Preference
 
 
 def compare_stars(
@@ -42,11 +40,13 @@ def compare_stars(
     Returns file A too, with all its columns where ``keep_star`` asks for them.  Raises InputError,
     and Stopped.
     """
-    symmetry_matrices(config.symmetry)  # refuses a name before the files are read
+    point_group(config.symmetry)  # refuses a name before the files are read
     a, b = read_poses(a_path, keep_star=keep_star), read_poses(b_path)
     found = compare_files(a, b, config, reporter=reporter)
     if map_path is None:
         return found, a
+    from napari_cryoorient.stack.pairing import map_for  # loads torch
+
     reporter.step("Asking the images")
     particles, _ = read_particles(a_path, project_dir=project_dir)
     density = map_for(map_path, particles, pixel_size_angstrom=map_pixel_size_angstrom)
@@ -89,7 +89,7 @@ def compare_named(
     return compare_poses(
         a.poses[rows],
         b.poses[other_rows],
-        symmetry_matrices(config.symmetry),
+        point_group(config.symmetry),
         rows=rows,
         other_rows=other_rows,
         micrographs=None if micrographs is None else micrographs[rows],
@@ -110,6 +110,12 @@ def preference_of(
     ``particles`` are those of set A, all of them, its poses among them.  Pairs whose images tell
     nothing prefer neither.  Raises InputError where map and stack do not fit, and Stopped.
     """
+    # What loads torch: poses are compared without it.
+    from napari_cryoorient.alignment.likelihood import ParticleLikelihood
+    from napari_cryoorient.device import choose_device
+    from napari_cryoorient.diagnosis.preference import Preference, preferred_poses
+    from napari_cryoorient.stack.pairing import pair_inputs
+
     device = choose_device(config.device)
     say = reporter.say
     inputs = pair_inputs(particles, density, invert_contrast=config.invert_contrast, name=name)
@@ -177,24 +183,3 @@ def write_agreeing(found: Comparison, a: PoseFile, within_deg: float, path: Path
     """
     kept = np.sort(found.rows[found.agreeing(within_deg)])
     return write_rows(a, kept, path, f"No two poses agree within {within_deg:g} degrees")
-
-
-def write_rows(a: PoseFile, rows: Integers, path: Path, why_none: str) -> int:
-    """Write some rows of a file, letter by letter as they are; return how many.
-
-    A ``path`` that ends in ``.cs`` is written as one.  Raises InputError for no row.
-    """
-    if not len(rows):
-        raise InputError(f"{why_none}; {path} was not written.")
-    star = a.star
-    if star is None:
-        raise ValueError("the columns of this file were not kept")
-    if path.suffix.lower() == SUFFIX:
-        refuse_kind(a.path, path)
-        assert star.cs is not None
-        write_cs(star.cs.records[rows], path, star.cs)
-        return len(rows)
-    block = particle_block(star)
-    table = block.table.iloc[rows].reset_index(drop=True)
-    write_star(star.with_block(StarBlock(block.name, table, block.is_loop, block.line)), path)
-    return len(rows)

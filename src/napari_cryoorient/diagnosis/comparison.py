@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
+from numpy.typing import ArrayLike, NDArray
 
 from napari_cryoorient.diagnosis.frames import Frame, find_frame
-from napari_cryoorient.diagnosis.preference import Preference
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.healpix import centres, pixel_of
-from napari_cryoorient.geometry.rotations import angular_distance_deg
-from napari_cryoorient.geometry.symmetry import nearest_equivalent
+from napari_cryoorient.geometry.rotation_arrays import angular_distance_deg, nearest_equivalent
 from napari_cryoorient.particles import Floats, Integers, Poses
+
+if TYPE_CHECKING:
+    from napari_cryoorient.diagnosis.preference import Preference
 
 SHARES_DEG = (1.0, 3.0, 5.0, 10.0)
 # 192 bins of views, 14.7 degrees wide.
@@ -143,7 +142,7 @@ class Comparison:
 def compare_poses(
     a: Poses,
     b: Poses,
-    group: Tensor,
+    group: ArrayLike,
     *,
     rows: Integers | None = None,
     other_rows: Integers | None = None,
@@ -158,20 +157,20 @@ def compare_poses(
         raise ValueError(f"{len(a)} poses against {len(b)}")
     if not len(a):
         raise InputError("There are no poses to compare.")
+    group = np.asarray(group)
     frame = find_frame(a, b, group)
     moved = frame.onto_first(b) if frame.is_clear else b
     angles, nearest = np.empty(len(a)), np.empty_like(a.rotations)
     element = np.empty(len(a), dtype=np.int64)
     for start in range(0, len(a), _ROWS_AT_ONCE):
         part = slice(start, start + _ROWS_AT_ONCE)
-        first = torch.from_numpy(a.rotations[part])
-        second = torch.from_numpy(moved.rotations[part])
+        first, second = a.rotations[part], moved.rotations[part]
         near = nearest_equivalent(second, first, group)
-        angles[part] = angular_distance_deg(near, first).numpy()
-        nearest[part] = near.numpy()
+        angles[part] = angular_distance_deg(near, first)
+        nearest[part] = near
         # near = second G^T, so that second^T near is G^T: the element of the largest trace.
-        traces = (second.transpose(1, 2) @ near).flatten(1) @ group.flatten(1).t()
-        element[part] = traces.argmax(1).numpy()
+        traces = (np.swapaxes(second, 1, 2) @ near).reshape(-1, 9) @ group.reshape(-1, 9).T
+        element[part] = traces.argmax(1)
     is_copy = element != np.bincount(element).argmax()
     shifts = np.linalg.norm(a.shifts_angstrom - moved.shifts_angstrom, axis=1)
     everything = np.arange(len(a), dtype=np.int64)

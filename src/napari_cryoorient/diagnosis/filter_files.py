@@ -8,9 +8,8 @@ import numpy as np
 
 from napari_cryoorient.config import FilterCurveConfig
 from napari_cryoorient.device import choose_device
-from napari_cryoorient.diagnosis.compare_files import write_rows
 from napari_cryoorient.diagnosis.filter_curve import FilterCurve, filter_curve
-from napari_cryoorient.diagnosis.pose_files import read_poses
+from napari_cryoorient.diagnosis.pose_files import read_poses, write_rows
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.io.confidence import stated_confidence

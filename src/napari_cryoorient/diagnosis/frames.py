@@ -15,11 +15,13 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import ArrayLike
 
-from napari_cryoorient.geometry.rotations import angular_distance_deg, nearest_rotation
-from napari_cryoorient.geometry.symmetry import nearest_equivalent
+from napari_cryoorient.geometry.rotation_arrays import (
+    angular_distance_deg,
+    nearest_equivalent,
+    nearest_rotation,
+)
 from napari_cryoorient.particles import Floats, Poses
 
 # Pairs that the rotation is looked for with, candidates for it, and those of them refined.
@@ -55,8 +57,7 @@ class Frame:
     @property
     def angle_deg(self) -> float:
         """Angle of the rotation."""
-        turn = torch.from_numpy(self.rotation)
-        return float(angular_distance_deg(turn, torch.eye(3, dtype=turn.dtype)))
+        return float(angular_distance_deg(self.rotation, np.eye(3)))
 
     def onto_first(self, poses: Poses) -> Poses:
         """Return poses of map B in the frame of map A."""
@@ -105,25 +106,25 @@ class Frame:
 class _Mixture:
     """Rotations about ``rotation``: their share, their width, and what they gain over chance."""
 
-    rotation: Tensor
+    rotation: Floats
     share: float
     width_deg: float
     gain: float
 
 
-def find_frame(a: Poses, b: Poses, group: Tensor, *, seed: int = 0) -> Frame:
+def find_frame(a: Poses, b: Poses, group: ArrayLike, *, seed: int = 0) -> Frame:
     """Find how map B lies in map A, from poses of the same particles in both.
 
     ``group`` ``(g, 3, 3)`` is the symmetry of map A.
     """
-    group = group.double()
+    group = np.asarray(group, dtype=np.float64)
     rng = np.random.default_rng([seed, *b"frames"])
     rows = np.sort(rng.permutation(len(a))[:N_FINE])
     few = rng.permutation(rows)[:N_SAMPLE]
 
-    def relative(chosen: np.ndarray, is_mirrored: bool) -> Tensor:
+    def relative(chosen: np.ndarray, is_mirrored: bool) -> Floats:
         turned = _mirrored(b.rotations[chosen]) if is_mirrored else b.rotations[chosen]
-        return torch.from_numpy(np.swapaxes(turned, 1, 2) @ a.rotations[chosen])
+        return np.asarray(np.swapaxes(turned, 1, 2) @ a.rotations[chosen])
 
     direct, mirror = (_found(relative(few, mirrored), group) for mirrored in (False, True))
     is_mirrored = mirror.gain > direct.gain + CLEAR_GAIN
@@ -136,8 +137,8 @@ def find_frame(a: Poses, b: Poses, group: Tensor, *, seed: int = 0) -> Frame:
     turns = relative(rows, is_mirrored)
     best = _fitted(turns, best.rotation, group, best.width_deg)
     apart = angular_distance_deg(nearest_equivalent(turns, best.rotation, group), best.rotation)
-    agree = (apart < 3 * best.width_deg).numpy()
-    rotation = _least_turn(best.rotation, group).numpy()
+    agree = apart < 3 * best.width_deg
+    rotation = _least_turn(best.rotation, group)
     shift = _origin(a.shifts_angstrom[rows], b[rows], agree)
     return Frame(rotation, shift, is_mirrored, hand_is_clear, best.share, best.width_deg, True)
 
@@ -148,34 +149,33 @@ def _mirrored(rotations: Floats) -> Floats:
     return np.asarray(rotations * signs)
 
 
-def _found(relative: Tensor, group: Tensor) -> _Mixture:
+def _found(relative: Floats, group: Floats) -> _Mixture:
     """Return what most of ``(n, 3, 3)`` agree about, up to the group."""
     n = min(N_CANDIDATES, len(relative))
     # tr(Q_i^T Q_j G^T) for all pairs: the largest over G tells how near two candidates are.
-    equivalents = (relative[:n, None] @ group).flatten(2)
-    flat = relative.flatten(1).t()
+    equivalents = (relative[:n, None] @ group).reshape(n, -1, 9)
+    flat = relative.reshape(-1, 9).T
     width = 2 * math.radians(FIRST_WIDTH_DEG) ** 2
-    counts = torch.stack(
-        [torch.exp(((each @ flat).amax(0) - 3) / width).sum() for each in equivalents]
-    )
-    starts = counts.topk(min(N_REFINED, n)).indices.tolist()
+    counts = np.array([np.exp(((each @ flat).max(0) - 3) / width).sum() for each in equivalents])
+    starts = np.argsort(-counts, kind="stable")[:N_REFINED]
     mixtures = [_fitted(relative, relative[i], group, FIRST_WIDTH_DEG) for i in starts]
     return max(mixtures, key=lambda each: each.gain)
 
 
-def _fitted(relative: Tensor, rotation: Tensor, group: Tensor, width_deg: float) -> _Mixture:
+def _fitted(relative: Floats, rotation: Floats, group: Floats, width_deg: float) -> _Mixture:
     """Fit the mixture from a first rotation and width; densities are over all of SO(3), 8 pi^2."""
     bounds = math.radians(LEAST_WIDTH_DEG), math.radians(LARGEST_WIDTH_DEG)
     share, width, gain = 0.3, math.radians(width_deg), -math.inf
     log_chance = math.log(len(group) / (8 * math.pi**2))
     for _ in range(N_STEPS):
         near = nearest_equivalent(relative, rotation, group)
-        squares = torch.deg2rad(angular_distance_deg(near, rotation)).square()
+        squares = np.square(np.deg2rad(angular_distance_deg(near, rotation)))
         log_right = -0.5 * squares / width**2 - 1.5 * math.log(2 * math.pi * width**2) - log_chance
         log_odds = log_right + math.log(share / (1 - share))
-        belongs = torch.sigmoid(log_odds)
+        log_sum = np.logaddexp(0, log_odds)
+        belongs = np.exp(log_odds - log_sum)
         before = gain
-        gain = float((torch.nn.functional.softplus(log_odds) + math.log(1 - share)).sum())
+        gain = float((log_sum + math.log(1 - share)).sum())
         if gain - before < 1e-4 * max(1.0, abs(gain)) / len(relative) ** 0.5:
             break
         total = float(belongs.sum())
@@ -186,9 +186,9 @@ def _fitted(relative: Tensor, rotation: Tensor, group: Tensor, width_deg: float)
     return _Mixture(rotation, share, math.degrees(width), gain)
 
 
-def _least_turn(rotation: Tensor, group: Tensor) -> Tensor:
+def _least_turn(rotation: Floats, group: Floats) -> Floats:
     """Return the rotation ``Q G`` of the least angle."""
-    return nearest_equivalent(rotation, torch.eye(3, dtype=rotation.dtype), group)
+    return nearest_equivalent(rotation, np.eye(3), group)
 
 
 def _origin(a_shifts: Floats, b: Poses, agree: np.ndarray) -> Floats:

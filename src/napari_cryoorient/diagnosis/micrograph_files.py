@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from napari_cryoorient.config import MicrographsConfig
-from napari_cryoorient.diagnosis.compare_files import write_rows
 from napari_cryoorient.diagnosis.micrographs import MicrographFigures, micrograph_figures
-from napari_cryoorient.diagnosis.pose_files import PoseFile, read_poses
+from napari_cryoorient.diagnosis.pose_files import PoseFile, read_poses, write_rows
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.atomic import refuse_unwritable
 from napari_cryoorient.io.new_star import printed

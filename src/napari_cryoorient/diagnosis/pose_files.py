@@ -1,4 +1,4 @@
-"""Poses with what tells particles apart, read from files without their images."""
+"""Poses with what tells particles apart, read from files without images; some rows written."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.aberrations import lenses_of_table
 from napari_cryoorient.io.confidence import stated_confidence
 from napari_cryoorient.io.cryosparc import notes_of_cs
+from napari_cryoorient.io.cs_file import SUFFIX, write_cs
 from napari_cryoorient.io.image_names import split_image_names
-from napari_cryoorient.io.particle_table import ParticleTable
-from napari_cryoorient.io.star import poses_of_table, read_star
-from napari_cryoorient.io.star_text import StarFile
-from napari_cryoorient.particles import Floats, Poses
+from napari_cryoorient.io.particle_table import ParticleTable, particle_block
+from napari_cryoorient.io.star import poses_of_table, read_star, refuse_kind
+from napari_cryoorient.io.star_text import StarBlock, StarFile, write_star
+from napari_cryoorient.particles import Floats, Integers, Poses
 from napari_cryoorient.tasks.pairs import NamedPoses
 
 MICROGRAPH = "rlnMicrographName"
@@ -109,3 +110,24 @@ def coordinates_of(star: StarFile) -> Floats | None:
     if not all(name in table for name in _COORDINATES):
         return None
     return np.stack([table.floats(name) for name in _COORDINATES], axis=1)
+
+
+def write_rows(a: PoseFile, rows: Integers, path: Path, why_none: str) -> int:
+    """Write some rows of a file, letter by letter as they are; return how many.
+
+    A ``path`` that ends in ``.cs`` is written as one.  Raises InputError for no row.
+    """
+    if not len(rows):
+        raise InputError(f"{why_none}; {path} was not written.")
+    star = a.star
+    if star is None:
+        raise ValueError("the columns of this file were not kept")
+    if path.suffix.lower() == SUFFIX:
+        refuse_kind(a.path, path)
+        assert star.cs is not None
+        write_cs(star.cs.records[rows], path, star.cs)
+        return len(rows)
+    block = particle_block(star)
+    table = block.table.iloc[rows].reset_index(drop=True)
+    write_star(star.with_block(StarBlock(block.name, table, block.is_loop, block.line)), path)
+    return len(rows)

@@ -1,96 +1,24 @@
-"""Rotational point groups by RELION's names and axes, and distances under them.
+"""Rotational point groups as tensors, and distances of poses under them.
 
-A group is a tensor ``(g, 3, 3)`` of rotations G of the map; the poses ``A G^T`` of a symmetric map
-give the same image.  Cn: n-fold on z.  Dn: n-fold on z, 2-fold on x.  T: 3-fold on z, the first of
-the others in the yz plane.  O: 4-folds on x, y, z.  I2 (= I): 2-folds on x, y, z, 5-folds in the xz
-plane.  I1: the same turned by 90 degrees about z.  I3 and I4: a 5-fold on z, I4 being I3 turned by
-180 degrees.
+A group is a tensor ``(g, 3, 3)`` of rotations G of the map (``geometry.point_groups`` says about
+which axes); the poses ``A G^T`` of a symmetric map give the same image.
 """
 
 from __future__ import annotations
 
-import functools
-import math
-import re
-
 import torch
 from torch import Tensor
 
-from napari_cryoorient.errors import InputError
-from napari_cryoorient.geometry.rotations import angular_distance_deg, rotation_vector_to_matrix
-
-ACCEPTED = "C1, C2, ..., D1, D2, ..., T, O, I, I1, I2, I3 or I4"
-GOLDEN_RATIO = (1 + math.sqrt(5)) / 2
-
-
-def _turn(axis: tuple[float, float, float], fold: int) -> Tensor:
-    """Return the rotation by 360 / fold degrees about an axis of the map, float64."""
-    direction = torch.tensor(axis, dtype=torch.float64)
-    return rotation_vector_to_matrix(direction / direction.norm() * (2 * math.pi / fold))
-
-
-def _closure(generators: list[Tensor]) -> Tensor:
-    """Multiply generators until no new element appears; the identity comes first."""
-    elements = torch.eye(3, dtype=torch.float64)[None]
-    newest = elements
-    while len(newest):
-        products = torch.cat([newest @ generator for generator in generators])
-        fresh: list[Tensor] = []
-        for product in products:
-            known = torch.cat([elements, torch.stack(fresh)]) if fresh else elements
-            if (known - product).abs().amax(dim=(-2, -1)).min() > 1e-6:
-                fresh.append(product)
-        newest = torch.stack(fresh) if fresh else elements[:0]
-        elements = torch.cat([elements, newest])
-    return elements
-
-
-def _generators(name: str) -> list[Tensor]:
-    cyclic = re.fullmatch(r"([CD])([1-9][0-9]{0,2})", name)
-    if cyclic:
-        fold = int(cyclic[2])
-        turns = [_turn((0, 0, 1), fold)]
-        return turns if cyclic[1] == "C" else [*turns, _turn((1, 0, 0), 2)]
-    if name == "T":
-        # A second 3-fold at the tetrahedral angle, arccos(-1/3), from the one on z.
-        return [_turn((0, 0, 1), 3), _turn((0, math.sqrt(8) / 3, -1 / 3), 3)]
-    if name == "O":
-        return [_turn((0, 0, 1), 4), _turn((1, 1, 1), 3)]
-    # The 2-folds on the axes of the map; the 5-folds are the corners of an icosahedron.
-    if name in ("I", "I2"):
-        return [_turn((0, 0, 1), 2), _turn((1, 0, GOLDEN_RATIO), 5)]
-    if name == "I1":
-        return [_turn((0, 0, 1), 2), _turn((0, 1, GOLDEN_RATIO), 5)]
-    if name in ("I3", "I4"):
-        # The 5-fold of I2 nearest z brought to z by a turn about y, and its opposite for I4.
-        sign = 1 if name == "I3" else -1
-        tilt = math.atan(1 / GOLDEN_RATIO)
-        return [_turn((0, 0, 1), 5), _turn((sign * -math.sin(tilt), 0, math.cos(tilt)), 2)]
-    raise InputError(f"the symmetry {name!r} is not known: give {ACCEPTED}")
-
-
-@functools.lru_cache(maxsize=64)
-def _group(name: str) -> Tensor:
-    return _closure(_generators(name))
+from napari_cryoorient.geometry.point_groups import point_group
+from napari_cryoorient.geometry.rotations import angular_distance_deg
 
 
 def symmetry_matrices(name: str) -> Tensor:
     """Return the rotations ``(g, 3, 3)`` of a point group, float64, the identity first.
 
-    Raises:
-        InputError: for a name that is not a rotational point group; groups with mirrors or an
-            inversion (TD, TH, OH, IH, CnV ...) are refused, as no chiral particle has them.
-
+    Raises InputError as ``point_group``.
     """
-    wanted = name.strip().upper()
-    if re.fullmatch(r"CI|CS|[CD][0-9]+[VH]|S[0-9]+|T[DH]|OH|I[1-5]?H", wanted):
-        raise InputError(
-            f"the symmetry {name!r} has mirrors, which particles of protein or nucleic acid cannot "
-            f"have: give {ACCEPTED}"
-        )
-    if not re.fullmatch(r"[CD][1-9][0-9]{0,2}|T|O|I[1-4]?", wanted):
-        raise InputError(f"the symmetry {name!r} is not known: give {ACCEPTED}")
-    return _group(wanted).clone()
+    return torch.from_numpy(point_group(name))
 
 
 def _nearest_element(a: Tensor, b: Tensor, group: Tensor) -> Tensor:

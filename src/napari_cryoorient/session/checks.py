@@ -10,6 +10,7 @@ from psygnal import Signal
 
 from napari_cryoorient.config.base import source_arguments
 from napari_cryoorient.errors import InputError
+from napari_cryoorient.geometry.point_groups import point_group
 from napari_cryoorient.session.background import Notify
 from napari_cryoorient.session.launch import next_run_dir
 from napari_cryoorient.session.pose_jobs import NULL_TEST, OUT, PoseJobs
@@ -94,10 +95,8 @@ class Checks:
 
     def relax(self, symmetry: str) -> None:
         """Find which equivalent pose under a pseudo-symmetry each particle is at; shows them."""
-        from napari_cryoorient.geometry.symmetry import symmetry_matrices  # loads torch
-
         try:
-            symmetry_matrices(symmetry)
+            point_group(symmetry)
         except InputError as error:
             self._notify.error(str(error))
             return

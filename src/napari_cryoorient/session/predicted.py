@@ -14,7 +14,7 @@ from napari_cryoorient.session.inspection import Predictions, Source
 def load_predictions(
     data: Data, path: Path, symmetry: str = "C1", source: Source = "network"
 ) -> Predictions:
-    """Read poses written for the stack in ``data``, or for some of its particles; torch loads.
+    """Read poses written for the stack in ``data``, or for some of its particles.
 
     Errors are counted against the stack's own poses, where it has any, under ``symmetry``.
 
@@ -23,7 +23,7 @@ def load_predictions(
 
     """
     from napari_cryoorient.evaluation import pose_errors
-    from napari_cryoorient.geometry.symmetry import symmetry_matrices
+    from napari_cryoorient.geometry.point_groups import point_group
     from napari_cryoorient.io.new_star import (
         CONFIDENCE,
         POSE_PROBABILITY,
@@ -53,7 +53,7 @@ def load_predictions(
     )
     errors, shift_errors = None, None
     if particles.poses is not None:
-        both = pose_errors(poses, particles.poses[rows], symmetry_matrices(symmetry))
+        both = pose_errors(poses, particles.poses[rows], point_group(symmetry))
         errors, shift_errors = both.angles_deg, both.shifts_angstrom
     return Predictions(
         path,

@@ -115,13 +115,11 @@ def _nearest(inspection: Inspection, poses: Poses, index: int) -> Floats:
     rotation: Floats = poses.rotations[index]
     if poses is not inspection.predicted_poses or inspection.true_poses is None:
         return rotation
-    import torch
+    from napari_cryoorient.geometry.point_groups import point_group
+    from napari_cryoorient.geometry.rotation_arrays import nearest_equivalent
 
-    from napari_cryoorient.geometry.symmetry import nearest_equivalent, symmetry_matrices
-
-    both = torch.from_numpy(np.stack([rotation, inspection.true_poses.rotations[index]]))
-    group = symmetry_matrices(inspection.symmetry)
-    return np.asarray(nearest_equivalent(both[0], both[1], group).numpy())
+    group = point_group(inspection.symmetry)
+    return nearest_equivalent(rotation, inspection.true_poses.rotations[index], group)
 
 
 def _angles(rotation: Floats) -> str:

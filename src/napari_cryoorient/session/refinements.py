@@ -161,7 +161,7 @@ class Refinements:
             return
 
         def work() -> int:
-            from napari_cryoorient.diagnosis.compare_files import write_rows
+            from napari_cryoorient.diagnosis.pose_files import write_rows
 
             none = f"No particle that is kept agrees within {within_deg:g} degrees"
             return write_rows(pose_file_of(data), rows, path, none)

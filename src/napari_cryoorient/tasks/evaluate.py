@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cryoorient.config import EvaluateConfig
-from napari_cryoorient.device import choose_device
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.evaluation import (
     PoseErrors,
@@ -18,7 +17,7 @@ from napari_cryoorient.evaluation import (
     pose_errors,
     reprojection_rmse,
 )
-from napari_cryoorient.geometry.symmetry import symmetry_matrices
+from napari_cryoorient.geometry.point_groups import point_group
 from napari_cryoorient.io.maps import read_map
 from napari_cryoorient.io.pose_table import (
     PoseTable,
@@ -31,7 +30,6 @@ from napari_cryoorient.particles import DensityMap, Floats, Integers
 from napari_cryoorient.reporting import SILENT, Reporter
 from napari_cryoorient.runs import layout
 from napari_cryoorient.runs.reader import RunReader
-from napari_cryoorient.simulation.simulate import projector_of
 from napari_cryoorient.tasks.pairs import NamedPoses, paired
 
 
@@ -98,7 +96,7 @@ def evaluate_poses(
     ``is_compared`` ``(n,)`` leaves out the others of ``found``.  Raises InputError where nothing
     can be paired.
     """
-    group, device = symmetry_matrices(config.symmetry), choose_device(config.device)
+    group = point_group(config.symmetry)
     rows, true_rows = paired(found, true)
     if is_compared is not None:
         kept = is_compared[rows]
@@ -106,6 +104,11 @@ def evaluate_poses(
     a, b = found.poses[rows], true.poses[true_rows]
     projections = None
     if density is not None:
+        # What loads torch: poses alone are compared without it.
+        from napari_cryoorient.device import choose_device
+        from napari_cryoorient.simulation.simulate import projector_of
+
+        device = choose_device(config.device)
         projections = reprojection_rmse(projector_of(density, device), a, b)
     return Evaluation(pose_errors(a, b, group), projections, rows, true_rows)
 
@@ -125,12 +128,13 @@ def evaluate_files(
     Raises InputError for files without poses, or that have no particle in common.
     """
     say = reporter.say
-    device = choose_device(config.device)
-    symmetry_matrices(config.symmetry)  # refuses a name before the files are read
-    if map_path is not None and device.type == "cpu":
-        refuse_map_beyond(map_path, PROJECTIONS, "Projecting a map")
+    point_group(config.symmetry)  # refuses a name before the files are read
     density = None
     if map_path is not None:
+        from napari_cryoorient.device import choose_device  # loads torch
+
+        if choose_device(config.device).type == "cpu":
+            refuse_map_beyond(map_path, PROJECTIONS, "Projecting a map")
         density = read_map(map_path, pixel_size_angstrom=map_pixel_size_angstrom)
     paths = predicted_path, true_path
     tables = [read_pose_table(path) for path in paths]

@@ -20,7 +20,6 @@ from napari_cryoorient.maps.fsc import (
     masked_correlation,
     sphere_mask,
 )
-from napari_cryoorient.maps.masks import molecule_mask
 from napari_cryoorient.memory import (
     CORRELATED,
     MASKED_CORRELATION,
@@ -145,6 +144,8 @@ def _mask(
     if mask is None:
         return None
     if isinstance(mask, str) and mask == "auto":
+        from napari_cryoorient.maps.masks import molecule_mask  # loads torch
+
         # Each in its own grey scale: neither may decide alone.
         mean = sum(each.voxels / each.voxels.std(dtype=np.float64) for each in (a, b))
         found = molecule_mask(np.asarray(mean, dtype=np.float32), pixel_size)
