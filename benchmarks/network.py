@@ -91,6 +91,18 @@ TASKS = {
     "off 25 A 0.1": Task(CONDITIONS["off 25 A 0.1"], "wide"),
     "all 0.03": Task(CONDITIONS["all 0.03"], "all", 300, start="wide"),
     "galactosidase coloured 0.03": Task(CONDITIONS["galactosidase coloured 0.03"], "d2", 1500),
+    "galactosidase coloured 0.1": Task(
+        replace(
+            CONDITIONS["galactosidase coloured 0.03"], name="galactosidase coloured 0.1", snr=0.1
+        ),
+        "d2",
+    ),
+    "proteasome coloured 0.1": Task(
+        replace(CONDITIONS["proteasome coloured 0.03"], name="proteasome coloured 0.1", snr=0.1),
+        "d7",
+        1000,
+    ),
+    "proteasome coloured 0.03": Task(CONDITIONS["proteasome coloured 0.03"], "d7"),
 }
 
 

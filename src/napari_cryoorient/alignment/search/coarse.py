@@ -24,9 +24,8 @@ from napari_cryoorient.device import room_for
 
 # Shift steps per field of view and Fourier pixel of radius.
 SHIFT_STEPS_PER_RADIUS = 2.7
-# Views so far from the best one are no part of its peak; this part of its lead over them counts
-# against views that were proposed and not compared (fitted, see docs/network.md).
-ELSEWHERE_DEG, COUNTED_LEAD = 20.0, 0.1
+# Views so far from the best one are no part of its peak.
+ELSEWHERE_DEG = 20.0
 # Images that later rungs take together, on a CPU and at the most.
 CPU_TOGETHER, MOST_TOGETHER = 16, 512
 
@@ -195,8 +194,8 @@ class CoarseSearch:
         """Return the log of what proposed views left out weigh against the best, ``(b,)``.
 
         ``weights`` are ``(b, m, v)`` and ``views``, those that were compared, ``(b, m, n)``.
-        None of them was compared: they weigh what the proposer thinks of them, less a part of what
-        the best one gained over compared ones that lie elsewhere.
+        None of them was compared: each is taken to fit as well as the best compared one that lies
+        elsewhere, and weighs that times what the proposer thinks of it.
         """
         compared = self._parents[0][views][..., 0]
         left = weights.scatter(2, compared, -torch.inf).flatten(1).logsumexp(1)
@@ -210,7 +209,7 @@ class CoarseSearch:
         equivalents = torch.einsum("gij,bj->big", self._group, there)
         is_elsewhere = (directions @ equivalents).amax(2) < math.cos(math.radians(ELSEWHERE_DEG))
         elsewhere = torch.where(is_elsewhere, by_view, by_view.amin(1, keepdim=True)).amax(1)
-        return odds + COUNTED_LEAD * (elsewhere - best)
+        return odds + elsewhere - best
 
     def _near_best(self, by_view: Tensor, rung: int, parents: Tensor) -> tuple[Tensor, Tensor]:
         """Return the views ``(b, n)`` of a rung to go on with.
