@@ -33,6 +33,11 @@ from napari_cryoorient.particles import Floats
 N_VIEWS = 256
 # How strong other objects may be, as a part of the particle.
 STRENGTHS = (0.1, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0)
+# The mean over all orientations ends where it holds less than this part of the power: about what
+# one of so few views shows by chance.
+LEAST_OF_MEAN = 1.5 / N_VIEWS
+# Of what a frequency may spread beyond noise: the fourth power of it is a float32.
+LARGEST_SPREAD = 1e9
 # The two models are both idealised: their log odds count so much, and start from here (fitted, see
 # docs/search-and-refine.md).
 SLOPE, OFFSET = 0.6, 0.5
@@ -50,6 +55,7 @@ class Presence:
         self._likelihood = likelihood
         self._mean, self._power = mean_and_power(likelihood)
         self._varied = (self._power - self._mean.square()).clamp_min(0)
+        self._n_of_mean = _n_until_zeros(self._mean)
         self.share = 0.5  # of the images, that show the particle
 
     def log_odds(
@@ -80,18 +86,33 @@ class Presence:
     def of_others(self, data: BandData, shifts_angstrom: Tensor) -> Tensor:
         """Return the log evidence ``(b,)`` of other objects, centred at shifts ``(b, 2)``."""
         squared = data.cross.real.square() + data.cross.imag.square()
-        ramps = self._likelihood.ramps(shifts_angstrom, data.cross.shape[1])
-        along_mean = 2 * (data.cross.conj() * ramps).real * self._mean
-        mean_norm = data.power * self._mean.square()
+        fit, gain = squared * self._power, data.power * self._power
+        # The mean lies at low frequencies: beyond, both kinds of objects are the same.
+        m = self._n_of_mean
+        ramps = self._likelihood.ramps(shifts_angstrom, m)
+        along_mean = 2 * (data.cross[:, :m].conj() * ramps).real * self._mean[:m]
+        varied_fit = squared[:, :m] * self._varied[:m] - data.power[:, :m] * self._mean[:m].square()
+        varied_gain = data.power[:, :m] * self._varied[:m]
+        beyond = fit[:, m:].contiguous(), gain[:, m:].contiguous()
         fits = []
         for strength in STRENGTHS:
-            for variance, has_mean in ((self._power, False), (self._varied, True)):
-                gain = strength**2 * variance * data.power
-                fit = squared * (strength**2 * variance)
-                if has_mean:
-                    fit = fit + strength * along_mean - strength**2 * mean_norm
-                fits.append((fit / (1 + gain) - gain.log1p()).sum(1))
+            scale = strength**2
+            others = _evidence(*beyond, scale)
+            fits.append(others + _evidence(fit[:, :m], gain[:, :m], scale))
+            around = varied_fit + along_mean / strength
+            fits.append(others + _evidence(around, varied_gain, scale))
         return torch.stack(fits).logsumexp(0) - math.log(len(fits))
+
+
+def _evidence(fit: Tensor, gain: Tensor, scale: float) -> Tensor:
+    """Return ``sum s fit / (1 + s gain) - log(1 + s gain)`` over frequencies, ``(b,)``."""
+    spread = (scale * gain).add_(1)
+    evidence = scale * (fit / spread).sum(1)
+    # A log of a product of four takes a quarter of the time; none of them overflows.
+    spread.clamp_max_(LARGEST_SPREAD)
+    n = spread.shape[1] // 4 * 4
+    product = spread[:, :n].view(len(spread), 4, -1).prod(1) if n else spread[:, :0]
+    return evidence - product.log().sum(1) - spread[:, n:].log().sum(1)
 
 
 def learned_share(log_odds: Floats, share: float = 0.5) -> float:
@@ -122,7 +143,7 @@ def widest_prior(likelihood: ParticleLikelihood, reach_angstrom: float | None = 
 def mean_and_power(likelihood: ParticleLikelihood) -> tuple[Tensor, Tensor]:
     """Return mean ``(m,)``, real, and mean square ``(m,)`` of projections over all views.
 
-    Both are the same in all directions.
+    Both are the same in all directions; the mean is zero beyond where it is told from chance.
     """
     views = random_rotations(N_VIEWS, torch.Generator().manual_seed(0)).to(likelihood.device)
     slices = likelihood.slices(views, len(likelihood.radii))
@@ -134,4 +155,13 @@ def mean_and_power(likelihood: ParticleLikelihood) -> tuple[Tensor, Tensor]:
         total = torch.zeros(len(counts), device=values.device)
         return (total.index_add(0, ring, values) / counts)[ring]
 
-    return around(slices.real.mean(0)), around(squared)
+    mean, power = around(slices.real.mean(0)), around(squared)
+    n_of_mean = _n_until_zeros((mean.square() > LEAST_OF_MEAN * power).float())
+    mean[n_of_mean:] = 0.0
+    return mean, power
+
+
+def _n_until_zeros(values: Tensor) -> int:
+    """Return how many values ``(m,)`` there are until all that follow are zero."""
+    places = torch.nonzero(values)
+    return int(places.max()) + 1 if len(places) else 0

@@ -75,3 +75,21 @@ def test_a_climb_never_lowers_the_likelihood(likelihood, truth):
     before = evaluate(likelihood, data, *start).log_likelihood
     after = gauss_newton(likelihood, data, *start, n_steps=3, largest_turn_deg=8).log_likelihood
     assert bool((after >= before).all())
+
+
+def test_a_trusted_step_ends_as_likely_as_one_that_is_looked_at(likelihood, particles):
+    rows = np.arange(len(particles))
+    data = likelihood.load(rows)
+    rotations = torch.from_numpy(particles.poses.rotations).float()
+    shifts = torch.from_numpy(particles.poses.shifts_angstrom).float()
+    settings = {"n_steps": 5, "largest_turn_deg": 8}
+    ends = [
+        gauss_newton(likelihood, data, rotations, shifts, **settings, trusted_promise=promise)
+        for promise in (0.0, 2.0)
+    ]
+    looked_at = evaluate(likelihood, data, ends[1].rotations, ends[1].shifts_angstrom)
+    gain = ends[0].log_likelihood - evaluate(likelihood, data, rotations, shifts).log_likelihood
+    assert gain.mean() > 1.0
+    # It is as likely as it was said to be, and next to nothing is left to climb.
+    assert (looked_at.log_likelihood - ends[1].log_likelihood).abs().mean() < 0.1 * gain.mean()
+    assert (ends[0].log_likelihood - looked_at.log_likelihood).mean() < 0.1 * gain.mean()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -23,6 +23,9 @@ FIRST_DAMPING, LESS_DAMPING, MORE_DAMPING = 1e-2, 0.2, 8.0
 # A step that promises less log-likelihood than this is not worth its while: a twentieth of a
 # standard deviation off.
 LEAST_PROMISE = 0.005
+# A step is short that moves nothing in the band by more of a Fourier pixel: so close the likelihood
+# is the parabola that the derivatives tell.
+SHORT_REACH = 0.3
 N_PARAMETERS = 5
 
 
@@ -51,6 +54,21 @@ class Hypotheses:
 
     def __getitem__(self, index: Tensor | slice) -> Hypotheses:
         return Hypotheses(*(tensor[index] for tensor in self._tensors()))
+
+    def moved(self, step: Steps) -> tuple[Tensor, Tensor]:
+        """Return rotations and shifts after steps ``(q, 5)``."""
+        rotations = rotation_vector_to_matrix(step[:, :3]) @ self.rotations
+        return rotations, self.shifts_angstrom + step[:, 3:]
+
+    def ahead(self, step: Steps, promise: PerPose) -> Hypotheses:
+        """Take steps without looking: the log-likelihood rises as promised ``(q,)``."""
+        rotations, shifts = self.moved(step)
+        return replace(
+            self,
+            rotations=rotations,
+            shifts_angstrom=shifts,
+            log_likelihood=self.log_likelihood + promise,
+        )
 
     def where(self, better: Tensor, other: Hypotheses) -> Hypotheses:
         """Take ``other`` where it is better."""
@@ -182,31 +200,39 @@ def gauss_newton(
     *,
     n_steps: int,
     largest_turn_deg: float,
+    trusted_promise: float = 0.0,
 ) -> Hypotheses:
     """Climb from pose i on image i: ``data`` holds the images of the poses, in one band.
 
     Steps that do not improve the likelihood are not taken, and damped more the next time; where a
-    step promises next to nothing, the climb ends.  The last step's end keeps the curvature and the
-    gradient of where it set out.
+    step promises next to nothing, the climb ends.  It ends too with a short step that promises less
+    than ``trusted_promise`` of log-likelihood, which is taken without looking.  The last step's end
+    keeps the curvature and the gradient of where it set out.
     """
     best = evaluate(likelihood, data, rotations, shifts_angstrom)
     damping = torch.full_like(best.log_likelihood, FIRST_DAMPING)
     largest = math.radians(largest_turn_deg)
+    radius = float(likelihood.radii[data.cross.shape[1] - 1])
     # What is still climbing: places among all.
     active, at = torch.arange(len(best), device=damping.device), best
     for rest in reversed(range(n_steps)):
         step = damped_step(at, damping)
-        is_worth_it = 0.5 * (step * at.gradient).sum(1) > LEAST_PROMISE
-        if not bool(is_worth_it.all()):
-            active, at = active[is_worth_it], at[is_worth_it]
-            step, damping = step[is_worth_it], damping[is_worth_it]
-            data = data[is_worth_it]
+        promise = 0.5 * (step * at.gradient).sum(1)
+        goes_on = promise > LEAST_PROMISE
+        if trusted_promise:
+            is_last = (promise < trusted_promise) & (_reach(likelihood, step, radius) < SHORT_REACH)
+            last = torch.nonzero(is_last)[:, 0]
+            best = best.put(active[last], at[last].ahead(step[last], promise[last]))
+            goes_on &= ~is_last
+        on = torch.nonzero(goes_on)[:, 0]
+        if len(on) < len(at):
+            active, at, data = active[on], at[on], data[on]
+            step, damping = step[on], damping[on]
             if not len(active):
                 break
         length = step[:, :3].norm(dim=1, keepdim=True)
         step = step * (largest / length.clamp_min(largest))
-        turned = rotation_vector_to_matrix(step[:, :3]) @ at.rotations
-        moved = at.shifts_angstrom + step[:, 3:]
+        turned, moved = at.moved(step)
         if rest:
             trial = evaluate(likelihood, data, turned, moved)
         else:
@@ -216,6 +242,16 @@ def gauss_newton(
         best = best.put(active, at)
         damping = damping * torch.where(better, LESS_DAMPING, MORE_DAMPING)
     return best
+
+
+def _reach(likelihood: ParticleLikelihood, step: Steps, radius: float) -> PerPose:
+    """Return how far steps move what lies at ``radius`` Fourier pixels, in such pixels.
+
+    A shift counts as the turn that changes the phases at the edge of the field of view as much.
+    """
+    shift = step[:, 3:].norm(dim=1) * (2 / likelihood.field_of_view_angstrom)
+    reach: Tensor = torch.maximum(step[:, :3].norm(dim=1), shift) * radius
+    return reach
 
 
 def damped_step(at: Hypotheses, damping: PerPose) -> Steps:

@@ -45,6 +45,32 @@ class Candidates:
     lost: Tensor
 
 
+@dataclass(frozen=True)
+class _Narrowed:
+    """Cells of the last rung of images, the views ``(b, n)`` they are of, and what was ``lost``.
+
+    ``centres`` ``(b, m, 2)`` are added to the shifts of equal parts of the views.
+    """
+
+    cells: CellScores
+    views: Tensor
+    lost: Tensor
+    centres: Tensor | None = None
+
+    @staticmethod
+    def joined(parts: list[_Narrowed]) -> _Narrowed:
+        """Join images, in order."""
+        if len(parts) == 1:
+            return parts[0]
+        centres = [part.centres for part in parts if part.centres is not None]
+        return _Narrowed(
+            CellScores.joined([part.cells for part in parts]),
+            torch.cat([part.views for part in parts]),
+            torch.cat([part.lost for part in parts]),
+            torch.cat(centres) if centres else None,
+        )
+
+
 class CoarseSearch:
     """The rungs of a plan, ready for images.
 
@@ -145,14 +171,9 @@ class CoarseSearch:
             parts = [self._narrowed(data[these], cells.of_images(these)) for these in pieces]
         else:
             parts = [self._of_proposals(data[these], proposals[these]) for these in pieces]
-        return Candidates(
-            torch.cat([part.rotations for part in parts]),
-            torch.cat([part.shifts_angstrom for part in parts]),
-            torch.cat([part.scores for part in parts]),
-            torch.cat([part.lost for part in parts]),
-        )
+        return self._chosen(_Narrowed.joined(parts))
 
-    def _narrowed(self, data: BandData, cells: CellScores) -> Candidates:
+    def _narrowed(self, data: BandData, cells: CellScores) -> _Narrowed:
         """Go through the further rungs, each taking the views near the best of the one before."""
         lost = torch.full_like(data.power[:, 0], -torch.inf)
         views = torch.arange(len(self.banks[0]), device=lost.device).expand(len(data), -1)
@@ -164,9 +185,9 @@ class CoarseSearch:
             lost = torch.logaddexp(lost, just_lost)
             shifts, log_prior = self._shifts[rung], self._log_priors[rung]
             cells = self.banks[rung].score_some(data, shifts, log_prior, views)
-        return self._chosen(cells, views, lost)
+        return _Narrowed(cells, views, lost)
 
-    def _of_proposals(self, data: BandData, proposals: Proposals) -> Candidates:
+    def _of_proposals(self, data: BandData, proposals: Proposals) -> _Narrowed:
         """Take views near the most probable proposals, and shifts beside the proposed places."""
         bank, shifts, parents = self.banks[0], self._shifts[0], self._parents[0]
         weights, places = proposals.log_weights, proposals.shifts_angstrom
@@ -175,7 +196,7 @@ class CoarseSearch:
             views = self._near_best(weights, 0, parents)[0]
             cells = bank.score_some(data, shifts, self._log_priors[0], views)
             lost = self._lost_of(weights[:, None], cells, views[:, None])
-            return self._chosen(cells, views, lost)
+            return _Narrowed(cells, views, lost)
         # An image at each of its places, with a part of the views.
         b, m = weights.shape[:2]
         n_views = -(-min(self.plan.rungs[0].n_views, len(bank)) // m)
@@ -188,7 +209,7 @@ class CoarseSearch:
         cells = bank.score_some(centred, shifts, log_prior, views).of_whole(b)
         views = views.view(b, m, n_views)
         lost = self._lost_of(weights, cells, views)
-        return self._chosen(cells, views.flatten(1), lost, places)
+        return _Narrowed(cells, views.flatten(1), lost, places)
 
     def _lost_of(self, weights: Tensor, cells: CellScores, views: Tensor) -> Tensor:
         """Return the log of what proposed views left out weigh against the best, ``(b,)``.
@@ -221,13 +242,9 @@ class CoarseSearch:
         views = by_view[:, parents].amax(2).topk(n_kept, dim=1).indices
         return views, _weight_left(by_view, parents[views][..., 0])
 
-    def _chosen(
-        self, cells: CellScores, views: Tensor, lost: Tensor, centres: Tensor | None = None
-    ) -> Candidates:
-        """Return the distinct poses among the best cells of the last rung.
-
-        ``centres`` ``(b, m, 2)`` are added to the shifts of equal parts of the views.
-        """
+    def _chosen(self, narrowed: _Narrowed) -> Candidates:
+        """Return the distinct poses among the best cells of the last rung."""
+        cells, views, centres = narrowed.cells, narrowed.views, narrowed.centres
         n = cells.scores.shape[2]
         scores, angles, shifts = (
             part.transpose(0, 1).flatten(1) for part in (cells.scores, cells.angles, cells.shifts)
@@ -245,7 +262,7 @@ class CoarseSearch:
         # Cells beside one that is climbed are part of its peak.
         left = torch.where(distinct & ~good, value, -torch.inf).logsumexp(1)
         rest = _log_of_rest(scores.logsumexp(1), value)
-        lost = torch.logaddexp(lost, torch.logaddexp(left, rest) - value[:, 0])
+        lost = torch.logaddexp(narrowed.lost, torch.logaddexp(left, rest) - value[:, 0])
         score, order = torch.where(good, value, -torch.inf).topk(min(rule.n_kept, len(value[0])))
         return Candidates(
             rotations.gather(1, order[..., None, None].expand(-1, -1, 3, 3)),

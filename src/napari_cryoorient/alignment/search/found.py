@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from napari_cryoorient.alignment.information import Information
@@ -101,6 +102,26 @@ class RemainingHypotheses:
         lost = self.lost - COUNTED_GAIN * self.gained
         log_prior = prior.log_density(self.at.shifts_angstrom)
         return choose(self.at, self.owner, group, lost, log_prior)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What is left of images, the best of it, and the log odds ``(b,)`` of them to hold the map."""
+
+    left: RemainingHypotheses
+    choice: Choice
+    presence: Tensor
+
+    @property
+    def top(self) -> Hypotheses:
+        """Return the best hypothesis of each image."""
+        return self.left.at[self.choice.best]
+
+
+def best_of_each(log_likelihood: Tensor, owner: Tensor, n: int) -> Tensor:
+    """Return the highest log-likelihood of each of n images, minus infinity where one has none."""
+    lowest = torch.full((n,), -torch.inf, device=owner.device)
+    return lowest.scatter_reduce(0, owner, log_likelihood, "amax")
 
 
 def _joined_poses(parts: list[Poses]) -> Poses:

@@ -23,9 +23,16 @@ from napari_cryoorient.alignment.refine.local import is_weak, strengths_of
 from napari_cryoorient.alignment.refine.posterior import correlations
 from napari_cryoorient.alignment.refine.two_groups import learned_amplitudes
 from napari_cryoorient.alignment.search.coarse import CoarseSearch
-from napari_cryoorient.alignment.search.found import FoundPoses, RemainingHypotheses, StackPriors
+from napari_cryoorient.alignment.search.found import (
+    FoundPoses,
+    Judged,
+    RemainingHypotheses,
+    StackPriors,
+    best_of_each,
+)
 from napari_cryoorient.alignment.search.plans import (
     SURE,
+    TRUSTED_PROMISE,
     Plan,
     from_proposals,
     quick_plan,
@@ -253,20 +260,19 @@ class GlobalSearch:
         Raises Stopped when ``should_stop`` says so on the way.
         """
         proposals = self._proposed(rows)
-        left = self._climbed(data, self.coarse, proposals)
+        judged = self._judged(data, self._climbed(data, self.coarse, proposals))
         if self._is_thorough:
-            doubtful = self._is_doubtful(data, left)
+            doubtful = self._is_doubtful(judged)
             if self._searches and proposals is not None:
                 with self._lock:
                     self.n_searched += int(doubtful.sum())
-                left = self._again(data, left, doubtful, "quick", should_stop)
-                doubtful &= self._is_doubtful(data, left)
-            left = self._again(data, left, doubtful, "thorough", should_stop, proposals)
+                judged = self._again(data, judged, doubtful, "quick", should_stop)
+                doubtful &= self._is_doubtful(judged)
+            judged = self._again(data, judged, doubtful, "thorough", should_stop, proposals)
             if self._searches:
-                choice = left.choice(self._group, self._prior)
-                far = self.coarse.is_beyond(left.at[choice.best].shifts_angstrom)
-                left = self._again(data, left, doubtful & far, "far", should_stop)
-        return self._found(rows, data, left)
+                far = self.coarse.is_beyond(judged.top.shifts_angstrom)
+                judged = self._again(data, judged, doubtful & far, "far", should_stop)
+        return self._found(rows, data, judged)
 
     def _proposed(self, rows: Integers) -> Proposals | None:
         return None if self._proposer is None else self._proposer.propose(rows)
@@ -278,32 +284,30 @@ class GlobalSearch:
         data: BandData,
         should_stop: Callable[[], bool],  # noqa: ARG002 (called as the other look is)
     ) -> FoundPoses:
-        return self._found(rows, data, self._climbed(data, self.coarse, self._proposed(rows)))
+        left = self._climbed(data, self.coarse, self._proposed(rows))
+        return self._found(rows, data, self._judged(data, left))
 
-    def _is_doubtful(self, data: BandData, left: RemainingHypotheses) -> Tensor:
+    def _is_doubtful(self, judged: Judged) -> Tensor:
         """Tell which images ``(b,)`` another look is for."""
-        choice = left.choice(self._group, self._prior)
-        top = left.at[choice.best]
-        confidence = choice.confidence * self._presence_of(data, left).sigmoid()
-        beyond = self.coarse.is_beyond(top.shifts_angstrom)
-        doubtful: Tensor = (confidence < SURE) | is_weak(top) | beyond
+        confidence = judged.choice.confidence * judged.presence.sigmoid()
+        beyond = self.coarse.is_beyond(judged.top.shifts_angstrom)
+        doubtful: Tensor = (confidence < SURE) | is_weak(judged.top) | beyond
         return doubtful
 
-    def _presence_of(self, data: BandData, left: RemainingHypotheses) -> Tensor:
-        """Return the log odds ``(b,)`` that images show the particle."""
-        return self._presence.log_odds(data, left.at, self._prior, left.owner)
+    def _judged(self, data: BandData, left: RemainingHypotheses) -> Judged:
+        """Choose among what is left of images, and judge whether they show the particle."""
+        choice = left.choice(self._group, self._prior)
+        presence = self._presence.log_odds(data, left.at, self._prior, left.owner)
+        return Judged(left, choice, presence)
 
     def _scores(self, at: Hypotheses) -> Tensor:
         """Return log-likelihoods ``(q,)`` with how likely the shifts are."""
         return at.log_likelihood + self._prior.log_density(at.shifts_angstrom)
 
-    def _found(self, rows: Integers, data: BandData, left: RemainingHypotheses) -> FoundPoses:
-        at = left.at
-        choice = left.choice(self._group, self._prior)
-        top = at[choice.best]
+    def _found(self, rows: Integers, data: BandData, judged: Judged) -> FoundPoses:
+        choice, presence, top = judged.choice, judged.presence, judged.top
         has_second = choice.runner_up >= 0
-        second = at[torch.where(has_second, choice.runner_up, choice.best)]
-        presence = self._presence_of(data, left)
+        second = judged.left.at[torch.where(has_second, choice.runner_up, choice.best)]
         margin = self._scores(top) - self._scores(second)
         margin = torch.where(has_second, margin, torch.inf)
         return FoundPoses(
@@ -322,13 +326,14 @@ class GlobalSearch:
     def _again(
         self,
         data: BandData,
-        left: RemainingHypotheses,
+        judged: Judged,
         which: Tensor,
         name: str,
         should_stop: Callable[[], bool] | None,
         proposals: Proposals | None = None,
-    ) -> RemainingHypotheses:
+    ) -> Judged:
         """Give images ``which`` ``(b,)`` another look; what they had stays in the running."""
+        left = judged.left
         for again in torch.split(torch.nonzero(which)[:, 0], self._thorough_chunk):
             if not len(again):
                 break
@@ -350,7 +355,7 @@ class GlobalSearch:
             lost = left.lost.index_copy(0, again, more.lost)
             gained = left.gained.index_copy(0, again, more.gained)
             left = RemainingHypotheses(at[kept], owner[kept], lost, gained)
-        return left
+        return judged if left is judged.left else self._judged(data, left)
 
     def _climbed(
         self, data: BandData, coarse: CoarseSearch, proposals: Proposals | None = None
@@ -373,21 +378,17 @@ class GlobalSearch:
                 radius=stage.radius or self.likelihood.radius,
                 n_steps=stage.n_steps,
                 largest_turn_deg=stage.largest_turn_deg,
+                trusted_promise=TRUSTED_PROMISE,
             )
             log_prior = coarse.prior.log_density(at.shifts_angstrom)
             kept, just_lost = thinned(at, owner, self._group, stage.thinning, log_prior)
             lost = torch.logaddexp(lost, just_lost)
             at, owner = at[kept], owner[kept]
         assert at is not None
-        top_score = _best_of_each(at.log_likelihood, owner, len(data))
+        top_score = best_of_each(at.log_likelihood, owner, len(data))
         # What proposals lack is told from the views that were compared.
         gained = torch.zeros_like(best) if coarse.takes_proposals else top_score - best
         return RemainingHypotheses(at, owner, lost, gained)
-
-
-def _best_of_each(log_likelihood: Tensor, owner: Tensor, n: int) -> Tensor:
-    lowest = torch.full((n,), -torch.inf, device=owner.device)
-    return lowest.scatter_reduce(0, owner, log_likelihood, "amax")
 
 
 def _numpy(tensor: Tensor) -> Floats:

@@ -15,6 +15,9 @@ from napari_cryoorient.alignment.refine.hypotheses import Thinning
 SURE = 0.95
 # Between the last rung and the whole band, each band is so many times as wide as the one before.
 WIDENED = 1.6
+# A climb of a search ends with a step that promises less log-likelihood than this: what is left
+# then is a twentieth of it, beside the 2.5 by which a true pose lies below the best one.
+TRUSTED_PROMISE = 2.0
 
 
 @dataclass(frozen=True)
