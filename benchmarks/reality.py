@@ -5,6 +5,7 @@
         --program new="napari-cryoorient" [--ways search ...]
         [--program old="env PYTHONPATH=OLD/src python -m napari_cryoorient"]
     python benchmarks/reality.py table --results OUT.csv
+    python benchmarks/reality.py targets --results OUT.csv
     python benchmarks/reality.py list
 
 Images are made by ``relion_project`` from a map finer than the reference and everything else by
@@ -14,9 +15,11 @@ recovar/assets of the source archive of recovar 1.0.5, for preferred views and t
 EMPIAR-10076; without it the spectrum is that of EMPIAR-10061's background.  Programs are run by
 turns on each stack, a line a run is appended, and lines that are there already are not made again.
 
-CPU time is that of the whole program, start included.  Ways: truth-refine (``refine`` from the true
-poses), search, search-refine, network, network-refine; the last two need --run, a folder that
-``train`` wrote.
+CPU time is that of the whole program, start included.  Ways: ceiling (a climb from the true pose in
+the whole band stays, and is the likeliest found: of this checkout, whatever the program),
+truth-refine (``refine`` from the true poses), search, search-refine, network (``predict``),
+hypotheses (``predict --hypotheses 64 --no-search``), network-refine (``predict --refine``); the
+last three need --run, a folder that ``train`` wrote.  ``targets`` says which rows miss what.
 """
 
 from __future__ import annotations
@@ -32,20 +35,21 @@ from realistic.conditions import CONDITIONS, Condition
 from realistic.rows import WAYS, done_rows, measure, program_of
 from realistic.scores import as_table
 from realistic.stacks import stack_of
+from realistic.targets import as_targets
 from realistic.world import Sources
 
 
 def main() -> None:
     """Do what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["list", "make", "run", "table"])
+    parser.add_argument("what", choices=["list", "make", "run", "table", "targets"])
     parser.add_argument("--data", type=Path, default=os.environ.get("CRYOORIENT_DATA"))
     parser.add_argument("--assets", type=Path, default=os.environ.get("CRYOORIENT_ASSETS"))
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--results", type=Path)
     parser.add_argument("--program", action="append", default=[], metavar="NAME=COMMAND")
     parser.add_argument("--run", type=Path, help="a trained network, for the ways with one")
-    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS[:3]))
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS[:4]))
     parser.add_argument("--only", nargs="+", metavar="NAME", help="conditions; all by default")
     parser.add_argument("--n", type=int, help="images a stack, instead of the table's 250")
     parser.add_argument("--use", choices=["fit", "test"])
@@ -56,6 +60,8 @@ def main() -> None:
             print(f"{condition.use:5} {condition.name}")
     elif options.what == "table":
         print(as_table(pd.read_csv(options.results)))
+    elif options.what == "targets":
+        print(as_targets(pd.read_csv(options.results)))
     elif options.data is None or options.cache is None:
         parser.error("--data (or CRYOORIENT_DATA) and --cache are needed")
     elif options.what == "make":

@@ -7,15 +7,26 @@ import os
 import shlex
 import subprocess
 import tempfile
+import time
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from realistic.ceiling import ceiling_scores
 from realistic.conditions import Condition
 from realistic.molecules import MOLECULES
 from realistic.scores import Scores, scores_of
 from realistic.stacks import Stack
 
-WAYS = ("truth-refine", "search", "search-refine", "network", "network-refine")
+WAYS = (
+    "ceiling",
+    "truth-refine",
+    "search",
+    "search-refine",
+    "network",
+    "hypotheses",
+    "network-refine",
+)
+N_HYPOTHESES = 64
 KEYS = ("program", "condition", "way", "seed", "n")
 COLUMNS = (
     *KEYS,
@@ -56,14 +67,17 @@ def measure(
     program: Program, way: str, condition: Condition, stack: Stack, results: Path
 ) -> dict[str, object]:
     """Run a way, score what it wrote and append a line; a refusal is a line of its own."""
-    with tempfile.TemporaryDirectory() as name:
-        out = Path(name) / "poses.star"
-        seconds, said = _run(program, way, stack, out)
-        scores = (
-            asdict(scores_of(stack, out, MOLECULES[condition.molecule].group))
-            if out.exists()
-            else dict.fromkeys((field.name for field in fields(Scores)), float("nan"))
-        )
+    scores = dict.fromkeys((field.name for field in fields(Scores)), float("nan"))
+    if way == "ceiling":
+        began, said = time.process_time(), ""
+        scores |= ceiling_scores(stack, condition.molecule)
+        seconds = time.process_time() - began
+    else:
+        with tempfile.TemporaryDirectory() as name:
+            out = Path(name) / "poses.star"
+            seconds, said = _run(program, way, stack, out)
+            if out.exists():
+                scores = asdict(scores_of(stack, out, MOLECULES[condition.molecule].group))
     line: dict[str, object] = {
         "program": program.name,
         "condition": condition.name,
@@ -110,9 +124,13 @@ def _run(program: Program, way: str, stack: Stack, out: Path) -> tuple[float, st
         return searched + refined, said
     if program.run is None:
         raise ValueError(f"the way {way} needs a trained network: give --run")
-    words: list[object] = [program.run, stack.star, "-o", out]
+    words: list[object] = [stack.star, "--run", program.run, "-o", out]
+    if way == "hypotheses":
+        words += ["--hypotheses", N_HYPOTHESES, "--no-search"]
     if way == "network-refine":
-        words += ["--refine", "--map", stack.reference]
+        words += ["--refine"]
+    if way != "network":
+        words += ["--map", stack.reference]
     return _call(program, "predict", *words)
 
 

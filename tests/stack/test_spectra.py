@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from napari_cryoorient.geometry.fourier_grids import centred_axis
 from napari_cryoorient.particles import ArrayImages, DensityMap, ParticleSet
+from napari_cryoorient.projection.resample import fourier_to_images, images_to_fourier
 from napari_cryoorient.simulation.demo_density import demo_density
 from napari_cryoorient.simulation.simulate import (
     Microscope,
@@ -15,7 +18,13 @@ from napari_cryoorient.simulation.simulate import (
     draw_simulation,
     simulated_images,
 )
-from napari_cryoorient.stack.spectra import corners_are_empty, noise_by_defocus, part_with_noise
+from napari_cryoorient.stack.batches import ParticleBatches
+from napari_cryoorient.stack.spectra import (
+    corners_are_empty,
+    noise_by_defocus,
+    part_with_noise,
+    premultiplied_noise,
+)
 from napari_cryoorient.stack.statistics import stack_statistics
 
 BOX = 48
@@ -77,6 +86,29 @@ def test_noise_follows_from_defocus_whatever_its_spectrum():
     same = squared_ctf[:1].expand(600, -1)
     found = noise_by_defocus((7.0 + 2 * signal * same) * scatter, same, signal)
     torch.testing.assert_close(found[3:], torch.full_like(found[3:], 7.0), rtol=0.15, atol=0.0)
+
+
+def test_noise_that_the_ctf_was_multiplied_into_follows_it(density):
+    """Corners smear the zeros of the CTF, which all images of a ring nearly share."""
+    particles = stack(density, is_masked=False)
+    device, rows = torch.device("cpu"), np.arange(len(particles))
+    batches = ParticleBatches(particles, BOX, device, cache_bytes=0)
+    images = fourier_to_images(images_to_fourier(batches.images(rows)) * batches.ctf(rows))
+    source = ArrayImages(images.numpy(), particles.pixel_size_angstrom)
+    twice = replace(particles, images=source, ctf_state="premultiplied")
+    plain, seen = (stack_statistics(density, each, BOX) for each in (particles, twice))
+    ratio = seen.noise_power / seen.noise_transfer / plain.noise_power
+    torch.testing.assert_close(ratio[3:20], torch.ones(17), rtol=0.12, atol=0.0)
+    assert seen.gain == pytest.approx(plain.gain, rel=0.15)
+
+
+def test_images_of_one_ctf_leave_the_noise_of_their_corners():
+    radius = torch.arange(25, dtype=torch.float64)
+    squared = torch.sin(0.015 * radius**2 + 0.1).square().expand(40, -1)
+    signal, noise = 50 * torch.exp(-radius / 6), 5.0 * squared[0]
+    powers = noise + 2 * signal * squared.square()
+    found = premultiplied_noise(powers, noise, (squared, squared.square()), signal)
+    torch.testing.assert_close(found[2:], noise[2:], rtol=0.01, atol=0.01)
 
 
 def test_empty_corners_are_told_from_full_ones():

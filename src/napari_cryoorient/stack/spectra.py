@@ -1,4 +1,4 @@
-"""Noise of images whose corners do not show it: masked, cut to a circle, or subtracted.
+"""Noise of images whose corners do not show it: masked, cut to a circle, subtracted, premultiplied.
 
 The power of image i in a ring is ``n + s c_i^2``: noise, and signal under the image's own CTF.
 Particles of different defocus tell both apart without looking at the background.
@@ -6,6 +6,7 @@ Particles of different defocus tell both apart without looking at the background
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import torch
@@ -18,6 +19,8 @@ from napari_cryoorient.projection.resample import fourier_to_images, images_to_f
 EMPTY = 0.2
 # Noise is at least this part of the power: a fit by defocus is no better than that.
 LEAST_PART = 1e-3
+# How far what corners of premultiplied images make of the signal's power is relied on.
+SCALE_SPREAD = 0.5
 
 
 def corners_are_empty(whole: Tensor, corners: Tensor) -> bool:
@@ -46,6 +49,36 @@ def part_with_noise(chunks: Iterable[Tensor]) -> float:
     # The mean square of a variance from n images is too large by 2 / n.
     squared = power.square().mean() / (1 + 2 / max(n_images, 1))
     return min(float(power.mean().square() / squared), 1.0) if squared > 0 else 1.0
+
+
+def premultiplied_noise(
+    powers: Tensor, by_corners: Tensor, transfers: tuple[Tensor, Tensor], signal: Tensor
+) -> Tensor:
+    """Return the noise ``(r,)`` that premultiplied images hold, from their spectra ``(n, r)``.
+
+    The power of image i in a ring is ``n a_i + g s b_i``: noise that was multiplied by the CTF, and
+    signal that saw it twice, ``transfers`` ``(n, r)`` being the mean of CTF^2, a, and of CTF^4, b.
+    Corners, ``by_corners`` ``(r,)``, smear the zeros of the CTF; images of different defocus tell n
+    and g apart.  One g serves all radii; what corners make of it is held to be within
+    ``SCALE_SPREAD``.
+    """
+    radius = torch.arange(len(signal), dtype=powers.dtype)
+    mean = powers.mean(0)
+    weight = radius / mean.clamp_min(float(mean.max()) * 1e-12).square()
+    weight[:2] = 0
+    once, twice = transfers[0], transfers[1] * signal
+    expected = twice.mean(0)
+    held = float(weight @ ((mean - by_corners) * expected)) / float(weight @ expected.square())
+    if held <= 0:
+        return by_corners
+    # What is in proportion to ``a`` is noise, of any spectrum: it is left out of the fit of g.
+    norm = once.square().sum(0).clamp_min(1e-300)
+    left, varied = (each - once * (once * each).sum(0) / norm for each in (powers, twice))
+    # A ring's power scatters by its own size over the root of its frequencies, half of 2 pi r.
+    ridge = 1 / (math.pi * (SCALE_SPREAD * held) ** 2)
+    fitted = float((weight * (left * varied).sum(0)).sum()) + ridge * held
+    scale = max(fitted / (float((weight * varied.square().sum(0)).sum()) + ridge), 0.0)
+    return torch.maximum(mean - scale * expected, LEAST_PART * mean)
 
 
 def noise_by_defocus(powers: Tensor, squared_ctf: Tensor, signal: Tensor) -> Tensor:

@@ -1,8 +1,9 @@
 """What a stack looks like: its noise by frequency, and how strong the map's signal is in it.
 
 The noise is read from the images' corners, outside the circle that touches the box, or where these
-are empty from how the power follows the defocus (``spectra``); the signal is what the whole images
-hold beyond it, set against ``CTF^2`` times the power of the map's projections.
+are empty, or smear the CTF that images were multiplied by, from how the power follows the defocus
+(``spectra``); the signal is what the whole images hold beyond it, set against ``CTF^2`` times the
+power of the map's projections.
 """
 
 from __future__ import annotations
@@ -28,7 +29,12 @@ from napari_cryoorient.projection.resample import (
 )
 from napari_cryoorient.stack.batches import ParticleBatches, outside_disc
 from napari_cryoorient.stack.noise_variety import NoiseVariety, measured_variety
-from napari_cryoorient.stack.spectra import corners_are_empty, noise_by_defocus, part_with_noise
+from napari_cryoorient.stack.spectra import (
+    corners_are_empty,
+    noise_by_defocus,
+    part_with_noise,
+    premultiplied_noise,
+)
 
 N_IMAGES = 512
 # Images that show where a mask left noise.
@@ -123,11 +129,15 @@ def stack_statistics(
     )
     noise = torch.minimum(noise, whole)
     are_empty = corners_are_empty(whole, noise)
-    if are_empty:
-        powers, squared_ctf = (
-            each[usual][:, : box // 2 + 1] for each in (to_box * of_whole, of_ctf)
+    if are_empty or is_premultiplied:
+        powers, squared_ctf, once = (
+            each[usual][:, : box // 2 + 1] for each in (to_box * of_whole, of_ctf, of_once)
         )
-        noise = noise_by_defocus(powers, squared_ctf, projection_power.double())
+        signal = projection_power.double()
+        if is_premultiplied:
+            noise = premultiplied_noise(powers, noise, (once, squared_ctf), signal)
+        else:
+            noise = noise_by_defocus(powers, squared_ctf, signal)
     variety = NoiseVariety.none()
     by_area = torch.arange(len(whole), dtype=whole.dtype)
     is_faint = float(by_area @ (whole - noise)) < FAINT * float(by_area @ noise)

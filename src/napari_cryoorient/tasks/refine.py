@@ -31,6 +31,7 @@ from napari_cryoorient.stack.pairing import PairedInputs, load_inputs
 from napari_cryoorient.tasks.image_paths import note_on_lost_images
 from napari_cryoorient.tasks.kept_poses import refined_of_all
 from napari_cryoorient.tasks.measured_scale import scale_note
+from napari_cryoorient.tasks.missing_structure import missing_note
 from napari_cryoorient.tasks.pose_jobs import RefineJob, SearchJob
 from napari_cryoorient.tasks.search import (
     describe_band,
@@ -148,9 +149,10 @@ def refine_inputs(
     said = None if stated is None else stated[usable]
     confidence = confidence_of(refinement, refined, group, stated=said)
     if reporter.has_listener:
-        wrong = scale_note(likelihood, refined.rows, refined.poses, confidence)
-        if wrong is not None:
-            say(wrong)
+        for note_on in (scale_note, missing_note):
+            doubt = note_on(likelihood, refined.rows, refined.poses, confidence)
+            if doubt is not None:
+                say(doubt)
     return refined_of_all(refined, confidence, usable, all_poses)
 
 

@@ -39,6 +39,7 @@ from napari_cryoorient.stack.statistics import StackStatistics
 from napari_cryoorient.tasks.image_paths import note_on_lost_images
 from napari_cryoorient.tasks.kept_poses import found_of_all
 from napari_cryoorient.tasks.measured_scale import scale_note
+from napari_cryoorient.tasks.missing_structure import missing_note
 from napari_cryoorient.tasks.pose_jobs import SearchJob
 from napari_cryoorient.tasks.spread import AT_ONCE, Spread
 
@@ -151,9 +152,10 @@ def search_inputs(
     if len(chosen) < len(rows):
         say(left_out(inputs.particles, np.setdiff1d(rows, chosen)))
     if reporter.has_listener:
-        wrong = scale_note(likelihood, found.rows, found.poses, found.confidence)
-        if wrong is not None:
-            say(wrong)
+        for note_on in (scale_note, missing_note):
+            doubt = note_on(likelihood, found.rows, found.poses, found.confidence)
+            if doubt is not None:
+                say(doubt)
     doubt = _doubt_by_nulls(inputs, chosen, search, config, reporter) or presence_note(found)
     if doubt is not None:
         say(f"WARNING: {doubt}")
