@@ -84,8 +84,8 @@ def test_a_trusted_step_ends_as_likely_as_one_that_is_looked_at(likelihood, part
     shifts = torch.from_numpy(particles.poses.shifts_angstrom).float()
     settings = {"n_steps": 5, "largest_turn_deg": 8}
     ends = [
-        gauss_newton(likelihood, data, rotations, shifts, **settings, trusted_promise=promise)
-        for promise in (0.0, 2.0)
+        gauss_newton(likelihood, data, rotations, shifts, **settings, trusted_part=part)
+        for part in (0.0, 0.015)
     ]
     looked_at = evaluate(likelihood, data, ends[1].rotations, ends[1].shifts_angstrom)
     gain = ends[0].log_likelihood - evaluate(likelihood, data, rotations, shifts).log_likelihood

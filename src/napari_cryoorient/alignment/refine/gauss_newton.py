@@ -200,13 +200,13 @@ def gauss_newton(
     *,
     n_steps: int,
     largest_turn_deg: float,
-    trusted_promise: float = 0.0,
+    trusted_part: float = 0.0,
 ) -> Hypotheses:
     """Climb from pose i on image i: ``data`` holds the images of the poses, in one band.
 
     Steps that do not improve the likelihood are not taken, and damped more the next time; where a
     step promises next to nothing, the climb ends.  It ends too with a short step that promises less
-    than ``trusted_promise`` of log-likelihood, which is taken without looking.  The last step's end
+    than ``trusted_part`` of the log-likelihood, which is taken without looking.  The last step's end
     keeps the curvature and the gradient of where it set out.
     """
     best = evaluate(likelihood, data, rotations, shifts_angstrom)
@@ -219,8 +219,9 @@ def gauss_newton(
         step = damped_step(at, damping)
         promise = 0.5 * (step * at.gradient).sum(1)
         goes_on = promise > LEAST_PROMISE
-        if trusted_promise:
-            is_last = (promise < trusted_promise) & (_reach(likelihood, step, radius) < SHORT_REACH)
+        if trusted_part:
+            is_last = promise < trusted_part * at.log_likelihood
+            is_last &= _reach(likelihood, step, radius) < SHORT_REACH
             last = torch.nonzero(is_last)[:, 0]
             best = best.put(active[last], at[last].ahead(step[last], promise[last]))
             goes_on &= ~is_last

@@ -30,7 +30,7 @@ def climb(
     radius: float,
     n_steps: int,
     largest_turn_deg: float,
-    trusted_promise: float = 0.0,
+    trusted_part: float = 0.0,
 ) -> Hypotheses:
     """Climb from pose j on image ``owner[j]`` of ``data`` in the band of ``radius``."""
     m = likelihood.n_frequencies(radius)
@@ -48,7 +48,7 @@ def climb(
                 shifts_angstrom[these],
                 n_steps=n_steps,
                 largest_turn_deg=largest_turn_deg,
-                trusted_promise=trusted_promise,
+                trusted_part=trusted_part,
             )
         )
     return Hypotheses.joined(parts)

@@ -26,6 +26,9 @@ from napari_cryoorient.device import room_for
 SHIFT_STEPS_PER_RADIUS = 2.7
 # Views so far from the best one are no part of its peak.
 ELSEWHERE_DEG = 20.0
+# A later rung tries so many of its shifts with each image, the fewest and as a part of all: those
+# near the best of the rung before.
+FEWEST_SHIFTS, KEPT_SHIFTS = 7, 0.65
 # Images that later rungs take together, on a CPU and at the most.
 CPU_TOGETHER, MOST_TOGETHER = 16, 512
 
@@ -183,8 +186,9 @@ class CoarseSearch:
             by_view = everywhere.scatter(1, views, by_view)
             views, just_lost = self._near_best(by_view, rung, self._parents[rung - 1])
             lost = torch.logaddexp(lost, just_lost)
-            shifts, log_prior = self._shifts[rung], self._log_priors[rung]
-            cells = self.banks[rung].score_some(data, shifts, log_prior, views)
+            near = self._shifts_near_best(cells, rung)  # (s, b)
+            shifts, log_prior = self._shifts[rung][near], self._log_priors[rung][near]
+            cells = self.banks[rung].score_some(data, shifts, log_prior, views).at_shifts(near)
         return _Narrowed(cells, views, lost)
 
     def _of_proposals(self, data: BandData, proposals: Proposals) -> _Narrowed:
@@ -241,6 +245,17 @@ class CoarseSearch:
         n_kept = min(self.plan.rungs[rung].n_views, len(self.banks[rung]))
         views = by_view[:, parents].amax(2).topk(n_kept, dim=1).indices
         return views, _weight_left(by_view, parents[views][..., 0])
+
+    def _shifts_near_best(self, cells: CellScores, rung: int) -> Tensor:
+        """Return the shifts ``(s, b)`` of a rung near the best of each image in the rung before."""
+        coarser, finer = self._shifts[rung - 1], self._shifts[rung]
+        n_kept = min(len(finer), max(FEWEST_SHIFTS, math.ceil(KEPT_SHIFTS * len(finer))))
+        scores, shifts = (part.transpose(0, 1).flatten(1) for part in (cells.scores, cells.shifts))
+        lowest = scores.new_full((len(scores), len(coarser)), -torch.inf)
+        by_shift = lowest.scatter_reduce(1, shifts, scores, "amax")
+        nearest = torch.cdist(finer, coarser).topk(min(3, len(coarser)), dim=1, largest=False)
+        kept: Tensor = by_shift[:, nearest.indices].amax(2).topk(n_kept, dim=1).indices.t()
+        return kept
 
     def _chosen(self, narrowed: _Narrowed) -> Candidates:
         """Return the distinct poses among the best cells of the last rung."""

@@ -32,7 +32,7 @@ from napari_cryoorient.alignment.search.found import (
 )
 from napari_cryoorient.alignment.search.plans import (
     SURE,
-    TRUSTED_PROMISE,
+    TRUSTED_PART,
     Plan,
     from_proposals,
     quick_plan,
@@ -378,7 +378,7 @@ class GlobalSearch:
                 radius=stage.radius or self.likelihood.radius,
                 n_steps=stage.n_steps,
                 largest_turn_deg=stage.largest_turn_deg,
-                trusted_promise=TRUSTED_PROMISE,
+                trusted_part=TRUSTED_PART,
             )
             log_prior = coarse.prior.log_density(at.shifts_angstrom)
             kept, just_lost = thinned(at, owner, self._group, stage.thinning, log_prior)

@@ -15,9 +15,10 @@ from napari_cryoorient.alignment.refine.hypotheses import Thinning
 SURE = 0.95
 # Between the last rung and the whole band, each band is so many times as wide as the one before.
 WIDENED = 1.6
-# A climb of a search ends with a step that promises less log-likelihood than this: what is left
-# then is a twentieth of it, beside the 2.5 by which a true pose lies below the best one.
-TRUSTED_PROMISE = 2.0
+# A climb of a search ends with a step that promises less than this part of the log-likelihood: a
+# twentieth of it is left then, where a true pose lies 2.5 below the best one. What weak images
+# promise is further from the truth.
+TRUSTED_PART = 0.01
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def quick_plan(information: Information) -> Plan:
     unit = 1 / information.fill
     first = min(max(information.radius_holding(28.0), 6.0 * unit), 12.0 * unit)
     last = min(max(information.radius_holding(0.85 * information.total), first), 1.6 * first)
-    rungs = (Rung(first),) if last < 1.2 * first else (Rung(first), Rung(last, 80))
+    rungs = (Rung(first),) if last < 1.2 * first else (Rung(first), Rung(last, 64))
     return Plan(
         rungs,
         48,

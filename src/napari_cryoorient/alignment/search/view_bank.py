@@ -19,6 +19,7 @@ from napari_cryoorient.alignment.search.in_plane import (
     twofold_views,
 )
 from napari_cryoorient.alignment.shapes import (
+    AnyShifts,
     CellRotations,
     Cells,
     ChosenViews,
@@ -64,6 +65,11 @@ class CellScores:
     def of_images(self, images: slice) -> CellScores:
         """Return those of some images."""
         return CellScores(self.scores[:, images], self.angles[:, images], self.shifts[:, images])
+
+    def at_shifts(self, shifts: Tensor) -> CellScores:
+        """Name shifts by what each image's own ``(s, b)`` are called elsewhere."""
+        own = shifts.t().expand(len(self.shifts), -1, -1)
+        return CellScores(self.scores, self.angles, own.gather(2, self.shifts))
 
     def of_whole(self, n_images: int) -> CellScores:
         """Put the views of consecutive images that are one, each alike often, side by side."""
@@ -149,11 +155,11 @@ class ViewBank:
         )
 
     def score_some(
-        self, data: BandData, shifts_angstrom: TriedShifts, prior: Tensor, views: ChosenViews
+        self, data: BandData, shifts_angstrom: AnyShifts, prior: Tensor, views: ChosenViews
     ) -> CellScores:
         """Compare image i with views ``(b, n)``, row i, in the same way.
 
-        ``prior`` may be each image's own, ``(s, b)``.
+        Shifts and ``prior`` may be each image's own, ``(s, b, 2)`` and ``(s, b)``.
         """
         b, n = views.shape
         images, common = self._on_rings_of(data, shifts_angstrom)
@@ -185,7 +191,8 @@ class ViewBank:
         """
         data = data.band(self.rings.n_frequencies)
         ramps = self._likelihood.ramps(shifts_angstrom, self.rings.n_frequencies)
-        moved = (data.cross * ramps.conj()[:, None]).flatten(0, 1)
+        ramps = ramps if ramps.dim() == 3 else ramps[:, None]
+        moved = (data.cross * ramps.conj()).flatten(0, 1)
         images = self.rings.of_images(moved, data.power)
         common = self._mean @ images.even[0, : self.rings.n_rings]
         return images.of_orders(self.rings.dtype), common.view(-1, len(data))
