@@ -206,8 +206,8 @@ def gauss_newton(
 
     Steps that do not improve the likelihood are not taken, and damped more the next time; where a
     step promises next to nothing, the climb ends.  It ends too with a short step that promises less
-    than ``trusted_part`` of the log-likelihood, which is taken without looking.  The last step's end
-    keeps the curvature and the gradient of where it set out.
+    than ``trusted_part`` of the log-likelihood, which is taken without looking.  The last step's
+    end keeps the curvature and the gradient of where it set out.
     """
     best = evaluate(likelihood, data, rotations, shifts_angstrom)
     damping = torch.full_like(best.log_likelihood, FIRST_DAMPING)
