@@ -51,7 +51,7 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Share the tests among as many processes as there are cores, where ``-n auto`` asks for it."""
+    """Share the tests among one process more than there are cores, where ``-n auto`` asks."""
     return number_of_workers()
 
 
