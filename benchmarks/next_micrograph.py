@@ -49,19 +49,19 @@ def main() -> None:
         studio.wait_for(lambda: dock.session.inspection is not NOTHING and not dock.jobs.busy)
         studio.rest(3.0)
         start = time.perf_counter()
-        panel = dock.panels.show_panel("Micrographs")
+        tab = dock.tabs.show_tab("Micrographs")
         studio.wait_for(lambda: controller.micrographs.overview is not None)
         ranked_s = time.perf_counter() - start
         studio.rest(3.0)
         found = {"ranked_s": round(ranked_s, 2), "load": os.getloadavg()[0]}
         for name, click in (
-            ("next", panel.next_button.click),
-            ("exclude", panel.exclude_button.click),
+            ("next", tab.next_button.click),
+            ("exclude", tab.exclude_button.click),
         ):
             taken = []
             for _ in range(STEPS):
                 if name == "exclude":
-                    panel.next_button.click()
+                    tab.next_button.click()
                     studio.rest(0.5)
                 taken.append(timed(click))
                 studio.rest(0.5)

@@ -102,7 +102,7 @@ class Bench:
         self.viewer.window.resize(1366, 768)
         self.dock = CryoOrientDock(self.viewer, memory=Memory(store))
         self.viewer.window.add_dock_widget(self.dock, name="CryoOrient", area="right")
-        self.wait_for(lambda: self.dock.panels is not None)
+        self.wait_for(lambda: self.dock.tabs is not None)
         self.rest(1.0)
         self.opened_without_torch = "torch" not in sys.modules
         self.session = self.dock.session

@@ -33,8 +33,8 @@ def record(studio: Studio, work: Path) -> list[Image.Image]:
     studio.wait_for(lambda: session.inspection.kind == "predictions" and not dock.jobs.busy)
     studio.wait_for(lambda: not dock.controller.correlations.is_going)
     dock.show_step("3 Inspect")
-    dock.panels.show_panel("Table")
-    dock.panels.show_panel("Directions")
+    dock.tabs.show_tab("Table")
+    dock.tabs.show_tab("Directions")
     session.set_selection("angular error", None)
     ranking = session.inspection.ranking("angular error")
     frames: list[Image.Image] = []
@@ -55,7 +55,7 @@ def record(studio: Studio, work: Path) -> list[Image.Image]:
     session.set_low_pass(None)
     take()
     session.set_low_pass(session.data.display_low_pass_angstrom)
-    dock.panels.show_panel("3D map")
+    dock.tabs.show_tab("3D map")
     for place in (0.5, 0.8, 1.0):
         session.set_particle(int(ranking[round(place * (len(ranking) - 1))]))
         take()

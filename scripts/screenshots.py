@@ -38,7 +38,7 @@ class Studio:
         self.viewer.window.add_dock_widget(self.dock, name="CryoOrient", area="right")
         self.viewer.show()
         self.viewer.window.resize(*SIZE)
-        self.wait_for(lambda: self.dock.panels is not None and bool(self.dock.panels.built))
+        self.wait_for(lambda: self.dock.tabs is not None and bool(self.dock.tabs.built))
 
     def wait_for(self, condition: Callable[[], bool]) -> None:
         """Let the window live until something holds."""
@@ -88,13 +88,13 @@ def main(folder: Path) -> None:
         studio.picture("plugin-training")
         studio.wait_for(lambda: session.inspection.kind == "predictions")
         dock.show_step("3 Inspect")
-        dock.panels.show_panel("Table")
-        dock.panels.show_panel("Directions")
+        dock.tabs.show_tab("Table")
+        dock.tabs.show_tab("Directions")
         session.step_in_ranking(+1)
         session.set_selection("angular error", 20.0)
         studio.picture("plugin-directions")
-        dock.panels.show_panel("Curves")
-        dock.panels.show_panel("3D map")
+        dock.tabs.show_tab("Curves")
+        dock.tabs.show_tab("3D map")
         session.set_particle(int(session.inspection.ranking("angular error")[-1]))
         studio.picture("plugin-map")
         studio.viewer.close()

@@ -174,8 +174,8 @@ def test_what_the_files_lack_is_asked_for(
     star = star_of(rotations(20, 0), tmp_path / "t.star")
     other = star_of(rotations(19, 0), tmp_path / "u.star")
     for arguments, what in (
-        ((), "give --tilt"),
-        (("--tilt", 30), "give --axis"),
+        ((), "how far the specimen was tilted"),
+        (("--tilt", 30), "the axis of the tilt"),
         (("--tilt", 30, "--axis", 0, "--untilted", other), "rlnParticleName"),
     ):
         status, _, errors = call(capsys, "hand", star, *arguments)

@@ -13,7 +13,7 @@ from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.io.maps import write_map
 from napari_cryoorient.io.stacks import StackWriter
-from napari_cryoorient.io.star import new_particle_star, write_poses
+from napari_cryoorient.io.star import new_particle_star, read_star, write_poses
 from napari_cryoorient.maps.backproject import back_project, joined
 from napari_cryoorient.maps.solve import solve_map
 from napari_cryoorient.particles import ArrayImages, ParticleSet, Poses
@@ -58,6 +58,22 @@ def test_further_columns(tmp_path: Path) -> None:
     star = new_particle_star("p.mrcs", poses, box=16, pixel_size_angstrom=2.0)
     further = {"cryoorientPresence": np.ones(4), "cryoorientOther": np.array([1, np.nan, 1, 1])}
     with pytest.raises(ValueError, match="cryoorientOther"):
+        write_poses(star, poses, tmp_path / "out.star", further=further)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("n", [3, 5, 2])
+def test_a_further_column_is_as_long_as_the_file(n: int, tmp_path: Path) -> None:
+    poses = Poses(np.tile(np.eye(3), (4, 1, 1)), np.zeros((4, 2)))
+    star = new_particle_star("p.mrcs", poses, box=16, pixel_size_angstrom=2.0)
+    rows, further = np.array([1, 3]), {"cryoorientOther": np.ones(n)}
+    if n == len(rows):  # of the rows that are written, not of the file
+        write_poses(star, poses[rows], tmp_path / "some.star", rows=rows, further=further)
+        assert read_star(tmp_path / "some.star").blocks[1].table["cryoorientOther"].tolist() == (
+            ["1.000000"] * 2
+        )
+        (tmp_path / "some.star").unlink()
+    with pytest.raises(InputError, match=rf"cryoorientOther has {n} numbers and there are 4 part"):
         write_poses(star, poses, tmp_path / "out.star", further=further)
     assert list(tmp_path.iterdir()) == []
 

@@ -73,8 +73,8 @@ def test_what_is_given_wins(files, first: Path, tmp_path: Path):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"preset": "fast"}, "trained with --preset paper"),
-        ({"symmetry": "C1"}, "trained with --symmetry D2"),
+        ({"preset": "fast"}, "trained with preset paper"),
+        ({"symmetry": "C1"}, "trained with symmetry D2"),
         ({"box": 16}, "box was 24, now 16"),
         ({"weights": "vgg.pth"}, "both name a start"),
         ({"from_run": "nowhere"}, "no run in nowhere"),

@@ -48,6 +48,22 @@ def test_bad_is_redder_than_good_and_the_filter_hides():
     )
 
 
+def test_another_figure_or_none_takes_over_the_colours():
+    """napari warns, which fails here, where the column goes that the points are coloured by."""
+    sphere = ViewSphere(ViewerModel())
+    inspection = inspection_of()
+    sphere.show(inspection, "angular error")
+    by_error = sphere.points.face_color.copy()
+    sphere.show(inspection, "shift error")  # which this file does not tell
+    plain = sphere.points.face_color
+    assert (plain == plain[0]).all()
+    sphere.show(replace(inspection, confidence=np.linspace(0, 1, 50)), "confidence")
+    by_confidence = sphere.points.face_color.copy()
+    assert by_confidence[0, 0] > by_confidence[-1, 0]  # the unsure are red
+    sphere.show(inspection, "angular error")
+    np.testing.assert_allclose(sphere.points.face_color, by_error)
+
+
 def test_showing_draws_once_however_much_changes():
     """With 300,000 points napari takes a quarter of a second for each drawing."""
     sphere = ViewSphere(ViewerModel())

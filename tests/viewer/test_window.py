@@ -54,7 +54,7 @@ viewer = napari.Viewer()
 _, dock = viewer.window.add_plugin_dock_widget("napari-cryoorient", "CryoOrient")
 viewer.open(star, plugin="napari-cryoorient")
 dock.controller.load(Path(star), None)
-while dock.session.data.particles is None or dock.panels is None or dock.jobs.busy:
+while dock.session.data.particles is None or dock.tabs is None or dock.jobs.busy:
     QApplication.processEvents()
 print(len(dock.session.data.particles), len(viewer.layers), "torch" in sys.modules)
 viewer.close()

@@ -48,7 +48,7 @@ def open_dock(make_napari_viewer: Any, qtbot: Any) -> Iterator[Callable[..., Any
         viewer = make_napari_viewer(show=True)
         _, dock = viewer.window.add_plugin_dock_widget("napari-cryoorient", "CryoOrient")
         if has_panels:
-            qtbot.waitUntil(lambda: dock.panels is not None, timeout=WAIT_MS)
+            qtbot.waitUntil(lambda: dock.tabs is not None, timeout=WAIT_MS)
         docks.append(dock)
         return dock
 

@@ -13,7 +13,7 @@ from napari_cryoorient.session.controller import Controller
 from napari_cryoorient.session.data import load_data
 from napari_cryoorient.session.session import Session
 from napari_cryoorient.viewer.napari_api import canvas_size_of
-from napari_cryoorient.widgets.checks_panel import PICTURES, ChecksPanel
+from napari_cryoorient.widgets.checks_tab import PICTURES, ChecksTab
 
 from .conftest import WAIT_MS, AtOnce, Stack, Told
 
@@ -21,65 +21,65 @@ pytestmark = pytest.mark.window
 
 
 @pytest.fixture
-def panel(qtbot: Any, made: Stack) -> Iterator[ChecksPanel]:
+def tab(qtbot: Any, made: Stack) -> Iterator[ChecksTab]:
     controller = Controller(Session(), AtOnce(), Told())
     controller.show(load_data(made.star, made.map))
-    panel = ChecksPanel(controller)
-    qtbot.addWidget(panel)
-    panel.resize(500, 400)
-    panel.show()
-    qtbot.waitUntil(lambda: min(canvas_size_of(panel.model)) > 50, timeout=WAIT_MS)
-    yield panel
-    panel.close_canvas()
+    tab = ChecksTab(controller)
+    qtbot.addWidget(tab)
+    tab.resize(500, 400)
+    tab.show()
+    qtbot.waitUntil(lambda: min(canvas_size_of(tab.model)) > 50, timeout=WAIT_MS)
+    yield tab
+    tab.close_canvas()
     assert len(controller.checks.changed) == 0
 
 
-def start(qtbot: Any, panel: ChecksPanel, check: str) -> None:
-    panel.check.setCurrentText(check)
-    qtbot.mouseClick(panel.start_button, Qt.MouseButton.LeftButton)
+def start(qtbot: Any, tab: ChecksTab, check: str) -> None:
+    tab.check.setCurrentText(check)
+    qtbot.mouseClick(tab.start_button, Qt.MouseButton.LeftButton)
 
 
-def test_the_null_test_is_said_and_drawn(qtbot: Any, panel: ChecksPanel) -> None:
-    controller = panel._controller
-    assert "is it this map" in panel.words.text()
-    start(qtbot, panel, "Null test")
+def test_the_null_test_is_said_and_drawn(qtbot: Any, tab: ChecksTab) -> None:
+    controller = tab._controller
+    assert "is it this map" in tab.words.text()
+    start(qtbot, tab, "Null test")
     result = controller.checks.result("Null test")
     assert result is not None
-    assert panel.words.text() == result.sentence
+    assert tab.words.text() == result.sentence
     for picture in PICTURES:
-        panel.picture.setCurrentText(picture)
+        tab.picture.setCurrentText(picture)
         has_lines = picture != "FSC of half-maps" or bool(result.figures["half_map_fsc"])
-        qtbot.waitUntil(lambda n=3 * has_lines: len(panel.plot.lines.data) == n, timeout=WAIT_MS)
+        qtbot.waitUntil(lambda n=3 * has_lines: len(tab.plot.lines.data) == n, timeout=WAIT_MS)
     # Other data have no result yet.
     controller.load(None, None)
     assert controller.checks.result("Null test") is None
-    assert "is it this map" in panel.words.text()
-    assert "1 Data" in panel.words.text()
-    assert not panel.start_button.isEnabled()
+    assert "is it this map" in tab.words.text()
+    assert "1 Data" in tab.words.text()
+    assert not tab.start_button.isEnabled()
 
 
 def test_pixel_size_equivalents_and_hand(
-    qtbot: Any, panel: ChecksPanel, made: Stack, monkeypatch: pytest.MonkeyPatch
+    qtbot: Any, tab: ChecksTab, made: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    controller = panel._controller
-    start(qtbot, panel, "Pixel size")
-    assert "times as large as the map" in panel.words.text()
-    panel.symmetry.setText("C2")
-    start(qtbot, panel, "Pseudo-symmetry")
-    assert "another equivalent pose" in panel.words.text()
+    controller = tab._controller
+    start(qtbot, tab, "Pixel size")
+    assert "times as large as the map" in tab.words.text()
+    tab.symmetry.setText("C2")
+    start(qtbot, tab, "Pseudo-symmetry")
+    assert "another equivalent pose" in tab.words.text()
     assert controller.session.inspection.source == "STAR, relaxed"
     assert controller.session.inspection.confidence is not None
     monkeypatch.setattr(
-        "napari_cryoorient.widgets.checks_panel.QFileDialog.getOpenFileName",
+        "napari_cryoorient.widgets.checks_tab.QFileDialog.getOpenFileName",
         lambda *_: (str(made.star), ""),
     )
-    panel.check.setCurrentText("Hand")
-    qtbot.mouseClick(panel.untilted_button, Qt.MouseButton.LeftButton)
-    assert panel.untilted_button.text() == Path(made.star).name
-    panel.tilt.setText("30")
-    panel.axis.setText("70")
-    start(qtbot, panel, "Hand")
-    assert "The hand cannot be told" in panel.words.text()  # they are the same images
-    panel.symmetry.setText("Q9")
-    start(qtbot, panel, "Pseudo-symmetry")
+    tab.check.setCurrentText("Hand")
+    qtbot.mouseClick(tab.untilted_button, Qt.MouseButton.LeftButton)
+    assert tab.untilted_button.text() == Path(made.star).name
+    tab.tilt.setText("30")
+    tab.axis.setText("70")
+    start(qtbot, tab, "Hand")
+    assert "The hand cannot be told" in tab.words.text()  # they are the same images
+    tab.symmetry.setText("Q9")
+    start(qtbot, tab, "Pseudo-symmetry")
     assert any("Q9" in said for said in controller.checks._notify.errors)

@@ -14,7 +14,7 @@ from napari_cryoorient.particles import Poses
 from napari_cryoorient.session.controller import Controller
 from napari_cryoorient.session.data import load_data
 from napari_cryoorient.session.session import Session
-from napari_cryoorient.widgets.compare_panel import ComparePanel
+from napari_cryoorient.widgets.compare_tab import CompareTab
 from support.pose_sets import rotations
 
 from .conftest import AtOnce, Stack, Told
@@ -42,30 +42,30 @@ def controller(made: Stack) -> Controller:
     return controller
 
 
-def opened(qtbot: Any, controller: Controller) -> ComparePanel:
-    panel = ComparePanel(controller)
-    qtbot.addWidget(panel)
-    panel.resize(640, 280)
-    panel.show()
-    return panel
+def opened(qtbot: Any, controller: Controller) -> CompareTab:
+    tab = CompareTab(controller)
+    qtbot.addWidget(tab)
+    tab.resize(640, 280)
+    tab.show()
+    return tab
 
 
 def test_what_differs_most_comes_first_and_what_agrees_is_exported(
     qtbot, controller, b_path, tmp_path, monkeypatch
 ):
     session = controller.session
-    panel = opened(qtbot, controller)
-    assert panel.empty.isVisible()
-    assert panel.table.isHidden()
+    tab = opened(qtbot, controller)
+    assert tab.empty.isVisible()
+    assert tab.table.isHidden()
     chosen = iter([(str(b_path), "")])
     monkeypatch.setattr(
-        "napari_cryoorient.widgets.compare_panel.QFileDialog.getOpenFileName",
+        "napari_cryoorient.widgets.compare_tab.QFileDialog.getOpenFileName",
         lambda *_: next(chosen),
     )
-    qtbot.mouseClick(panel.b_button, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(tab.b_button, Qt.MouseButton.LeftButton)
     # The two that are wrong in B are the worst, whatever the frame.
     assert session.particle in WRONG
-    assert {panel.table.model.particle_of(i) for i in range(2)} == set(WRONG)
+    assert {tab.table.model.particle_of(i) for i in range(2)} == set(WRONG)
     others = np.delete(session.inspection.values("angle difference"), WRONG)
     assert others.max() < 0.1
     assert [view.title for view in session.inspection.pictures] == [
@@ -75,24 +75,24 @@ def test_what_differs_most_comes_first_and_what_agrees_is_exported(
         "B - A",
     ]
     assert session.criterion == "angle difference"  # which colours the sphere
-    assert "under 5°" in panel.words.text()
-    assert "turned by" in panel.words.text()
+    assert "under 5°" in tab.words.text()
+    assert "turned by" in tab.words.text()
     # A click on the second row goes to its particle.
-    view = panel.table.view
-    place = view.visualRect(panel.table.model.index(1, 0)).center()
+    view = tab.table.view
+    place = view.visualRect(tab.table.model.index(1, 0)).center()
     qtbot.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=place)
-    assert session.particle == panel.table.model.particle_of(1)
+    assert session.particle == tab.table.model.particle_of(1)
     # The slider says how many agree, and the box leaves the others out.
     n = len(session.inspection)
-    assert panel.export_button.text() == f"Export agreeing ({n - 2})…"
-    qtbot.mouseClick(panel.only, Qt.MouseButton.LeftButton, pos=panel.only.rect().center() / 4)
+    assert tab.export_button.text() == f"Export agreeing ({n - 2})…"
+    qtbot.mouseClick(tab.only, Qt.MouseButton.LeftButton, pos=tab.only.rect().center() / 4)
     assert len(session.selected()) == n - 2
     target = tmp_path / "agreeing.star"
     monkeypatch.setattr(
-        "napari_cryoorient.widgets.compare_panel.QFileDialog.getSaveFileName",
+        "napari_cryoorient.widgets.compare_tab.QFileDialog.getSaveFileName",
         lambda *_: (str(target), ""),
     )
-    qtbot.mouseClick(panel.export_button, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(tab.export_button, Qt.MouseButton.LeftButton)
     written, _ = read_particles(target, project_dir=controller.session.data.star_path.parent)
     assert list(written.names) == [
         name for i, name in enumerate(session.data.particles.names) if i not in WRONG
@@ -101,9 +101,9 @@ def test_what_differs_most_comes_first_and_what_agrees_is_exported(
     session.set_excluded(np.array([0, 1]))
     session.set_particle(5)
     controller.marking.mark("reject")
-    panel._pull()
-    assert panel.export_button.text() == f"Export agreeing ({n - 5})…"
-    qtbot.mouseClick(panel.export_button, Qt.MouseButton.LeftButton)
+    tab._pull()
+    assert tab.export_button.text() == f"Export agreeing ({n - 5})…"
+    qtbot.mouseClick(tab.export_button, Qt.MouseButton.LeftButton)
     written, _ = read_particles(target, project_dir=controller.session.data.star_path.parent)
     left = [
         name for i, name in enumerate(session.data.particles.names) if i not in (*WRONG, 0, 1, 5)
@@ -111,34 +111,34 @@ def test_what_differs_most_comes_first_and_what_agrees_is_exported(
     assert list(written.names) == left
     controller.marking.mark(None)
     # Clear brings back the stack's own poses.
-    qtbot.mouseClick(panel.clear_button, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(tab.clear_button, Qt.MouseButton.LeftButton)
     assert session.inspection.kind == "poses"
     assert session.fourth == "none"
-    assert panel.empty.isVisible()
-    panel.close_canvas()
+    assert tab.empty.isVisible()
+    tab.close_canvas()
     assert len(controller.refinements.changed) == 0
 
 
 def test_the_images_tell_which_pose_is_right(qtbot, controller, b_path):
     session = controller.session
-    panel = opened(qtbot, controller)
+    tab = opened(qtbot, controller)
     controller.refinements.compare(b_path)
-    assert panel.ask_button.isEnabled()
-    qtbot.mouseClick(panel.ask_button, Qt.MouseButton.LeftButton)
+    assert tab.ask_button.isEnabled()
+    qtbot.mouseClick(tab.ask_button, Qt.MouseButton.LeftButton)
     known = session.inspection.values("probability of A")
     assert (known[list(WRONG)] > 0.95).all()
     assert np.abs(np.delete(known, WRONG) - 0.5).max() < 0.1
-    assert "2 clearly prefer A, 0 B" in panel.words.text()
+    assert "2 clearly prefer A, 0 B" in tab.words.text()
     assert session.inspection.source == "other file"
-    panel.close_canvas()
+    tab.close_canvas()
 
 
 def test_another_stack_forgets_the_comparison(qtbot, controller, made, b_path):
-    panel = opened(qtbot, controller)
+    tab = opened(qtbot, controller)
     controller.refinements.compare(b_path)
     controller.show(load_data(made.star, None))  # the same file without its map
     assert controller.refinements.found is not None
     controller.show(load_data(b_path, None, project_dir=made.star.parent))
     assert controller.refinements.found is None
-    assert panel.empty.isVisible()
-    panel.close_canvas()
+    assert tab.empty.isVisible()
+    tab.close_canvas()

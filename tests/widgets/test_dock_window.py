@@ -68,36 +68,36 @@ def test_layout_comes_back(open_dock, qtbot):
     qtbot.wait(50)
     total = sum(dock.workspace.sizes())
     dock.workspace.setSizes([total - 290, 290])
-    dock.panels.show_panel("Table")
-    dock.panels.show_panel("3D map")
+    dock.tabs.show_tab("Table")
+    dock.tabs.show_tab("3D map")
     qtbot.wait(50)
-    total = sum(dock.panels.sizes())
-    dock.panels.setSizes([total // 2, total - total // 2])
-    height, sides = dock.panels.height(), dock.panels.sizes()
+    total = sum(dock.tabs.sizes())
+    dock.tabs.setSizes([total // 2, total - total // 2])
+    height, sides = dock.tabs.height(), dock.tabs.sizes()
     dock.show_step("3 Inspect")
     close(dock)
 
     again = open_dock()
     again.window().resize(1400, 900)
-    qtbot.waitUntil(lambda: again.panels.in_front == ["Table", "3D map"], timeout=WAIT_MS)
-    qtbot.waitUntil(lambda: abs(again.panels.height() - height) <= 4, timeout=WAIT_MS)
-    assert again.tabs.tabText(again.tabs.currentIndex()) == "3 Inspect"
-    left, right = again.panels.sizes()
+    qtbot.waitUntil(lambda: again.tabs.in_front == ["Table", "3D map"], timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: abs(again.tabs.height() - height) <= 4, timeout=WAIT_MS)
+    assert again.step_bar.tabText(again.step_bar.currentIndex()) == "3 Inspect"
+    left, right = again.tabs.sizes()
     assert left / (left + right) == pytest.approx(sides[0] / sum(sides), abs=0.03)
 
 
 def test_tabs_that_were_closed_stay_closed_and_are_offered(open_dock, qtbot):
     dock = open_dock()
     dock_of(dock.workspace).destroyOnClose()
-    qtbot.waitUntil(lambda: dock.panels is None, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: dock.tabs is None, timeout=WAIT_MS)
     assert dock.workspace_button.isVisible()
     assert len(dock.session.run_changed) > 0
     close(dock)
     again = open_dock(has_panels=False)
     qtbot.waitUntil(again.workspace_button.isVisible, timeout=WAIT_MS)
-    assert again.panels is None
+    assert again.tabs is None
     again.workspace_button.click()
-    qtbot.waitUntil(again.panels.isVisible, timeout=WAIT_MS)
+    qtbot.waitUntil(again.tabs.isVisible, timeout=WAIT_MS)
     assert not again.workspace_button.isVisible()
 
 
@@ -119,7 +119,7 @@ def test_a_panel_that_is_closed_and_opened_again_is_as_it_was(open_dock, qtbot, 
     assert not central.isHidden()
     _, again = viewer.window.add_plugin_dock_widget("napari-cryoorient", "CryoOrient")
     assert again is not dock
-    qtbot.waitUntil(lambda: again.panels is not None, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: again.tabs is not None, timeout=WAIT_MS)
     assert again.session is session
     assert again.data_section.star_row.path() == made.star
     assert again.train_section.w_slider.value() == pytest.approx(0.35)
@@ -133,13 +133,15 @@ def test_a_layout_that_makes_no_sense_is_left_aside(open_dock):
     kept = {"panel": 3, "below": {"area": "moon"}, "sides": ["a"], "in_front": [None]}
     memory.QSettings().setValue("layout", json.dumps(kept))
     dock = open_dock()
-    assert dock.panels.in_front == ["Curves", "Directions"]
+    assert dock.tabs.in_front == ["Curves", "Directions"]
     assert not is_place({"area": "left", "is_floating": False, "box": [0, 0, 1, 1]})
 
 
 def test_a_run_left_to_itself_goes_on_and_finishes(open_dock, qtbot, made, tmp_path):
     dock = open_dock()
-    start(dock, made, qtbot, tmp_path / "run", steps=8)
+    start(dock, made, qtbot, tmp_path / "run", steps=60)
+    pid = RunReader(tmp_path / "run").run().pid
+    os.kill(pid, signal.SIGSTOP)  # it may not end before the questions are answered
     window = dock.window()
     choose("Cancel")
     window.close()
@@ -148,6 +150,7 @@ def test_a_run_left_to_itself_goes_on_and_finishes(open_dock, qtbot, made, tmp_p
     choose("Keep it running")
     close(dock)
     assert len(dock.session.run_changed) == 0  # nobody listens any more
+    os.kill(pid, signal.SIGCONT)
     wait_for_state(tmp_path / "run", "finished")
     assert (tmp_path / "run" / "poses.star").is_file()
 

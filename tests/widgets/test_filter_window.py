@@ -15,7 +15,7 @@ from napari_cryoorient.session.data import load_data
 from napari_cryoorient.session.filter_curves import Resolutions
 from napari_cryoorient.session.session import Session
 from napari_cryoorient.viewer.napari_api import canvas_size_of
-from napari_cryoorient.widgets.filter_panel import FilterPanel
+from napari_cryoorient.widgets.filter_tab import FilterTab
 
 from .conftest import WAIT_MS, AtOnce, Stack, Told
 
@@ -43,41 +43,41 @@ def test_the_slider_counts_and_the_command_tells_resolutions(
     controller = Controller(Session(), AtOnce(), Told())
     controller.show(load_data(star, made.map))
     session = controller.session
-    panel = FilterPanel(controller)
-    qtbot.addWidget(panel)
-    panel.resize(640, 280)
-    panel.show()
-    qtbot.waitUntil(lambda: min(canvas_size_of(panel.model)) > 50, timeout=WAIT_MS)
-    assert f"{n} of {n} particles kept" in panel.words.text()
-    assert not panel.best_button.isEnabled()
+    tab = FilterTab(controller)
+    qtbot.addWidget(tab)
+    tab.resize(640, 280)
+    tab.show()
+    qtbot.waitUntil(lambda: min(canvas_size_of(tab.model)) > 50, timeout=WAIT_MS)
+    assert f"{n} of {n} particles kept" in tab.words.text()
+    assert not tab.best_button.isEnabled()
     # One key of the slider's moves the threshold of the whole window.
-    panel.slider.slider.setFocus()
-    qtbot.keyClick(panel.slider.slider, Qt.Key.Key_PageUp)
+    tab.slider.slider.setFocus()
+    qtbot.keyClick(tab.slider.slider, Qt.Key.Key_PageUp)
     kept = np.round(confidence, 2) >= session.threshold
     assert 0 < (~kept).sum() < n
     np.testing.assert_array_equal(session.selection_mask(), kept)
     wrong = (1 - confidence[kept]).sum()
-    assert f"{kept.sum()} of {n} particles kept, {wrong:.0f} of them" in panel.words.text()
+    assert f"{kept.sum()} of {n} particles kept, {wrong:.0f} of them" in tab.words.text()
     # The command, once.
-    qtbot.mouseClick(panel.compute_button, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(tab.compute_button, Qt.MouseButton.LeftButton)
     assert controller.filter_curves.resolutions is not None
-    assert "half-maps" in panel.words.text().lower()
-    qtbot.waitUntil(lambda: len(panel.plot.lines.data) > 1, timeout=WAIT_MS)
-    panel.slider.slider.setValue(0)
+    assert "half-maps" in tab.words.text().lower()
+    qtbot.waitUntil(lambda: len(tab.plot.lines.data) > 1, timeout=WAIT_MS)
+    tab.slider.slider.setValue(0)
     assert session.threshold == pytest.approx(0.2)
     target = tmp_path / "kept.star"
     monkeypatch.setattr(
-        "napari_cryoorient.widgets.filter_panel.QFileDialog.getSaveFileName",
+        "napari_cryoorient.widgets.filter_tab.QFileDialog.getSaveFileName",
         lambda *_: (str(target), ""),
     )
     session.set_selection("confidence", 0.6)
-    qtbot.mouseClick(panel.export_button, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(tab.export_button, Qt.MouseButton.LeftButton)
     assert (
         len(read_particles(target, project_dir=made.star.parent)[0])
         == (np.round(confidence, 2) >= 0.6).sum()
     )
-    qtbot.mouseClick(panel.all_button, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(tab.all_button, Qt.MouseButton.LeftButton)
     assert session.threshold is None
-    panel.close_canvas()
+    tab.close_canvas()
     assert len(controller.filter_curves.changed) == 0
     star.unlink()

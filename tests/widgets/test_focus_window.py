@@ -86,7 +86,7 @@ def every_control_has_its_ring(dock: Any, qtbot: Any, colour: str) -> None:
     for title in STEPS:
         dock.show_step(title)
         qtbot.wait(200)
-        page = dock.tabs.currentWidget()
+        page = dock.step_bar.currentWidget()
         stops = stops_of(dock, qtbot, _first_stop(dock.steps[title]), page)
         assert len(stops) >= 3, title
         for widget in stops:
@@ -120,7 +120,7 @@ def test_tab_goes_down_each_step_as_the_eye_does(loaded, qtbot):
     for title in STEPS:
         dock.show_step(title)
         qtbot.wait(100)
-        page = dock.tabs.currentWidget()
+        page = dock.step_bar.currentWidget()
         stops = stops_of(dock, qtbot, _first_stop(dock.steps[title]), page)
         places = [widget.mapTo(page.widget(), widget.rect().center()) for widget in stops]
         for before, after in pairwise(places):
@@ -134,7 +134,7 @@ def test_keys_follow_a_click_anywhere_in_panel_and_plots(loaded, qtbot):
     session = loaded.session
     for where in ("a tab", "a label", "the image", "the sphere", "the table"):
         loaded.show_step("3 Inspect")
-        loaded.panels.show_panel("Table")
+        loaded.tabs.show_tab("Table")
         qtbot.wait(400)
         loaded.window().setFocus()
         click(loaded, qtbot, where)
@@ -147,17 +147,15 @@ def test_keys_follow_a_click_anywhere_in_panel_and_plots(loaded, qtbot):
 
 def click(dock: Any, qtbot: Any, where: str) -> None:
     if where == "a tab":
-        bar = dock.tabs.tabBar()
+        bar = dock.step_bar.tabBar()
         qtbot.mouseClick(bar, Qt.MouseButton.LeftButton, pos=bar.tabRect(1).center())
     elif where == "a label":
         label = next(x for x in dock.inspect_section.findChildren(QLabel) if x.isVisible())
         qtbot.mouseClick(label, Qt.MouseButton.LeftButton)
     elif where == "the table":
-        view = dock.panels.built["Table"].view
+        view = dock.tabs.built["Table"].view
         qtbot.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=QPoint(20, 5))
     else:
-        canvas = (
-            dock.workspace.particles if where == "the image" else dock.panels.built["Directions"]
-        )
+        canvas = dock.workspace.particles if where == "the image" else dock.tabs.built["Directions"]
         native = canvas.qt_viewer.canvas.native
         qtbot.mouseClick(native, Qt.MouseButton.LeftButton, pos=QPoint(5, 5))

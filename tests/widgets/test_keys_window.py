@@ -16,7 +16,7 @@ from napari_cryoorient.session.follow import RunView
 from napari_cryoorient.session.session import Session
 from napari_cryoorient.viewer.napari_api import grid_of
 from napari_cryoorient.widgets.activity import Activity
-from napari_cryoorient.widgets.particles_panel import ParticlesPanel
+from napari_cryoorient.widgets.particle_images import ParticleImages
 from napari_cryoorient.widgets.shortcuts import bind, help_text, keys_of, show_help
 
 from .conftest import WAIT_MS, AtOnce, Stack, Told
@@ -32,76 +32,76 @@ def controller(made: Stack) -> Controller:
 
 
 @pytest.fixture
-def panel(qtbot: Any, controller: Controller) -> Any:
-    panel = ParticlesPanel(controller)
-    qtbot.addWidget(panel)
-    bind(panel, controller)
-    panel.resize(700, 320)
-    panel.show()
+def images(qtbot: Any, controller: Controller) -> Any:
+    images = ParticleImages(controller)
+    qtbot.addWidget(images)
+    bind(images, controller)
+    images.resize(700, 320)
+    images.show()
 
     def is_active() -> bool:  # keys go to the active window alone
-        panel.activateWindow()
-        return bool(panel.isActiveWindow())
+        images.activateWindow()
+        return bool(images.isActiveWindow())
 
     qtbot.waitUntil(is_active, timeout=WAIT_MS)
-    yield panel
-    panel.close_canvas()
+    yield images
+    images.close_canvas()
 
 
-def press(qtbot: Any, panel: Any, key: Qt.Key, modifier: Any = None) -> None:
-    qtbot.keyClick(panel.slider, key, modifier or Qt.KeyboardModifier.NoModifier)
+def press(qtbot: Any, images: Any, key: Qt.Key, modifier: Any = None) -> None:
+    qtbot.keyClick(images.slider, key, modifier or Qt.KeyboardModifier.NoModifier)
 
 
-def test_keys_step_mark_and_filter(qtbot, panel, controller):
+def test_keys_step_mark_and_filter(qtbot, images, controller):
     session = controller.session
-    press(qtbot, panel, Qt.Key.Key_N)
-    press(qtbot, panel, Qt.Key.Key_N)
-    press(qtbot, panel, Qt.Key.Key_P)
+    press(qtbot, images, Qt.Key.Key_N)
+    press(qtbot, images, Qt.Key.Key_N)
+    press(qtbot, images, Qt.Key.Key_P)
     assert session.particle == 1
-    press(qtbot, panel, Qt.Key.Key_R)
+    press(qtbot, images, Qt.Key.Key_R)
     assert session.marks.of(1) == "reject"
-    assert panel.reject_button.isChecked()
-    assert "rejected by hand" in panel.headline.whole_text()
-    press(qtbot, panel, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert images.reject_button.isChecked()
+    assert "rejected by hand" in images.headline.whole_text()
+    press(qtbot, images, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     assert session.marks.of(1) is None
     before = session.low_pass_angstrom
-    press(qtbot, panel, Qt.Key.Key_L)
+    press(qtbot, images, Qt.Key.Key_L)
     assert (session.low_pass_angstrom is None) != (before is None)
     session.set_correlations(np.linspace(1.0, 0.0, len(session.inspection)))
     session.set_particle(3)
-    press(qtbot, panel, Qt.Key.Key_W)
+    press(qtbot, images, Qt.Key.Key_W)
     assert session.particle == 4
-    press(qtbot, panel, Qt.Key.Key_B)
+    press(qtbot, images, Qt.Key.Key_B)
     assert session.particle == 3
 
 
-def test_every_key_is_in_the_help_sheet(qtbot, panel, controller):
+def test_every_key_is_in_the_help_sheet(qtbot, images, controller):
     text = help_text(controller)
     for key in keys_of(controller):
         assert f"<b>{key.sequence}</b>" in text
-    show_help(panel, controller)
-    (box,) = [child for child in panel.findChildren(QMessageBox) if child.isVisible()]
+    show_help(images, controller)
+    (box,) = [child for child in images.findChildren(QMessageBox) if child.isVisible()]
     assert "Reject this particle" in box.text()
     box.close()
 
 
-def test_an_image_that_cannot_be_read_is_blank_and_says_why(qtbot, panel, controller, monkeypatch):
+def test_an_image_that_cannot_be_read_is_blank_and_says_why(qtbot, images, controller, monkeypatch):
     session = controller.session
     images = session.data.particles.images
 
     def fail(_self: Any, _indices: Any) -> Any:
         raise InputError("The stack has gone.")
 
-    picture = np.asarray(panel.qt_viewer.screenshot(flash=False))[..., :3]
+    picture = np.asarray(images.qt_viewer.screenshot(flash=False))[..., :3]
     assert picture.std() > 1
     with monkeypatch.context() as patch:
         patch.setattr(type(images), "read", fail)
         session.set_particle(2)
         qtbot.wait(100)
-        assert panel.problem.isVisible()
-        assert panel.problem.text() == "The stack has gone."
+        assert images.problem.isVisible()
+        assert images.problem.text() == "The stack has gone."
     session.set_particle(3)
-    assert not panel.problem.isVisible()
+    assert not images.problem.isVisible()
 
 
 def test_the_activity_dock_has_the_run_and_stops_it(qtbot, controller, tmp_path, monkeypatch):
@@ -180,16 +180,16 @@ def test_napari_s_own_keys_change_nothing_of_what_is_drawn(open_dock, qtbot, mad
     dock = open_dock()
     dock.controller.load(made.star, made.map)
     qtbot.waitUntil(lambda: dock.session.data.is_trainable and not dock.jobs.busy, timeout=WAIT_MS)
-    panels = {title: dock.panels.show_panel(title) for title in ("Directions", "Curves", "3D map")}
-    panels["particles"] = dock.workspace.particles
+    drawn = {title: dock.tabs.show_tab(title) for title in ("Directions", "Curves", "3D map")}
+    drawn["particles"] = dock.workspace.particles
     control, plain = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.NoModifier
     keys = [(getattr(Qt.Key, f"Key_{k}"), control) for k in ("Y", "G", "E", "T", "Delete", "D")]
     keys += [(getattr(Qt.Key, f"Key_{k}"), plain) for k in ("2", "3", "4", "V", "A", "Delete", "G")]
-    for where, panel in panels.items():
+    for where, canvas in drawn.items():
         if where != "particles":
-            dock.panels.show_panel(where)
+            dock.tabs.show_tab(where)
         qtbot.wait(300)
-        model, native = panel.model, panel.qt_viewer.canvas.native
+        model, native = canvas.model, canvas.qt_viewer.canvas.native
         before = drawn_in(model)
         for layer in list(model.layers):
             model.layers.selection.active = layer

@@ -76,7 +76,7 @@ def test_w_stop_progress_and_curve_are_seen_together_and_stay_where_they_are(
     qtbot.wait(300)
     assert places() == before
     assert all(is_whole(widget) for widget in seen), [w for w in seen if not is_whole(w)]
-    curves = dock.panels.built["Curves"]
+    curves = dock.tabs.built["Curves"]
     assert is_whole(curves)
     qtbot.waitUntil(lambda: len(curves.plot.lines.data) > 0, timeout=WAIT_MS)
     assert min(curves.model.canvas.size) > 120

@@ -18,7 +18,7 @@ from napari_cryoorient.session.data import load_data
 from napari_cryoorient.session.excluded import load_excluded
 from napari_cryoorient.session.session import Session
 from napari_cryoorient.viewer.napari_api import camera_of, canvas_size_of
-from napari_cryoorient.widgets.micrographs_panel import MicrographsPanel
+from napari_cryoorient.widgets.micrographs_tab import MicrographsTab
 
 from .conftest import WAIT_MS, AtOnce, Stack, Told
 
@@ -59,17 +59,17 @@ def test_the_odd_micrograph_comes_first_and_is_left_out(
     controller.show(load_data(star, made.map))
     session, micrographs = controller.session, controller.micrographs
     session.set_particle(10)
-    panel = MicrographsPanel(controller)
-    qtbot.addWidget(panel)
-    panel.resize(640, 280)
-    panel.show()
-    qtbot.waitUntil(lambda: min(canvas_size_of(panel.model)) > 50, timeout=WAIT_MS)
+    tab = MicrographsTab(controller)
+    qtbot.addWidget(tab)
+    tab.resize(640, 280)
+    tab.show()
+    qtbot.waitUntil(lambda: min(canvas_size_of(tab.model)) > 50, timeout=WAIT_MS)
     # The micrograph of two particles is unlike the others, shown with its picture.
     assert micrographs.name == "Micrographs/m0.mrc"
-    assert panel.table.rowCount() == 3
-    assert panel.table.data(panel.table.index(0, 0)) == "m0.mrc"
+    assert tab.table.rowCount() == 3
+    assert tab.table.data(tab.table.index(0, 0)) == "m0.mrc"
     assert session.particle == 0
-    view = panel.picture
+    view = tab.picture
     assert view.image.visible
     np.testing.assert_allclose(view.points.data, [[380, 20], [370, 35]])
     # Its z axis lies along the third column of the pose's matrix, rows first.
@@ -78,10 +78,10 @@ def test_the_odd_micrograph_comes_first_and_is_left_out(
     np.testing.assert_allclose(along / along[0], [1, rotations[1, 0, 2] / rotations[1, 1, 2]])
     # All of the field is on the canvas.
     qtbot.wait(300)
-    height, width = canvas_size_of(panel.model)
-    assert FIELD * camera_of(panel.model).zoom <= min(height, width)
+    height, width = canvas_size_of(tab.model)
+    assert FIELD * camera_of(tab.model).zoom <= min(height, width)
     # Next goes to one without a file, on an empty field.
-    qtbot.mouseClick(panel.next_button, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(tab.next_button, Qt.MouseButton.LeftButton)
     assert micrographs.name != "Micrographs/m0.mrc"
     assert not view.image.visible
     assert len(view.points.data) == 11
@@ -90,19 +90,19 @@ def test_the_odd_micrograph_comes_first_and_is_left_out(
     session.set_particle(1)
     assert micrographs.name == "Micrographs/m0.mrc"
     # A click on a row, then Exclude.
-    place = panel.rows.visualRect(panel.table.index(0, 0)).center()
-    qtbot.mouseClick(panel.rows.viewport(), Qt.MouseButton.LeftButton, pos=place)
-    qtbot.mouseClick(panel.exclude_button, Qt.MouseButton.LeftButton)
+    place = tab.rows.visualRect(tab.table.index(0, 0)).center()
+    qtbot.mouseClick(tab.rows.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    qtbot.mouseClick(tab.exclude_button, Qt.MouseButton.LeftButton)
     n = len(session.inspection)
     assert len(session.selected()) == n - FEW
-    assert "\N{BALLOT X}" in panel.table.data(panel.table.index(0, 0))
-    assert "1 excluded" in panel.words.whole_text()
+    assert "\N{BALLOT X}" in tab.table.data(tab.table.index(0, 0))
+    assert "1 excluded" in tab.words.whole_text()
     target = tmp_path / "rest.star"
     monkeypatch.setattr(
-        "napari_cryoorient.widgets.micrographs_panel.QFileDialog.getSaveFileName",
+        "napari_cryoorient.widgets.micrographs_tab.QFileDialog.getSaveFileName",
         lambda *_: (str(target), ""),
     )
-    qtbot.mouseClick(panel.export_button, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(tab.export_button, Qt.MouseButton.LeftButton)
     written, _ = read_particles(target)
     assert list(written.names) == list(session.data.particles.names)[FEW:]
     # Whoever opens the stack again finds it left out, whatever is looked at first.
@@ -114,19 +114,19 @@ def test_the_odd_micrograph_comes_first_and_is_left_out(
     assert len(other.session.selected()) == n
     other.close()
     # A second click takes the particles in again.
-    qtbot.mouseClick(panel.exclude_button, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(tab.exclude_button, Qt.MouseButton.LeftButton)
     assert len(session.selected()) == n
     assert load_excluded(star) == frozenset()
-    panel.close_canvas()
+    tab.close_canvas()
     assert len(micrographs.changed) == len(micrographs.current_changed) == 0
 
 
 def test_a_file_without_micrographs_says_so(qtbot: Any, made: Stack) -> None:
     controller = Controller(Session(), AtOnce(), Told())
     controller.show(load_data(made.star, made.map))
-    panel = MicrographsPanel(controller)
-    qtbot.addWidget(panel)
-    panel.show()
-    assert "does not say which micrograph" in panel.words.whole_text()
-    assert not panel.next_button.isEnabled()
-    panel.close_canvas()
+    tab = MicrographsTab(controller)
+    qtbot.addWidget(tab)
+    tab.show()
+    assert "does not say which micrograph" in tab.words.whole_text()
+    assert not tab.next_button.isEnabled()
+    tab.close_canvas()

@@ -14,7 +14,7 @@ from napari_cryoorient.session.controller import Controller
 from napari_cryoorient.session.data import load_data
 from napari_cryoorient.session.session import Session
 from napari_cryoorient.viewer.napari_api import canvas_size_of
-from napari_cryoorient.widgets.orientations_panel import OrientationsPanel, mollweide
+from napari_cryoorient.widgets.orientations_tab import OrientationsTab, mollweide
 
 from .conftest import WAIT_MS, AtOnce, Stack, Told
 
@@ -37,38 +37,38 @@ def test_the_report_is_told_drawn_and_saved(
 ) -> None:
     controller = Controller(Session(), AtOnce(), Told())
     controller.show(load_data(made.star, made.map))
-    panel = OrientationsPanel(controller)
-    qtbot.addWidget(panel)
-    panel.resize(400, 300)
-    panel.show()
-    qtbot.waitUntil(lambda: min(canvas_size_of(panel.model)) > 50, timeout=WAIT_MS)
-    assert not panel.page_button.isEnabled()
-    qtbot.mouseClick(panel.compute_button, Qt.MouseButton.LeftButton)
+    tab = OrientationsTab(controller)
+    qtbot.addWidget(tab)
+    tab.resize(400, 300)
+    tab.show()
+    qtbot.waitUntil(lambda: min(canvas_size_of(tab.model)) > 50, timeout=WAIT_MS)
+    assert not tab.page_button.isEnabled()
+    qtbot.mouseClick(tab.compute_button, Qt.MouseButton.LeftButton)
     report = controller.orientations.report
     n = len(controller.session.inspection)
     assert report is not None
     assert report.view_counts.sum() == n
-    assert f"{n} particles: SCF" in panel.words.text()
-    assert "too few views" in panel.words.text()
-    qtbot.waitUntil(lambda: len(panel.plot.markers.data) == 768, timeout=WAIT_MS)
-    panel.picture.setCurrentText("Tilts")
-    qtbot.waitUntil(lambda: len(panel.plot.markers.data) == 7, timeout=WAIT_MS)
+    assert f"{n} particles: SCF" in tab.words.text()
+    assert "too few views" in tab.words.text()
+    qtbot.waitUntil(lambda: len(tab.plot.markers.data) == 768, timeout=WAIT_MS)
+    tab.picture.setCurrentText("Tilts")
+    qtbot.waitUntil(lambda: len(tab.plot.markers.data) == 7, timeout=WAIT_MS)
     # What is left out does not count.
     controller.session.set_excluded(np.array([0, 1]))
-    qtbot.mouseClick(panel.compute_button, Qt.MouseButton.LeftButton)
-    assert f"{n - 2} particles kept: SCF" in panel.words.text()
+    qtbot.mouseClick(tab.compute_button, Qt.MouseButton.LeftButton)
+    assert f"{n - 2} particles kept: SCF" in tab.words.text()
     controller.session.set_excluded(np.zeros(0, dtype=np.int64))
     # The page, by the command once more, with half-maps this time.
     controller.orientations.half_maps = made.map, made.map
     target = tmp_path / "page.png"
     monkeypatch.setattr(
-        "napari_cryoorient.widgets.orientations_panel.QFileDialog.getSaveFileName",
+        "napari_cryoorient.widgets.orientations_tab.QFileDialog.getSaveFileName",
         lambda *_: (str(target), ""),
     )
-    qtbot.mouseClick(panel.page_button, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(tab.page_button, Qt.MouseButton.LeftButton)
     assert target.stat().st_size > 10_000
-    assert "cFAR 1.00" in panel.words.text()
-    panel.picture.setCurrentText("Half-maps")
-    qtbot.waitUntil(lambda: len(panel.plot.lines.data) == 2, timeout=WAIT_MS)
-    panel.close_canvas()
+    assert "cFAR 1.00" in tab.words.text()
+    tab.picture.setCurrentText("Half-maps")
+    qtbot.waitUntil(lambda: len(tab.plot.lines.data) == 2, timeout=WAIT_MS)
+    tab.close_canvas()
     assert len(controller.orientations.changed) == 0

@@ -65,7 +65,7 @@ def test_load_train_steer_stop_resume_browse_export_reload(open_dock, qtbot, sta
     train.w_slider.setValue(0.25)
     until(lambda: session.run.is_over or session.run.metrics[-1]["w"] == 0.25)
     assert not session.run.is_over
-    curves = dock.panels.show_panel("Curves")
+    curves = dock.tabs.show_tab("Curves")
     until(lambda: len(curves.plot.lines.data) > 0)
 
     train.stop_button.click()
@@ -85,7 +85,7 @@ def test_load_train_steer_stop_resume_browse_export_reload(open_dock, qtbot, sta
     assert min(step for step, w in values.items() if w == pytest.approx(0.6)) > stopped_at
     assert viewer.layers[0].data.shape[0] == n
 
-    directions = dock.panels.show_panel("Directions")
+    directions = dock.tabs.show_tab("Directions")
     until(lambda: len(directions.sphere.points.data) == n)
     viewer.dims.set_current_step(0, 5)
     assert session.particle == 5

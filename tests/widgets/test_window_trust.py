@@ -157,7 +157,7 @@ def test_what_the_filter_drops_is_not_drawn_on_the_sphere(open_dock, qtbot, made
     load(dock, qtbot, made.star, made.map)
     session = dock.session
     session.set_correlations(np.linspace(0.0, 1.0, len(session.inspection)))
-    directions = dock.panels.show_panel("Directions")
+    directions = dock.tabs.show_tab("Directions")
 
     def coloured() -> float:
         qtbot.wait(1200)
@@ -169,7 +169,7 @@ def test_what_the_filter_drops_is_not_drawn_on_the_sphere(open_dock, qtbot, made
     n_kept = len(session.selected())
     qtbot.waitUntil(lambda: len(directions.sphere.points.data) == n_kept, timeout=WAIT_MS)
     assert 0 < coloured() < 0.4 * everything
-    table = dock.panels.show_panel("Table")
+    table = dock.tabs.show_tab("Table")
     qtbot.waitUntil(lambda: table.model.rowCount() == n_kept, timeout=WAIT_MS)
     qtbot.mouseClick(dock.workspace.particles.reject_button, Qt.MouseButton.LeftButton)
     session.set_particle(int(session.selected()[0]))

@@ -51,8 +51,8 @@ def hand_of_files(
         return hand_of_pairs(before.poses[rows], after.poses[other_rows], group, tilt, axis)
     if axis is None:
         raise InputError(
-            f"Nothing tells the axis of the tilt; give --axis: {tilted} has no _{AXIS}, and no "
-            "defocus that changes across micrographs."
+            f"Nothing tells the axis of the tilt: state it (--axis), as {tilted} has no _{AXIS}, "
+            "and no defocus that changes across micrographs."
         )
     return hand_of_views(after.poses, group, tilt, axis)
 
@@ -95,8 +95,8 @@ def _tilt(after: PoseFile, before: PoseFile | None) -> float:
     tilt = _median(after, TILT)
     if tilt is None:
         raise InputError(
-            f"Nothing tells how far the specimen was tilted; give --tilt: no _{TILT} in "
-            f"{after.path}."
+            f"Nothing tells how far the specimen was tilted: state it (--tilt), as there is no "
+            f"_{TILT} in {after.path}."
         )
     return tilt - ((_median(before, TILT) or 0.0) if before is not None else 0.0)
 

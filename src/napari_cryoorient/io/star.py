@@ -202,7 +202,7 @@ def write_poses(
     ``rows`` picks particles for a subset export: ``poses[i]`` and ``confidence[i]`` belong to row
     ``rows[i]``. ``confidence`` goes to rlnParticleFigureOfMerit. Prior columns are left alone.
     ``further`` columns of numbers ``(n,)`` by their names go to STAR files, not to ``.cs``.
-    Raises InputError if ``path`` is the file that was read.
+    Raises InputError if ``path`` is the file that was read, and for columns of another length.
     """
     names = ParticleTable(star).image_names()
     if rows is not None and np.array_equal(rows, np.arange(len(names))):
@@ -234,6 +234,11 @@ def write_poses(
         sizes = sizes if rows is None else sizes[np.asarray(rows)]
     beside = {} if confidence is None else {CONFIDENCE: confidence}
     for name, values in (further or {}).items():  # before a file is begun
+        if np.shape(values) != (len(named),):
+            raise InputError(
+                f"The column {name} has {np.size(values)} numbers and there are {len(named)} "
+                f"particles to write: give one number for each of those in {path}."
+            )
         if not all(np.isfinite(values[some]).all() for some in some_rows(values)):
             raise ValueError(f"a number of {name} to be written to a STAR file is not finite")
     beside |= further or {}

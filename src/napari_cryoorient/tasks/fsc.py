@@ -48,7 +48,7 @@ def compare_maps(
     Raises InputError for maps of different fields of view.
     """
     if mask is not None and config.radius_angstrom is not None:
-        raise InputError("--mask and --radius are both given: leave one of them out.")
+        raise InputError("A mask and a radius are both given: leave one of them out.")
     a, b = _pair(Path(a_path), Path(b_path), pixel_size_angstrom)
     return correlate_maps(a, b, config, mask=mask, reporter=reporter)
 

@@ -101,8 +101,8 @@ def make_recipe(
         )
     if config.warm_up is not None and wanted == "simulated":
         raise InputError(
-            "After --warm-up real particles with poses are learned from: use --labels search, or a "
-            "STAR file with poses."
+            "After the warm-up real particles with poses are learned from: use --labels search, or "
+            "a STAR file with poses."
         )
     labels = Labels(inputs.particles)
     if wanted == "search":

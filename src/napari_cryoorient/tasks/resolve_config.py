@@ -65,11 +65,11 @@ def fine_tuning(config: TrainConfig) -> tuple[TrainConfig, EarlierNetwork, Earli
     for key in OF_THE_NETWORK:
         if key in given and given[key] != theirs.get(key):
             raise InputError(
-                f"The network of {config.from_run} was trained with --{key} {theirs.get(key)} and "
-                f"does not fit --{key} {given[key]}: leave --{key} out, or train without --from."
+                f"The network of {config.from_run} was trained with {key} {theirs.get(key)} and "
+                f"does not fit {key} {given[key]}: leave {key} out, or do not start from this run."
             )
     if config.weights not in ("auto", "none"):
-        raise InputError("--weights and --from both name a start: leave one of them out.")
+        raise InputError("Weights and an earlier run both name a start: leave one of them out.")
     ours = {key: theirs[key] for key in TAKEN_OVER if theirs.get(key) is not None}
     files = record.inputs
     about = EarlierRun(run=name, step=network.step, map=files.map, star=files.star)

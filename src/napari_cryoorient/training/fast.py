@@ -161,7 +161,7 @@ class FastRecipe:
         self._warm_up = config.warm_up
         if config.warm_up is not None and not len(self._rows):
             raise InputError(
-                "After --warm-up real particles are learned from, and none has a pose."
+                "After the warm-up real particles are learned from, and none has a pose."
             )
         working_box = config.box or min(particles.box, LARGEST_BOX)
         self._batches = ParticleBatches(particles, band_box, device)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _GREY = [0.45, 0.48, 0.52, 1.0]
 _PLAIN = [0.42, 0.66, 0.92, 1.0]
+_COLOURED_BY = "coloured_by"  # a column of the points: the figure that is chosen
 # Good to bad, bright at both ends on a dark canvas.
 _GOOD_TO_BAD = ([0.25, 0.66, 0.95], [0.98, 0.86, 0.35], [1.0, 0.35, 0.22])
 _HIGH_QUANTILE = 0.95  # a few outliers must not make all others look alike
@@ -118,19 +119,19 @@ class ViewSphere:
         self._directions, self._particles = view_directions(poses), particles
         self.points.data = self._directions[particles]
         self.points.size = point_size(len(poses))
-        self.points.face_color = _PLAIN  # before the column goes that coloured them
         features = features_of(inspection)
+        # One name for whatever is chosen: napari warns of a column that it coloured by and is gone.
+        features[_COLOURED_BY] = np.zeros(len(poses))
         if values is None or not len(particles):
             self.points.features = {name: column[particles] for name, column in features.items()}
             self.points.face_color = _PLAIN
             return
-        column = criterion.replace(" ", "_")
         known = values[np.isfinite(values)]
         # What is not known is no better than the worst.
         worst = known.min() if CRITERIA[criterion].is_higher_better else known.max()
-        features[column] = np.where(np.isfinite(values), values, worst)
+        features[_COLOURED_BY] = np.where(np.isfinite(values), values, worst)
         self.points.features = {name: column[particles] for name, column in features.items()}
-        self.points.face_color = column
+        self.points.face_color = _COLOURED_BY
         worst_is_low = CRITERIA[criterion].is_higher_better
         colours = _GOOD_TO_BAD[::-1] if worst_is_low else _GOOD_TO_BAD
         self.points.face_colormap = Colormap(colours, name=f"good to bad {worst_is_low}")

@@ -171,13 +171,13 @@ class Triptych:
             self._viewer.layers.link_layers(projections, ("contrast_limits",))
         self._remember_limits()
 
-    def _lay_out(self, n_panels: int) -> None:
+    def _lay_out(self, n_pictures: int) -> None:
         grid = grid_of(self._viewer)
         grid.stride = 1
         grid.shape = (1, -1)
         grid.spacing = 4
-        grid.enabled = n_panels > 1
-        if n_panels:
+        grid.enabled = n_pictures > 1
+        if n_pictures:
             self._viewer.dims.set_current_step(0, 0)
             self._viewer.reset_view()
             self.on_layout_changed()

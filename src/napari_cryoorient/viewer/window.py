@@ -113,10 +113,10 @@ def _wait_until_idle(dock: Any) -> None:
     since = time.monotonic()
     while time.monotonic() < deadline:
         _rest(0.02)
-        state = (dock.session.inspection, dock.session.run, dock.jobs.busy, dock.panels)
+        state = (dock.session.inspection, dock.session.run, dock.jobs.busy, dock.tabs)
         if seen is None or any(a is not b for a, b in zip(state[:2], seen[:2], strict=True)):
             since = time.monotonic()
-        if dock.jobs.busy or dock.panels is None or not len(dock.session.inspection):
+        if dock.jobs.busy or dock.tabs is None or not len(dock.session.inspection):
             since = time.monotonic()
         seen = state
         if time.monotonic() - since >= SETTLED_S:

@@ -31,11 +31,11 @@ from napari_cryoorient.widgets.inspect_section import InspectSection
 from napari_cryoorient.widgets.memory import Memory
 from napari_cryoorient.widgets.messages import MessageBar
 from napari_cryoorient.widgets.napari_space import NapariSpace
-from napari_cryoorient.widgets.panels import Panels
 from napari_cryoorient.widgets.poses_part import JobBar
 from napari_cryoorient.widgets.shortcuts import bind, show_help
 from napari_cryoorient.widgets.step_area import StepArea
 from napari_cryoorient.widgets.tab_order import order_tabs
+from napari_cryoorient.widgets.tabs import Tabs
 from napari_cryoorient.widgets.train_section import TrainSection
 from napari_cryoorient.widgets.wheel import WheelGuard
 from napari_cryoorient.widgets.workbench import workbench_of
@@ -83,13 +83,13 @@ class CryoOrientDock(QWidget):
             "3 Inspect": self.inspect_section,
             "4 Export": self.export_section,
         }
-        self.tabs = QTabWidget()
-        self.tabs.setDocumentMode(True)
-        self.tabs.setUsesScrollButtons(False)
+        self.step_bar = QTabWidget()
+        self.step_bar.setDocumentMode(True)
+        self.step_bar.setUsesScrollButtons(False)
         widest = max(self._add_step(title, step) for title, step in self.steps.items())
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.tabs, 1)
+        layout.addWidget(self.step_bar, 1)
         layout.addWidget(self.messages)
         layout.addWidget(self.job_bar)
         layout.addWidget(self.workspace_button)
@@ -105,7 +105,7 @@ class CryoOrientDock(QWidget):
         self.help_button.setToolTip("<p>Keys (F1)</p>")
         self.help_button.setAccessibleName("Keys")
         self.help_button.clicked.connect(lambda: show_help(self, self.controller))
-        self.tabs.setCornerWidget(self.help_button)
+        self.step_bar.setCornerWidget(self.help_button)
         bind(self, self.controller)
         self._guard = WheelGuard(self)
         self._guard.watch(self)
@@ -130,9 +130,9 @@ class CryoOrientDock(QWidget):
         self._is_closed = False
 
     @property
-    def panels(self) -> Panels | None:
+    def tabs(self) -> Tabs | None:
         """The tabs with curves, table, directions and map, where they are shown."""
-        return None if self.workspace is None else self.workspace.panels
+        return None if self.workspace is None else self.workspace.tabs
 
     def _add_step(self, title: str, step: QWidget) -> int:
         """Add a tab; return the width it needs."""
@@ -145,14 +145,14 @@ class CryoOrientDock(QWidget):
         inside.setMinimumWidth(WIDTH - 2 * SLACK)  # a long word squeezes its row, not the panel
         scroll = StepArea(inside)
         bar = scroll.verticalScrollBar()
-        self.tabs.addTab(scroll, title)
+        self.step_bar.addTab(scroll, title)
         return natural_width + (bar.sizeHint().width() if bar is not None else 0) + 4
 
     def show_step(self, title: object) -> None:
         """Bring a step to the front."""
-        for index in range(self.tabs.count()):
-            if self.tabs.tabText(index) == title:
-                self.tabs.setCurrentIndex(index)
+        for index in range(self.step_bar.count()):
+            if self.step_bar.tabText(index) == title:
+                self.step_bar.setCurrentIndex(index)
 
     def _on_sample(self) -> None:
         self.show_step("2 Train")
@@ -162,15 +162,15 @@ class CryoOrientDock(QWidget):
         """Take down how docks and tabs stand while they still do."""
         layout: dict[str, Any] = {
             "panel": place_of(self),
-            "step": self.tabs.tabText(self.tabs.currentIndex()),
+            "step": self.step_bar.tabText(self.step_bar.currentIndex()),
             "has_workspace": self.workspace is not None,
         }
         if self.workspace is not None:
             layout |= {
                 "below": place_of(self.workspace),
                 "heights": self.workspace.sizes(),
-                "sides": self.workspace.panels.sizes(),
-                "in_front": self.workspace.panels.in_front,
+                "sides": self.workspace.tabs.sizes(),
+                "in_front": self.workspace.tabs.in_front,
             }
         self.workbench.layout = self.workbench.layout | layout
 
@@ -233,11 +233,11 @@ class CryoOrientDock(QWidget):
         self._watch(self.workspace)
         self.workspace.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         bind(self.workspace, self.controller)
-        self.workspace.panels.made.connect(self._watch)
+        self.workspace.tabs.made.connect(self._watch)
         self._space.make_room(dock_of(self), dock_of(self.workspace))
         put_back(self.workspace, layout.get("below"))
         self.workspace.put_back(layout.get("heights"))
-        self.workspace.panels.put_back(layout.get("sides"), layout.get("in_front"))
+        self.workspace.tabs.put_back(layout.get("sides"), layout.get("in_front"))
 
     def _watch(self, widget: QWidget) -> None:
         self._guard.watch(widget)

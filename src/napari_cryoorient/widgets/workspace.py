@@ -8,8 +8,8 @@ from qtpy.QtCore import QEvent, Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QSplitter, QWidget
 
 from napari_cryoorient.session.controller import Controller
-from napari_cryoorient.widgets.panels import Panels
-from napari_cryoorient.widgets.particles_panel import ParticlesPanel
+from napari_cryoorient.widgets.particle_images import ParticleImages
+from napari_cryoorient.widgets.tabs import Tabs
 
 TITLE = "CryoOrient: particles and plots"
 ABOVE, BELOW = 11, 9  # how they share the height at first
@@ -23,10 +23,10 @@ class Workspace(QSplitter):
     def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:
         self._is_docked = parent is not None
         super().__init__(Qt.Orientation.Vertical, parent)
-        self.particles = ParticlesPanel(controller)
-        self.panels = Panels(controller)
+        self.particles = ParticleImages(controller)
+        self.tabs = Tabs(controller)
         self.addWidget(self.particles)
-        self.addWidget(self.panels)
+        self.addWidget(self.tabs)
         self.setChildrenCollapsible(False)
         self.setStretchFactor(0, ABOVE)
         self.setStretchFactor(1, BELOW)
@@ -50,4 +50,4 @@ class Workspace(QSplitter):
     def close_all(self) -> None:
         """Let go of everything."""
         self.particles.close_canvas()
-        self.panels.close_panels()
+        self.tabs.close_tabs()

@@ -108,7 +108,7 @@ def _points(figures: dict[str, Any], key: str, case: str) -> tuple[Any, Any]:
     return np.repeat(edges, 2)[1:-1], np.repeat(counts, 2)
 
 
-class ChecksPanel(Canvas):
+class ChecksTab(Canvas):
     """One check at a time: what it asks, what it needs, what came of it."""
 
     def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:

@@ -126,7 +126,7 @@ class ParticleRows(QAbstractTableModel):
         self._order = kept[np.argsort(-values if is_descending else values, kind="stable")]
 
 
-class TablePanel(QWidget):
+class TableTab(QWidget):
     """The table; a click on a row shows its particle."""
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:

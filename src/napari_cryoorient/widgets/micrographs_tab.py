@@ -130,7 +130,7 @@ class MicrographTable(QAbstractTableModel):
         return int(found[0]) if found.size else None
 
 
-class MicrographsPanel(Canvas):
+class MicrographsTab(Canvas):
     """The table of micrographs, and the current one with its particles."""
 
     def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:

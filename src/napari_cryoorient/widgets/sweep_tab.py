@@ -53,7 +53,7 @@ def sweep_graph(points: list[SweepPoint], title: str) -> Graph:
     )
 
 
-class SweepPanel(Canvas):
+class SweepTab(Canvas):
     """Shows the runs of the session over w; a click on one opens it."""
 
     def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:

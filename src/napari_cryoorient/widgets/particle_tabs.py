@@ -15,7 +15,7 @@ from napari_cryoorient.widgets.canvas import Canvas
 from napari_cryoorient.widgets.elided import ElidedLabel
 
 
-class DirectionsPanel(Canvas):
+class DirectionsTab(Canvas):
     """The view sphere, linked to the particle slider both ways."""
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
@@ -72,7 +72,7 @@ class DirectionsPanel(Canvas):
         self._session.particle_changed.disconnect(self._mark_later)
 
 
-class MapPanel(Canvas):
+class MapTab(Canvas):
     """The map in 3D, turned to the pose of the current particle."""
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:

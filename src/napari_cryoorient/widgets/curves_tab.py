@@ -28,7 +28,7 @@ PATTERNS = {
 }
 
 
-class CurvesPanel(Canvas):
+class CurvesTab(Canvas):
     """Curves of the runs shown; a click on one opens its run."""
 
     def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:

@@ -11,7 +11,7 @@ from napari_cryoorient.geometry.rotations import matrix_to_euler_zyz_deg
 from napari_cryoorient.session.data import load_data
 from napari_cryoorient.session.inspection import Predictions
 from napari_cryoorient.session.session import Session
-from napari_cryoorient.widgets.table_panel import TablePanel
+from napari_cryoorient.widgets.table_tab import TableTab
 
 
 def test_sort_click_and_filter(qtbot, made):
@@ -20,23 +20,23 @@ def test_sort_click_and_filter(qtbot, made):
     particles = session.data.particles
     errors = np.random.default_rng(1).permutation(len(particles)).astype(float)
     session.set_predictions(Predictions(Path("p"), particles.poses, None, errors, None))
-    panel = TablePanel(session)
-    qtbot.addWidget(panel)
-    panel.show()
-    model = panel.model
+    tab = TableTab(session)
+    qtbot.addWidget(tab)
+    tab.show()
+    model = tab.model
     titles = [model.headerData(i, Qt.Orientation.Horizontal) for i in range(model.columnCount())]
     assert titles[:2] == ["particle", "angular\nerror (°)"]
-    panel.view.sortByColumn(1, Qt.SortOrder.DescendingOrder)
+    tab.view.sortByColumn(1, Qt.SortOrder.DescendingOrder)
     assert errors[model.particle_of(0)] == errors.max()
-    panel.view.clicked.emit(model.index(0, 0))
+    tab.view.clicked.emit(model.index(0, 0))
     assert errors[session.particle] == errors.max()
     session.set_selection("angular error", 9.0)
     qtbot.waitUntil(lambda: model.rowCount() == 10)
     assert errors[model.particle_of(0)] == 9.0
     session.set_particle(int(np.flatnonzero(errors == 4)[0]))
-    (row,) = {index.row() for index in panel.view.selectionModel().selectedRows()}
+    (row,) = {index.row() for index in tab.view.selectionModel().selectedRows()}
     assert model.data(model.index(row, 1)) == "4.0"
-    panel.close_canvas()
+    tab.close_canvas()
     assert len(session.selection_changed) == 0
 
 
@@ -46,9 +46,9 @@ def test_every_figure_has_a_column_with_its_unit_and_the_order_outlives_new_ones
     poses = session.data.particles.poses
     n = len(poses)
     session.set_predictions(Predictions(Path("p"), poses, np.linspace(0, 1, n), None, None))
-    panel = TablePanel(session)
-    qtbot.addWidget(panel)
-    model = panel.model
+    tab = TableTab(session)
+    qtbot.addWidget(tab)
+    model = tab.model
 
     def titles():
         return [
@@ -59,12 +59,12 @@ def test_every_figure_has_a_column_with_its_unit_and_the_order_outlives_new_ones
     angles = ["rot (°)", "tilt (°)", "psi (°)"]
     shifts = ["shift x (Å)", "shift y (Å)"]
     assert titles() == ["particle", "confidence", *angles, *shifts]
-    panel.view.sortByColumn(3, Qt.SortOrder.DescendingOrder)
+    tab.view.sortByColumn(3, Qt.SortOrder.DescendingOrder)
     tilt = matrix_to_euler_zyz_deg(poses.rotations)[:, 1]
     assert model.data(model.index(0, 3)) == f"{tilt.max():.1f}"
     session.set_correlations(np.linspace(1, 0, n))
     qtbot.waitUntil(lambda: model.columnCount() == 8)
     assert titles() == ["particle", "confidence", "correlation", *angles, *shifts]
-    assert panel.view.horizontalHeader().sortIndicatorSection() == 4
+    assert tab.view.horizontalHeader().sortIndicatorSection() == 4
     assert model.data(model.index(0, 4)) == f"{tilt.max():.1f}"
-    panel.close_canvas()
+    tab.close_canvas()

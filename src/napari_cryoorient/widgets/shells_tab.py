@@ -67,7 +67,7 @@ def _resolution_ticks(high: float) -> tuple[tuple[float, str], ...]:
     return tuple(kept)
 
 
-class ShellsPanel(Canvas):
+class ShellsTab(Canvas):
     """Shows the curves; the line above says their resolutions."""
 
     def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:

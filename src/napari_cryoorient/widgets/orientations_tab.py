@@ -94,7 +94,7 @@ def half_maps_graph(report: Report) -> Graph:
     )
 
 
-class OrientationsPanel(Canvas):
+class OrientationsTab(Canvas):
     """Starts the report, shows one picture of it at a time, and saves its page."""
 
     def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:

@@ -26,7 +26,7 @@ from napari_cryoorient.session.refinements import summary_words
 from napari_cryoorient.session.words import on_screen
 from napari_cryoorient.widgets.elided import ElidedLabel
 from napari_cryoorient.widgets.steady import SteadyLabel
-from napari_cryoorient.widgets.table_panel import TablePanel
+from napari_cryoorient.widgets.table_tab import TableTab
 from napari_cryoorient.widgets.threshold import ThresholdSlider
 
 BY: Criterion = "angle difference"
@@ -38,7 +38,7 @@ EMPTY = (
 )
 
 
-class ComparePanel(QWidget):
+class CompareTab(QWidget):
     """Chooses B, says what came of it, and exports the particles that agree."""
 
     def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:
@@ -68,7 +68,7 @@ class ComparePanel(QWidget):
             "<p>Writes the particles of A whose two poses differ by no more, every column as it "
             "was; not those rejected by hand, nor of excluded micrographs.</p>"
         )
-        self.table = TablePanel(self._session)
+        self.table = TableTab(self._session)
         files = QHBoxLayout()
         files.addWidget(self.a_button)
         files.addWidget(self.a_name, 1)

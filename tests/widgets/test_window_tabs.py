@@ -15,10 +15,10 @@ from napari_cryoorient.session.controller import Controller
 from napari_cryoorient.session.inspection import Inspection
 from napari_cryoorient.session.session import Session
 from napari_cryoorient.viewer.napari_api import canvas_size_of
-from napari_cryoorient.widgets.curves_panel import CurvesPanel
-from napari_cryoorient.widgets.particle_panels import DirectionsPanel
-from napari_cryoorient.widgets.shells_panel import ShellsPanel
-from napari_cryoorient.widgets.sweep_panel import SweepPanel
+from napari_cryoorient.widgets.curves_tab import CurvesTab
+from napari_cryoorient.widgets.particle_tabs import DirectionsTab
+from napari_cryoorient.widgets.shells_tab import ShellsTab
+from napari_cryoorient.widgets.sweep_tab import SweepTab
 
 from .conftest import AtOnce, Told
 
@@ -44,85 +44,85 @@ def controller():
     return Controller(Session(), AtOnce(), Told())
 
 
-def click(panel, place):
+def click(tab, place):
     """Press and release the mouse without a move between, as napari tells its callbacks."""
     event = SimpleNamespace(type="mouse_press", position=tuple(place))
-    callback = panel.model.mouse_drag_callbacks[-1]  # after napari's own
-    for _ in callback(panel.model, event):
+    callback = tab.model.mouse_drag_callbacks[-1]  # after napari's own
+    for _ in callback(tab.model, event):
         event.type = "mouse_release"
 
 
-def opened(qtbot, panel):
-    qtbot.addWidget(panel)
-    panel.resize(640, 260)
-    panel.show()
-    qtbot.waitUntil(lambda: min(canvas_size_of(panel.model)) > 50, timeout=WAIT_MS)
-    return panel
+def opened(qtbot, tab):
+    qtbot.addWidget(tab)
+    tab.resize(640, 260)
+    tab.show()
+    qtbot.waitUntil(lambda: min(canvas_size_of(tab.model)) > 50, timeout=WAIT_MS)
+    return tab
 
 
 def test_a_click_on_a_curve_opens_its_run_and_keeps_the_others(qtbot, controller, runs):
-    panel = opened(qtbot, CurvesPanel(controller))
+    tab = opened(qtbot, CurvesTab(controller))
     controller.open_run(runs[0])
     assert controller._jobs.look_until(lambda: controller.session.run is not None)
-    qtbot.waitUntil(panel.neighbours_action.isEnabled, timeout=WAIT_MS)
-    panel.neighbours_action.trigger()
-    qtbot.waitUntil(lambda: len(panel.plot._drawn) == 3, timeout=WAIT_MS)
-    part = next(part for path, part in panel.plot._drawn if path == runs[2])
-    click(panel, part.mean(0) if len(part) == 2 else part[1])
+    qtbot.waitUntil(tab.neighbours_action.isEnabled, timeout=WAIT_MS)
+    tab.neighbours_action.trigger()
+    qtbot.waitUntil(lambda: len(tab.plot._drawn) == 3, timeout=WAIT_MS)
+    part = next(part for path, part in tab.plot._drawn if path == runs[2])
+    click(tab, part.mean(0) if len(part) == 2 else part[1])
     controller._jobs.look_until(lambda: controller.session.run is not None)
     assert controller.session.run.path == runs[2]
     assert {run.path for run in controller.session.shown_runs()} == set(runs)
-    panel.clear_action.trigger()
-    qtbot.waitUntil(lambda: len(panel.plot._drawn) == 1, timeout=WAIT_MS)
-    panel.close_canvas()
+    tab.clear_action.trigger()
+    qtbot.waitUntil(lambda: len(tab.plot._drawn) == 1, timeout=WAIT_MS)
+    tab.close_canvas()
     assert len(controller.session.compared_changed) == 0
 
 
 def test_a_sweep_rings_its_best_and_opens_what_is_clicked_on(qtbot, controller, runs):
-    panel = opened(qtbot, SweepPanel(controller))
+    tab = opened(qtbot, SweepTab(controller))
     controller.comparison.add(runs[0].parent)
-    qtbot.waitUntil(lambda: len(panel.plot.markers.data) == 3, timeout=WAIT_MS)
-    np.testing.assert_allclose(panel.plot.rings.data, panel.plot.markers.data[1:2])
-    assert "best w 0.40" in panel.plot.labels.features["label"].tolist()
-    click(panel, panel.plot.markers.data[0])
+    qtbot.waitUntil(lambda: len(tab.plot.markers.data) == 3, timeout=WAIT_MS)
+    np.testing.assert_allclose(tab.plot.rings.data, tab.plot.markers.data[1:2])
+    assert "best w 0.40" in tab.plot.labels.features["label"].tolist()
+    click(tab, tab.plot.markers.data[0])
     controller._jobs.look_until(lambda: controller.session.run is not None)
     assert controller.session.run.path == runs[0]
-    assert not panel.start_button.isEnabled()  # nothing is loaded
-    picture = np.asarray(panel.qt_viewer.screenshot(flash=False))
+    assert not tab.start_button.isEnabled()  # nothing is loaded
+    picture = np.asarray(tab.qt_viewer.screenshot(flash=False))
     assert picture[..., :3].std() > 1  # something is drawn
-    panel.close_canvas()
+    tab.close_canvas()
     assert len(controller.session.run_changed) == 0
     assert len(controller.pose_jobs.changed) == 0
 
 
 def test_shells_are_drawn_with_their_resolutions(qtbot, controller, tmp_path):
-    panel = opened(qtbot, ShellsPanel(controller))
-    assert not panel.clear_button.isEnabled()
+    tab = opened(qtbot, ShellsTab(controller))
+    assert not tab.clear_button.isEnabled()
     frequencies = np.linspace(0, 0.2, 41)
     curve = {"frequencies_per_angstrom": frequencies.tolist()}
     curve["fsc"] = (1 - frequencies / 0.217).tolist()
     (tmp_path / "line.json").write_text(json.dumps(curve))
     controller.shells.open(tmp_path / "line.json")
-    qtbot.waitUntil(lambda: len(panel.plot.lines.data) == 1, timeout=WAIT_MS)
-    assert panel.words.text() == "line: 0.5: 9.2 Å, 0.143: 5.4 Å"
-    words = panel.plot.labels.features["label"].tolist()
+    qtbot.waitUntil(lambda: len(tab.plot.lines.data) == 1, timeout=WAIT_MS)
+    assert tab.words.text() == "line: 0.5: 9.2 Å, 0.143: 5.4 Å"
+    words = tab.plot.labels.features["label"].tolist()
     assert {"0.5", "0.143", "resolution (Å)", "30"} <= set(words)
-    panel.clear_button.click()
-    qtbot.waitUntil(lambda: len(panel.plot.lines.data) == 0, timeout=WAIT_MS)
-    panel.close_canvas()
+    tab.clear_button.click()
+    qtbot.waitUntil(lambda: len(tab.plot.lines.data) == 0, timeout=WAIT_MS)
+    tab.close_canvas()
     assert len(controller.shells.changed) == 0
 
 
 @pytest.mark.parametrize("n", [300, 40_000])
 def test_points_of_the_sphere_have_their_colours_however_many_they_are(qtbot, controller, n):
     """napari draws a point that it makes larger as its border, which is grey."""
-    panel = opened(qtbot, DirectionsPanel(controller.session))
+    tab = opened(qtbot, DirectionsTab(controller.session))
     turns = random_rotations(n, torch.Generator().manual_seed(0)).double().numpy()
     poses = Poses(turns, np.zeros((n, 2)))
     errors = np.linspace(0, 40, n)
     shown = Inspection("predictions", np.arange(n), (), poses, poses, errors, None, None)
-    panel.sphere.show(shown, "angular error")
-    picture = np.asarray(panel.qt_viewer.screenshot(flash=False))[..., :3].astype(int)
+    tab.sphere.show(shown, "angular error")
+    picture = np.asarray(tab.qt_viewer.screenshot(flash=False))[..., :3].astype(int)
     seen = picture.max(2) > 60
     assert seen.mean() > 0.02
     coloured = picture.max(2) - picture.min(2) > 50

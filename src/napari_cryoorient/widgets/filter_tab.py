@@ -66,7 +66,7 @@ def filter_graph(found: Resolutions | None, n: int, n_kept: int, empty: str) -> 
     )
 
 
-class FilterPanel(Canvas):
+class FilterTab(Canvas):
     """Moves the threshold of the whole window, and says what that costs and gains."""
 
     def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:

@@ -13,44 +13,44 @@ from qtpy.QtWidgets import QSplitter, QTabWidget, QVBoxLayout, QWidget
 
 from napari_cryoorient.session.controller import Controller
 from napari_cryoorient.widgets.canvas import Canvas
-from napari_cryoorient.widgets.checks_panel import ChecksPanel
-from napari_cryoorient.widgets.compare_panel import ComparePanel
-from napari_cryoorient.widgets.curves_panel import CurvesPanel
-from napari_cryoorient.widgets.filter_panel import FilterPanel
-from napari_cryoorient.widgets.micrographs_panel import MicrographsPanel
-from napari_cryoorient.widgets.orientations_panel import OrientationsPanel
-from napari_cryoorient.widgets.particle_panels import DirectionsPanel, MapPanel
-from napari_cryoorient.widgets.shells_panel import ShellsPanel
-from napari_cryoorient.widgets.sweep_panel import SweepPanel
-from napari_cryoorient.widgets.table_panel import TablePanel
+from napari_cryoorient.widgets.checks_tab import ChecksTab
+from napari_cryoorient.widgets.compare_tab import CompareTab
+from napari_cryoorient.widgets.curves_tab import CurvesTab
+from napari_cryoorient.widgets.filter_tab import FilterTab
+from napari_cryoorient.widgets.micrographs_tab import MicrographsTab
+from napari_cryoorient.widgets.orientations_tab import OrientationsTab
+from napari_cryoorient.widgets.particle_tabs import DirectionsTab, MapTab
+from napari_cryoorient.widgets.shells_tab import ShellsTab
+from napari_cryoorient.widgets.sweep_tab import SweepTab
+from napari_cryoorient.widgets.table_tab import TableTab
 
-Panel = Canvas | TablePanel | ComparePanel
+Tab = Canvas | TableTab | CompareTab
 MIN_HEIGHT, MIN_WIDTH = 230, 180  # px; of a side
 LEFT_SHARE, RIGHT_SHARE = 3, 2  # curves are wider than a sphere
 
 
-class Panels(QSplitter):
+class Tabs(QSplitter):
     """Two sides of tabs; each tab is built when it is first shown."""
 
-    made = Signal(object)  # a panel whose tab was looked at for the first time
+    made = Signal(object)  # a tab that was looked at for the first time
 
     def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:
         super().__init__(Qt.Orientation.Horizontal, parent)
         session = controller.session
-        self.kinds: dict[str, Callable[[], Panel]] = {
-            "Curves": lambda: CurvesPanel(controller),
-            "Table": lambda: TablePanel(session),
-            "Sweep": lambda: SweepPanel(controller),
-            "FSC": lambda: ShellsPanel(controller),
-            "Compare": lambda: ComparePanel(controller),
-            "Micrographs": lambda: MicrographsPanel(controller),
-            "Filter": lambda: FilterPanel(controller),
-            "Checks": lambda: ChecksPanel(controller),
-            "Directions": lambda: DirectionsPanel(session),
-            "3D map": lambda: MapPanel(session),
-            "Orientations": lambda: OrientationsPanel(controller),
+        self.kinds: dict[str, Callable[[], Tab]] = {
+            "Curves": lambda: CurvesTab(controller),
+            "Table": lambda: TableTab(session),
+            "Sweep": lambda: SweepTab(controller),
+            "FSC": lambda: ShellsTab(controller),
+            "Compare": lambda: CompareTab(controller),
+            "Micrographs": lambda: MicrographsTab(controller),
+            "Filter": lambda: FilterTab(controller),
+            "Checks": lambda: ChecksTab(controller),
+            "Directions": lambda: DirectionsTab(session),
+            "3D map": lambda: MapTab(session),
+            "Orientations": lambda: OrientationsTab(controller),
         }
-        self.built: dict[str, Panel] = {}
+        self.built: dict[str, Tab] = {}
         self._is_closed = False
         self.setChildrenCollapsible(False)
         self.setMinimumHeight(MIN_HEIGHT)
@@ -67,8 +67,8 @@ class Panels(QSplitter):
         for side in self.sides:
             side.currentChanged.connect(self._on_tab)
 
-    def show_panel(self, name: str) -> Panel:
-        """Bring a tab to the front, built if need be, and return its panel."""
+    def show_tab(self, name: str) -> Tab:
+        """Bring a tab to the front, built if need be, and return it."""
         self._bring_to_front(name)
         self._build(name)
         return self.built[name]
@@ -98,13 +98,13 @@ class Panels(QSplitter):
         super().showEvent(event)
         self._on_tab()
 
-    def close_panels(self) -> None:
+    def close_tabs(self) -> None:
         """Let go of everything."""
         if self._is_closed:
             return
         self._is_closed = True
-        for panel in self.built.values():
-            panel.close_canvas()
+        for tab in self.built.values():
+            tab.close_canvas()
 
     def _side(self) -> QTabWidget:
         side = QTabWidget()

@@ -25,7 +25,7 @@ EMPTY = "No particles yet. Choose a map and particles under 1 Data, or drop them
 LEAST_HEIGHT = 150  # px
 
 
-class ParticlesPanel(Canvas):
+class ParticleImages(Canvas):
     """Shows the session's current particle; the slider counts from 1, as image names do."""
 
     dropped = Signal(object)  # list of paths
