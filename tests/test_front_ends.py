@@ -71,3 +71,12 @@ def test_a_private_use_is_noticed(tmp_path: Path) -> None:
         f"from {PACKAGE}.tasks import search\nfrom {PACKAGE}.tasks.search import _x\nsearch._y()\n"
     )
     assert private_uses(path) == [f"{PACKAGE}.tasks.search._x", "search._y"]
+
+
+def test_no_file_is_longer_than_one_can_follow() -> None:
+    """About 150 lines, 400 at most: the seam to cut along is found while one still sees it."""
+    folders = ("src", "tests", "benchmarks", "scripts")
+    files = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    assert len(files) > 600
+    lengths = {path: path.read_text(encoding="utf-8").count("\n") for path in files}
+    assert not {str(path): n for path, n in lengths.items() if n > 400}

@@ -1,4 +1,4 @@
-"""Files for the tests of ``io``: MRC bytes written by hand, so that no reader checks itself."""
+"""Files for the tests of ``io``: STAR text, and MRC bytes by hand: no reader checks itself."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from napari_cryoorient.io.stacks import StackWriter
+from support.star_tables import BOX, PIXEL, table
 
 MODES = {"i1": 0, "i2": 1, "f4": 2, "c8": 4, "u2": 6, "f2": 12}
 MakeMrc = Callable[..., Path]
@@ -71,3 +74,23 @@ def ramp() -> np.ndarray:
     """A 6 x 6 x 6 map where every voxel differs and no two axes look alike, in small integers."""
     z, y, x = np.indices((6, 6, 6))
     return (x + 2 * y + 5 * z - 20 + (x == 1) * (z == 4)).astype(np.float32)
+
+
+@pytest.fixture
+def stack(tmp_path):
+    images = np.random.default_rng(0).normal(size=(3, BOX, BOX)).astype(np.float32)
+    with StackWriter(tmp_path / "stack.mrcs", 3, BOX, PIXEL) as writer:
+        writer.append(images)
+    return images
+
+
+@pytest.fixture
+def write(tmp_path, stack):
+    """Write a STAR beside the stack: particles first, then optics if any."""
+
+    def write_star_text(particles, optics=None, block="particles", name="in.star"):
+        path = tmp_path / name
+        path.write_text(table(block, particles) + (table("optics", optics) if optics else ""))
+        return path
+
+    return write_star_text

@@ -1,109 +1,26 @@
+"""Particles of STAR files of each version: poses, microscope, pixel size, and what is refused."""
+
 import mrcfile
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
 from napari_cryoorient.errors import InputError
-from napari_cryoorient.io.stacks import StackWriter
 from napari_cryoorient.io.star import (
-    new_particle_star,
     read_particles,
-    read_star,
-    write_poses,
-    write_star,
 )
-from napari_cryoorient.particles import CtfParameters, Poses
-
-BOX, PIXEL = 16, 1.5
-ANGLES = [(10.0, 20.0, 30.0), (-170.0, 90.0, 5.5), (100.25, 179.0, -60.125)]
-ORIGINS = [(1.25, -2.5), (0.0, 0.0), (-7.125, 3.75)]  # angstrom
-
-
-@pytest.fixture
-def stack(tmp_path):
-    images = np.random.default_rng(0).normal(size=(3, BOX, BOX)).astype(np.float32)
-    with StackWriter(tmp_path / "stack.mrcs", 3, BOX, PIXEL) as writer:
-        writer.append(images)
-    return images
-
-
-def table(block, columns):
-    """Write a loop of ``columns``: name to a list of tokens."""
-    names = "".join(f"_{name} #{i + 1}\n" for i, name in enumerate(columns))
-    rows = "".join(" ".join(row) + "\n" for row in zip(*columns.values(), strict=True))
-    return f"\ndata_{block}\n\nloop_\n{names}{rows}\n"
-
-
-def poses_columns(unit="angstrom"):
-    columns = {"rlnImageName": [f"{i + 1:06d}@stack.mrcs" for i in range(3)]}
-    for i, name in enumerate(("rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi")):
-        columns[name] = [f"{angles[i]:.6f}" for angles in ANGLES]
-    for i, name in enumerate(("rlnOriginX", "rlnOriginY")):
-        if unit == "angstrom":
-            columns[name + "Angst"] = [f"{origin[i]:.6f}" for origin in ORIGINS]
-        else:
-            columns[name] = [f"{origin[i] / PIXEL:.6f}" for origin in ORIGINS]
-    return columns
-
-
-OPTICS = {
-    "rlnOpticsGroup": ["7", "3"],
-    "rlnOpticsGroupName": ["a", "b"],
-    "rlnVoltage": ["300.0", "200.0"],
-    "rlnSphericalAberration": ["2.7", "0.01"],
-    "rlnAmplitudeContrast": ["0.1", "0.07"],
-    "rlnImagePixelSize": ["1.5", "1.5"],
-    "rlnImageSize": ["16", "16"],
-}
-DEFOCUS = {
-    "rlnDefocusU": ["10000.0", "12000.5", "15000"],
-    "rlnDefocusV": ["9000.0", "11000", "14000"],
-    "rlnDefocusAngle": ["45.0", "-10.0", "80.5"],
-}
-MODERN = poses_columns() | DEFOCUS | {"rlnOpticsGroup": ["3", "7", "3"]}
-OLD = (
-    poses_columns("pixels")
-    | DEFOCUS
-    | {
-        "rlnVoltage": ["300"] * 3,
-        "rlnSphericalAberration": ["2.7"] * 3,
-        "rlnAmplitudeContrast": ["0.1"] * 3,
-        "rlnDetectorPixelSize": ["6.0"] * 3,
-        "rlnMagnification": ["40000.0"] * 3,
-    }
+from support.star_tables import (
+    ANGLES,
+    FILES,
+    MODERN,
+    OLD,
+    OPTICS,
+    ORIGINS,
+    PIXEL,
+    changed,
+    table,
+    without,
 )
-
-
-@pytest.fixture
-def write(tmp_path, stack):
-    """Write a STAR beside the stack: particles first, then optics if any."""
-
-    def write_star_text(particles, optics=None, block="particles", name="in.star"):
-        path = tmp_path / name
-        path.write_text(table(block, particles) + (table("optics", optics) if optics else ""))
-        return path
-
-    return write_star_text
-
-
-def changed(columns, **new):
-    return {**columns, **new}
-
-
-def without(columns, *names):
-    return {name: values for name, values in columns.items() if name not in names}
-
-
-FILES = {
-    "3.1": (MODERN, OPTICS, "particles"),
-    "3.0": (OLD, None, "images"),
-    "3.0-unnamed": (OLD, None, ""),
-    "3.1-pixels": (
-        changed(poses_columns("pixels"), **DEFOCUS, rlnOpticsGroup=["3", "7", "3"]),
-        OPTICS,
-        "particles",
-    ),
-}
 
 
 @pytest.mark.parametrize(("particles", "optics", "block"), FILES.values(), ids=FILES.keys())
@@ -320,115 +237,3 @@ def test_no_pixel_size_anywhere_is_refused_and_the_user_can_say_it(write, tmp_pa
     np.testing.assert_allclose(
         found.poses.shifts_angstrom, -np.array(ORIGINS) * 2 / PIXEL, atol=2e-6
     )
-
-
-def cells(block):
-    return {name: block.table[name].tolist() for name in block.table.columns}
-
-
-@pytest.mark.parametrize(("particles", "optics", "block"), FILES.values(), ids=FILES.keys())
-def test_poses_written_unchanged_come_back_and_nothing_else_changes(
-    write, tmp_path, particles, optics, block
-):
-    path = write(particles, optics, block)
-    before, star = read_particles(path)
-    write_poses(star, before.poses, tmp_path / "out.star")
-    after, written = read_particles(tmp_path / "out.star")
-    np.testing.assert_allclose(after.poses.rotations, before.poses.rotations, atol=2e-8)
-    np.testing.assert_allclose(after.poses.shifts_angstrom, before.poses.shifts_angstrom, atol=2e-6)
-    for old, new in zip(read_star(path).blocks, written.blocks, strict=True):
-        new_cells = cells(new)
-        for name, tokens in cells(old).items():
-            if "Origin" in name or "Angle" in name[:8]:
-                assert [float(t) for t in new_cells[name]] == pytest.approx(
-                    [float(t) for t in tokens], abs=1.1e-6
-                )
-            else:
-                assert new_cells[name] == tokens
-
-
-@pytest.mark.parametrize(
-    ("particles", "optics", "present", "absent"),
-    [
-        (MODERN, OPTICS, ["rlnOriginXAngst"], ["rlnOriginX"]),
-        (OLD, None, ["rlnOriginX"], ["rlnOriginXAngst"]),
-        (without(OLD, "rlnOriginX", "rlnOriginY"), None, ["rlnOriginX"], ["rlnOriginXAngst"]),
-        (FILES["3.1-pixels"][0], OPTICS, ["rlnOriginX", "rlnOriginXAngst"], []),
-        (without(MODERN, "rlnOriginXAngst"), OPTICS, ["rlnOriginXAngst"], ["rlnOriginX"]),
-    ],
-    ids=["3.1", "3.0", "3.0-none", "3.1-pixels", "3.1-half"],
-)
-def test_origins_go_where_that_version_of_relion_reads_them(
-    write, tmp_path, particles, optics, present, absent
-):
-    _, star = read_particles(write(particles, optics))
-    poses = Poses(np.tile(np.eye(3), (3, 1, 1)), np.array([[3.0, -6.0], [0, 0], [1.5, 0.75]]))
-    write_poses(star, poses, tmp_path / "out.star")
-    after, written = read_particles(tmp_path / "out.star")
-    found = written.block("particles").table
-    for name in present:
-        scale = 1 if name.endswith("Angst") else PIXEL
-        np.testing.assert_allclose(
-            found[name].astype(float) * scale, -poses.shifts_angstrom[:, 0], atol=1e-5
-        )
-    assert not any(name in found for name in absent)
-    np.testing.assert_allclose(after.poses.shifts_angstrom, poses.shifts_angstrom, atol=1e-5)
-
-
-def test_zero_is_printed_without_a_sign(write, tmp_path):
-    _, star = read_particles(write(MODERN, OPTICS))
-    poses = Poses(np.tile(np.eye(3), (3, 1, 1)), np.full((3, 2), 1e-9))
-    write_poses(star, poses, tmp_path / "out.star")
-    assert "-0.000000" not in (tmp_path / "out.star").read_text()
-
-
-def test_a_subset_with_confidence_keeps_rows_columns_and_their_order(write, tmp_path):
-    extra = changed(MODERN, rlnRandomSubset=["1", "2", "1"], rlnMicrographName=["a", "b", "c"])
-    before, star = read_particles(write(extra, OPTICS))
-    rows = np.array([2, 0])
-    write_poses(
-        star, before.poses[rows], tmp_path / "out.star", confidence=np.array([0.9, 0.25]), rows=rows
-    )
-    after, written = read_particles(tmp_path / "out.star")
-    found = written.block("particles").table
-    assert list(found.columns) == [*extra, "rlnParticleFigureOfMerit"]
-    assert found["rlnMicrographName"].tolist() == ["c", "a"]
-    assert found["rlnParticleFigureOfMerit"].astype(float).tolist() == [0.9, 0.25]
-    assert after.names == ("000003@stack.mrcs", "000001@stack.mrcs")
-    np.testing.assert_allclose(after.poses.rotations, before.poses.rotations[rows], atol=2e-8)
-
-
-def test_poses_that_do_not_fit_the_rows_are_a_mistake(write, tmp_path):
-    before, star = read_particles(write(MODERN, OPTICS))
-    with pytest.raises(ValueError, match="2 poses for 3 rows"):
-        write_poses(star, before.poses[:2], tmp_path / "out.star")
-    wrong = Poses(before.poses.rotations, before.poses.shifts_angstrom * np.nan)
-    with pytest.raises(InputError, match="not finite"):
-        write_poses(star, wrong, tmp_path / "out.star")
-    assert not (tmp_path / "out.star").exists()
-
-
-def test_a_new_star_describes_its_stack(tmp_path, stack):
-    rng = np.random.default_rng(3)
-    poses = Poses(Rotation.random(3, rng=rng).as_matrix(), rng.normal(0, 4, (3, 2)))
-    ctf = CtfParameters(
-        *(np.array(values, dtype=float) for values in (
-            [1e4, 2e4, 3e4], [0.9e4, 1.9e4, 2.9e4], [10, 20, 30], [0, 90, 0], [300, 200, 300],
-            [2.7, 2.7, 2.7], [0.1, 0.1, 0.1], [0, 10, 20], [1, 1, 0.5],
-        ))
-    )  # fmt: skip
-    star = new_particle_star(
-        "stack.mrcs", poses, box=BOX, pixel_size_angstrom=PIXEL, ctf=ctf,
-        random_subset=np.array([1, 2, 1]),
-    )  # fmt: skip
-    write_star(star, tmp_path / "new.star")
-    found, _ = read_particles(tmp_path / "new.star")
-    np.testing.assert_allclose(found.poses.rotations, poses.rotations, atol=2e-8)
-    np.testing.assert_allclose(found.poses.shifts_angstrom, poses.shifts_angstrom, atol=1e-6)
-    assert found.ctf.even_zernike is None
-    for name, values in vars(ctf).items():
-        if values is not None:
-            np.testing.assert_allclose(getattr(found.ctf, name), values, atol=1e-6)
-    assert found.optics_group.tolist() == [2, 1, 2]
-    assert found.random_subset.tolist() == [1, 2, 1]
-    assert found.notes == ()
