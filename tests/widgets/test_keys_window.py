@@ -87,7 +87,7 @@ def test_every_key_is_in_the_help_sheet(qtbot, images, controller):
 
 def test_an_image_that_cannot_be_read_is_blank_and_says_why(qtbot, images, controller, monkeypatch):
     session = controller.session
-    images = session.data.particles.images
+    on_disk = session.data.particles.images
 
     def fail(_self: Any, _indices: Any) -> Any:
         raise InputError("The stack has gone.")
@@ -95,7 +95,7 @@ def test_an_image_that_cannot_be_read_is_blank_and_says_why(qtbot, images, contr
     picture = np.asarray(images.qt_viewer.screenshot(flash=False))[..., :3]
     assert picture.std() > 1
     with monkeypatch.context() as patch:
-        patch.setattr(type(images), "read", fail)
+        patch.setattr(type(on_disk), "read", fail)
         session.set_particle(2)
         qtbot.wait(100)
         assert images.problem.isVisible()
