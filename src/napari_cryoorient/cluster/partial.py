@@ -38,11 +38,6 @@ class PartialPoses:
     poses: Poses
 
 
-def is_parts_folder(path: Path) -> bool:
-    """Tell whether a folder holds parts of a command's work."""
-    return (path / FILES).is_file()
-
-
 def partial_poses(folder: Path) -> PartialPoses:
     """Read the poses that are there; raises InputError where there are none yet."""
     files = read_json(folder / FILES)
