@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pandas as pd
+from realistic.conditions import CONDITIONS
 
 LEAST_RIGHT, LARGEST_ERROR, LARGEST_JUNK = 0.97, 0.03, 0.01
 # How well junk is told from right poses, from this SNR on and below it.
@@ -16,7 +17,7 @@ JUDGED = ("search", "search-refine", "network-refine", "hypotheses")
 
 def missed(line: object, ceiling: float) -> list[str]:
     """Return what a line of the results misses; a figure that is not there misses nothing."""
-    snr = float(line.condition.split()[-1]) if line.condition[-1].isdigit() else 0.1
+    snr = CONDITIONS[line.condition].snr
     least_auc = next(least for from_snr, least in LEAST_AUC if snr >= from_snr)
     found = []
     if line.calibration_error > LARGEST_ERROR:
