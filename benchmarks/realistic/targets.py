@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pandas as pd
+
 from realistic.conditions import CONDITIONS
 
 LEAST_RIGHT, LARGEST_ERROR, LARGEST_JUNK = 0.97, 0.03, 0.01
