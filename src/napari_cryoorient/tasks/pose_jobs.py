@@ -129,11 +129,12 @@ class RefinementSetup:
     group: Tensor
     restarts: bool
     chunk: int
+    amplitudes: tuple[float, float]
 
     def engine(self, particles: ParticleSet, device: torch.device) -> LocalRefinement:
         """Make a refinement ready on a device."""
         likelihood = self.measured.likelihood(particles, device)
-        return LocalRefinement(likelihood, self.group, chunk=self.chunk)
+        return LocalRefinement(likelihood, self.group, chunk=self.chunk, learned=self.amplitudes)
 
     def work(
         self, engine: LocalRefinement, particles: ParticleSet, starts: Poses | None
@@ -168,17 +169,22 @@ class RefineJob:
 
     def at_once(self, reporter: Reporter) -> RefinedPoses:
         """Refine them all here; raises Stopped."""
+        self.refinement.learn_amplitudes(self.rows, self.starts, reporter)
         parts = self.refinement.refine(
             self.rows, self.starts, restarts=self.restarts, reporter=reporter
         )
         return _whole(parts, len(self.rows))
 
-    def learn(self, reporter: Reporter) -> RefinementSetup:  # noqa: ARG002
-        """Return what the likelihood was made from."""
+    def learn(self, reporter: Reporter) -> RefinementSetup:
+        """Learn how strong the particles are; return it with what the likelihood was made from."""
+        self.refinement.learn_amplitudes(self.rows, self.starts, reporter)
+        if reporter.should_stop():
+            raise Stopped
         likelihood = self.refinement.likelihood
         chunk = self.refinement.chunk_size(len(self.rows))
         measured = Measured.of(likelihood, self.density)
-        return RefinementSetup(measured, self.refinement.group, self.restarts, chunk)
+        group, amplitudes = self.refinement.group, self.refinement.amplitudes
+        return RefinementSetup(measured, group, self.restarts, chunk, amplitudes)
 
 
 def _whole(parts: Iterator[Found], n: int) -> Found:

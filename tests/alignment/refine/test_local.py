@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 import napari_cryoorient as nc
-from napari_cryoorient.alignment.likelihood import ParticleLikelihood
+from napari_cryoorient.alignment.likelihood import ParticleLikelihood, measured_statistics
 from napari_cryoorient.alignment.refine import local
 from napari_cryoorient.alignment.refine.bands import bands_up_to
 from napari_cryoorient.alignment.refine.gauss_newton import evaluate
@@ -76,6 +77,24 @@ def test_images_of_another_particle_hold_less_of_the_projection_and_are_doubtful
     of_noise = refinement.of_images(rows, noise, poses)
     assert of_noise.is_doubtful.mean() > 0.8
     assert of_noise.strengths.strength.mean() < 0.7
+
+
+def test_the_strength_of_right_poses_is_learned_where_the_stacks_is_off(density, particles):
+    """The gain that surplus power tells is off by a third where the noise is not quite known."""
+    statistics = measured_statistics(density, particles, 13.0)
+    off = replace(
+        statistics, gain=1.3 * statistics.gain, signal_power=1.69 * statistics.signal_power
+    )
+    likelihood = ParticleLikelihood(
+        density, particles, torch.device("cpu"), radius=13.0, statistics=off
+    )
+    rows, refinement = np.arange(len(particles)), LocalRefinement(likelihood)
+    before = RefinedPoses.joined(list(refinement.refine(rows, particles.poses)))
+    assert before.strengths.strength.mean() < 0.85
+    refinement.learn_amplitudes(rows, particles.poses)
+    after = RefinedPoses.joined(list(refinement.refine(rows, particles.poses)))
+    assert after.strengths.strength.mean() == pytest.approx(1.0, abs=0.05)
+    assert likelihood.strength == 1.0  # whose refinement has its own
 
 
 def test_chunks_and_stop(likelihood, particles, monkeypatch):

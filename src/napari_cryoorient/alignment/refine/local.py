@@ -26,7 +26,7 @@ from napari_cryoorient.alignment.refine.bands import bands_up_to
 from napari_cryoorient.alignment.refine.gauss_newton import Hypotheses
 from napari_cryoorient.alignment.refine.hypotheses import Thinning, by_image, climb, thinned
 from napari_cryoorient.alignment.refine.posterior import correlations
-from napari_cryoorient.alignment.refine.two_groups import Strengths
+from napari_cryoorient.alignment.refine.two_groups import Strengths, learned_amplitudes
 from napari_cryoorient.device import part_of, room_for
 from napari_cryoorient.geometry.grids import view_directions
 from napari_cryoorient.geometry.rotations import (
@@ -47,6 +47,8 @@ AMPLITUDE_SPREAD, DOUBTFUL_DEVIATIONS = 0.1, 2.0
 # New starts: turned by these angles about axes this far apart.
 RESTART_ANGLES_DEG, RESTART_AXES_DEG = (18.0, 36.0), 50.0
 RESTART_THINNING = Thinning(4, deficit=8.0, part=0.2)
+# Particles that show how strong their stack's are, and the fewest of a stack that are asked.
+N_TO_LEARN_FROM, FEWEST_TO_LEARN_FROM = 64, 16
 # Images of a chunk: on a CPU, and at the most; a GPU's memory holds so many float32 of each pixel.
 CPU_CHUNK, LARGEST_CHUNK, NUMBERS_A_PIXEL = 128, 16384, 24
 
@@ -118,7 +120,8 @@ class LocalRefinement:
 
     The map's symmetry ``group`` ``(g, 3, 3)``, none by default, matters only for whether its
     particle is there, and for how far poses have moved.  ``chunk`` is that of another refinement
-    of the same stack: on a CPU the same images are then worked on together.
+    of the same stack: on a CPU the same images are then worked on together, and ``learned`` is
+    what it has learned of the particles' amplitudes (``amplitudes``).
     """
 
     def __init__(
@@ -127,8 +130,12 @@ class LocalRefinement:
         group: Tensor | None = None,
         *,
         chunk: int | None = None,
+        learned: tuple[float, float] | None = None,
     ) -> None:
-        self.likelihood = likelihood
+        # Its own, since it learns how strong the particles are.
+        self.likelihood = copy.copy(likelihood)
+        if learned is not None:
+            self.likelihood.take_amplitudes(*learned)
         self.group = torch.eye(3)[None] if group is None else group
         self._symmetry = self.group.float().to(likelihood.device)
         self._chunk = chunk
@@ -137,7 +144,7 @@ class LocalRefinement:
         vectors = torch.cat([axes * math.radians(angle) for angle in RESTART_ANGLES_DEG])
         self._turns = rotation_vector_to_matrix(vectors).to(likelihood.device)
         self._group = torch.eye(3, device=likelihood.device)[None]
-        self._presence = Presence(likelihood, len(self.group))
+        self._presence = Presence(self.likelihood, len(self.group))
         self._shift_prior = widest_prior(likelihood)
 
     def reading(self, particles: ParticleSet) -> LocalRefinement:
@@ -145,6 +152,28 @@ class LocalRefinement:
         other = copy.copy(self)
         other.likelihood = self.likelihood.reading(particles)
         return other
+
+    @property
+    def amplitudes(self) -> tuple[float, float]:
+        """The particles' mean amplitude times the stack's gain, and their spread."""
+        return self.likelihood.strength, self.likelihood.amplitude_sigma
+
+    def learn_amplitudes(self, rows: Integers, poses: Poses, reporter: Reporter = SILENT) -> None:
+        """Learn how strong the particles are, of a sample of ``rows`` that start at ``poses``.
+
+        The strength that the power of images tells is off where their noise is not quite known;
+        where a pose is right, the image holds its projection once.
+        """
+        if len(rows) < FEWEST_TO_LEARN_FROM:
+            return
+        sample = np.unique(np.linspace(0, len(rows) - 1, N_TO_LEARN_FROM).astype(np.int64))
+        quiet = Reporter(should_stop=reporter.should_stop)
+        parts = list(self.refine(rows[sample], poses[sample], restarts=False, reporter=quiet))
+        if not parts:
+            return
+        refined = RefinedPoses.joined(parts)
+        is_there = 0.5 + 0.5 * np.tanh(0.5 * refined.presence_log_odds)
+        self.likelihood.take_amplitudes(*learned_amplitudes(refined.strengths, is_there))
 
     def refine(
         self,
