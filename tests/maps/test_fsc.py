@@ -12,8 +12,8 @@ from napari_cryoorient.maps.fsc import (
     randomise_phases,
     sphere_mask,
 )
-from napari_cryoorient.maps.masks import molecule_mask
 from napari_cryoorient.particles import DensityMap
+from napari_cryoorient.projection.masks import molecule_mask
 
 
 def by_a_plain_loop(a: np.ndarray, b: np.ndarray) -> list[float]:

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from napari_cryoorient.maps.masks import molecule_mask
 from napari_cryoorient.particles import DensityMap
+from napari_cryoorient.projection.masks import molecule_mask
 from napari_cryoorient.simulation.demo_density import demo_density
 from napari_cryoorient.stack import clean_reference as module
 from napari_cryoorient.stack.clean_reference import clean_reference

@@ -22,9 +22,9 @@ from napari_cryoorient.io.atomic import atomic_path
 from napari_cryoorient.maps.backproject import back_project
 from napari_cryoorient.maps.fsc import GOLD_STANDARD, HALF, fourier_shell_correlation
 from napari_cryoorient.maps.insertion import SliceSums
-from napari_cryoorient.maps.masks import molecule_mask
 from napari_cryoorient.maps.solve import solve_map
 from napari_cryoorient.particles import DensityMap, Floats, Images, Integers, ParticleSet
+from napari_cryoorient.projection.masks import molecule_mask
 from napari_cryoorient.reporting import SILENT, Reporter
 from napari_cryoorient.stack.chunks import Stopped
 from napari_cryoorient.tasks.fsc import same_sampling

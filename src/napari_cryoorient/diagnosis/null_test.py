@@ -24,10 +24,10 @@ from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.maps.backproject import back_project
 from napari_cryoorient.maps.fsc import ShellCorrelation, fourier_shell_correlation
-from napari_cryoorient.maps.masks import molecule_mask
 from napari_cryoorient.maps.solve import solve_map
 from napari_cryoorient.memory import within_memory
 from napari_cryoorient.particles import ArrayImages, DensityMap, Floats, ParticleSet, counted
+from napari_cryoorient.projection.masks import molecule_mask
 from napari_cryoorient.reporting import SILENT, Reporter
 from napari_cryoorient.stack.batches import ParticleBatches
 from napari_cryoorient.stack.chunks import Stopped

@@ -13,8 +13,8 @@ from napari_cryoorient.diagnosis.pose_files import read_poses
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.io.maps import read_map
-from napari_cryoorient.maps.masks import molecule_mask
 from napari_cryoorient.particles import DensityMap, Images, Poses
+from napari_cryoorient.projection.masks import molecule_mask
 from napari_cryoorient.reporting import SILENT, Reporter, Say
 from napari_cryoorient.tasks.fsc import same_sampling
 

@@ -10,8 +10,9 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
+from napari_cryoorient.geometry.soft_edges import soft_edge
 from napari_cryoorient.particles import Floats, Images, without_solvent
 
 GOLD_STANDARD, HALF = 0.143, 0.5
@@ -132,17 +133,6 @@ def sphere_mask(
     squares = axis * axis
     radius = np.sqrt(squares[:, None, None] + squares[:, None] + squares) * pixel_size_angstrom
     return soft_edge(radius - radius_angstrom, edge_angstrom)
-
-
-def soft_edge(beyond_angstrom: ArrayLike, edge_angstrom: float) -> Images:
-    """Return 1 at 0 and below, 0 from ``edge_angstrom`` on, half a cosine between."""
-    return falling_cosine(np.asarray(beyond_angstrom), edge_angstrom).astype(np.float32)
-
-
-def falling_cosine(beyond: Floats, edge: float) -> Floats:
-    """Return 1 at 0 and below, 0 from ``edge`` on, half a cosine between."""
-    position = np.clip(beyond / max(edge, 1e-6), 0, 1)
-    return np.asarray(0.5 * (1 + np.cos(np.pi * position)))
 
 
 def _transform(volume: Images) -> NDArray[np.complex128]:

@@ -6,10 +6,10 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
+from napari_cryoorient.geometry.soft_edges import falling_cosine
 from napari_cryoorient.maps.fsc import (
     GOLD_STANDARD,
     ShellCorrelation,
-    falling_cosine,
     radius_half_space,
 )
 from napari_cryoorient.particles import Images

@@ -11,8 +11,8 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from napari_cryoorient.maps.masks import molecule_mask
 from napari_cryoorient.particles import DensityMap, Images, median_of_faces
+from napari_cryoorient.projection.masks import molecule_mask
 
 # Levels of the solvent, in standard deviations of the map, that are worth a word.
 WORTH_TELLING = 0.1

@@ -144,7 +144,7 @@ def _mask(
     if mask is None:
         return None
     if isinstance(mask, str) and mask == "auto":
-        from napari_cryoorient.maps.masks import molecule_mask  # loads torch
+        from napari_cryoorient.projection.masks import molecule_mask  # loads torch
 
         # Each in its own grey scale: neither may decide alone.
         mean = sum(each.voxels / each.voxels.std(dtype=np.float64) for each in (a, b))

@@ -22,10 +22,10 @@ from napari_cryoorient.maps.fsc import (
     fourier_shell_correlation,
     masked_correlation,
 )
-from napari_cryoorient.maps.masks import molecule_mask
 from napari_cryoorient.maps.reference import filtered_references
 from napari_cryoorient.memory import SEARCHED, refuse_map_beyond
 from napari_cryoorient.particles import DensityMap
+from napari_cryoorient.projection.masks import molecule_mask
 from napari_cryoorient.projection.resample import lowpass
 from napari_cryoorient.runs.reader import read_json
 from napari_cryoorient.settings import OF_THE_MACHINE

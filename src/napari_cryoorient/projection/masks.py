@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from napari_cryoorient.maps.fsc import soft_edge
+from napari_cryoorient.geometry.soft_edges import soft_edge
 from napari_cryoorient.particles import Images
 from napari_cryoorient.projection.resample import lowpass
 
