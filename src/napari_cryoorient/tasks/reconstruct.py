@@ -66,9 +66,8 @@ def reconstruct_star(
     """Back-project the images of ``star_path`` and write the map, and both half-maps if asked.
 
     ``poses_path`` names another STAR file whose poses are taken, paired by image name; ``rows``
-    picks particles of ``star_path``.  Half-sets
-    are those of rlnRandomSubset, or drawn with the seed.  Half-maps go to ``OUT_half1.mrc`` and
-    ``OUT_half2.mrc``.  Raises InputError.
+    picks particles of ``star_path``.  Half-sets are those of rlnRandomSubset, or drawn with the
+    seed.  Half-maps go to ``OUT_half1.mrc`` and ``OUT_half2.mrc``.  Raises InputError.
     """
     say = reporter.say
     star_path, out_path = Path(star_path), Path(out_path)
