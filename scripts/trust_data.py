@@ -22,7 +22,7 @@ import torch
 from napari_cryoorient import Poses
 from napari_cryoorient.cli import main as run_command
 from napari_cryoorient.geometry.rotations import random_rotations, rotation_vector_to_matrix
-from napari_cryoorient.io.particle_table import particle_block
+from napari_cryoorient.io.particle_block import particle_block
 from napari_cryoorient.io.stacks import StackWriter
 from napari_cryoorient.io.star import read_particles, read_star, write_poses
 from napari_cryoorient.io.star_text import StarBlock, StarFile, write_star

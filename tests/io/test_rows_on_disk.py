@@ -12,7 +12,8 @@ import pytest
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.euler import euler_zyz_deg_to_matrix
 from napari_cryoorient.io import star_scan, star_text
-from napari_cryoorient.io.particle_table import ParticleTable, particle_block
+from napari_cryoorient.io.particle_block import particle_block
+from napari_cryoorient.io.particle_table import ParticleTable
 from napari_cryoorient.io.pose_table import read_pose_table
 from napari_cryoorient.io.rows_on_disk import PackedTexts
 from napari_cryoorient.io.star import write_poses

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_cryoorient.io.particle_table import particle_block
+from napari_cryoorient.io.particle_block import particle_block
 from napari_cryoorient.io.star import read_particles, read_star, write_star
 from napari_cryoorient.session.controller import Controller
 from napari_cryoorient.session.session import Session
@@ -88,7 +88,7 @@ def test_train_steer_stop_resume_predict_export(controller: Controller, tmp_path
 
     session.set_selection("angular error", float(np.median(session.inspection.errors_deg)))
     out = tmp_path / "best.star"
-    controller.export(out, "kept")
+    controller.exports.poses(out, "kept")
     n_kept = len(session.selected())  # half of them, and those whose figure reads the same
     assert 12 <= n_kept < N
     assert f"{n_kept} particles written" in told(controller).infos[-1]
@@ -105,7 +105,7 @@ def test_the_user_s_own_star_is_never_written_over(controller: Controller) -> No
     star = controller.session.data.star_path
     assert star is not None
     content = star.read_bytes()
-    controller.export(star)
+    controller.exports.poses(star)
     assert len(told(controller).errors) == 1
     assert star.read_bytes() == content
 
@@ -239,7 +239,7 @@ def test_particles_of_cryosparc_are_inspected_and_exported_in_both_forms(
     assert told(controller).errors == []
     assert controller.session.inspection.kind == "poses"
     for name in ("out.star", "out.cs"):
-        controller.export(tmp_path / name)
+        controller.exports.poses(tmp_path / name)
         again = read_particles(tmp_path / name)[0]
         assert again.poses is not None
         assert controller.session.inspection.true_poses is not None

@@ -53,7 +53,7 @@ def test_the_hand_is_stronger_than_the_filter_and_reaches_the_export(made: Stack
     assert marks_path(made.star).is_file()
 
     out = made.star.with_name("rejected.star")
-    controller.export(out, "rejected")
+    controller.exports.poses(out, "rejected")
     from napari_cryoorient.io.star import read_particles
 
     names = session.data.particles.names

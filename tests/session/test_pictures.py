@@ -60,7 +60,7 @@ def test_a_triptych_starts_with_the_current_particle_and_goes_on_by_rank(
 ) -> None:
     controller.session.set_particle(20)
     out = tmp_path / "triptych.svg"
-    controller.export_figure("triptych", out, 3)
+    controller.exports.figure("triptych", out, 3)
     assert told(controller).errors == []
     words = words_of(out)
     assert {"input", "true pose", "predicted pose", "50 Å"} <= words  # a box of 256 A
@@ -74,7 +74,7 @@ def test_a_triptych_starts_with_the_current_particle_and_goes_on_by_rank(
 def test_a_difference_on_screen_is_a_fourth_column(controller: Controller, tmp_path: Path) -> None:
     controller.session.set_fourth("difference")
     out = tmp_path / "triptych.svg"
-    controller.export_figure("triptych", out, 1)
+    controller.exports.figure("triptych", out, 1)
     assert "predicted - true" in words_of(out)
     assert len(images_of(out)) == 4
 
@@ -82,7 +82,7 @@ def test_a_difference_on_screen_is_a_fourth_column(controller: Controller, tmp_p
 def test_images_are_those_of_the_window(controller: Controller, tmp_path: Path) -> None:
     controller.session.set_particle(7)
     out = tmp_path / "triptych.svg"
-    controller.export_figure("triptych", out, 1)
+    controller.exports.figure("triptych", out, 1)
     drawn = images_of(out)[1][..., 0]
     picture = controller.session.inspection.pictures[1].images.read(np.array([7]))[0]
     height, width = drawn.shape
@@ -96,11 +96,11 @@ def test_images_are_those_of_the_window(controller: Controller, tmp_path: Path) 
 
 def test_directions_are_of_those_the_filter_keeps(controller: Controller, tmp_path: Path) -> None:
     controller.session.set_selection("angular error", 9.0)
-    controller.export_figure("directions", tmp_path / "directions.svg")
+    controller.exports.figure("directions", tmp_path / "directions.svg")
     words = words_of(tmp_path / "directions.svg")
     assert {"Viewing directions of 10 particles", "angular error (°)", "rot", "tilt"} <= words
     controller.session.set_selection("angular error", -1.0)
-    controller.export_figure("directions", tmp_path / "none.svg")
+    controller.exports.figure("directions", tmp_path / "none.svg")
     assert "filter" in told(controller).errors[0]
     assert not (tmp_path / "none.svg").exists()
 
@@ -109,9 +109,9 @@ def test_directions_are_of_those_the_filter_keeps(controller: Controller, tmp_pa
 def test_png_is_png_and_other_endings_are_refused(
     controller: Controller, tmp_path: Path, kind: str
 ) -> None:
-    controller.export_figure(kind, tmp_path / "figure.png")
+    controller.exports.figure(kind, tmp_path / "figure.png")
     assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
-    controller.export_figure(kind, tmp_path / "figure.bmp")
+    controller.exports.figure(kind, tmp_path / "figure.bmp")
     assert ".svg" in told(controller).errors[0]
     assert [path.name for path in tmp_path.iterdir()] == ["figure.png"]
 
@@ -119,5 +119,5 @@ def test_png_is_png_and_other_endings_are_refused(
 def test_nothing_loaded_is_nothing_to_draw(tmp_path: Path) -> None:
     controller = Controller(Session(), AtOnce(), Told())
     for kind in ("triptych", "directions", "curves"):
-        controller.export_figure(kind, tmp_path / "figure.png")
+        controller.exports.figure(kind, tmp_path / "figure.png")
     assert len(told(controller).errors) == 3

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_cryoorient.io.particle_table import particle_block
+from napari_cryoorient.io.particle_block import particle_block
 from napari_cryoorient.io.star import read_particles, read_star, write_star
 from napari_cryoorient.session.controller import Controller
 from napari_cryoorient.session.data import load_data
@@ -116,7 +116,7 @@ def test_a_part_of_the_stack_is_exported_as_that_part(controller: Controller, ma
     for only_selected, kept in ((False, rows), (True, rows[[0, 2, 3]])):
         session.set_selection("angular error", 5.0)
         out = made.star.with_name(f"part-{only_selected}.star")
-        controller.export(out, "kept" if only_selected else "all")
+        controller.exports.poses(out, "kept" if only_selected else "all")
         table = particle_block(read_star(out)).table
         assert table["rlnImageName"].tolist() == names.iloc[kept].tolist()
     written = read_particles(made.star.with_name("part-False.star"))[0]

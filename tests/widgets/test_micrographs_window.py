@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 
-from napari_cryoorient.io.particle_table import particle_block
+from napari_cryoorient.io.particle_block import particle_block
 from napari_cryoorient.io.stacks import StackWriter
 from napari_cryoorient.io.star import read_particles, read_star
 from napari_cryoorient.io.star_text import StarBlock, StarFile, write_star

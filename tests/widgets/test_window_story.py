@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from napari_cryoorient.io.maps import read_map
-from napari_cryoorient.io.particle_table import particle_block
+from napari_cryoorient.io.particle_block import particle_block
 from napari_cryoorient.io.star import read_star
 from napari_cryoorient.session.follow import RunView
 from napari_cryoorient.simulation.simulate import (
@@ -104,7 +104,7 @@ def test_load_train_steer_stop_resume_browse_export_reload(open_dock, qtbot, sta
     assert picture[..., :3].std() > 0
 
     out = stack.star.with_name("selection.star")
-    dock.controller.export(out, "kept")
+    dock.controller.exports.poses(out, "kept")
     until(out.is_file)
     until(lambda: dock.jobs.busy == "")
     kept = session.selected()

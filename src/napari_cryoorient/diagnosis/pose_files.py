@@ -16,7 +16,8 @@ from napari_cryoorient.io.confidence import stated_confidence
 from napari_cryoorient.io.cryosparc import notes_of_cs
 from napari_cryoorient.io.cs_file import SUFFIX, write_cs
 from napari_cryoorient.io.image_names import split_image_names
-from napari_cryoorient.io.particle_table import ParticleTable, particle_block
+from napari_cryoorient.io.particle_block import particle_block
+from napari_cryoorient.io.particle_table import ParticleTable
 from napari_cryoorient.io.star import poses_of_table, read_star, refuse_kind
 from napari_cryoorient.io.star_text import StarBlock, StarFile, write_star
 from napari_cryoorient.particles import Floats, Integers, Poses

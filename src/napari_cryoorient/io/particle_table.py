@@ -15,14 +15,13 @@ import pandas as pd
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.common_field import PIXEL_TOLERANCE
 from napari_cryoorient.io.ctf_values import check_ctf_values
+from napari_cryoorient.io.particle_block import IMAGE_NAME, OPTICS, blocks_of_images, particle_block
 from napari_cryoorient.io.pixel_sizes import check_pixel_size
 from napari_cryoorient.io.rows_on_disk import PackedTexts
 from napari_cryoorient.io.stacks import MrcStack
 from napari_cryoorient.io.star_text import StarBlock, StarFile, unquoted
 from napari_cryoorient.particles import CtfParameters, CtfState, Floats, Integers
 
-_IMAGE_NAME = "rlnImageName"
-_OPTICS = "optics"
 _IN_OPTICS = "data_optics, row "
 _GROUP, _GROUP_NAME = "rlnOpticsGroup", "rlnOpticsGroupName"
 _OF_TILT_SERIES = "rlnTomo"  # how the names of all their columns begin
@@ -39,42 +38,6 @@ _CTF_NEEDED = (
 )
 
 
-def particle_block(star: StarFile) -> StarBlock:
-    """Return the block with rlnImageName: data_particles or a nameless one before others.
-
-    Raises:
-        InputError: where there is none, or two of one name so that particles would be left out.
-
-    """
-    found = _blocks_of_images(star)
-    if not found:
-        names = ", ".join(f"data_{block.name}" for block in star.blocks)
-        widest = max((block.columns for block in star.blocks), key=len)
-        columns = ", ".join(f"_{column}" for column in widest[:4])
-        raise InputError(
-            f"{star.path} has no column _rlnImageName (it has {names} with {columns} ...); "
-            "give a particle STAR as RELION or cryoSPARC writes it."
-        )
-    _refuse_twice(star, [block for block in found if block.name == found[0].name])
-    _refuse_twice(star, [block for block in star.blocks if block.name == _OPTICS])
-    return found[0]
-
-
-def _blocks_of_images(star: StarFile) -> list[StarBlock]:
-    """Return all blocks that name images, the one to take first."""
-    found = [block for block in star.blocks if _IMAGE_NAME in block.columns]
-    return sorted(found, key=lambda block: block.name not in ("particles", ""))
-
-
-def _refuse_twice(star: StarFile, blocks: list[StarBlock]) -> None:
-    if len(blocks) > 1:
-        lines = " and ".join(f"{block.line}" for block in blocks[:2])
-        raise InputError(
-            f"{star.path} has data_{blocks[0].name} {len(blocks)} times (lines {lines} ...): two "
-            "files put together? Join them with relion_star_handler --combine instead."
-        )
-
-
 class ParticleTable:
     """Columns of the particle block, filled up from the optics block."""
 
@@ -83,7 +46,7 @@ class ParticleTable:
         self._path = star.path
         block = particle_block(star)
         self.notes: list[str] = list(star.notes)
-        others = [f"data_{other.name}" for other in _blocks_of_images(star)[1:]]
+        others = [f"data_{other.name}" for other in blocks_of_images(star)[1:]]
         if others:
             self.notes.append(
                 f"the particles are those of data_{block.name}; {', '.join(others)} with image "
@@ -93,7 +56,7 @@ class ParticleTable:
         if not self._rows.n_rows:
             raise InputError(f"{self._path} has no rows in data_{block.name}: no particles.")
         self._refuse_tilt_series(star)
-        optics = star.block(_OPTICS)
+        optics = star.block(OPTICS)
         self._optics = None if optics is None else self._each_group_once(optics.table)
         self.optics_group: Integers = self._optics_groups()
         self._optics_row = self._rows_in_optics()
@@ -218,7 +181,7 @@ class ParticleTable:
 
     def image_names(self) -> Sequence[str]:
         """Image names, one-based, as the file spells them."""
-        names = self._rows.spelled(_IMAGE_NAME)
+        names = self._rows.spelled(IMAGE_NAME)
         if isinstance(names, PackedTexts):  # of rows without quotes
             return names
         return [unquoted(name) if name[0] in "'\"" else name for name in names]

@@ -32,7 +32,8 @@ from napari_cryoorient.io.new_star import (
     printed,
 )
 from napari_cryoorient.io.open_stacks import open_stacks
-from napari_cryoorient.io.particle_table import ParticleTable, particle_block
+from napari_cryoorient.io.particle_block import particle_block
+from napari_cryoorient.io.particle_table import ParticleTable
 from napari_cryoorient.io.pose_values import check_angles, far_shifts, note_origins
 from napari_cryoorient.io.star_text import (
     ChangedBlock,

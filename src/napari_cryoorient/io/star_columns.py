@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from napari_cryoorient.errors import InputError
-from napari_cryoorient.io.particle_table import particle_block
+from napari_cryoorient.io.particle_block import particle_block
 from napari_cryoorient.io.star_text import StarBlock, StarFile, quoted, text_table, unquoted
 from napari_cryoorient.particles import Integers
 

@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 
 from napari_cryoorient.errors import InputError
-from napari_cryoorient.io.particle_table import ParticleTable, particle_block
+from napari_cryoorient.io.particle_block import particle_block
+from napari_cryoorient.io.particle_table import ParticleTable
 from napari_cryoorient.io.star_text import StarBlock, StarFile, text_table
 from napari_cryoorient.particles import Floats, Integers
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
 
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.runs import layout
@@ -15,7 +14,7 @@ from napari_cryoorient.session.compute_target import ComputeTarget
 from napari_cryoorient.session.correlations import Correlations
 from napari_cryoorient.session.data import Data, Problem, Role, load_data, load_what_can_be
 from napari_cryoorient.session.data_checks import DataChecks
-from napari_cryoorient.session.export import ExportedPoses, export_poses
+from napari_cryoorient.session.exports import Exports
 from napari_cryoorient.session.filter_curves import FilterCurves
 from napari_cryoorient.session.follow import RunView, last_of
 from napari_cryoorient.session.inspection import has_files_of
@@ -32,19 +31,15 @@ from napari_cryoorient.session.micrographs import Micrographs
 from napari_cryoorient.session.orientations import Orientations
 from napari_cryoorient.session.pose_jobs import PoseJobs
 from napari_cryoorient.session.predicted import load_predictions
-from napari_cryoorient.session.readout import name_of
 from napari_cryoorient.session.refinements import Refinements
 from napari_cryoorient.session.sample import make_sample
 from napari_cryoorient.session.session import Session
 from napari_cryoorient.session.shells import Shells
 from napari_cryoorient.session.suggest import Suggestion, suggest
 from napari_cryoorient.session.sweeps import Sweeps
-from napari_cryoorient.session.words import counted, warning_of
+from napari_cryoorient.session.words import warning_of
 
 SAMPLE_MINUTES = 2.0
-# Which particles are written: all, those the filter and the marks keep, those rejected by hand.
-Subset = Literal["all", "kept", "rejected"]
-FigureKind = Literal["triptych", "directions", "curves"]
 
 
 class Controller:
@@ -68,6 +63,7 @@ class Controller:
         self.micrographs = Micrographs(session, jobs, notify)
         self.correlations = Correlations(session, jobs, notify)
         self.marking = Marking(session, notify)
+        self.exports = Exports(session, jobs, notify)
         self._checks = DataChecks(session, jobs, notify)
         self.refines_afterwards = False  # whether a run started here is refined when it finishes
         self.run_dir: Path | None = None  # where the user wants the next run; None: chosen for them
@@ -338,60 +334,4 @@ class Controller:
             lambda: load_predictions(data, run.path / layout.POSES, run.symmetry),
             session.set_predictions,
             self._notify.error,
-        )
-
-    # -- export
-
-    def export(self, path: Path, which: Subset = "all") -> None:
-        """Write poses to a STAR file: of all particles, of those kept, or of those rejected."""
-        session = self.session
-        data, inspection = session.data, session.inspection
-        rows = None
-        if which == "kept":
-            rows = session.selected()
-        elif which == "rejected":
-            rows = session.rejected()
-
-        def tell(done: ExportedPoses) -> None:
-            said = (
-                f"{counted(done.n_particles, 'particle')} written, "
-                f"{counted(done.n_kept_columns, 'other column')} as before: {done.path}"
-            )
-            if done.beside is not None:
-                said += (
-                    "\n\nIts images are named as in the file it was made from, and are not found "
-                    f"from there: move it beside {done.beside}"
-                )
-            self._notify.info(said)
-
-        self._jobs.start(
-            "Exporting",
-            lambda: export_poses(data, inspection, path, rows, session.project_dir),
-            tell,
-            self._notify.error,
-        )
-
-    def export_figure(self, kind: FigureKind, path: Path, n_particles: int = 1) -> None:
-        """Draw what is shown: particles from the current one on, the directions, or the curves."""
-        session = self.session
-        data, inspection, low_pass = session.data, session.inspection, session.low_pass_angstrom
-        particles = session.particles_from_here(n_particles)
-        criterion, kept, runs = session.criterion, session.selection_mask(), session.shown_runs()
-
-        def draw() -> Path:
-            from napari_cryoorient.session import pictures
-
-            if kind == "triptych":
-                names = [name_of(data, int(inspection.rows[i])) for i in particles]
-                pictures.save_triptych(
-                    path, inspection, particles, names, low_pass_angstrom=low_pass
-                )
-            elif kind == "directions":
-                pictures.save_directions(path, inspection, criterion, kept)
-            else:
-                pictures.save_run_curves(path, runs)
-            return path
-
-        self._jobs.start(
-            "Drawing", draw, lambda done: self._notify.info(f"Drawn: {done}"), self._notify.error
         )

@@ -54,7 +54,7 @@ def export_poses(
             written lost a row, a column or a block.
 
     """
-    from napari_cryoorient.io.particle_table import particle_block
+    from napari_cryoorient.io.particle_block import particle_block
     from napari_cryoorient.io.star import read_star, write_poses
     from napari_cryoorient.tasks.image_paths import note_on_lost_images
 

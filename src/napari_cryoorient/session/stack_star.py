@@ -31,7 +31,7 @@ def star_of_stack(stack_path: Path) -> tuple[Path, str]:
 
     """
     from napari_cryoorient.io.new_star import ANGLES, ORIGINS_ANGSTROM, new_particle_star
-    from napari_cryoorient.io.particle_table import particle_block
+    from napari_cryoorient.io.particle_block import particle_block
     from napari_cryoorient.io.stacks import MrcStack
     from napari_cryoorient.io.star import write_star
 

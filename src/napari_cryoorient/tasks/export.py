@@ -17,7 +17,8 @@ from napari_cryoorient.io.cs_file import CsFile, write_cs
 from napari_cryoorient.io.image_names import stack_name
 from napari_cryoorient.io.kept_inputs import refuse_replacing
 from napari_cryoorient.io.locate import StackFinder
-from napari_cryoorient.io.particle_table import ParticleTable, particle_block
+from napari_cryoorient.io.particle_block import particle_block
+from napari_cryoorient.io.particle_table import ParticleTable
 from napari_cryoorient.io.stacks import MrcStack
 from napari_cryoorient.io.star import poses_of_table, read_star, refuse_kind, write_star
 from napari_cryoorient.io.star_dialect import in_dialect

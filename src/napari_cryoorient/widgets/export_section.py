@@ -15,7 +15,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_cryoorient.session.controller import Controller, FigureKind, Subset
+from napari_cryoorient.session.controller import Controller
+from napari_cryoorient.session.exports import FigureKind, Subset
 
 EXPLANATION = (
     "Your STAR file with every row and column kept; only angles, origins and the figure of merit "
@@ -138,7 +139,7 @@ class ExportSection(QWidget):
             path = Path(text)
             if path.suffix.lower() not in PICTURES.values():
                 path = path.with_name(path.name + PICTURES.get(pattern, ".png"))
-            self._controller.export_figure(kind, path, self.n_particles.value())
+            self._controller.exports.figure(kind, path, self.n_particles.value())
 
     def _on_export(self, which: Subset) -> None:
         star = self._session.data.star_path
@@ -157,4 +158,4 @@ class ExportSection(QWidget):
             path = Path(text)
             if path.suffix.lower() not in kinds.values():
                 path = path.with_name(path.name + kinds.get(pattern, ".star"))
-            self._controller.export(path, which)
+            self._controller.exports.poses(path, which)

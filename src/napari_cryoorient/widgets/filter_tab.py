@@ -214,7 +214,7 @@ class FilterTab(Canvas):
         if text:
             path = Path(text)
             path = path if path.suffix else path.with_name(path.name + ".star")
-            self._controller.export(path, "kept")
+            self._controller.exports.poses(path, "kept")
 
     def _disconnect(self) -> None:
         for signal in self._signals:

@@ -32,7 +32,8 @@ from napari_cryoorient.errors import InputError
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.io.maps import read_map
 from napari_cryoorient.io.new_star import CONFIDENCE
-from napari_cryoorient.io.particle_table import ParticleTable, particle_block
+from napari_cryoorient.io.particle_block import particle_block
+from napari_cryoorient.io.particle_table import ParticleTable
 from napari_cryoorient.io.star import read_particles, read_star, write_poses, write_star
 from napari_cryoorient.particles import Floats, Poses
 from napari_cryoorient.reporting import SILENT, Reporter
