@@ -120,6 +120,19 @@ class Told:
         )
 
 
+@dataclass(frozen=True)
+class _Looked:
+    """What a network makes of images: ``copies`` (b, p, width), their ``scores`` (b, p, outputs).
+
+    ``angles`` (b or 1, p); ``centres`` (b, 2) in pixels are what images were moved back by.
+    """
+
+    copies: Tensor
+    scores: Tensor
+    angles: Tensor
+    centres: Tensor | None
+
+
 class CompactNetwork(nn.Module):
     """From raw images and their CTF to rotation, shift and confidence.
 
@@ -221,19 +234,8 @@ class CompactNetwork(nn.Module):
         angstrom; where it is ``told`` the truth, the true one alone.  ``centres_angstrom`` (b, 2)
         are where to look instead.
         """
-        angles = self.angles()[None] if told is None else told.angles
-        with torch.autocast(images.device.type, enabled=False):
-            coefficients, transfer = self.filter.taken(images, ctf_half_plane)
-            centres = centres_angstrom if told is None else told.centres_angstrom
-            if self.centring is not None:
-                centres = self._centres(coefficients, transfer, centres)
-                coefficients = moved_back(coefficients, self.filter, centres)
-            weighed = self.filter.weighed(coefficients, transfer)
-            x = self.copies(self.harmonics(weighed), angles)
-        for block in self.blocks:
-            x = block(x)
-        x = self.norm(x)
-        scores = self.head(x).float()  # (b, p, outputs)
+        looked = self._looked(images, ctf_half_plane, told, centres_angstrom)
+        x, scores, angles = looked.copies, looked.scores, looked.angles
         if self.representation == "distribution":
             logits = scores.transpose(1, 2)
             if told is not None:
@@ -250,19 +252,55 @@ class CompactNetwork(nn.Module):
             confidence = mean.detach().flatten(1).norm(dim=1) / math.sqrt(3)
             extra = {"quaternion": matrix_to_quaternion(rotations)}
         if self.centring is not None:
-            assert centres is not None
-            n_angles = angles.shape[1]
             if told is None:
-                flat = logits.detach().flatten(1)
-                extra["cells"] = flat.topk(min(N_CELLS, flat.shape[1]), dim=1).indices
+                cells = _best_of(logits.detach())
             else:
-                extra["cells"] = told.views[:, None] * n_angles
-            seen = self._shifts_of_cells(x, extra["cells"], angles) + centres[:, None]
-            extra["cell_shifts"] = seen * self.pixel_size_angstrom
+                cells = told.views[:, None] * angles.shape[1]
+            extra["cells"], extra["cell_shifts"] = cells, self._angstrom_of_cells(looked, cells)
             shifts = extra["cell_shifts"][:, 0]
         else:
             shifts = self._shifts(self.shift_head(x).float(), share.detach(), angles)
         return PosePrediction(rotations, shifts, confidence.detach(), extra)
+
+    def best_cells(
+        self, images: Tensor, ctf_half_plane: Tensor | None, centres_angstrom: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return ``logits``, ``cells`` and ``cell_shifts`` as ``forward`` does, and make no pose.
+
+        For networks that find centres.
+        """
+        looked = self._looked(images, ctf_half_plane, None, centres_angstrom)
+        logits = looked.scores.transpose(1, 2)
+        cells = _best_of(logits)
+        return logits, cells, self._angstrom_of_cells(looked, cells)
+
+    def _looked(
+        self,
+        images: Tensor,
+        ctf_half_plane: Tensor | None,
+        told: Told | None,
+        centres_angstrom: Tensor | None,
+    ) -> _Looked:
+        """Look at images, moved back to their centres, from every angle."""
+        angles = self.angles()[None] if told is None else told.angles
+        with torch.autocast(images.device.type, enabled=False):
+            coefficients, transfer = self.filter.taken(images, ctf_half_plane)
+            centres = centres_angstrom if told is None else told.centres_angstrom
+            if self.centring is not None:
+                centres = self._centres(coefficients, transfer, centres)
+                coefficients = moved_back(coefficients, self.filter, centres)
+            weighed = self.filter.weighed(coefficients, transfer)
+            x = self.copies(self.harmonics(weighed), angles)
+        for block in self.blocks:
+            x = block(x)
+        x = self.norm(x)
+        return _Looked(x, self.head(x).float(), angles, centres)
+
+    def _angstrom_of_cells(self, looked: _Looked, cells: Tensor) -> Tensor:
+        """Return where objects lie if they are seen in cells ``(b, t)``: ``(b, t, 2)``."""
+        assert looked.centres is not None
+        seen = self._shifts_of_cells(looked.copies, cells, looked.angles)
+        return (seen + looked.centres[:, None]) * self.pixel_size_angstrom
 
     def _centres(self, coefficients: Tensor, transfer: Tensor, known: Tensor | None) -> Tensor:
         """Return what images are moved back by, in pixels; ``known`` (b, 2) are in angstrom."""
@@ -293,3 +331,9 @@ class CompactNetwork(nn.Module):
         back = turn_in_plane(angles.expand(len(share), -1))[..., :2, :2]
         shifts = torch.einsum("bp,bpij,bpj->bi", share, back, turned_pixels)
         return shifts * self.pixel_size_angstrom
+
+
+def _best_of(logits: Tensor) -> Tensor:
+    """Return flat indices ``(b, t)`` of the most probable cells of ``(b, v, p)``, best first."""
+    flat = logits.flatten(1)
+    return flat.topk(min(N_CELLS, flat.shape[1]), dim=1).indices

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -63,38 +62,35 @@ class NetworkProposer:
         """Return how likely the network takes each direction, in logs, at each of its places."""
         images, ctf = self._batches.images(rows), self._batches.ctf(rows)
 
-        def looked(these: slice) -> PosePrediction:
+        def looked(these: slice) -> Proposals:
             return self._looked(images[these], None if ctf is None else ctf[these])
 
-        parts: list[PosePrediction] = []
+        parts: list[Proposals] = []
         for start in range(0, len(rows), self._size):
             these = slice(start, min(start + self._size, len(rows)))
             parts += in_halves(looked, these, images.device)
         return Proposals(
-            torch.cat([part.extra["log_weights"] for part in parts]),
-            torch.cat([part.extra["places"] for part in parts]),
+            torch.cat([part.log_weights for part in parts]),
+            torch.cat([part.shifts_angstrom for part in parts]),
         )
 
-    def _looked(self, images: Tensor, ctf: Tensor | None) -> PosePrediction:
-        """Return the network's prediction, with what is proposed of it among its ``extra``.
+    def _looked(self, images: Tensor, ctf: Tensor | None) -> Proposals:
+        """Return what is proposed of images that the network takes together.
 
-        ``log_weights`` (b, m, v) and ``places`` (b, m, 2).  A network that finds centres looks
-        again from the most probable places of its first look.
+        A network that finds centres looks again from the most probable places of its first look.
         """
-        first = self._prediction(images, ctf)
-        assert first.shifts_angstrom is not None
-        if "cells" not in first.extra:
-            of_views = first.extra["logits"].float().logsumexp(2).log_softmax(1)
-            found = {"log_weights": of_views[:, None], "places": first.shifts_angstrom[:, None]}
-            return replace(first, extra={key: value.float() for key, value in found.items()})
-        starts, masses = probable_places(*_cells_of(first)[1:], N_LOOKS)
+        if not self._network.finds_centre:
+            with self._rough(images):
+                whole: PosePrediction = self._network(images, ctf)
+            assert whole.shifts_angstrom is not None
+            of_views = whole.extra["logits"].float().logsumexp(2).log_softmax(1)
+            return Proposals(of_views[:, None], whole.shifts_angstrom.float()[:, None])
+        starts, masses = probable_places(*self._cells(images, ctf)[1:3], N_LOOKS)
         cells: list[tuple[Tensor, Tensor, Tensor]] = []
         totals: list[Tensor] = []
         for start, mass in zip(starts.unbind(1), masses.log_softmax(1).unbind(1), strict=True):
-            again = self._prediction(images, ctf, start)
-            views, weights, shifts = _cells_of(again)
+            views, weights, shifts, of_view = self._cells(images, ctf, start)
             cells.append((views, weights + mass[:, None], shifts))
-            of_view = again.extra["logits"].float().logsumexp(2).log_softmax(1)
             totals.append(of_view + mass[:, None])
         views, weights, shifts = (torch.cat(part, dim=1) for part in zip(*cells, strict=True))
         places = probable_places(weights, shifts, N_PLACES)[0]
@@ -107,21 +103,25 @@ class NetworkProposer:
         )
         log_weights = by_place.clamp_min(1e-30).log()
         log_weights = log_weights - log_weights.flatten(1).logsumexp(1)[:, None, None]
-        return replace(first, extra={"log_weights": log_weights, "places": places})
+        return Proposals(log_weights, places)
 
-    def _prediction(
+    def _cells(
         self, images: Tensor, ctf: Tensor | None, centres_angstrom: Tensor | None = None
-    ) -> PosePrediction:
-        with torch.autocast(images.device.type, torch.bfloat16, enabled=self._is_rough):
-            prediction: PosePrediction = self._network(images, ctf, None, centres_angstrom)
-        return prediction
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return views, log probabilities and shifts of the most probable cells ``(b, t)``.
 
+        Fourth, the log probability of each view ``(b, v)``.
+        """
+        with self._rough(images):
+            logits, cells, shifts = self._network.best_cells(images, ctf, centres_angstrom)
+        logits = logits.float()
+        of_view = logits.logsumexp(2)
+        total = of_view.logsumexp(1, keepdim=True)
+        weights = logits.flatten(1).gather(1, cells) - total
+        return cells // logits.shape[2], weights, shifts.float(), of_view - total
 
-def _cells_of(prediction: PosePrediction) -> tuple[Tensor, Tensor, Tensor]:
-    """Return views, log probabilities and shifts of the most probable cells ``(b, t)``."""
-    logits, cells = prediction.extra["logits"].float(), prediction.extra["cells"]
-    weights = logits.flatten(1).log_softmax(1).gather(1, cells)
-    return cells // logits.shape[2], weights, prediction.extra["cell_shifts"].float()
+    def _rough(self, images: Tensor) -> torch.autocast:
+        return torch.autocast(images.device.type, torch.bfloat16, enabled=self._is_rough)
 
 
 def probable_places(weights: Tensor, shifts: Tensor, n: int) -> tuple[Tensor, Tensor]:
