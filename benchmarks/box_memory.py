@@ -1,10 +1,11 @@
 """Peak memory of the commands in native boxes: a few particles, each command a process of its own.
 
     python benchmarks/box_memory.py 5a1a.pdb.gz --box 400 --pixel-size 0.83 --symmetry D2
-                                    [--n 24] [--folder DIR] [--only search refine]
+                                    [--n 24] [--folder DIR] [--only search refine] [--memory 4]
 
 What is there already in the folder is not made again, but for what ``--only`` names.  ``view``
-opens the stack as napari does: its layer, the first image and one further on.
+opens the stack as napari does: its layer, the first image and one further on.  ``--memory``
+is handed to the commands that take it.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=24)
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--only", nargs="*", help="simulate, search, refine, train ...")
+    parser.add_argument("--memory", type=float, help="GiB")
     given = parser.parse_args()
     folder = given.folder or Path(tempfile.mkdtemp())
     folder.mkdir(parents=True, exist_ok=True)
@@ -48,7 +50,7 @@ def main() -> None:
     stack, density = folder / "particles.star", ["--map", folder / "map.mrc"]
     symmetry = ["--symmetry", given.symmetry]
     made = ["--box", given.box, "--pixel-size", given.pixel_size, "--n", given.n, "--snr", 0.1]
-    run = folder / "run"
+    run, half_maps = folder / "run", ["--half-maps", "-o", folder / "half.mrc"]
     commands: dict[str, list[object]] = {
         "simulate": ["simulate", given.model, "-o", folder, *made, "--shift-sigma", 5, *symmetry],
         "search": ["search", stack, *density, *symmetry, "-o", folder / "searched.star"],
@@ -56,13 +58,16 @@ def main() -> None:
         "train": ["train", stack, *density, *symmetry, "-o", run, "--steps", 2],
         "predict": ["predict", stack, "--run", run, "-o", folder / "predicted.star"],
         "reconstruct": ["reconstruct", stack, "-o", folder / "whole.mrc"],
-        "reconstruct --half-maps": ["reconstruct", stack, "--half-maps", "-o", folder / "half.mrc"],
+        "reconstruct --half-maps": ["reconstruct", stack, *half_maps],
+        "reconstruct --half-maps --symmetry": ["reconstruct", stack, *half_maps, *symmetry],
     }
     for name, words in commands.items():
         is_needed = name == "simulate" and not stack.exists()
         if given.only and name not in given.only and not is_needed:
             continue
-        line = [*program, *map(str, words), *(["--device", "cpu"]), "--json"]
+        line = [*program, *map(str, words), "--device", "cpu", "--json"]
+        if given.memory and name != "simulate":
+            line += ["--memory", str(given.memory)]
         try:
             report(f"{name}, box {given.box}", line)
         except SystemExit as refused:

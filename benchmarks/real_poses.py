@@ -22,6 +22,7 @@ from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.io.star import read_particles
 from napari_cryoorient.maps.backproject import back_project
 from napari_cryoorient.maps.solve import solve_map
+from napari_cryoorient.maps.stored_sums import AddedUp
 from napari_cryoorient.projection.fourier_slice import Projector
 from napari_cryoorient.stack.batches import ParticleBatches
 
@@ -81,7 +82,7 @@ def left_out(particles: ParticleSet, poses: Poses) -> np.ndarray:
         others = rows[rows != row]
         sums = back_project(particles, group, CPU, rows_of_sets=(others,))
         assert sums is not None
-        volume = solve_map(sums.joined(), sums.factors, regulariser=0.1).float()
+        volume = solve_map(AddedUp(sums.sums), sums.factors, regulariser=0.1).float()
         batch = batches.batch(np.array([row]))
         projector = Projector(volume, pixel_size_angstrom=particles.pixel_size_angstrom)
         expected = projector(batch.rotations, batch.shifts_angstrom, batch.ctf)

@@ -15,9 +15,10 @@ from napari_cryoorient.alignment.refine.local import LocalRefinement
 from napari_cryoorient.alignment.search.global_search import GlobalSearch
 from napari_cryoorient.evaluation import reprojection_rmse
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
-from napari_cryoorient.maps.backproject import back_project, joined
+from napari_cryoorient.maps.backproject import back_project
 from napari_cryoorient.maps.fsc import masked_correlation, sphere_mask
 from napari_cryoorient.maps.solve import solve_map
+from napari_cryoorient.maps.stored_sums import AddedUp
 from napari_cryoorient.maps.symmetry import detect_symmetry
 from napari_cryoorient.particles import ArrayImages, DensityMap, Images, ParticleSet, Poses
 from napari_cryoorient.projection.reference import reference_volume
@@ -130,7 +131,7 @@ def test_reconstruction_does_not_mind(particles, seed, size):
     maps = []
     for stack in (particles, with_constant(particles, each)):
         done = back_project(stack, symmetry_matrices("C1"), CPU, rows_of_sets=(np.arange(N),))
-        maps.append(solve_map(joined(done.sums), done.factors).numpy())
+        maps.append(solve_map(AddedUp(done.sums), done.factors).numpy())
     assert np.abs(maps[1] - maps[0]).max() < 1e-3 * maps[0].std()
 
 

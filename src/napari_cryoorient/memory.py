@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PAGE_FIELD = 1  # of /proc/self/statm: resident pages
 # Bytes for each voxel of the box, from peaks measured at boxes of 192 to 512: of
 # commands that make maps and images, then of those that compare them.
-PROJECTIONS, RECONSTRUCTION, HALF_MAPS, MASKED_CORRELATION = 60, 100, 60, 80
+PROJECTIONS, MASKED_CORRELATION = 60, 80
 MATCHED, SEARCHED, TURNED, CORRELATED = 45, 77, 74, 40
 # Bytes for the poses, CTF and row of a particle that is made.
 PARTICLE = 1600

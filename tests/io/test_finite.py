@@ -14,8 +14,9 @@ from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.io.maps import write_map
 from napari_cryoorient.io.stacks import StackWriter
 from napari_cryoorient.io.star import new_particle_star, read_star, write_poses
-from napari_cryoorient.maps.backproject import back_project, joined
+from napari_cryoorient.maps.backproject import back_project
 from napari_cryoorient.maps.solve import solve_map
+from napari_cryoorient.maps.stored_sums import AddedUp
 from napari_cryoorient.particles import ArrayImages, ParticleSet, Poses
 from napari_cryoorient.simulation.demo_density import demo_density
 from napari_cryoorient.simulation.simulate import (
@@ -92,7 +93,7 @@ def stack() -> ParticleSet:
 def map_of(stack: ParticleSet, *rows: int) -> np.ndarray:
     sets = (np.array(rows),)
     done = back_project(stack, symmetry_matrices("C1"), torch.device("cpu"), rows_of_sets=sets)
-    return solve_map(joined(done.sums), done.factors).numpy()
+    return solve_map(AddedUp(done.sums), done.factors).numpy()
 
 
 def test_reconstruction_names_the_image_whose_ctf_overflows(stack):

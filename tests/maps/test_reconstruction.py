@@ -10,10 +10,11 @@ import pytest
 import torch
 
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
-from napari_cryoorient.maps.backproject import _Entry, back_project, joined
+from napari_cryoorient.maps.backproject import _Entry, back_project
 from napari_cryoorient.maps.contrast import looks_inverted
 from napari_cryoorient.maps.fsc import fourier_shell_correlation
 from napari_cryoorient.maps.solve import solve_map
+from napari_cryoorient.maps.stored_sums import AddedUp
 from napari_cryoorient.particles import ArrayImages, DensityMap, ParticleSet
 from napari_cryoorient.projection.ctf import ctf_half_plane
 from napari_cryoorient.projection.resample import fourier_to_images, images_to_fourier
@@ -29,7 +30,7 @@ def reconstructed(particles: ParticleSet, symmetry: str = "C1", **settings) -> n
     group = symmetry_matrices(symmetry)
     sums = back_project(particles, group, CPU, rows_of_sets=rows, **settings)
     assert sums is not None
-    return solve_map(joined(sums.sums), sums.factors).numpy()
+    return solve_map(AddedUp(sums.sums), sums.factors).numpy()
 
 
 def agreement(voxels: np.ndarray, density: DensityMap) -> float:

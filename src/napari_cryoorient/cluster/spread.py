@@ -16,7 +16,7 @@ from napari_cryoorient.cluster.shard import Shard, digest_of_file
 from napari_cryoorient.cluster.sums import SumTree
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.array_records import joined_records, read_record
-from napari_cryoorient.maps.insertion import SliceSums
+from napari_cryoorient.maps.stored_sums import Sums
 from napari_cryoorient.particles import Integers, Poses
 from napari_cryoorient.reporting import Reporter
 from napari_cryoorient.stack.chunks import Stopped
@@ -74,9 +74,7 @@ class InParts:
         results = self._results(stage, job.result)
         return setup.joined([joined_records(results, total, stage.folder)])
 
-    def add_up(
-        self, name: str, job: BackProjectionJob, reporter: Reporter
-    ) -> tuple[SliceSums, ...]:
+    def add_up(self, name: str, job: BackProjectionJob, reporter: Reporter) -> tuple[Sums, ...]:
         """Have what is missing entered and all of it added up; raises Stopped."""
         trees = [self._tree(f"{name}{k}", job, rows) for k, rows in enumerate(job.sets, start=1)]
         total, done = sum(map(len, job.sets)), sum(tree.n_done for tree in trees)
@@ -92,7 +90,7 @@ class InParts:
                 reporter.progress(done, total)
         if not all(tree.is_whole for tree in trees):
             raise Stopped
-        return tuple(tree.total(job.device) for tree in trees)
+        return tuple(tree.total() for tree in trees)
 
     def _tree(self, name: str, job: BackProjectionJob, rows: Integers) -> SumTree:
         poses = job.particles.poses

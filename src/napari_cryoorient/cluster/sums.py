@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from napari_cryoorient.cluster.parts import SETUP, Range, Stage
@@ -23,7 +22,8 @@ from napari_cryoorient.device import choose_device
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.array_records import read_record
 from napari_cryoorient.io.atomic import atomic_path
-from napari_cryoorient.maps.insertion import SliceSums
+from napari_cryoorient.io.long_arrays import let_go
+from napari_cryoorient.maps.stored_sums import StoredSums, Sums
 from napari_cryoorient.particles import Floats, Integers, ParticleSet
 from napari_cryoorient.reporting import ShouldStop
 from napari_cryoorient.tasks.back_projection_job import BackProjectionJob, EntrySetup
@@ -136,17 +136,20 @@ class SumTree:
                 device,
             )
 
-    def total(self, device: torch.device) -> SliceSums:
-        """Return the sums of all images; raises InputError for a damaged file, which is removed."""
-        sums = self._job.learn().empty(device)
-        if self._stage.ranges:
-            path = self._path(0, len(self._stage.ranges))
-            whole = _opened(path)
-            if whole.shape != tuple(sums.sums.shape):
-                path.unlink()
-                raise _damaged(path)
-            sums.sums.copy_(torch.from_numpy(whole))
-        return sums
+    def total(self) -> Sums:
+        """Return the sums of all images, which are read as they are used.
+
+        Raises InputError for a damaged file, which is removed.
+        """
+        setup = self._job.learn()
+        if not self._stage.ranges:
+            return setup.empty(self._job.device)
+        path = self._path(0, len(self._stage.ranges))
+        whole = _opened(path)
+        if whole.shape != setup.shape:
+            path.unlink()
+            raise _damaged(path)
+        return StoredSums(whole, setup.box, setup.max_radius, device=self._job.device)
 
     def _plan(self, low: int, high: int, above: tuple[Path, ...]) -> None:
         """Note what has to be made for the sum of ranges low to high - 1, in order."""
@@ -211,3 +214,4 @@ def _write_sum(first: NDArray[np.float32], second: NDArray[np.float32], path: Pa
         np.lib.format.write_array_header_1_0(file, header)
         for i in np.ndindex(first.shape[:2]):
             (first[i] + second[i]).tofile(file)
+            let_go(first, second)

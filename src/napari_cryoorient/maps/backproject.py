@@ -52,13 +52,6 @@ class BackProjection:
     n_images: tuple[int, ...]
 
 
-def joined(sums: tuple[SliceSums, ...]) -> SliceSums:
-    """Return the sums of all sets; those of the first are used for it."""
-    for other in sums[1:]:
-        sums[0].add(other)
-    return sums[0]
-
-
 @torch.no_grad()
 def back_project(
     particles: ParticleSet,

@@ -157,21 +157,26 @@ def _correlation(
     a: NDArray[np.complex128], b: NDArray[np.complex128], box: int, pixel_size_angstrom: float
 ) -> ShellCorrelation:
     n = box // 2 + 1
-    shells = _shells(box)
     # Each frequency of the half space stands for its mirror too, but for those that are their own.
     twice = np.full(a.shape[-1], 2.0)
     twice[0] = 1.0
     if box % 2 == 0:
         twice[-1] = 1.0
-    inside = shells < n
-    where = shells[inside]
-
-    def over_shells(values: Floats) -> Floats:
-        summed = np.bincount(where, (values * twice)[inside], minlength=n)
-        return summed.astype(np.float64)
-
-    cross = over_shells((a * b.conj()).real)
-    norm = np.sqrt(over_shells(np.abs(a) ** 2) * over_shells(np.abs(b) ** 2))
+    cross, of_a, of_b = np.zeros((3, n))
+    full, half = np.fft.fftfreq(box, 1 / box), np.fft.rfftfreq(box, 1 / box)
+    # Plane by plane: radius and products of all frequencies take several times the maps.
+    for plane, z in enumerate(full):
+        radius = np.sqrt(z**2 + full[:, None] ** 2 + half**2)
+        shells = np.rint(radius).astype(np.int64)
+        inside = shells < n
+        where, first, second = shells[inside], a[plane], b[plane]
+        for total, values in (
+            (cross, (first * second.conj()).real),
+            (of_a, np.abs(first) ** 2),
+            (of_b, np.abs(second) ** 2),
+        ):
+            total += np.bincount(where, (values * twice)[inside], minlength=n)
+    norm = np.sqrt(of_a * of_b)
     values = np.divide(cross, norm, out=np.zeros(n), where=norm > 0)
     frequencies = np.arange(n) / (box * pixel_size_angstrom)
     return ShellCorrelation(frequencies, values)

@@ -145,12 +145,21 @@ class SliceSums:
         A slice that crosses this plane was entered on one side of it only; its mirror belongs to
         the same voxels.
         """
-        sums = self.sums[:, :, rows].clone()
-        mirrored = self.sums[..., 0].flip(1, 2)[:, :, rows]
-        sums[0, ..., 0] += mirrored[0]
-        sums[1, ..., 0] -= mirrored[1]
-        sums[2, ..., 0] += mirrored[2]
-        return sums
+        return hermitian_rows(self.sums[:, :, rows].clone(), self.sums[..., 0], rows)
+
+
+def hermitian_rows(sums: Tensor, plane: Tensor, rows: slice) -> Tensor:
+    """Add to rows ``(3, 2 e + 1, r, e + 1)`` of sums what the whole plane x = 0 mirrors there.
+
+    ``plane`` is ``(3, 2 e + 1, 2 e + 1)``; ``sums`` are changed and returned.
+    """
+    size = plane.shape[2]
+    start, stop, _ = rows.indices(size)
+    mirrored = plane[:, :, size - stop : size - start].flip(1, 2)
+    sums[0, ..., 0] += mirrored[0]
+    sums[1, ..., 0] -= mirrored[1]
+    sums[2, ..., 0] += mirrored[2]
+    return sums
 
 
 def _shares_of_corners(lower: Tensor, upper: Tensor) -> Iterator[Tensor]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 from torch import Tensor
 
 from napari_cryoorient.geometry.fourier_grids import centred_axis, raised_cosine
-from napari_cryoorient.maps.insertion import SliceSums, half_space_to_volume
+from napari_cryoorient.io.room import Room
+from napari_cryoorient.maps.insertion import half_space_to_volume
+from napari_cryoorient.maps.stored_sums import Sums
 from napari_cryoorient.maps.symmetrise import symmetrise_sums
 from napari_cryoorient.projection.resample import SLAB_NUMBERS
 
@@ -21,21 +23,32 @@ EDGE_VOXELS = 3.0
 
 
 def solve_map(
-    sums: SliceSums, factors: Iterable[Tensor], *, regulariser: float = REGULARISER
+    sums: Sums,
+    factors: Iterable[Tensor],
+    *,
+    regulariser: float = REGULARISER,
+    room: Room | None = None,
 ) -> Tensor:
     """Return the map ``(N, N, N)`` that the slices are of, in the grey scale of a projected map.
 
     ``factors``, each ``(g, 3, 3)``, are applied to the sums one after the other.  The map is
     divided by the transform of the interpolator, and set to the mean of its surroundings outside
-    the sphere that touches the box, where not every image looks.
+    the sphere that touches the box, where not every image looks.  ``room`` has room for sums
+    that are turned.
     """
-    turning = [factor for factor in factors if len(factor) > 1]
     turned: Tensor | None = None
-    for factor in turning:
-        turned = symmetrise_sums(_on_cpu(sums.hermitian()) if turned is None else turned, factor)
+    room = room or Room()
+    for factor in factors:
+        if len(factor) > 1:
+            turned = _whole(sums, room) if turned is None else turned
+            turned = symmetrise_sums(turned, factor, room)
 
     def rows_of(rows: slice) -> Tensor:
-        return _on_cpu(sums.hermitian(rows)) if turned is None else turned[:, :, rows]
+        if turned is None:
+            return _on_cpu(sums.hermitian(rows))
+        some = turned[:, :, rows].clone()
+        room.let_go()
+        return some
 
     floor = regulariser * _shell_weights(rows_of, sums.edge)
     highest = sums.padding * sums.max_radius
@@ -53,6 +66,25 @@ def solve_map(
     return within_sphere(divide_by_trilinear(volume, sums.padding))
 
 
+def _whole(sums: Sums, room: Room) -> Tensor:
+    """Return all of the Hermitian sums."""
+    if not room.is_on_disk:
+        return _on_cpu(sums.hermitian())
+    size, width = 2 * sums.edge + 1, sums.edge + 1
+    whole = room.zeros((3, size, size, width), torch.zeros(0))
+    for rows in _slabs(sums.edge):
+        whole[:, :, rows] = sums.hermitian(rows).cpu()
+        room.let_go()
+    return whole
+
+
+def _slabs(edge: int) -> Iterator[slice]:
+    """Yield rows of a half space that are worked on at a time."""
+    n, size = max(1, SLAB_NUMBERS // ((2 * edge + 1) * (edge + 1))), 2 * edge + 1
+    for start in range(0, size, n):
+        yield slice(start, min(start + n, size))
+
+
 def _on_cpu(half_space: Tensor) -> Tensor:
     """Leave Metal, which lacks some complex operations."""
     return half_space.cpu() if half_space.device.type == "mps" else half_space
@@ -60,11 +92,9 @@ def _on_cpu(half_space: Tensor) -> Tensor:
 
 def _shell_weights(rows_of: Callable[[slice], Tensor], edge: int) -> Tensor:
     """Return the mean weight of each shell ``(r,)``, rows of the half space at a time."""
-    n_rows = max(1, SLAB_NUMBERS // ((2 * edge + 1) * (edge + 1)))
     n_shells = math.ceil(math.sqrt(3) * edge) + 1
     totals, counts = torch.zeros(2, n_shells, dtype=torch.float64)
-    for start in range(0, 2 * edge + 1, n_rows):
-        rows = slice(start, min(start + n_rows, 2 * edge + 1))
+    for rows in _slabs(edge):
         half_space = rows_of(rows)
         shell = _voxel_radius(half_space, edge, rows).round().long().flatten().cpu()
         weights = half_space[2].flatten().cpu().double()
@@ -90,7 +120,13 @@ def divide_by_trilinear(volume: Tensor, padding: int) -> Tensor:
     box = volume.shape[-1]
     axis = centred_axis(box, device=volume.device, dtype=volume.dtype)
     falloff = torch.sinc(axis / (padding * box)).square()
-    return volume / (falloff[:, None, None] * falloff[:, None] * falloff)
+    divided = torch.empty_like(volume)
+    n = max(1, SLAB_NUMBERS // box**2)
+    for start in range(0, box, n):
+        planes = slice(start, start + n)
+        divisor = falloff[planes, None, None] * falloff[:, None] * falloff
+        torch.div(volume[planes], divisor, out=divided[planes])
+    return divided
 
 
 def within_sphere(volume: Tensor) -> Tensor:

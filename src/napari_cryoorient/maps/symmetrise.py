@@ -11,6 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from napari_cryoorient.io.room import Room
 from napari_cryoorient.projection.interpolation import interpolate_half_space
 
 _GRID_TOLERANCE = 1e-6
@@ -39,21 +40,25 @@ def split_by_grid(group: Tensor) -> tuple[Tensor, Tensor]:
     return torch.stack(representatives), subgroup
 
 
-def symmetrise_sums(sums: Tensor, group: Tensor) -> Tensor:
+def symmetrise_sums(sums: Tensor, group: Tensor, room: Room | None = None) -> Tensor:
     """Add up sums ``(3, 2 e + 1, 2 e + 1, e + 1)`` turned by every element of ``group``.
 
     The first element is the identity.  The sums are Hermitian at x = 0.  Exact where the group
-    keeps the grid; interpolated linearly otherwise.
+    keeps the grid; interpolated linearly otherwise.  ``room`` has room for the result.
     """
     if len(group) == 1:
         return sums
     edge = sums.shape[-1] - 1
     axis = torch.arange(-edge, edge + 1, device=sums.device)
     plane = (2 * edge + 1) * (edge + 1)
-    total = sums.clone().view(3, -1)
-    weights = torch.stack([sums[2], torch.zeros_like(sums[2])])
+    room = room or Room()
+    whole = room.zeros(tuple(sums.shape), sums)
+    total = whole.view(3, -1)
+    weights = sums[2].expand(2, -1, -1, -1)  # interpolated as pairs
     for planes in torch.split(axis, max(1, _POINTS_AT_ONCE // plane)):
         z, y, x = torch.meshgrid(planes, axis, axis[edge:], indexing="ij")
+        these = slice(int(planes[0]) + edge, int(planes[-1]) + edge + 1)
+        whole[:, these] = sums[:, these]
         inside = x * x + y * y + z * z <= (edge - 1) ** 2  # the rim is empty
         places = inside.flatten().nonzero().flatten() + (int(planes[0]) + edge) * plane
         points = torch.stack([x[inside], y[inside], z[inside]]).to(sums.dtype)
@@ -64,4 +69,5 @@ def symmetrise_sums(sums: Tensor, group: Tensor) -> Tensor:
             total[0, places] += values.real
             total[1, places] += values.imag
             total[2, places] += interpolate_half_space(weights, turned)[0].real
-    return total.view_as(sums)
+        room.let_go()
+    return whole

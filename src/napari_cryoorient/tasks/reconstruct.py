@@ -18,12 +18,11 @@ from napari_cryoorient.io.confidence import needed_confidence
 from napari_cryoorient.io.maps import write_map
 from napari_cryoorient.io.pose_table import match_rows, read_pose_table
 from napari_cryoorient.io.star import read_particles
-from napari_cryoorient.maps.backproject import joined
 from napari_cryoorient.maps.contrast import looks_inverted
 from napari_cryoorient.maps.fsc import ShellCorrelation, fourier_shell_correlation
-from napari_cryoorient.maps.insertion import SliceSums
 from napari_cryoorient.maps.solve import solve_map
-from napari_cryoorient.memory import HALF_MAPS, RECONSTRUCTION, refuse_beyond, within_memory
+from napari_cryoorient.maps.stored_sums import AddedUp, Sums
+from napari_cryoorient.memory import refuse_beyond, within_memory
 from napari_cryoorient.particles import DensityMap, Floats, Images, Integers, ParticleSet
 from napari_cryoorient.projection.resample import refuse_coarse
 from napari_cryoorient.reporting import SILENT, Reporter, Say
@@ -89,11 +88,6 @@ def reconstruct_star(
         if poses_path is None or not note.startswith("no poses"):
             say(f"Note: {note}")
     particles, weights = _with_poses(particles, weights, star_path, poses_path, say)
-    if place.type == "cpu":
-        bytes_a_voxel = RECONSTRUCTION + (HALF_MAPS if config.half_maps else 0)
-        refuse_beyond(
-            bytes_a_voxel * particles.box**3, f"Reconstructing in a box of {particles.box}"
-        )
     made = reconstruct_particles(
         particles,
         place,
@@ -102,6 +96,7 @@ def reconstruct_star(
         name=str(star_path),
         reporter=reporter,
         spread=spread,
+        folder=out_path.absolute().parent,
     )
     empty = StarReconstruction(None, (), None, sum(made.n_of_sets), describe_device(place))
     if made.voxels is None:
@@ -140,10 +135,12 @@ def reconstruct_particles(
     name: str = "the stack",
     reporter: Reporter = SILENT,
     spread: Spread = AT_ONCE,
+    folder: Path | None = None,
 ) -> Reconstructed:
     """Back-project particles that have poses, each with its weight ``(n,)`` where they are given.
 
-    ``name`` is what messages call the stack.
+    ``name`` is what messages call the stack.  Sums that memory is too small for are laid by in
+    ``folder`` meanwhile.  Raises InputError where memory is too small for that as well.
     """
     say = reporter.say
     if weights is not None:
@@ -165,26 +162,30 @@ def reconstruct_particles(
         with_ctf=config.with_ctf,
         exact_symmetry=config.exact_symmetry,
         weights=weights,
+        folder=folder,
     )
+    if device.type == "cpu":
+        refuse_beyond(job.n_bytes, f"Reconstructing in a box of {particles.box}")
     n_of_sets = tuple(len(each) for each in sets)
     try:
         sums = spread.add_up(SUMS, job, reporter)
     except Stopped:
         return Reconstructed(None, n_of_sets)
 
-    def solved(sums: SliceSums) -> Images:
-        volume = solve_map(sums, job.factors)
+    def solved(sums: Sums) -> Images:
+        volume = solve_map(sums, job.factors, room=job.room)
         return np.asarray(volume.cpu().numpy(), dtype=np.float32)
 
-    halves = [solved(each) for each in sums] if config.half_maps else []
-    whole = solved(joined(sums))
-    pixel_size = particles.pixel_size_angstrom
+    halves = tuple(solved(each) for each in sums) if config.half_maps else ()
+    pixel_size, fsc = particles.pixel_size_angstrom, None
+    if config.half_maps:
+        fsc = fourier_shell_correlation(halves[0], halves[1], pixel_size)
+    whole = solved(AddedUp(sums))
     is_negated = _decide(whole, pixel_size, config.invert_contrast, say)
-    sign = np.float32(-1 if is_negated else 1)
-    fsc = fourier_shell_correlation(halves[0], halves[1], pixel_size) if config.half_maps else None
-    return Reconstructed(
-        sign * whole, n_of_sets, tuple(sign * half for half in halves), fsc, is_negated
-    )
+    if is_negated:
+        for voxels in (whole, *halves):
+            np.negative(voxels, out=voxels)
+    return Reconstructed(whole, n_of_sets, halves, fsc, is_negated)
 
 
 def reconstruct_run(

@@ -12,7 +12,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import torch
 
 from napari_cryoorient.device import choose_device
-from napari_cryoorient.maps.insertion import SliceSums
+from napari_cryoorient.maps.stored_sums import Sums
 from napari_cryoorient.particles import Integers, ParticleSet, Poses
 from napari_cryoorient.reporting import Reporter
 from napari_cryoorient.tasks.back_projection_job import BackProjectionJob
@@ -95,9 +95,7 @@ class Spread(Protocol):
     def do(self, name: str, job: Job[Result], reporter: Reporter) -> Result:
         """Return the result of a job; raises Stopped when asked to stop."""
 
-    def add_up(
-        self, name: str, job: BackProjectionJob, reporter: Reporter
-    ) -> tuple[SliceSums, ...]:
+    def add_up(self, name: str, job: BackProjectionJob, reporter: Reporter) -> tuple[Sums, ...]:
         """Return what the slices of each set add up to; raises Stopped when asked to stop."""
 
 
@@ -117,7 +115,7 @@ class AtOnce:
         name: str,  # noqa: ARG002
         job: BackProjectionJob,
         reporter: Reporter,
-    ) -> tuple[SliceSums, ...]:
+    ) -> tuple[Sums, ...]:
         """Enter them."""
         return job.at_once(reporter)
 
