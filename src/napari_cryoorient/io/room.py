@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_cryoorient.io.long_arrays import let_go
@@ -50,6 +51,16 @@ class Room:
             array = np.memmap(file, np.float32, "r+", 0, shape)
         self._mapped.append(weakref.ref(array))
         return torch.from_numpy(array)
+
+    def laid_by(self, values: Tensor) -> NDArray[np.float32]:
+        """Return what float32 ``values`` of the CPU are, read from a file as it is used.
+
+        Raises OSError where the disk is full.
+        """
+        with tempfile.TemporaryFile(dir=self._folder) as file:
+            values.numpy().tofile(file)
+            file.flush()
+            return np.memmap(file, np.float32, "r", 0, tuple(values.shape))
 
     def let_go(self) -> None:
         """Let go of the memory of all that lies in files; it can be looked at all the same."""

@@ -48,11 +48,8 @@ class StoredSums:
     @classmethod
     def of(cls, sums: SliceSums, room: Room) -> StoredSums:
         """Lay sums by."""
-        stored = room.zeros(tuple(sums.sums.shape), sums.sums)
-        for part, values in zip(stored.flatten(0, 1), sums.sums.flatten(0, 1), strict=True):
-            part.copy_(values)
-        room.let_go()
-        return cls(stored.numpy(), sums.box, sums.max_radius, sums.padding)
+        stored = room.laid_by(sums.sums)
+        return cls(stored, sums.box, sums.max_radius, sums.padding)
 
     def hermitian(self, rows: slice = WHOLE) -> Tensor:
         """Return rows of the Hermitian sums, read now."""

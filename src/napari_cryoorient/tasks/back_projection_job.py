@@ -135,8 +135,9 @@ class BackProjectionJob:
         room, stored = self.room, []
         total, done = sum(map(len, self.sets)), 0
         for rows in self.sets:
-            (sums,) = self._entered((rows,), reporter.part(done, total))
-            stored.append(StoredSums.of(sums, room))
+            part = reporter.part(done, total)
+            # Without a name, so that they are gone before those of the next are begun.
+            stored.append(StoredSums.of(self._entered((rows,), part)[0], room))
             done += len(rows)
         return tuple(stored)
 
