@@ -25,6 +25,8 @@ ROWS_A_PIXEL = 16
 # Bytes for each voxel of the box that solving a map takes beside its sums, half-maps and their
 # correlation among them.
 SOLVED = 45
+# The same beside the sums of one half-set, where the others lie in files (measured at 512).
+LAID_BY = 20
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ class BackProjectionJob:
 
     @property
     def _n_bytes_laid_by(self) -> int:
-        return max(self.learn().n_bytes, SOLVED * self.particles.box**3)
+        return self.learn().n_bytes + LAID_BY * self.particles.box**3
 
     @property
     def _n_bytes_at_once(self) -> int:
