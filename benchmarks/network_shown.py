@@ -16,6 +16,34 @@ SHOWN = {
     "hypotheses": "network, no search",
     "network": "network alone",
 }
+# What stacks and ways are called in the table.
+NAMES = {
+    **{f"off {a} A 0.1": f"shifts of {a} A, SNR 0.1" for a in (15, 25)},
+    **{f"coloured {snr}": f"shifts of 5 A, SNR {snr}" for snr in ("0.3", "0.1", "0.03", "0.02")},
+    "all 0.03": "all varied, SNR 0.03",
+    **{
+        f"{name} coloured {snr}": f"{shown}, shifts of 5 A, SNR {snr}"
+        for name, shown in (
+            ("galactosidase", "beta-galactosidase (D2)"),
+            ("proteasome", "T20S (D7)"),
+        )
+        for snr in ("0.1", "0.03")
+    },
+}
+WHO = {
+    OTHER: "search of version 0.1.0",
+    "search": "**search** (no network)",
+    "hypotheses + search": "**network**, `--hypotheses K`",
+    "hypotheses": "**network**, `--hypotheses K --no-search`",
+    "hypotheses once": "network, first look alone",
+    "network": "the network's own best pose alone",
+    "random once": "random views, first look alone",
+    "random": "random views, no search",
+    "random + search": "random views, then a search",
+    "untrained once": "untrained network, first look alone",
+    "untrained": "untrained network, no search",
+    "untrained + search": "untrained network, then a search",
+}
 BY_NOISE = ("coloured 0.3", "coloured 0.1", "coloured 0.03", "coloured 0.02")
 
 
@@ -32,22 +60,30 @@ def curve_of(run: Path) -> list[tuple[float, float, float, float]]:
 
 
 def as_table(rows: pd.DataFrame) -> str:
-    """Lay rows out as a Markdown table; times of a stack are compared with its search's."""
+    """Lay rows out as the Markdown table of docs/network.md.
+
+    Times of a stack are compared with its search's of the same table, and with 0.1.0's.
+    """
     lines = [
-        "| stack | way | K | under 10 | median | ECE | right at > .9 (share) | searched | "
-        "looked at again | ms an image | against search | against 0.1.0 |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|",
+        "| stack (images) | who proposes | K | under 10 | median | ECE | right at > .9 (share) | "
+        "searched | looked at again | ms an image | against search | against 0.1.0 |",
+        "|---" * 12 + "|",
     ]
     for stack, of_stack in rows.groupby("stack", sort=False):
         times = [of_stack[of_stack.way == way].ms_an_image for way in ("search", OTHER)]
         for row in of_stack.to_dict("records"):
-            faster = [f"{of.iloc[0] / row['ms_an_image']:.1f}x" if len(of) else "-" for of in times]
+            way = row["way"]
+            faster = [f"{of.iloc[0] / row['ms_an_image']:.1f}x" if len(of) else "" for of in times]
+            right = "-" if not row["over_0.9"] else f"{row['right_over_0.9']:.3f}"
+            is_searched = way.endswith("+ search")
+            is_again = way not in (OTHER, "network") and not way.endswith("once")
             lines.append(
-                f"| {stack} | {row['way']} | {row['k']} | {row['under_10']:.3f} | "
-                f"{row['median_deg']:.2f} | {row['calibration_error']:.3f} | "
-                f"{row['right_over_0.9']:.3f} ({row['over_0.9']:.2f}) | "
-                f"{row['searched']:.2f} | {row['looked_at_again']:.2f} | "
-                f"{row['ms_an_image']:.2f} | {' | '.join(faster)} |"
+                f"| {NAMES.get(stack, stack)} ({row['n']}) | {WHO.get(way, way)} | "
+                f"{row['k'] or '-'} | {row['under_10']:.3f} | {row['median_deg']:.2f}° | "
+                f"{row['calibration_error']:.3f} | {right} ({row['over_0.9']:.2f}) | "
+                f"{format(row['searched'], '.0%') if is_searched else '-'} | "
+                f"{format(row['looked_at_again'], '.0%') if is_again else '-'} | "
+                f"{row['ms_an_image']:.1f} | {' | '.join(faster)} |"
             )
     return "\n".join(lines)
 
