@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,16 +90,18 @@ def area_under_curve(right: np.ndarray, junk: np.ndarray) -> float:
 
 
 def as_table(lines: pd.DataFrame) -> str:
-    """Return result lines as a Markdown table, a line a row of the benchmark."""
+    """Return result lines as a Markdown table, what could be found beside each way."""
     head = (
-        "| condition | use | way | program | median | under 5 | under 10 | right at > .9 (share) "
-        "| ECE | junk > .9 | AUC | images/CPU s |"
+        "| condition | use | way | program | median | under 5 | under 10 | could be found "
+        "| right at > .9 (share) | ECE | junk > .9 | AUC | images/CPU s |"
     )
-    rows = [head, "|---" * 12 + "|"]
-    for line in lines.itertuples():
+    rows = [head, "|---" * 13 + "|"]
+    ceilings = lines[lines.way == "ceiling"].set_index("condition").under_10.to_dict()
+    for line in lines[lines.way != "ceiling"].itertuples():
         rows.append(
             f"| {line.condition} | {line.use} | {line.way} | {line.program} | "
             f"{line.median_deg:.2f} | {line.under_5:.3f} | {line.under_10:.3f} | "
+            f"{ceilings.get(line.condition, math.nan):.3f} | "
             f"{line.right_when_sure:.3f} ({line.sure:.2f}) | {line.calibration_error:.3f} | "
             f"{line.junk_sure:.3f} | {line.junk_auc:.3f} | {line.images_per_cpu_second:.1f} |"
         )
