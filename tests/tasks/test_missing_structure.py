@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+import napari_cryoorient as nc
 from napari_cryoorient.alignment.likelihood import ParticleLikelihood
 from napari_cryoorient.particles import ArrayImages, DensityMap, ParticleSet
 from napari_cryoorient.simulation.demo_density import demo_density
@@ -21,18 +22,22 @@ from napari_cryoorient.tasks.missing_structure import MissingPart, missing_note,
 N, BOX, PIXEL = 120, 48, 4.0
 
 
-@pytest.fixture(scope="module")
-def stack() -> tuple[DensityMap, ParticleSet]:
-    density = demo_density(BOX, PIXEL)
+def images_of(density: DensityMap) -> ParticleSet:
     settings = SimulationSettings(
         n=N, snr=0.2, microscope=Microscope(), shift_sigma_angstrom=4.0, seed=3
     )
     simulation = draw_simulation(density, settings)
     images = np.concatenate(list(simulated_images(simulation)))
     rows = np.zeros(N, dtype=np.int64)
-    return density, ParticleSet(
+    return ParticleSet(
         ArrayImages(images, PIXEL), simulation.poses, simulation.ctf, optics_group=rows
     )
+
+
+@pytest.fixture(scope="module")
+def stack() -> tuple[DensityMap, ParticleSet]:
+    density = demo_density(BOX, PIXEL)
+    return density, images_of(density)
 
 
 def low_passed(density: DensityMap, resolution_angstrom: float) -> DensityMap:
@@ -103,3 +108,49 @@ def test_noise_around_the_molecule_is_nothing_missing(stack) -> None:
 def test_particles_that_are_not_sure_are_not_asked(stack) -> None:
     density, particles = stack
     assert missing(third_cut(density), particles, 0.5) is None
+
+
+def test_a_map_that_holds_more_differs_and_is_not_said_to_lack_a_part(stack) -> None:
+    density, _ = stack
+    particles = images_of(third_cut(density))
+    assert particles.poses is not None
+    said = missing_note(
+        likelihood_of(density, particles), np.arange(N), particles.poses, np.ones(N)
+    )
+    assert said is not None
+    assert "the map and the particles differ" in said
+    assert "may lack a part, hold one that the particles lack" in said
+    assert "not the whole particle" not in said
+    assert "that the map lacks" not in said
+
+
+@pytest.mark.parametrize("radius", [5.5, 30.0])
+def test_the_finest_detail_told_is_that_of_the_last_shell_used(stack, radius: float) -> None:
+    density, particles = stack
+    fitting = in_free_scale(matched_map(third_cut(density), particles))
+    likelihood = ParticleLikelihood(fitting, particles, torch.device("cpu"), radius=radius)
+    assert particles.poses is not None
+    said = missing_note(likelihood, np.arange(N), particles.poses, np.ones(N))
+    assert said is not None
+    assert f"down to {BOX * PIXEL / min(int(radius), 7):.0f} A" in said
+
+
+def test_nothing_complex_is_summed_by_index(stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Metal has dropped imaginary parts there."""
+    add = torch.Tensor.index_add_
+
+    def of_reals(self, dim, index, source, **others):
+        assert not source.is_complex()
+        return add(self, dim, index, source, **others)
+
+    monkeypatch.setattr(torch.Tensor, "index_add_", of_reals)
+    assert missing(stack[0], stack[1]) is not None
+
+
+@pytest.mark.parametrize("is_cut", [True, False], ids=["cut", "whole"])
+@pytest.mark.parametrize("task", [nc.search, nc.refine], ids=["search", "refine"])
+def test_search_and_refine_say_it_of_a_cut_map_alone(stack, task, is_cut: bool) -> None:
+    density, particles = stack
+    told: list[str] = []
+    task(particles, third_cut(density) if is_cut else density, device="cpu", say=told.append)
+    assert any("the map and the particles differ" in each for each in told) == is_cut, told

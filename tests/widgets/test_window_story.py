@@ -25,7 +25,7 @@ from .conftest import WAIT_MS, Stack
 pytestmark = pytest.mark.window
 
 REAL_MAP = Path("maps") / "emd_1832.map"
-BOX, N, STEPS = 32, 40, 30
+BOX, N, STEPS = 32, 40, 60
 
 
 @pytest.fixture

@@ -1,9 +1,10 @@
-"""Whether particles share structure that the map has not: a part cut off, or another state.
+"""Whether particles share what the map does not explain: it lacks a part, or holds one too many.
 
 Images at the poses found are entered into the half space of a map's transform, each half of them on
 its own, and so are the map's projections, with the same CTFs and weights.  What both halves of the
 images have in common, noise aside, is the particle; what of that no factor for each shell makes of
-the map is missing from it.  A filter of the map is such a factor, and so is its grey scale.
+the map is not explained by it.  A filter of the map is such a factor, and so is its grey scale.  A
+map that holds more than the particles explains them badly too.
 """
 
 from __future__ import annotations
@@ -45,17 +46,21 @@ class MissingPart:
 def missing_note(
     likelihood: ParticleLikelihood, rows: Integers, poses: Poses, confidence: Floats
 ) -> str | None:
-    """Return a sentence where particles clearly hold more than the map, else None."""
+    """Return a sentence where the map and the particles clearly differ, else None."""
     missing = missing_part(likelihood, rows, poses, confidence)
     if missing is None or not missing.is_clear:
         return None
-    finest = likelihood.field_of_view_angstrom / LAST_SHELL
+    finest = likelihood.field_of_view_angstrom / int(_last_shell(likelihood))
     return (
-        f"WARNING: this map is not the whole particle: {missing.part:.0%} of the power that the "
-        f"images share at sure poses, down to {finest:.0f} A, is of structure that the map lacks. "
-        "A part of it may be cut off or masked away, or the map may be of another state or "
+        f"WARNING: the map and the particles differ: {missing.part:.0%} of the power that the "
+        f"images share at sure poses, down to {finest:.0f} A, is not explained by the map. "
+        "The map may lack a part, hold one that the particles lack, or be of another state or "
         "molecule; look at a reconstruction."
     )
+
+
+def _last_shell(likelihood: ParticleLikelihood) -> float:
+    return min(float(LAST_SHELL), likelihood.radius)
 
 
 @torch.no_grad()
@@ -64,7 +69,7 @@ def missing_part(
 ) -> MissingPart | None:
     """Measure it on images of ``rows`` at poses found for them; None where too few are sure."""
     chosen = np.flatnonzero(confidence > SURE)
-    last = min(float(LAST_SHELL), likelihood.radius)
+    last = _last_shell(likelihood)
     if len(chosen) < LEAST or last < FIRST_SHELL + 1:
         return None
     chosen = chosen[np.unique(np.linspace(0, len(chosen) - 1, MOST).astype(np.int64))]
@@ -82,17 +87,19 @@ def missing_part(
         shown = data.power * likelihood.slices(rotations, n)
         plane = rotations[:, :2].transpose(1, 2) @ likelihood.frequencies[:n].t()
         places, is_mirrored = _places(plane, edge)
-        sums = torch.zeros(3, edge**3, dtype=images.dtype, device=likelihood.device)
+        # Real and imaginary parts are summed as such: Metal has dropped imaginary ones.
+        sums = torch.zeros(3, edge**3, 2, dtype=data.power.dtype, device=likelihood.device)
         for i, values in enumerate((images, shown, data.power.to(images.dtype))):
             values = torch.where(is_mirrored, values.conj(), values)
-            sums[i].index_add_(0, places.flatten(), values.flatten())
+            parts = torch.stack((values.real, values.imag), -1)
+            sums[i].index_add_(0, places.flatten(), parts.reshape(-1, 2))
         return sums
 
     halves = []
     for first in (0, 1):
         half = chosen[first::2]
         parts = in_halves(entered, slice(0, len(half)), likelihood.device)
-        images, shown, weight = torch.stack(parts).sum(0).cpu()
+        images, shown, weight = torch.view_as_complex(torch.stack(parts).sum(0).cpu())
         weight = weight.real
         scale = (weight + LEAST_WEIGHT * weight[weight > 0].mean()).rsqrt()
         halves.append((images * scale, shown * scale))

@@ -169,15 +169,13 @@ class RefineJob:
 
     def at_once(self, reporter: Reporter) -> RefinedPoses:
         """Refine them all here; raises Stopped."""
-        self.refinement.learn_amplitudes(self.rows, self.starts, reporter)
         parts = self.refinement.refine(
             self.rows, self.starts, restarts=self.restarts, reporter=reporter
         )
         return _whole(parts, len(self.rows))
 
     def learn(self, reporter: Reporter) -> RefinementSetup:
-        """Learn how strong the particles are; return it with what the likelihood was made from."""
-        self.refinement.learn_amplitudes(self.rows, self.starts, reporter)
+        """Return how strong the particles are, and what the likelihood was made from."""
         if reporter.should_stop():
             raise Stopped
         likelihood = self.refinement.likelihood

@@ -143,6 +143,8 @@ def refine_inputs(
     rows = np.arange(len(particles), dtype=np.int64)
     group = symmetry_matrices(config.symmetry)
     refinement = LocalRefinement(likelihood, group)
+    # Here and not by the job: a command that goes on with its parts needs it too.
+    refinement.learn_amplitudes(rows, all_poses[usable], reporter)
     job = RefineJob(refinement, inputs.density, rows, all_poses[usable])
     refined = spread.do("refine", job, reporter)
     say(describe_moves(refined))
@@ -218,6 +220,7 @@ def polish(
     rows = np.arange(len(inputs.particles), dtype=np.int64)
     reporter.step("Refining")
     refinement = LocalRefinement(likelihood, group)
+    refinement.learn_amplitudes(rows, poses, reporter)
     job = RefineJob(refinement, inputs.density, rows, poses, restarts=searches)
     refined = spread.do("refine", job, reporter)
     say(describe_moves(refined))

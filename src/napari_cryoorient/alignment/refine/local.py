@@ -162,7 +162,9 @@ class LocalRefinement:
         """Learn how strong the particles are, of a sample of ``rows`` that start at ``poses``.
 
         The strength that the power of images tells is off where their noise is not quite known;
-        where a pose is right, the image holds its projection once.
+        where a pose is right, the image holds its projection once.  Their spread stays as wide as
+        it is: under a narrow one, images at wrong poses would no longer look weak, and would not be
+        tried from others.
         """
         if len(rows) < FEWEST_TO_LEARN_FROM:
             return
@@ -173,7 +175,8 @@ class LocalRefinement:
             return
         refined = RefinedPoses.joined(parts)
         is_there = 0.5 + 0.5 * np.tanh(0.5 * refined.presence_log_odds)
-        self.likelihood.take_amplitudes(*learned_amplitudes(refined.strengths, is_there))
+        strength, _ = learned_amplitudes(refined.strengths, is_there)
+        self.likelihood.take_amplitudes(strength, self.likelihood.amplitude_sigma)
 
     def refine(
         self,
