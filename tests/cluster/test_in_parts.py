@@ -71,6 +71,9 @@ def test_refine(run: Run, stack: Path, found: Path, tmp_path: Path):
     assert run("refine", *given, "-o", tmp_path / "out.star", "--parts", tmp_path / "p")[0] == 0
     assert (tmp_path / "out.star").read_bytes() == (tmp_path / "at_once.star").read_bytes()
     assert len(list((tmp_path / "p" / "refine").glob("0*.npz"))) == 2
+    # What the stack tells is known to a command that finds all parts there, too.
+    assert run("refine", *given, "-o", tmp_path / "again.star", "--parts", tmp_path / "p")[0] == 0
+    assert (tmp_path / "again.star").read_bytes() == (tmp_path / "at_once.star").read_bytes()
 
 
 @pytest.mark.parametrize(

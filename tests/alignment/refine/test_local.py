@@ -95,6 +95,8 @@ def test_the_strength_of_right_poses_is_learned_where_the_stacks_is_off(density,
     after = RefinedPoses.joined(list(refinement.refine(rows, particles.poses)))
     assert after.strengths.strength.mean() == pytest.approx(1.0, abs=0.05)
     assert likelihood.strength == 1.0  # whose refinement has its own
+    # A narrower spread would hide that images at wrong poses are weak: they would not be restarted.
+    assert refinement.amplitudes[1] == likelihood.amplitude_sigma
 
 
 def test_chunks_and_stop(likelihood, particles, monkeypatch):
