@@ -13,6 +13,7 @@ from napari_cryoorient.alignment.presence import (
     SLOPE,
     STRENGTHS,
     Presence,
+    _evidence,
     learned_share,
     mean_and_power,
     widest_prior,
@@ -100,6 +101,12 @@ def test_the_mean_of_all_views_is_a_part_of_their_power(likelihood):
     mean, power = mean_and_power(likelihood)
     assert bool((mean.square() <= 1.001 * power).all())
     assert float(mean[0].square()) > 0.3 * float(power[0])  # what a compact object is at first
+
+
+@pytest.mark.parametrize("n_frequencies", [0, 3, 9])
+def test_no_images_have_no_evidence(n_frequencies):
+    none = torch.zeros(0, n_frequencies)
+    assert _evidence(none, none, 1.0).shape == (0,)
 
 
 def test_evidence_is_the_sum_over_poses(likelihood, particles):

@@ -176,7 +176,7 @@ def test_one_sentence_for_what_cannot_be_done(run: Run, stack: Path, tmp_path: P
         ((full, "--symmetry", "Q3"), "is not known"),
         ((full, "--max-resolution", 3), "finer than"),
         ((full, "--weigh-by-confidence"), "rlnParticleFigureOfMerit"),
-        ((full, "--half-maps", "--subset", "2"), "or for one subset"),
+        ((full, "--half-maps", "--subset", "2"), "half-maps or for one subset, not both"),
         ((full, "--poses", stack / "bare.star"), "has no poses"),
     ]:
         status, _, err = run("reconstruct", *arguments, "-o", out)

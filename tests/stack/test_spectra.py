@@ -111,6 +111,33 @@ def test_images_of_one_ctf_leave_the_noise_of_their_corners():
     torch.testing.assert_close(found[2:], noise[2:], rtol=0.01, atol=0.01)
 
 
+def test_a_signal_of_zeros_leaves_the_noise_of_the_corners():
+    squared = torch.rand(40, 25, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    corners = torch.full((25,), 5.0, dtype=torch.float64)
+    for powers in (corners * squared, 0 * squared):
+        found = premultiplied_noise(
+            powers, corners, (squared, squared.square()), torch.zeros_like(corners)
+        )
+        torch.testing.assert_close(found, corners)
+
+
+def test_rings_that_a_filter_emptied_do_not_decide():
+    """What is left there follows rounding and interpolation, not the CTF."""
+    generator = torch.Generator().manual_seed(0)
+    radius = torch.arange(33, dtype=torch.float64)
+    defocus = 1 + torch.rand(200, 1, generator=generator, dtype=torch.float64)
+    squared = torch.sin(0.01 * defocus * radius**2 + 0.1).square()
+    signal, corners = 50 * torch.exp(-radius / 6), 6.0 * squared.mean(0)
+    powers = 5.0 * squared + 2 * signal * squared.square()
+    transfers = squared, squared.square()
+    plain = premultiplied_noise(powers, corners, transfers, signal)
+    passed = torch.where(radius < 24, 1.0, 1e-9)
+    of_rest = torch.rand(200, 33, generator=generator, dtype=torch.float64)
+    low_passed = torch.where(radius < 24, powers, 1e-9 * of_rest)
+    found = premultiplied_noise(low_passed, corners * passed, transfers, signal)
+    torch.testing.assert_close(found[3:24], plain[3:24], rtol=0.1, atol=0.0)
+
+
 def test_empty_corners_are_told_from_full_ones():
     whole = torch.linspace(10.0, 2.0, 20)
     assert corners_are_empty(whole, 0.01 * whole)

@@ -64,6 +64,21 @@ def test_another_figure_or_none_takes_over_the_colours():
     np.testing.assert_allclose(sphere.points.face_color, by_error)
 
 
+def test_hovering_names_the_figure_that_is_chosen():
+    sphere = ViewSphere(ViewerModel())
+    inspection = inspection_of()
+
+    def hovered() -> str:
+        place = sphere.points.data[3]
+        return " ".join(sphere.points._get_properties(place, dims_displayed=[0, 1, 2]))
+
+    sphere.show(inspection, "angular error")
+    assert "angular_error: " in hovered()
+    sphere.show(inspection, "shift error")  # which this file does not tell
+    assert "row: " in hovered()
+    assert "coloured_by" not in hovered()
+
+
 def test_showing_draws_once_however_much_changes():
     """With 300,000 points napari takes a quarter of a second for each drawing."""
     sphere = ViewSphere(ViewerModel())

@@ -111,7 +111,7 @@ def _evidence(fit: Tensor, gain: Tensor, scale: float) -> Tensor:
     # A log of a product of four takes a quarter of the time; none of them overflows.
     spread.clamp_max_(LARGEST_SPREAD)
     n = spread.shape[1] // 4 * 4
-    product = spread[:, :n].view(len(spread), 4, -1).prod(1) if n else spread[:, :0]
+    product = spread[:, :n].view(len(spread), 4, n // 4).prod(1)
     return evidence - product.log().sum(1) - spread[:, n:].log().sum(1)
 
 

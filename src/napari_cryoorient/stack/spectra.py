@@ -19,6 +19,8 @@ from napari_cryoorient.projection.resample import fourier_to_images, images_to_f
 EMPTY = 0.2
 # Noise is at least this part of the power: a fit by defocus is no better than that.
 LEAST_PART = 1e-3
+# Rings with a smaller part of the largest power were emptied by a filter: no fit looks at them.
+FILTERED = 1e-6
 # How far what corners of premultiplied images make of the signal's power is relied on.
 SCALE_SPREAD = 0.5
 
@@ -64,11 +66,14 @@ def premultiplied_noise(
     """
     radius = torch.arange(len(signal), dtype=powers.dtype)
     mean = powers.mean(0)
-    weight = radius / mean.clamp_min(float(mean.max()) * 1e-12).square()
+    weight = torch.where(mean > FILTERED * mean.max(), radius / mean.square(), 0.0)
     weight[:2] = 0
     once, twice = transfers[0], transfers[1] * signal
     expected = twice.mean(0)
-    held = float(weight @ ((mean - by_corners) * expected)) / float(weight @ expected.square())
+    stiffness = float(weight @ expected.square())
+    if stiffness <= 0:  # the map has no signal, or the images have none
+        return by_corners
+    held = float(weight @ ((mean - by_corners) * expected)) / stiffness
     if held <= 0:
         return by_corners
     # What is in proportion to ``a`` is noise, of any spectrum: it is left out of the fit of g.

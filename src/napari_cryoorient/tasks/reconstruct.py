@@ -73,7 +73,7 @@ def reconstruct_star(
     place = choose_device(config.device)
     symmetry_matrices(config.symmetry)  # refuses a name before the files are read
     if config.half_maps and config.subset != "all":
-        raise InputError("Half-maps are of both half-sets: ask for them, or for one subset.")
+        raise InputError("Ask for half-maps or for one subset, not both.")
     half_paths = half_map_paths(out_path) if config.half_maps else ()
     for path in (out_path, *half_paths):
         refuse_unwritable(path)

@@ -121,7 +121,8 @@ class ViewSphere:
         self.points.size = point_size(len(poses))
         features = features_of(inspection)
         # One name for whatever is chosen: napari warns of a column that it coloured by and is gone.
-        features[_COLOURED_BY] = np.zeros(len(poses))
+        # Where nothing is, it is NaN, which napari leaves out of what hovering shows.
+        features[_COLOURED_BY] = np.full(len(poses), np.nan)
         if values is None or not len(particles):
             self.points.features = {name: column[particles] for name, column in features.items()}
             self.points.face_color = _PLAIN
@@ -129,7 +130,8 @@ class ViewSphere:
         known = values[np.isfinite(values)]
         # What is not known is no better than the worst.
         worst = known.min() if CRITERIA[criterion].is_higher_better else known.max()
-        features[_COLOURED_BY] = np.where(np.isfinite(values), values, worst)
+        shown = np.where(np.isfinite(values), values, worst)
+        features[criterion.replace(" ", "_")] = features[_COLOURED_BY] = shown
         self.points.features = {name: column[particles] for name, column in features.items()}
         self.points.face_color = _COLOURED_BY
         worst_is_low = CRITERIA[criterion].is_higher_better
