@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from napari_cryoorient.io.maps import read_map
 from napari_cryoorient.io.particle_block import particle_block
 from napari_cryoorient.io.star import read_star
+from napari_cryoorient.runs.reader import RunReader
 from napari_cryoorient.session.follow import RunView
 from napari_cryoorient.simulation.simulate import (
     SimulationSettings,
@@ -25,7 +27,7 @@ from .conftest import WAIT_MS, Stack
 pytestmark = pytest.mark.window
 
 REAL_MAP = Path("maps") / "emd_1832.map"
-BOX, N, STEPS = 32, 40, 60
+BOX, N, STEPS = 32, 40, 200
 
 
 @pytest.fixture
@@ -61,15 +63,21 @@ def test_load_train_steer_stop_resume_browse_export_reload(open_dock, qtbot, sta
     train.run_row._choose(tmp_path / "run")
     train.train_button.click()
     until(lambda: session.inspection.kind == "preview")
+    # The run waits while the window is looked at, so as not to be over.
+    pid = RunReader(tmp_path / "run").run().pid
+    os.kill(pid, signal.SIGSTOP)
     assert [layer.name for layer in viewer.layers] == ["input", "true pose", "predicted pose"]
     train.w_slider.setValue(0.25)
+    os.kill(pid, signal.SIGCONT)
     until(lambda: session.run.is_over or session.run.metrics[-1]["w"] == 0.25)
+    os.kill(pid, signal.SIGSTOP)
     assert not session.run.is_over
     curves = dock.tabs.show_tab("Curves")
     until(lambda: len(curves.plot.lines.data) > 0)
 
     train.stop_button.click()
     assert train.stop_button.text() == "Stopping…"
+    os.kill(pid, signal.SIGCONT)
     until(lambda: not session.is_training)
     assert session.run.state == "stopped"
     stopped_at = session.run.metrics[-1]["step"]
