@@ -21,6 +21,7 @@ from napari_cryoorient.particles import (
     Poses,
     SubsetImages,
 )
+from napari_cryoorient.stack.grey_scales import ScaledImages
 from napari_cryoorient.stack.odd_images import BlankedImages
 
 ROWS = np.array([7, 2, 2, 5])
@@ -59,12 +60,13 @@ def sources_in(folder: Path) -> dict[str, ImageSource]:
         "subset": SubsetImages(collection, np.arange(9)[::-1]),
         "negated": NegatedImages(collection),
         "blanked": BlankedImages(collection, np.array([2, 8])),
+        "scaled": ScaledImages(collection, np.arange(9, dtype=np.float32)),
         "corrected": CorrectedImages(collection, [lens(1e3), lens(-2e3)], np.arange(9) % 2),
         "common": common,
     }
 
 
-KINDS = ("stacks", "memory", "subset", "negated", "blanked", "corrected", "common")
+KINDS = ("stacks", "memory", "subset", "negated", "blanked", "scaled", "corrected", "common")
 
 
 @pytest.mark.parametrize("kind", KINDS)

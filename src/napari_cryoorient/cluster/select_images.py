@@ -18,6 +18,7 @@ from napari_cryoorient.particles import (
     ParticleSet,
     SubsetImages,
 )
+from napari_cryoorient.stack.grey_scales import ScaledImages
 from napari_cryoorient.stack.odd_images import BlankedImages
 
 
@@ -46,6 +47,11 @@ def _(source: SubsetImages, rows: Integers) -> ImageSource:
 @select_images.register
 def _(source: NegatedImages, rows: Integers) -> ImageSource:
     return NegatedImages(select_images(source.source, rows))
+
+
+@select_images.register
+def _(source: ScaledImages, rows: Integers) -> ImageSource:
+    return ScaledImages(select_images(source.source, rows), source.factors[rows])
 
 
 @select_images.register

@@ -28,8 +28,10 @@ from napari_cryoorient.projection.fourier_slice import Projector
 from napari_cryoorient.projection.reference import reference_volume
 from napari_cryoorient.projection.resample import fourier_to_images, images_to_fourier
 from napari_cryoorient.stack.batches import ParticleBatches
+from napari_cryoorient.stack.grey_scales import in_one_scale
 from napari_cryoorient.stack.odd_images import BlankedImages, find_odd_images
 from napari_cryoorient.stack.reference_notes import told_of
+from napari_cryoorient.stack.solvent_noise import without_noise_around
 
 # Pixel sizes no further apart than this, in equal boxes, are one: a header is rounded.
 TOLERANCE = 0.02
@@ -122,8 +124,9 @@ def pair_inputs(
     ``name`` is what messages call the stack.  Raises InputError where the two do not fit.
     """
     refuse_small_box(particles.box, "Images")
-    density = fitted_map(told_of(density), particles)
+    density = fitted_map(without_noise_around(told_of(density)), particles)
     refuse_small_box(density.box, "A map")
+    particles = in_one_scale(particles)
     odd = find_odd_images(particles, name)
     if len(odd.empty):
         is_empty = np.isin(np.arange(len(particles)), odd.empty)
