@@ -19,7 +19,8 @@ class Condition:
 
     ``noise`` is white, spectrum (that of real background, or of ``assets``), two spectra (one or
     the other by micrograph) or patches; ``snr`` compares the variance of clean images, CTF
-    included, with that of the noise.
+    included, with that of the noise; ``second_scale`` is how many times as large the grey values of
+    a second optics group are, that of every second micrograph.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Condition:
     is_masked: bool = False
     is_premultiplied: bool = False
     reference: str = "right"
+    second_scale: float = 1.0
 
     @property
     def folder_name(self) -> str:
@@ -50,6 +52,8 @@ class Condition:
         said = asdict(self) | {"maker": MAKER_VERSION}
         for key in ("name", "use", "reference"):
             del said[key]
+        if self.second_scale == 1.0:  # as stacks were named before there were others
+            del said["second_scale"]
         digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
         return f"{self.molecule}-{self.box}-{digest[:10]}"
 
@@ -123,6 +127,9 @@ def _table() -> list[Condition]:
         ),
         replace(d2, name="galactosidase masked 0.1", is_masked=True),
         replace(d7, name="proteasome premultiplied 0.03", is_premultiplied=True, snr=0.03),
+        replace(test, name="joined stacks 0.03", snr=0.03, second_scale=30.0),
+        replace(d7, name="proteasome noise-around 0.1", reference="noise-around"),
+        replace(d2, name="galactosidase noise-around 0.1", reference="noise-around"),
     ]  # fmt: skip
     return rows
 

@@ -214,14 +214,21 @@ def _processed(
     if c.is_masked:
         edge = np.clip((distance - MASK_PART) / MASK_EDGE_PART + 0.5, 0, 1)
         images = images * (0.5 + 0.5 * np.cos(np.pi * edge))
-    return images, factors
+    scales = np.where(_group_of(c, optics) == 1, 1.0, c.second_scale)
+    return images * scales[:, None, None], factors * scales
+
+
+def _group_of(c: Condition, optics: Optics) -> np.ndarray:
+    """Return the optics group of each particle: every second micrograph's, of joined stacks."""
+    return 1 + optics.micrograph % 2 * (c.second_scale != 1.0)
 
 
 def _write_star(path: Path, c: Condition, optics: Optics, poses: np.ndarray | None) -> None:
-    rows = np.arange(c.n)
+    rows, groups = np.arange(c.n), _group_of(c, optics)
     _write_table(
-        path, c.box, c.pixel_angstrom, optics, rows, poses, "particles.mrcs", c.is_premultiplied
-    )
+        path, c.box, c.pixel_angstrom, optics, rows, poses, "particles.mrcs", c.is_premultiplied,
+        groups,
+    )  # fmt: skip
 
 
 def _write_table(
@@ -233,8 +240,13 @@ def _write_table(
     poses: np.ndarray | None,
     stack: str,
     is_premultiplied: bool,
+    groups: np.ndarray | None = None,
 ) -> None:
-    """Write a RELION 3.1 STAR of ``rows``; ``poses`` ``(k, 5)`` are angles and origins (A)."""
+    """Write a RELION 3.1 STAR of ``rows``; ``poses`` ``(k, 5)`` are angles and origins (A).
+
+    ``groups`` are the optics groups, from 1 on, of each row; all are of one by default.
+    """
+    groups = np.ones(len(rows), dtype=int) if groups is None else groups
     names = [
         "rlnImageName",
         "rlnMicrographName",
@@ -261,19 +273,20 @@ def _write_table(
         "rlnImageSize",
         "rlnImageDimensionality",
     ]
-    values = f"1 optics1 {optics.voltage_kv:g} {optics.cs_mm:g} {optics.amplitude_contrast:g}"
+    values = f"{optics.voltage_kv:g} {optics.cs_mm:g} {optics.amplitude_contrast:g}"
     values += f" {pixel:.6f} {box} 2"
     if is_premultiplied:
         optics_names.append("rlnCtfDataAreCtfPremultiplied")
         values += " 1"
     lines = ["# version 30001", "", "data_optics", "", "loop_"]
     lines += [f"_{name} #{i + 1}" for i, name in enumerate(optics_names)]
-    lines += [values, "", "# version 30001", "", "data_particles", "", "loop_"]
+    lines += [f"{group} optics{group} {values}" for group in range(1, int(groups.max()) + 1)]
+    lines += ["", "# version 30001", "", "data_particles", "", "loop_"]
     lines += [f"_{name} #{i + 1}" for i, name in enumerate(names)]
     for i, row in enumerate(rows):
         line = (
             f"{i + 1:06d}@{stack} mic{optics.micrograph[row]:05d}.mrc {optics.defocus_u[row]:.2f} "
-            f"{optics.defocus_v[row]:.2f} {optics.angle_deg[row]:.3f} 1"
+            f"{optics.defocus_v[row]:.2f} {optics.angle_deg[row]:.3f} {groups[i]}"
         )
         if poses is not None:
             line += "".join(f" {value:.6f}" for value in poses[i])
