@@ -80,3 +80,15 @@ def test_poses_that_are_not_believed_teach_nothing():
     believed = np.where(np.arange(120) < 40, 0.9, 0.0)
     learned = ShiftPrior(13.0, 25.0).learned(shifts, believed, 1.0)
     assert learned.sigma_angstrom == pytest.approx(4.5, rel=0.35)
+
+
+def test_a_centre_that_chance_explains_is_taken_for_zero():
+    random = np.random.default_rng(2)
+    prior, everyone = ShiftPrior(13.0, 60.0), np.ones(64)
+    off = [
+        prior.learned(random.normal(0.0, 15.0, (64, 2)), everyone, 1.0).centre_angstrom
+        for _ in range(200)
+    ]
+    # By chance alone the means of 64 lie 2.65 A from zero (root mean square).
+    assert np.sqrt(np.mean(np.square(off).sum(1))) < 1.7
+    assert np.mean(np.square(off).sum(1) == 0) > 0.4

@@ -232,16 +232,16 @@ class LocalRefinement:
             best = best.where(better, restarted[everywhere])
         return RefinedPoses(
             rows,
-            Poses(_numpy(best.rotations), _numpy(best.shifts_angstrom)),
-            _numpy(correlations(data, best)),
-            _numpy(best.log_likelihood),
-            _numpy(symmetric_distance_deg(best.rotations, rotations, self._symmetry)),
-            _numpy((best.shifts_angstrom - shifts).norm(dim=1)),
+            Poses(in_numpy(best.rotations), in_numpy(best.shifts_angstrom)),
+            in_numpy(correlations(data, best)),
+            in_numpy(best.log_likelihood),
+            in_numpy(symmetric_distance_deg(best.rotations, rotations, self._symmetry)),
+            in_numpy((best.shifts_angstrom - shifts).norm(dim=1)),
             np.array(is_weak(best).cpu().numpy()),
             np.array(was_restarted.cpu().numpy()),
             strengths_of(best),
             strengths_of(first),
-            _numpy(self._presence.log_odds(data, best, self._shift_prior)),
+            in_numpy(self._presence.log_odds(data, best, self._shift_prior)),
         )
 
     @torch.no_grad()
@@ -325,8 +325,9 @@ def is_weak(at: Hypotheses) -> Tensor:
 
 def strengths_of(at: Hypotheses) -> Strengths:
     """Return how strongly each image holds its projection."""
-    return Strengths(_numpy(at.strength), _numpy(at.information))
+    return Strengths(in_numpy(at.strength), in_numpy(at.information))
 
 
-def _numpy(tensor: Tensor) -> Floats:
+def in_numpy(tensor: Tensor) -> Floats:
+    """Return a tensor's numbers as float64."""
     return np.array(tensor.cpu().numpy(), dtype=np.float64)

@@ -19,7 +19,7 @@ from napari_cryoorient.alignment.likelihood import BandData, ParticleLikelihood
 from napari_cryoorient.alignment.presence import Presence, learned_share, widest_prior
 from napari_cryoorient.alignment.refine.gauss_newton import Hypotheses
 from napari_cryoorient.alignment.refine.hypotheses import climb, thinned
-from napari_cryoorient.alignment.refine.local import is_weak, strengths_of
+from napari_cryoorient.alignment.refine.local import in_numpy, is_weak, strengths_of
 from napari_cryoorient.alignment.refine.posterior import correlations
 from napari_cryoorient.alignment.refine.two_groups import learned_amplitudes
 from napari_cryoorient.alignment.search.coarse import CoarseSearch
@@ -41,7 +41,7 @@ from napari_cryoorient.alignment.search.plans import (
 from napari_cryoorient.alignment.search.proposals import Proposals, Proposer
 from napari_cryoorient.alignment.search.shifts import ShiftPrior, from_nearest
 from napari_cryoorient.device import part_of, room_for
-from napari_cryoorient.particles import Floats, Integers, ParticleSet, Poses
+from napari_cryoorient.particles import Integers, ParticleSet, Poses
 from napari_cryoorient.reporting import SILENT, Reporter
 from napari_cryoorient.stack.chunks import Stopped, in_threads
 
@@ -51,6 +51,8 @@ CPU_CHUNK, LARGEST_CHUNK, NUMBERS_A_PIXEL = 64, 16384, 24
 N_TO_LEARN_FROM, FEWEST_TO_LEARN_FROM = 64, 64
 # Shifts are taken to scatter by this part of the field of view at least.
 LEAST_SIGMA = 0.01
+# A sample is looked at so many times at most: again while its shifts' spread grows by this factor.
+MOST_PASSES, GROWN = 4, 1.08
 # Proposed views that are compared where the first look leaves doubt, for each compared at first.
 PROPOSED_AGAIN = 3
 # Images that are searched thoroughly together: about a second's work.
@@ -196,36 +198,39 @@ class GlobalSearch:
         return other
 
     def learn_shifts(self, rows: Integers, reporter: Reporter = SILENT) -> None:
-        """Learn from a sample of ``rows`` where particles lie and how strong they are."""
+        """Learn from a sample of ``rows`` where particles lie, how strong and how many they are.
+
+        Each pass reaches further than the one before, as long as more is found further out.
+        """
         self._is_prior_learned = True
         if len(rows) < FEWEST_TO_LEARN_FROM:
             return
-        sample = np.unique(np.linspace(0, len(rows) - 1, N_TO_LEARN_FROM).astype(np.int64))
-        quiet = Reporter(should_stop=reporter.should_stop)
-        parts = list(self._searched(rows[sample], self._looked_at_once, quiet))
-        if not parts:
-            return
-        found = FoundPoses.joined(parts)
+        sample = rows[np.unique(np.linspace(0, len(rows) - 1, N_TO_LEARN_FROM).astype(np.int64))]
+        quiet, before = Reporter(should_stop=reporter.should_stop), self._prior
+        for number in range(MOST_PASSES):
+            look, seen = self.of_images if number else self._looked_at_once, self._prior
+            if not (parts := list(self._searched(sample, look, quiet))):
+                break
+            found, share = FoundPoses.joined(parts), self._presence.share
+            if number:
+                self._presence.share = learned_share(found.presence_log_odds, share)
+            self._learn_from(found, before)
+            if number and self._prior.sigma_angstrom < GROWN * seen.sigma_angstrom:
+                break
+        self.n_thorough = self.n_searched = 0
+
+    def _learn_from(self, found: FoundPoses, before: ShiftPrior) -> None:
+        """Learn shifts and amplitudes of poses found; ``before`` was thought of the shifts."""
         least = self.likelihood.field_of_view_angstrom * LEAST_SIGMA
-        weight, before = found.confidence, self._prior
-        self._prior = before.learned(found.poses.shifts_angstrom, weight, least)
-        proposals = self._proposed(rows[sample])
+        weight, shifts = found.confidence, found.poses.shifts_angstrom
+        self._prior = before.learned(shifts, weight, least)
+        proposals = self._proposed(found.rows)
         if proposals is not None:
-            off = from_nearest(found.poses.shifts_angstrom, _numpy(proposals.shifts_angstrom))
+            off = from_nearest(shifts, in_numpy(proposals.shifts_angstrom))
             self._beside = before.learned(off, weight, least)
         self.coarse.take_shifts(self._prior, self._beside)
+        self._further = {}
         self.likelihood.take_amplitudes(*learned_amplitudes(found.strengths, weight))
-        self._learn_presence(rows[sample], quiet)
-
-    def _learn_presence(self, sample: Integers, reporter: Reporter) -> None:
-        """Learn how many images show the particle, and once more how strong it is, of a sample."""
-        parts = list(self._searched(sample, self.of_images, reporter))
-        self.n_thorough = self.n_searched = 0
-        if parts:
-            found = FoundPoses.joined(parts)
-            self._presence.share = learned_share(found.presence_log_odds, self._presence.share)
-            strengths = learned_amplitudes(found.strengths, found.confidence)
-            self.likelihood.take_amplitudes(*strengths)
 
     def search(self, rows: Integers, reporter: Reporter = SILENT) -> Iterator[FoundPoses]:
         """Yield the poses of particles ``rows`` in order, chunk by chunk.
@@ -313,13 +318,13 @@ class GlobalSearch:
         return FoundPoses(
             rows,
             _poses(top.rotations, top.shifts_angstrom),
-            _numpy(correlations(data, top)),
-            _numpy(top.log_likelihood),
-            _numpy(choice.confidence * presence.sigmoid()),
-            _numpy(choice.confidence),
-            _numpy(presence),
+            in_numpy(correlations(data, top)),
+            in_numpy(top.log_likelihood),
+            in_numpy(choice.confidence * presence.sigmoid()),
+            in_numpy(choice.confidence),
+            in_numpy(presence),
             _poses(second.rotations, second.shifts_angstrom),
-            _numpy(margin),
+            in_numpy(margin),
             strengths_of(top),
         )
 
@@ -391,9 +396,5 @@ class GlobalSearch:
         return RemainingHypotheses(at, owner, lost, gained)
 
 
-def _numpy(tensor: Tensor) -> Floats:
-    return np.array(tensor.cpu().numpy(), dtype=np.float64)
-
-
 def _poses(rotations: Tensor, shifts_angstrom: Tensor) -> Poses:
-    return Poses(_numpy(rotations), _numpy(shifts_angstrom))
+    return Poses(in_numpy(rotations), in_numpy(shifts_angstrom))

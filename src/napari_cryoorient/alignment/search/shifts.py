@@ -84,19 +84,24 @@ class ShiftPrior:
         """Return the prior that shifts found ``(n, 2)``, right with ``weight`` ``(n,)``, suggest.
 
         A Gaussian beside the few that may lie anywhere, fitted by EM; this prior counts as
-        ``PRIOR_COUNT`` particles.
+        ``PRIOR_COUNT`` particles.  Its centre is drawn towards zero as far as chance moves a mean.
         """
         if float(weight.sum()) < FEWEST_SEEN:
             return self
         sure = shifts_angstrom[weight >= 0.5 * weight.max()]
         centre = np.median(sure, axis=0)
-        squared = np.square(shifts_angstrom - centre).sum(1)
         variance, anywhere = self.sigma_angstrom**2, ELSEWHERE * 2 / self.reach_angstrom**2
         for _ in range(N_ROUNDS):
+            squared = np.square(shifts_angstrom - centre).sum(1)
             near = (1 - ELSEWHERE) * np.exp(-squared / (2 * variance)) / variance
             share = weight * near / (near + anywhere)
+            count = max(float(share.sum()), 1e-9)
+            mean = share @ shifts_angstrom / count
+            by_chance = 2 * variance / count / max(float(mean @ mean), 1e-9)
+            centre = mean * max(1 - by_chance, 0.0)
+            squared = np.square(shifts_angstrom - centre).sum(1)
             total = float(share @ squared) / 2 + PRIOR_COUNT * self.sigma_angstrom**2
-            variance = total / (float(share.sum()) + PRIOR_COUNT)
+            variance = total / (count + PRIOR_COUNT)
         sigma = min(max(math.sqrt(variance), least_sigma_angstrom), 2 * self.sigma_angstrom)
         return replace(
             self, sigma_angstrom=sigma, centre_angstrom=(float(centre[0]), float(centre[1]))
