@@ -11,8 +11,9 @@ import torch
 
 import napari_cryoorient as nc
 from napari_cryoorient.diagnosis.filter_curve import _levels, filter_curve
+from napari_cryoorient.diagnosis.filter_files import filter_curve_of_particles
 from napari_cryoorient.io.star import read_star
-from napari_cryoorient.particles import Floats, Poses
+from napari_cryoorient.particles import ArrayImages, Floats, Poses
 from support.command_line import call, simulated
 from support.pose_sets import rotations
 
@@ -103,3 +104,24 @@ def test_a_file_without_confidence_is_refused(
     status, _, err = call(capsys, "filter-curve", spoilt[0].parent / "particles.star")
     assert status == 2
     assert "no confidence" in err
+
+
+def test_joined_stacks_have_the_curve_of_one_scale(
+    spoilt: tuple[Path, Floats, np.ndarray],
+) -> None:
+    particles = nc.read_particles(spoilt[0])
+    group = 1 + np.arange(N) % 3 // 2
+    images = particles.images.read(np.arange(N))
+    joined = images * np.where(group == 2, np.float32(30), np.float32(1))[:, None, None]
+    curves = [
+        filter_curve_of_particles(
+            replace(
+                particles,
+                images=ArrayImages(stack, particles.pixel_size_angstrom),
+                optics_group=group,
+            ),
+            spoilt[1],
+        )
+        for stack in (images, joined)
+    ]
+    np.testing.assert_allclose(curves[1].half_map_angstrom, curves[0].half_map_angstrom, rtol=0.02)

@@ -12,7 +12,9 @@ from tests.support.simulated_stack import PIXEL, N, density, particles, simulati
 from napari_cryoorient.alignment.search.global_search import GlobalSearch
 from napari_cryoorient.particles import ArrayImages, DensityMap, ParticleSet
 from napari_cryoorient.reporting import SILENT, Reporter
+from napari_cryoorient.stack.batches import outside_disc
 from napari_cryoorient.stack.grey_scales import in_one_scale
+from napari_cryoorient.stack.odd_images import find_odd_images
 from napari_cryoorient.stack.pairing import pair_inputs
 from napari_cryoorient.tasks.pose_jobs import SearchJob
 from napari_cryoorient.tasks.reconstruct import reconstruct_particles
@@ -31,7 +33,7 @@ def in_scales(particles: ParticleSet, scale: float, group: np.ndarray = GROUP) -
     return replace(particles, images=ArrayImages(images, PIXEL), optics_group=group)
 
 
-@pytest.mark.parametrize("scale", [1e-3, 0.5, 30.0])
+@pytest.mark.parametrize("scale", [1e-3, 0.2, 30.0])
 def test_groups_far_apart_are_brought_to_the_largest_ones_scale(
     particles: ParticleSet, scale: float
 ) -> None:
@@ -39,12 +41,14 @@ def test_groups_far_apart_are_brought_to_the_largest_ones_scale(
     images, before = (each.images.read(np.arange(N)) for each in (told, particles))
     np.testing.assert_array_equal(images[GROUP == 4], before[GROUP == 4])
     np.testing.assert_allclose(images[GROUP == 7].std(), before[GROUP == 4].std(), rtol=0.05)
-    assert "that of the largest: group 7 by" in told.notes[-1]
+    times = float(told.notes[-1].split("group 7 times ")[1])
+    assert times == pytest.approx(1 / scale, rel=0.05)
 
 
 def test_groups_alike_are_left_as_they_are(particles: ParticleSet) -> None:
-    alike = in_scales(particles, 1.1)
-    assert in_one_scale(alike) is alike
+    for scale in (0.5, 2.0):  # what an image's own level and amplitude make good
+        alike = in_scales(particles, scale)
+        assert in_one_scale(alike) is alike
 
 
 def test_one_group_is_left_as_it_is_whatever_its_images(particles: ParticleSet) -> None:
@@ -57,11 +61,57 @@ def test_a_group_of_blank_images_is_left_to_those_who_tell_of_it(particles: Part
     assert in_one_scale(blank) is blank
 
 
+def test_one_odd_image_is_no_scale(particles: ParticleSet) -> None:
+    alone = np.where(np.arange(N) == 5, 7, 4)
+    odd = in_scales(particles, 30.0, alone)
+    assert in_one_scale(odd) is odd
+    assert find_odd_images(odd).unlike.tolist() == [5]
+
+
+def test_odd_images_of_a_group_do_not_make_its_scale(particles: ParticleSet) -> None:
+    images = particles.images.read(np.arange(N)).copy()
+    images[N - 7 :] *= 20  # half of the smaller group
+    odd = replace(particles, images=ArrayImages(images, PIXEL), optics_group=GROUP)
+    assert in_one_scale(odd) is odd
+
+
+def test_masked_groups_and_whole_ones_are_alike(particles: ParticleSet) -> None:
+    images = particles.images.read(np.arange(N)).copy()
+    images[GROUP == 7] *= ~outside_disc(images.shape[-1]).numpy()
+    masked = replace(particles, images=ArrayImages(images, PIXEL), optics_group=GROUP)
+    assert in_one_scale(masked) is masked
+    apart = in_one_scale(in_scales(masked, 10.0))
+    np.testing.assert_allclose(apart.images.read(np.arange(N)), images, rtol=0.2, atol=1e-3)
+
+
+def test_groups_of_one_gain_and_other_noise_keep_their_grey_values() -> None:
+    random = np.random.default_rng(0)
+    signal = np.zeros((N, 32, 32), dtype=np.float32)
+    signal[:, 12:20, 12:20] = 3.0
+    noise = random.normal(size=signal.shape) * np.where(GROUP == 7, 2.5, 1.0)[:, None, None]
+    images = (signal + noise).astype(np.float32)
+    stack = ParticleSet(ArrayImages(images, PIXEL), None, None, GROUP)
+    assert in_one_scale(stack) is stack
+
+
+def test_few_images_are_read_of_many_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    n = 8000
+    images = np.random.default_rng(0).normal(size=(n, 8, 8)).astype(np.float32)
+    stack = ParticleSet(ArrayImages(images, PIXEL), None, None, np.arange(n) // 8)
+    seen: list[int] = []
+    read = ArrayImages.read
+    monkeypatch.setattr(
+        ArrayImages, "read", lambda self, rows: seen.append(len(rows)) or read(self, rows)
+    )
+    assert in_one_scale(stack) is stack
+    assert sum(seen) <= 4000
+
+
 def test_many_groups_are_told_of_in_a_line(particles: ParticleSet) -> None:
-    group = np.minimum(np.arange(N) // 3, 5)
-    images = particles.images.read(np.arange(N)) * (2.0**-group).astype(np.float32)[:, None, None]
+    group = np.minimum(np.arange(N) // 8, 4)
+    images = particles.images.read(np.arange(N)) * (5.0**-group).astype(np.float32)[:, None, None]
     many = replace(particles, images=ArrayImages(images, PIXEL), optics_group=group)
-    assert "and 2 others" in in_one_scale(many).notes[-1]
+    assert "and 1 other" in in_one_scale(many).notes[-1]
 
 
 def test_what_is_known_of_a_particle_does_not_depend_on_its_groups_scale(

@@ -124,7 +124,7 @@ def pair_inputs(
     ``name`` is what messages call the stack.  Raises InputError where the two do not fit.
     """
     refuse_small_box(particles.box, "Images")
-    density = fitted_map(without_noise_around(told_of(density)), particles)
+    density = reference_for(particles, told_of(density))
     refuse_small_box(density.box, "A map")
     particles = in_one_scale(particles)
     odd = find_odd_images(particles, name)
@@ -140,12 +140,12 @@ def pair_inputs(
     return PairedInputs(particles, density, contrast, is_negated, notes)
 
 
-def fitted_map(density: DensityMap, particles: ParticleSet) -> DensityMap:
+def reference_for(particles: ParticleSet, density: DensityMap) -> DensityMap:
     """Bring a map to a stack's field of view, and its grey values to the scale all work is done in.
 
-    Raises InputError where the two do not fit.
+    Noise around its molecule is taken off.  Raises InputError where the two do not fit.
     """
-    return in_free_scale(matched_map(density, particles))
+    return in_free_scale(matched_map(without_noise_around(density), particles))
 
 
 def matched_map(density: DensityMap, particles: ParticleSet) -> DensityMap:

@@ -11,6 +11,7 @@ from napari_cryoorient.alignment.nulls.report import doubt_by_nulls
 from napari_cryoorient.alignment.search.global_search import GlobalSearch
 from napari_cryoorient.geometry.symmetry import symmetry_matrices
 from napari_cryoorient.particles import DensityMap, Integers, ParticleSet
+from napari_cryoorient.stack.grey_scales import in_one_scale
 from napari_cryoorient.stack.pairing import pair_inputs
 
 # So many particles are searched again, with nulls: some seconds.
@@ -48,7 +49,7 @@ def doubt_about_search(
     if n < N_AT_LEAST:
         return None
     some = rows[np.unique(np.linspace(0, n - 1, min(n, N_SEARCHED)).astype(np.int64))]
-    inputs = pair_inputs(particles[some], density, invert_contrast=invert_contrast)
+    inputs = pair_inputs(in_one_scale(particles)[some], density, invert_contrast=invert_contrast)
     likelihood = ParticleLikelihood(inputs.density, inputs.particles, torch.device("cpu"))
     search = GlobalSearch(likelihood, symmetry_matrices(symmetry))
     return doubt_by_nulls(inputs.density, search, seed=seed)

@@ -223,9 +223,9 @@ class GlobalSearch:
         """Learn shifts and amplitudes of poses found; ``before`` was thought of the shifts."""
         least = self.likelihood.field_of_view_angstrom * LEAST_SIGMA
         weight, shifts = found.confidence, found.poses.shifts_angstrom
-        self._prior = before.learned(shifts, weight, least)
-        proposals = self._proposed(found.rows)
-        if proposals is not None:
+        learned = before.learned(shifts, weight, least)
+        self._prior = self._prior if learned is before else learned
+        if (proposals := self._proposed(found.rows)) is not None:
             off = from_nearest(shifts, in_numpy(proposals.shifts_angstrom))
             self._beside = before.learned(off, weight, least)
         self.coarse.take_shifts(self._prior, self._beside)

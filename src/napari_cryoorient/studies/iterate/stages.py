@@ -40,7 +40,7 @@ from napari_cryoorient.reporting import SILENT, Reporter
 from napari_cryoorient.runs import layout
 from napari_cryoorient.runs.reader import RunReader
 from napari_cryoorient.settings import OF_THE_MACHINE
-from napari_cryoorient.stack.pairing import RunInputs, fitted_map, load_inputs
+from napari_cryoorient.stack.pairing import RunInputs, load_inputs, reference_for
 from napari_cryoorient.studies.job import TrainingCommand
 from napari_cryoorient.studies.remote import train_there
 from napari_cryoorient.tasks.hypotheses import choose_hypotheses
@@ -332,7 +332,7 @@ def _parts_to_refine(
     sets = half_sets(inputs.particles.random_subset, n, seed, lambda sentence: None)
     parts = [
         (
-            replace(inputs, density=fitted_map(read_map(path), inputs.particles)),
+            replace(inputs, density=reference_for(inputs.particles, read_map(path))),
             path,
             rows,
         )
