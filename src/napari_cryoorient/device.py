@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -71,6 +72,11 @@ def on_device(array: NDArray[Any], device: torch.device) -> Tensor:
     if device.type != "cuda":
         return tensor.to(device)
     return tensor.pin_memory().to(device, non_blocking=True)
+
+
+def in_numpy(tensor: Tensor) -> NDArray[np.float64]:
+    """Copy a tensor's numbers from its device, as float64."""
+    return np.array(tensor.cpu().numpy(), dtype=np.float64)
 
 
 # What is done together on a GPU takes at most this part of the memory that is free, or allowed.

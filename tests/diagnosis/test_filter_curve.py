@@ -10,10 +10,12 @@ import pytest
 import torch
 
 import napari_cryoorient as nc
+from napari_cryoorient.config import FilterCurveConfig
 from napari_cryoorient.diagnosis.filter_curve import _levels, filter_curve
 from napari_cryoorient.diagnosis.filter_files import filter_curve_of_particles
 from napari_cryoorient.io.star import read_star
 from napari_cryoorient.particles import ArrayImages, Floats, Poses
+from napari_cryoorient.reporting import SILENT
 from support.command_line import call, simulated
 from support.pose_sets import rotations
 
@@ -125,3 +127,21 @@ def test_joined_stacks_have_the_curve_of_one_scale(
         for stack in (images, joined)
     ]
     np.testing.assert_allclose(curves[1].half_map_angstrom, curves[0].half_map_angstrom, rtol=0.02)
+
+
+def test_unusable_images_are_left_out_without_a_map_too(
+    spoilt: tuple[Path, Floats, np.ndarray],
+) -> None:
+    particles = nc.read_particles(spoilt[0])
+    images = particles.images.read(np.arange(N)).copy()
+    images[:5] = np.nan
+    stack = replace(particles, images=ArrayImages(images, particles.pixel_size_angstrom))
+    said: list[str] = []
+    curve = filter_curve_of_particles(
+        stack,
+        spoilt[1],
+        config=FilterCurveConfig(thresholds=(0.0,)),
+        reporter=replace(SILENT, say=said.append),
+    )
+    assert curve.kept.tolist() == [N - 5]
+    assert any("left out" in line for line in said)

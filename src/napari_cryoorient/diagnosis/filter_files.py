@@ -17,7 +17,7 @@ from napari_cryoorient.io.new_star import CONFIDENCE
 from napari_cryoorient.io.star import read_particles
 from napari_cryoorient.particles import DensityMap, Floats, ParticleSet
 from napari_cryoorient.reporting import SILENT, Reporter
-from napari_cryoorient.stack.grey_scales import in_one_scale
+from napari_cryoorient.stack.odd_images import ready_images
 from napari_cryoorient.stack.pairing import map_for, pair_inputs
 
 
@@ -66,9 +66,8 @@ def filter_curve_of_particles(
             reporter.say(note)
         particles, density = inputs.particles, inputs.density
     else:
-        n_told = len(particles.notes)
-        particles = in_one_scale(particles)
-        for note in particles.notes[n_told:]:
+        particles, odd = ready_images(particles, name)
+        for note in odd.notes:
             reporter.say(note)
     usable = particles.usable_rows()
     return filter_curve(

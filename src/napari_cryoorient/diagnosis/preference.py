@@ -11,11 +11,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from napari_cryoorient.alignment.likelihood import BandData, ParticleLikelihood
 from napari_cryoorient.alignment.refine.local import LocalRefinement
-from napari_cryoorient.device import in_halves
+from napari_cryoorient.device import in_halves, in_numpy
 from napari_cryoorient.diagnosis.frames import Frame
 from napari_cryoorient.particles import Floats, Integers, Poses
 from napari_cryoorient.reporting import SILENT, Reporter, ShouldStop
@@ -170,10 +169,6 @@ def _climbed(
         power = slices.real.square() + slices.imag.square()
         at = 2 * (some.cross.conj() * slices).real - some.power * power
         ends = refinement.climbed_once(some, at_poses)
-        parts.append((_numpy(at.sum(1)), _numpy(ends.log_likelihood)))
+        parts.append((in_numpy(at.sum(1)), in_numpy(ends.log_likelihood)))
     at_all, end_all = (np.concatenate(each) for each in zip(*parts, strict=True))
     return at_all, end_all
-
-
-def _numpy(tensor: Tensor) -> Floats:
-    return np.asarray(tensor.double().cpu().numpy())

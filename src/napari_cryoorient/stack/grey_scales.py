@@ -45,26 +45,26 @@ class ScaledImages(DerivedImages):
         return self.source.read(indices) * self.factors[indices, None, None]
 
 
-def in_one_scale(particles: ParticleSet) -> ParticleSet:
+def in_one_scale(particles: ParticleSet) -> tuple[ParticleSet, tuple[str, ...]]:
     """Return particles, the noise of optics groups that differ widely brought to the largest's.
 
-    A note says so.  The noise is that of the images' corners, or, where those of a group are
-    masked, of neighbouring pixels.
+    Second, a note that says so, if they did.  The noise is that of the images' corners, or, where
+    those of a group are masked, of neighbouring pixels.
     """
     groups, member, sizes = np.unique(
         particles.optics_group, return_inverse=True, return_counts=True
     )
     if len(groups) < 2:
-        return particles
+        return particles, ()
     noise = _noise_of_groups(particles, member.ravel(), sizes)
     is_known = noise > 0
     if not is_known.any():
-        return particles
+        return particles, ()
     largest = noise[np.argmax(np.where(is_known, sizes, 0))]
     ratio = np.where(is_known, noise, largest) / largest
     is_apart = np.maximum(ratio, 1 / ratio) > APART
     if not is_apart.any():
-        return particles
+        return particles, ()
     factors = np.where(is_apart, 1 / ratio, 1.0)[member.ravel()].astype(np.float32)
     listed = [f"{groups[i]} times {1 / ratio[i]:.3g}" for i in np.flatnonzero(is_apart)]
     others = f" and {counted(len(listed) - 3, 'other')}" if len(listed) > 3 else ""
@@ -72,8 +72,7 @@ def in_one_scale(particles: ParticleSet) -> ParticleSet:
         "the noise of optics groups differs widely: their grey values are brought to the scale of "
         f"the largest as they are read, group {', '.join(listed[:3])}{others}"
     )
-    images = ScaledImages(particles.images, factors)
-    return replace(particles, images=images, notes=(*particles.notes, note))
+    return replace(particles, images=ScaledImages(particles.images, factors)), (note,)
 
 
 def _noise_of_groups(particles: ParticleSet, member: Integers, sizes: Integers) -> Floats:

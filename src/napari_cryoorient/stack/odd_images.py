@@ -6,7 +6,7 @@ They spoil no statistics (``statistics``, ``batches``); here the user is told of
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -30,6 +30,7 @@ from napari_cryoorient.stack.batches import (
     standard_deviations,
     without_hot_pixels,
 )
+from napari_cryoorient.stack.grey_scales import in_one_scale
 
 # Larger stacks are looked at in part: 8 GB of float32.
 _MOST_PIXELS = 1 << 31
@@ -76,6 +77,20 @@ class BlankedImages(DerivedImages):
         images = self.source.read(indices)
         images[np.isin(indices, self.rows)] = 0.0
         return images
+
+
+def ready_images(particles: ParticleSet, name: str) -> tuple[ParticleSet, OddImages]:
+    """Return particles in one grey scale, unusable images empty and marked, and what was odd.
+
+    Its notes tell of the scales too.  Raises InputError as ``find_odd_images`` does.
+    """
+    particles, told = in_one_scale(particles)
+    odd = find_odd_images(particles, name)
+    if len(odd.empty):
+        is_empty = np.isin(np.arange(len(particles)), odd.empty)
+        blanked = BlankedImages(particles.images, odd.empty)
+        particles = replace(particles, images=blanked, is_empty=is_empty)
+    return particles, replace(odd, notes=(*told, *odd.notes))
 
 
 def find_odd_images(particles: ParticleSet, name: str = "the stack") -> OddImages:

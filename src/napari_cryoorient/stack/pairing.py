@@ -28,8 +28,7 @@ from napari_cryoorient.projection.fourier_slice import Projector
 from napari_cryoorient.projection.reference import reference_volume
 from napari_cryoorient.projection.resample import fourier_to_images, images_to_fourier
 from napari_cryoorient.stack.batches import ParticleBatches
-from napari_cryoorient.stack.grey_scales import in_one_scale
-from napari_cryoorient.stack.odd_images import BlankedImages, find_odd_images
+from napari_cryoorient.stack.odd_images import ready_images
 from napari_cryoorient.stack.reference_notes import told_of
 from napari_cryoorient.stack.solvent_noise import without_noise_around
 
@@ -126,12 +125,7 @@ def pair_inputs(
     refuse_small_box(particles.box, "Images")
     density = reference_for(particles, told_of(density))
     refuse_small_box(density.box, "A map")
-    particles = in_one_scale(particles)
-    odd = find_odd_images(particles, name)
-    if len(odd.empty):
-        is_empty = np.isin(np.arange(len(particles)), odd.empty)
-        blanked = BlankedImages(particles.images, odd.empty)
-        particles = replace(particles, images=blanked, is_empty=is_empty)
+    particles, odd = ready_images(particles, name)
     contrast = measure_contrast(density, particles)
     is_negated, sentence = _decide(contrast, invert_contrast)
     if is_negated:

@@ -10,7 +10,7 @@ shape would have to guess which weak density belongs to it.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -24,20 +24,13 @@ NOISY = 0.05
 MORE, BEYOND_CHANCE, FAR = 1.1, 4.0, 6.0
 # The noise is Gaussian where its deviation is that of its median size, within this factor.
 GAUSSIAN = 1.2
-# Means are taken over cubes of so many voxels a side; of twice as many in maps larger than this.
+# Means are taken over cubes of so many voxels a side; of two, three or more times as many in maps
+# larger than this box, twice this, and so on.
 CUBES, LOOKED_AT = (1, 2, 4), 128
 # A sphere is so many voxels larger than what it holds, and its edge as wide, as parts of the box.
 MARGIN, EDGE = 0.02, 0.05
 # A sphere smaller than this part of the box is none: the map is then not a molecule in noise.
 LEAST_RADIUS = 0.15
-
-
-@dataclass(frozen=True)
-class Sphere:
-    """Where a molecule ends, in voxels from the middle of the box, and the noise's deviation."""
-
-    radius: float
-    noise: float
 
 
 def without_noise_around(density: DensityMap) -> DensityMap:
@@ -46,26 +39,27 @@ def without_noise_around(density: DensityMap) -> DensityMap:
     The edge of the sphere is soft; a note tells of it.
     """
     level = median_of_faces(density.voxels)
-    sphere = sphere_in_noise(density.voxels, level)
-    if sphere is None:
+    held = radius_in_noise(density.voxels, level)
+    if held is None:
         return density
-    reach = sphere.radius + MARGIN * density.box
+    reach = held + MARGIN * density.box
     where = f"further than {reach * density.pixel_size_angstrom:.0f} A from the middle"
     if reach > density.box / 2:
         where = f"in the corners of the box, {where}"
-    note = (
-        f"noise fills the map's box around its molecule (standard deviation {sphere.noise:.3g}): "
-        f"it is taken off {where}"
-    )
+    note = f"noise fills the map's box around its molecule: it is taken off {where}"
     voxels = _cut(density.voxels, level, reach)
     return replace(density, voxels=voxels, notes=(*density.notes, note))
 
 
-def sphere_in_noise(voxels: Images, level: float) -> Sphere | None:
-    """Return the sphere that all but Gaussian noise of a map ``(N, N, N)`` lies in, else None."""
+def radius_in_noise(voxels: Images, level: float) -> float | None:
+    """Return how many voxels from the middle all but noise of a map ``(N, N, N)`` lies.
+
+    None where its corners hold anything but Gaussian noise around ``level``, next to none of it, or
+    the map nothing else.
+    """
     n = voxels.shape[0]
     step = max(1, -(-n // LOOKED_AT))
-    noise, reach = 0.0, 0.0
+    reach = 0.0
     for cube in CUBES:
         if n // (cube * step) < 8:
             break
@@ -81,10 +75,8 @@ def sphere_in_noise(voxels: Images, level: float) -> Sphere | None:
         shell, values = shell[is_inside], np.abs(some[is_inside])
         counts = np.bincount(shell).clip(1)
         of_shell: Floats = np.sqrt(np.bincount(shell, values**2) / counts)
-        if cube == CUBES[0]:
-            noise = deviation
-            if noise < NOISY * of_shell.max():
-                return None
+        if cube == CUBES[0] and deviation < NOISY * of_shell.max():
+            return None
         highest = np.zeros(len(of_shell))
         np.maximum.at(highest, shell, values)
         # Voxels of filtered noise are not independent: an eighth of them counts.
@@ -92,7 +84,7 @@ def sphere_in_noise(voxels: Images, level: float) -> Sphere | None:
         holds_more = np.flatnonzero((of_shell > most * deviation) | (highest > FAR * deviation))
         if len(holds_more):
             reach = max(reach, cube * step * float(holds_more[-1] + 1))
-    return Sphere(reach, noise) if reach >= LEAST_RADIUS * n else None
+    return reach if reach >= LEAST_RADIUS * n else None
 
 
 def _means(voxels: Images, side: int, level: float) -> tuple[Floats, Floats]:

@@ -49,7 +49,9 @@ def doubt_about_search(
     if n < N_AT_LEAST:
         return None
     some = rows[np.unique(np.linspace(0, n - 1, min(n, N_SEARCHED)).astype(np.int64))]
-    inputs = pair_inputs(in_one_scale(particles)[some], density, invert_contrast=invert_contrast)
+    # The scale of a group shows in all of them.
+    in_scale, _ = in_one_scale(particles)
+    inputs = pair_inputs(in_scale[some], density, invert_contrast=invert_contrast)
     likelihood = ParticleLikelihood(inputs.density, inputs.particles, torch.device("cpu"))
     search = GlobalSearch(likelihood, symmetry_matrices(symmetry))
     return doubt_by_nulls(inputs.density, search, seed=seed)

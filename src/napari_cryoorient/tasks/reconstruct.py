@@ -27,8 +27,7 @@ from napari_cryoorient.particles import DensityMap, Floats, Images, Integers, Pa
 from napari_cryoorient.projection.resample import refuse_coarse
 from napari_cryoorient.reporting import SILENT, Reporter, Say
 from napari_cryoorient.stack.chunks import Stopped
-from napari_cryoorient.stack.grey_scales import in_one_scale
-from napari_cryoorient.stack.odd_images import find_odd_images
+from napari_cryoorient.stack.odd_images import ready_images
 from napari_cryoorient.tasks.back_projection_job import SUMS, BackProjectionJob
 from napari_cryoorient.tasks.spread import AT_ONCE, Spread
 
@@ -249,10 +248,8 @@ def _without_odd(
     particles: ParticleSet, weights: Floats | None, name: str, say: Say
 ) -> tuple[ParticleSet, Floats | None]:
     """Leave out images that tell nothing, or of another scale: one of these would be the map."""
-    n_told = len(particles.notes)
-    particles = in_one_scale(particles)
-    odd = find_odd_images(particles, name)
-    for note in (*particles.notes[n_told:], *odd.notes):
+    particles, odd = ready_images(particles, name)
+    for note in odd.notes:
         say(f"Note: {note}")
     kept = np.setdiff1d(np.arange(len(particles)), [*odd.unlike, *odd.empty])
     if len(kept) == len(particles):

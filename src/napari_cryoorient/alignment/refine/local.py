@@ -27,7 +27,7 @@ from napari_cryoorient.alignment.refine.gauss_newton import Hypotheses
 from napari_cryoorient.alignment.refine.hypotheses import Thinning, by_image, climb, thinned
 from napari_cryoorient.alignment.refine.posterior import correlations
 from napari_cryoorient.alignment.refine.two_groups import Strengths, learned_amplitudes
-from napari_cryoorient.device import part_of, room_for
+from napari_cryoorient.device import in_numpy, part_of, room_for
 from napari_cryoorient.geometry.grids import view_directions
 from napari_cryoorient.geometry.rotations import (
     rotation_vector_to_matrix,
@@ -326,8 +326,3 @@ def is_weak(at: Hypotheses) -> Tensor:
 def strengths_of(at: Hypotheses) -> Strengths:
     """Return how strongly each image holds its projection."""
     return Strengths(in_numpy(at.strength), in_numpy(at.information))
-
-
-def in_numpy(tensor: Tensor) -> Floats:
-    """Return a tensor's numbers as float64."""
-    return np.array(tensor.cpu().numpy(), dtype=np.float64)

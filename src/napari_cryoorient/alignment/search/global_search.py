@@ -19,7 +19,7 @@ from napari_cryoorient.alignment.likelihood import BandData, ParticleLikelihood
 from napari_cryoorient.alignment.presence import Presence, learned_share, widest_prior
 from napari_cryoorient.alignment.refine.gauss_newton import Hypotheses
 from napari_cryoorient.alignment.refine.hypotheses import climb, thinned
-from napari_cryoorient.alignment.refine.local import in_numpy, is_weak, strengths_of
+from napari_cryoorient.alignment.refine.local import is_weak, strengths_of
 from napari_cryoorient.alignment.refine.posterior import correlations
 from napari_cryoorient.alignment.refine.two_groups import learned_amplitudes
 from napari_cryoorient.alignment.search.coarse import CoarseSearch
@@ -40,7 +40,7 @@ from napari_cryoorient.alignment.search.plans import (
 )
 from napari_cryoorient.alignment.search.proposals import Proposals, Proposer
 from napari_cryoorient.alignment.search.shifts import ShiftPrior, from_nearest
-from napari_cryoorient.device import part_of, room_for
+from napari_cryoorient.device import in_numpy, part_of, room_for
 from napari_cryoorient.particles import Integers, ParticleSet, Poses
 from napari_cryoorient.reporting import SILENT, Reporter
 from napari_cryoorient.stack.chunks import Stopped, in_threads
