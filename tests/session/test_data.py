@@ -7,7 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+import starfile
+import torch
 
 from napari_cryoorient.errors import InputError
 from napari_cryoorient.io.maps import read_map, write_map
@@ -24,6 +27,7 @@ from napari_cryoorient.session.display_filter import LowPassFiltered, display_lo
 from napari_cryoorient.session.export import export_poses
 from napari_cryoorient.session.inspection import Predictions, inspect
 from napari_cryoorient.session.session import Session
+from napari_cryoorient.simulation.demo_density import demo_density
 from napari_cryoorient.simulation.simulate import Projections
 
 from .conftest import BOX, PIXEL_SIZE, N, Stack
@@ -190,3 +194,36 @@ def test_a_stack_without_a_pixel_size_is_refused(tmp_path: Path) -> None:
 
 def test_optics_groups_are_counted(made: Stack) -> None:
     assert dict(summary(load_data(made.star, None)))["Optics groups"] == "1"
+
+
+def test_joined_stacks_are_shown_in_one_scale_and_said_to_be(made: Stack, tmp_path: Path) -> None:
+    images = MrcStackCollection.of_one(made.star.with_name("particles.mrcs"), PIXEL_SIZE)
+    read = images.read(np.arange(N))
+    is_second = np.arange(N) >= N // 2
+    with StackWriter(tmp_path / "particles.mrcs", N, BOX, PIXEL_SIZE) as writer:
+        writer.append(read * np.where(is_second, np.float32(30), np.float32(1))[:, None, None])
+    tables = starfile.read(made.star, always_dict=True)
+    optics = pd.concat([tables["optics"]] * 2, ignore_index=True)
+    optics["rlnOpticsGroup"], optics["rlnOpticsGroupName"] = [1, 2], ["a", "b"]
+    tables["optics"], tables["particles"]["rlnOpticsGroup"] = optics, 1 + is_second
+    starfile.write(tables, tmp_path / "particles.star")
+    data = load_data(tmp_path / "particles.star", made.map)
+    assert data.particles is not None
+    shown = data.particles.images.read(np.arange(N))
+    assert shown[is_second].std() == pytest.approx(shown[~is_second].std(), rel=0.2)
+    assert any("brought to the scale of the largest" in note for note in data.notes)
+
+
+def test_the_map_beside_the_images_is_the_one_they_are_compared_with(tmp_path: Path) -> None:
+    small = demo_density(24, 4.0)
+    random = np.random.default_rng(0)
+    voxels = np.pad(small.voxels, 12)
+    voxels = voxels + np.float32(0.1 * voxels.max()) * random.normal(size=voxels.shape)
+    write_map(replace(small, voxels=voxels.astype(np.float32)), tmp_path / "map.mrc")
+    with StackWriter(tmp_path / "noise.mrcs", 20, 48, 4.0) as writer:
+        writer.append(random.normal(size=(20, 48, 48)).astype(np.float32))
+    data = load_data(tmp_path / "noise.mrcs", tmp_path / "map.mrc")
+    assert any("noise fills the map's box" in note for note in data.notes)
+    assert data.projector is not None
+    views = data.projector(torch.eye(3)[None])[0].numpy()
+    assert np.abs(views[:3, :3]).max() < 0.05 * np.abs(views).max()

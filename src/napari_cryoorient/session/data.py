@@ -207,13 +207,15 @@ def _check_is_there(path: Path) -> None:
 
 def _with_stack(data: Data, star_path: Path, project_dir: Path | None) -> Data:
     from napari_cryoorient.io.star import read_particles
+    from napari_cryoorient.stack.grey_scales import in_one_scale
 
     _check_is_there(star_path)
     note: tuple[str, ...] = ()
     if is_stack(star_path):
         star_path, sentence = star_of_stack(star_path)
         note = (sentence,)
-    particles, star = read_particles(star_path, project_dir=project_dir)
+    read, star = read_particles(star_path, project_dir=project_dir)
+    particles, told = in_one_scale(read)
     return replace(
         data,
         star_path=star_path,
@@ -221,7 +223,7 @@ def _with_stack(data: Data, star_path: Path, project_dir: Path | None) -> Data:
         star=star,
         confidence=_confidence_of(star),
         display_low_pass_angstrom=display_low_pass_of(particles.images),
-        notes=(*note, *particles.notes),
+        notes=(*note, *particles.notes, *told),
     )
 
 
@@ -242,11 +244,14 @@ def _with_map(data: Data, map_path: Path) -> Data:
         data = replace(data, density=density, notes=(*data.notes, *density.notes))
         return replace(data, projector=_projector(density))
     from napari_cryoorient.stack.pairing import map_for, matched_map, measure_contrast
+    from napari_cryoorient.stack.reference_notes import told_of
+    from napari_cryoorient.stack.solvent_noise import without_noise_around
 
     density = map_for(map_path, particles, pixel_size_angstrom=pixel_size)
     data = replace(data, density=density, notes=(*data.notes, *density.notes))
     try:
-        matched = matched_map(density, particles)
+        # As a search takes it: what is shown beside an image is what it is compared with.
+        matched = matched_map(without_noise_around(told_of(density)), particles)
     except InputError as error:
         return replace(data, warnings=(*data.warnings, str(error)))
     new_notes = tuple(note for note in matched.notes if note not in density.notes)
