@@ -207,15 +207,18 @@ def _check_is_there(path: Path) -> None:
 
 def _with_stack(data: Data, star_path: Path, project_dir: Path | None) -> Data:
     from napari_cryoorient.io.star import read_particles
-    from napari_cryoorient.stack.grey_scales import in_one_scale
 
     _check_is_there(star_path)
     note: tuple[str, ...] = ()
     if is_stack(star_path):
         star_path, sentence = star_of_stack(star_path)
         note = (sentence,)
-    read, star = read_particles(star_path, project_dir=project_dir)
-    particles, told = in_one_scale(read)
+    particles, star = read_particles(star_path, project_dir=project_dir)
+    told: tuple[str, ...] = ()
+    if len(np.unique(particles.optics_group)) > 1:  # one group opens without torch
+        from napari_cryoorient.stack.grey_scales import in_one_scale
+
+        particles, told = in_one_scale(particles)
     return replace(
         data,
         star_path=star_path,
